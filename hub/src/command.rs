@@ -1,0 +1,101 @@
+//! The commands beside `serve`: short, they end with a line for people or an error.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::clock;
+use crate::config::Config;
+use crate::http::password;
+use crate::run;
+use crate::store::{Conflict, StoreError};
+
+/// Brings the schema up to date, or says what that would do.
+///
+/// # Errors
+/// The database cannot be reached, or a migration fails (it is rolled back).
+pub async fn migrate(config: &Config, dry_run: bool) -> anyhow::Result<()> {
+    let store = run::open_store(config).await?;
+    let names = store.migrate(dry_run).await.context("the schema could not be brought up to date")?;
+    match (names.is_empty(), dry_run) {
+        (true, _) => println!("The schema is up to date."),
+        (false, true) => println!("Would apply: {}", names.join(", ")),
+        (false, false) => println!("Applied: {}", names.join(", ")),
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Makes an account, whatever `SIGNUPS` says: who can run this owns the installation.
+///
+/// # Errors
+/// Name or password are not acceptable, or the name is taken.
+pub async fn create_user(config: &Config, username: &str) -> anyhow::Result<()> {
+    let password = read_password()?;
+    password::check_username(username)?;
+    password::check_password(&password)?;
+    let hash = password::hash_blocking(&password)?;
+    let store = run::open_store(config).await?;
+    store.migrate(false).await?;
+    match store.create_account(username, &hash, clock::now()).await {
+        Ok(account) => println!("Account {} was made.", account.username),
+        Err(StoreError::Conflict(Conflict::UsernameTaken)) => bail!("the name \"{username}\" is taken"),
+        Err(error) => return Err(error.into()),
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Sets a new password and ends the account's sessions.
+///
+/// # Errors
+/// No such account, or the password is not acceptable.
+pub async fn reset_password(config: &Config, username: &str) -> anyhow::Result<()> {
+    let password = read_password()?;
+    password::check_password(&password)?;
+    let hash = password::hash_blocking(&password)?;
+    let store = run::open_store(config).await?;
+    let Some((account, _)) = store.credentials(username).await? else { bail!("there is no account \"{username}\"") };
+    store.set_password_hash(account.account_id, &hash).await?;
+    store.end_sessions_of(account.account_id).await?;
+    println!("The password of {} was changed; its sessions have ended.", account.username);
+    store.close().await;
+    Ok(())
+}
+
+fn read_password() -> anyhow::Result<String> {
+    use std::io::IsTerminal;
+    if std::io::stdin().is_terminal() {
+        eprint!("Password (it is shown while you type; pipe it in to avoid that): ");
+    }
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("the password could not be read from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks the hub at `LISTEN` for `/healthz`. Plain std: it runs every few seconds in a container.
+///
+/// # Errors
+/// It does not answer 200 within 3 s.
+#[allow(clippy::unused_async, reason = "commands share one shape")]
+pub async fn healthcheck(config: &Config) -> anyhow::Result<()> {
+    if config.tls.is_some() {
+        bail!("healthcheck does not speak TLS yet; ask https://.../healthz with another client");
+    }
+    let ip = if config.listen.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { config.listen.ip() };
+    let address = SocketAddr::new(ip, config.listen.port());
+    let wait = Duration::from_secs(3);
+    let mut stream =
+        TcpStream::connect_timeout(&address, wait).with_context(|| format!("no hub answers at {address}"))?;
+    stream.set_read_timeout(Some(wait))?;
+    write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(1_024).read_to_end(&mut answer)?;
+    if !answer.starts_with(b"HTTP/1.1 200") {
+        bail!("the hub at {address} is not well: {}", String::from_utf8_lossy(&answer).lines().next().unwrap_or(""));
+    }
+    println!("alive");
+    Ok(())
+}

@@ -1,0 +1,405 @@
+//! The hub's settings: read once, checked together, passed down. Nothing else reads the environment.
+//!
+//! flag > environment > file (`--config FILE`, lines of `NAME=value`) > default. Every secret may also come as
+//! `NAME_FILE`, the path of a file that holds it. All problems are reported in one go.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::model::{FieldError, FieldErrors};
+use crate::secret::Secret;
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignUps {
+    /// The first visitor, who becomes the owner.
+    First,
+    /// Anyone.
+    Open,
+    /// Nobody; `user create` still works.
+    Closed,
+}
+
+impl SignUps {
+    /// As written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Certificate and key of the front, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `TLS_CERT_FILE`: chain, leaf first.
+    pub certificate: PathBuf,
+    /// `TLS_KEY_FILE`.
+    pub key: PathBuf,
+}
+
+/// Effective settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `LISTEN` (default 127.0.0.1:3001); `PORT` changes only the port.
+    pub listen: SocketAddr,
+    /// `PUBLIC_URL`: how browsers reach the hub, without a trailing slash. Default: what `LISTEN` says.
+    pub public_url: Option<String>,
+    /// `STATE_DIRECTORY` (default ./data): SQLite file, generated secrets, sockets. Made with mode 0700.
+    pub state_directory: PathBuf,
+    /// `DATABASE_URL`: postgres://... Default: SQLite in the state directory.
+    pub database_url: Option<Secret>,
+    /// `REDIS_URL`: redis://... or rediss://... Default: a queue in this process, region LOCAL.
+    pub redis_url: Option<Secret>,
+    /// `JWT_SECRET_KEY`, at least 32 bytes. Generated in the state directory when embedded; required otherwise.
+    pub jwt_secret_key: Option<Secret>,
+    /// `SIGNUPS` (default first).
+    pub sign_ups: SignUps,
+    /// `LOG_FORMAT` (text or json; default text).
+    pub log_format: LogFormat,
+    /// `RUST_LOG` (default info).
+    pub log_filter: String,
+    /// `CONCURRENCY` of the embedded probe, 1 to 2,000 (default 50).
+    pub concurrency: u16,
+    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`: the front speaks TLS when both are set.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Variables that hold secrets, and may be given as `NAME_FILE`.
+const SECRETS: [&str; 3] = ["DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY"];
+const PLAIN: [&str; 11] = [
+    "LISTEN",
+    "PORT",
+    "PUBLIC_URL",
+    "STATE_DIRECTORY",
+    "SIGNUPS",
+    "LOG_FORMAT",
+    "RUST_LOG",
+    "CONCURRENCY",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "CONFIG_FILE",
+];
+
+/// Where a value was given: flags first, then the environment, then the file.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// From the command line, by variable name.
+    pub flags: HashMap<&'static str, String>,
+    /// The environment.
+    pub environment: HashMap<String, String>,
+    /// Lines of the file.
+    pub file: HashMap<String, String>,
+}
+
+impl Sources {
+    /// Flags and the process environment, and the file when one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has a line that is not `NAME=value`, or a name we do not know (T285).
+    pub fn gather(flags: HashMap<&'static str, String>) -> Result<Self, FieldErrors> {
+        let environment: HashMap<_, _> = std::env::vars().collect();
+        let path = flags.get("CONFIG_FILE").or_else(|| environment.get("CONFIG_FILE")).cloned();
+        let file = path.map_or_else(|| Ok(HashMap::new()), |path| read_file(&path))?;
+        Ok(Self { flags, environment, file })
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let given = self.flags.get(name).or_else(|| self.environment.get(name)).or_else(|| self.file.get(name));
+        given.map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    fn secret(&self, name: &'static str, errors: &mut FieldErrors) -> Option<Secret> {
+        let from_file = self.get(&format!("{name}_FILE"));
+        match (self.get(name), from_file) {
+            (Some(_), Some(path)) => {
+                errors.push(FieldError::new(name, "", format!("{name}_FILE ({path}) is set too; set one of them.")));
+                None
+            }
+            (Some(value), None) => Some(Secret::new(value)),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+                Err(error) => {
+                    let remedy = format!("{name}_FILE cannot be read ({error}); name a file this user can read.");
+                    errors.push(FieldError::new(name, path, remedy));
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+}
+
+fn read_file(path: &str) -> Result<HashMap<String, String>, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
+        errors.push(FieldError::new("CONFIG_FILE", path, format!("It cannot be read: {error}.")));
+        String::new()
+    });
+    let mut values = HashMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        let known = PLAIN.contains(&name) || SECRETS.iter().any(|s| name.strip_suffix("_FILE").unwrap_or(name) == *s);
+        if !known {
+            let remedy = format!("Line {} of {path} is not a setting of the hub; see .env.example.", number + 1);
+            errors.push(FieldError::new("CONFIG_FILE", name, remedy));
+            continue;
+        }
+        let value = value.trim();
+        let unquoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
+        values.insert(name.to_owned(), unquoted.to_owned());
+    }
+    if errors.is_empty() { Ok(values) } else { Err(errors) }
+}
+
+impl Config {
+    /// Checks all settings together.
+    ///
+    /// # Errors
+    /// Every problem there is, each with its variable, what was found and what would work.
+    pub fn from_sources(sources: &Sources) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let mut listen = SocketAddr::from(([127, 0, 0, 1], 3001));
+        if let Some(text) = sources.get("LISTEN") {
+            match text.parse() {
+                Ok(address) => listen = address,
+                Err(_) => {
+                    errors.push(FieldError::new("LISTEN", text, "Give address:port, for example 127.0.0.1:3001."))
+                }
+            }
+        }
+        if let Some(text) = sources.get("PORT") {
+            match text.parse() {
+                Ok(port) => listen.set_port(port),
+                Err(_) => {
+                    errors.push(FieldError::new("PORT", text, "Give a number from 0 to 65535, for example 3001."))
+                }
+            }
+        }
+        let public_url = sources.get("PUBLIC_URL").and_then(|text| match url::Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.path() == "/" => {
+                Some(url.as_str().trim_end_matches('/').to_owned())
+            }
+            Ok(_) | Err(_) => {
+                let remedy = "Give scheme and host only, for example https://status.example.com.";
+                errors.push(FieldError::new("PUBLIC_URL", text, remedy));
+                None
+            }
+        });
+        let sign_ups = match sources.get("SIGNUPS") {
+            None | Some("first") => SignUps::First,
+            Some("open") => SignUps::Open,
+            Some("closed") => SignUps::Closed,
+            Some(other) => {
+                errors.push(FieldError::new("SIGNUPS", other, "Use first, open or closed."));
+                SignUps::Closed
+            }
+        };
+        let log_format = match sources.get("LOG_FORMAT") {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => {
+                errors.push(FieldError::new("LOG_FORMAT", other, "Use text or json."));
+                LogFormat::Text
+            }
+        };
+        let concurrency = match sources.get("CONCURRENCY").map(|t| (t, t.parse::<u16>())) {
+            None => 50,
+            Some((_, Ok(number @ 1..=2_000))) => number,
+            Some((text, _)) => {
+                errors.push(FieldError::new("CONCURRENCY", text, "Give a whole number from 1 to 2000."));
+                50
+            }
+        };
+        let tls = match (sources.get("TLS_CERT_FILE"), sources.get("TLS_KEY_FILE")) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.into(), key: key.into() }),
+            (None, None) => None,
+            (Some(_), None) => {
+                errors.push(FieldError::new("TLS_KEY_FILE", "", "TLS_CERT_FILE is set; name the key's file too."));
+                None
+            }
+            (None, Some(_)) => {
+                errors.push(FieldError::new(
+                    "TLS_CERT_FILE",
+                    "",
+                    "TLS_KEY_FILE is set; name the certificate's file too.",
+                ));
+                None
+            }
+        };
+        let database_url = sources.secret("DATABASE_URL", &mut errors);
+        let redis_url = sources.secret("REDIS_URL", &mut errors);
+        let jwt_secret_key = sources.secret("JWT_SECRET_KEY", &mut errors);
+        check_urls(database_url.as_ref(), redis_url.as_ref(), &mut errors);
+        check_key(jwt_secret_key.as_ref(), redis_url.is_some() || database_url.is_some(), &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            listen,
+            public_url,
+            state_directory: sources.get("STATE_DIRECTORY").unwrap_or("./data").into(),
+            database_url,
+            redis_url,
+            jwt_secret_key,
+            sign_ups,
+            log_format,
+            log_filter: sources.get("RUST_LOG").unwrap_or("info").to_owned(),
+            concurrency,
+            tls,
+        })
+    }
+
+    /// Nothing beside this process: SQLite, queue and probe inside.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.redis_url.is_none() && self.database_url.is_none()
+    }
+
+    /// Whether browsers reach the hub over TLS, so that Secure cookies work.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// Effective values for people, secrets masked.
+    #[must_use]
+    pub fn show(&self) -> String {
+        let masked = |secret: &Option<Secret>, absent: &str| match secret {
+            Some(_) => "(set)".to_owned(),
+            None => absent.to_owned(),
+        };
+        let path = |path: Option<&PathBuf>| path.map_or_else(|| "(off)".to_owned(), |p| p.display().to_string());
+        let rows = [
+            ("LISTEN", self.listen.to_string()),
+            ("PUBLIC_URL", self.public_url.clone().unwrap_or_else(|| "(from LISTEN)".to_owned())),
+            ("STATE_DIRECTORY", self.state_directory.display().to_string()),
+            ("DATABASE_URL", masked(&self.database_url, "(SQLite in the state directory)")),
+            ("REDIS_URL", masked(&self.redis_url, "(queue in this process)")),
+            ("JWT_SECRET_KEY", masked(&self.jwt_secret_key, "(generated in the state directory)")),
+            ("SIGNUPS", self.sign_ups.as_str().to_owned()),
+            ("CONCURRENCY", self.concurrency.to_string()),
+            ("TLS_CERT_FILE", path(self.tls.as_ref().map(|t| &t.certificate))),
+            ("TLS_KEY_FILE", path(self.tls.as_ref().map(|t| &t.key))),
+            ("RUST_LOG", self.log_filter.clone()),
+        ];
+        rows.iter().fold(String::new(), |mut text, (name, value)| {
+            let _ = writeln!(text, "{name:<16} {value}");
+            text
+        })
+    }
+}
+
+fn check_urls(database: Option<&Secret>, redis: Option<&Secret>, errors: &mut FieldErrors) {
+    // The value may hold a password, so only its scheme is repeated.
+    let scheme = |secret: &Secret| secret.expose().split_once("://").map_or("", |(s, _)| s).to_owned();
+    if let Some(scheme) = database.map(scheme).filter(|s| !matches!(s.as_str(), "postgres" | "postgresql")) {
+        let remedy = "Give postgres://user:password@host/database, or leave it out for SQLite.";
+        errors.push(FieldError::new("DATABASE_URL", &scheme, remedy));
+    }
+    if let Some(scheme) = redis.map(scheme).filter(|s| !matches!(s.as_str(), "redis" | "rediss")) {
+        let remedy = "Give redis://:password@host:6379 or rediss://... for TLS.";
+        errors.push(FieldError::new("REDIS_URL", &scheme, remedy));
+    }
+    if redis.is_some() && database.is_none() {
+        let remedy = "REDIS_URL is set, so probes elsewhere report here: SQLite serves one process only. \
+                      Give postgres://..., or leave REDIS_URL out.";
+        errors.push(FieldError::new("DATABASE_URL", "", remedy));
+    }
+}
+
+fn check_key(key: Option<&Secret>, required: bool, errors: &mut FieldErrors) {
+    let remedy = "Give at least 32 random bytes, for example the output of: openssl rand -base64 48";
+    let Some(key) = key.map(Secret::expose) else {
+        if required {
+            errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It is required beside DATABASE_URL. {remedy}")));
+        }
+        return;
+    };
+    let distinct = key.bytes().collect::<std::collections::HashSet<_>>().len();
+    let sample = ["change", "secret", "example", "replace"].iter().any(|s| key.to_ascii_lowercase().contains(s));
+    if key.len() < 32 {
+        errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It has {} bytes. {remedy}", key.len())));
+    } else if distinct < 12 || sample {
+        errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It looks like a sample, not a secret. {remedy}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(values: &[(&str, &str)]) -> Result<Config, FieldErrors> {
+        let environment = values.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Config::from_sources(&Sources { environment, ..Sources::default() })
+    }
+
+    const KEY: &str = "q8Zr0pV2mXw9Lk4TnB7yHf3CsJ6dGa1E";
+
+    #[test]
+    fn no_environment_at_all_is_fine() {
+        let config = with(&[]).unwrap();
+        assert!(config.is_embedded());
+        assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let errors =
+            with(&[("LISTEN", "here"), ("SIGNUPS", "maybe"), ("REDIS_URL", "redis://h"), ("CONCURRENCY", "0")]);
+        let fields: Vec<_> = errors.unwrap_err().0.iter().map(|e| e.field).collect();
+        assert_eq!(fields, ["LISTEN", "SIGNUPS", "CONCURRENCY", "DATABASE_URL", "JWT_SECRET_KEY"]);
+    }
+
+    #[test]
+    fn t133_a_weak_key_stops_the_start() {
+        for weak in ["short", &KEY[..31], &"a".repeat(40), "please-change-me-please-change-me-1234"] {
+            assert!(with(&[("JWT_SECRET_KEY", weak)]).is_err(), "{weak}");
+        }
+        assert!(with(&[("JWT_SECRET_KEY", KEY)]).is_ok());
+    }
+
+    #[test]
+    fn secrets_are_masked_and_never_quoted_in_errors() {
+        let config = with(&[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("JWT_SECRET_KEY", KEY)]).unwrap();
+        let shown = format!("{}{config:?}", config.show());
+        assert!(!shown.contains("hunter2") && !shown.contains(KEY), "{shown}");
+        let errors = with(&[("DATABASE_URL", "mysql://u:hunter2@h/d")]).unwrap_err().to_string();
+        assert!(!errors.contains("hunter2") && errors.contains("mysql"), "{errors}");
+    }
+
+    #[test]
+    fn t285_an_unknown_name_in_the_file_stops_the_start() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "# a comment\nLISTEN=127.0.0.1:9\nSIGNUP=open\n").unwrap();
+        let errors = read_file(file.path().to_str().unwrap()).unwrap_err();
+        assert!(errors.to_string().contains("SIGNUP"), "{errors}");
+    }
+
+    #[test]
+    fn t278_a_secret_may_come_from_a_file_but_not_from_both() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{KEY}\n")).unwrap();
+        let path = file.path().to_str().unwrap();
+        assert_eq!(with(&[("JWT_SECRET_KEY_FILE", path)]).unwrap().jwt_secret_key, Some(Secret::new(KEY)));
+        assert!(with(&[("JWT_SECRET_KEY_FILE", path), ("JWT_SECRET_KEY", KEY)]).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! The ancestor's six routes, as its clients know them: camelCase, `token` header, plain statuses.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{BoardRow, Outcome, RecentTick, RegionId, UtcMs, WebsiteId, WebsiteSettings};
+
+/// Newest ticks shown per website.
+const TICKS: usize = 10;
+
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+fn body<'a, T: Deserialize<'a>>(request: &'a Request, expected: &str) -> Result<T, HttpError> {
+    if request.media_type() != "application/json" {
+        return Err(HttpError::MediaType("application/json"));
+    }
+    serde_json::from_slice(&request.body)
+        .map_err(|error| HttpError::BadRequest(format!("Send {expected} as JSON: {error}.")))
+}
+
+/// These clients know 400 for whatever is wrong with the input.
+fn as_400(error: HttpError) -> HttpError {
+    match error {
+        HttpError::Fields(errors) => HttpError::BadRequest(errors.to_string()),
+        HttpError::Forbidden(why) => HttpError::BadRequest(why.to_owned()),
+        HttpError::BadRequest(_)
+        | HttpError::SignInFirst
+        | HttpError::NotFound
+        | HttpError::Conflict(_)
+        | HttpError::MediaType(_)
+        | HttpError::TooMany { .. }
+        | HttpError::Unavailable(_)
+        | HttpError::Internal(_) => error,
+    }
+}
+
+/// `POST /signup {username, password}` -> 201 `{id}`.
+///
+/// # Errors
+/// 400 when taken or invalid.
+pub fn sign_up(app: &App, request: &Request) -> Result<Response, HttpError> {
+    let Credentials { username, password } = body(request, "{\"username\", \"password\"}")?;
+    let account = login::sign_up(app, &username, &password).map_err(as_400)?;
+    Ok(Response::json(201, &json!({"id": account.account_id})))
+}
+
+/// `POST /signin {username, password}` -> 200 `{token}` and the cookie.
+///
+/// # Errors
+/// 400, the same for a wrong name and a wrong password.
+pub fn sign_in(app: &App, request: &Request) -> Result<Response, HttpError> {
+    let Credentials { username, password } = body(request, "{\"username\", \"password\"}")?;
+    let session = login::sign_in(app, request, &username, &password)?
+        .ok_or_else(|| HttpError::BadRequest("Name or password are not right.".to_owned()))?;
+    Ok(Response::json(200, &json!({"token": session.token})).with("set-cookie", &app.login.cookie(&session.token)))
+}
+
+#[derive(Deserialize)]
+struct NewWebsite {
+    url: String,
+}
+
+/// `POST /website {url}` -> 201 `{id, userId}`; checked at once.
+///
+/// # Errors
+/// 401, 400.
+pub fn add(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let NewWebsite { url } = body(request, "{\"url\"}")?;
+    let settings =
+        WebsiteSettings::from_input(&url, "", "", &[]).map_err(|errors| HttpError::BadRequest(errors.to_string()))?;
+    let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
+    app.scheduler.changed(website.website_id);
+    Ok(Response::json(201, &json!({"id": website.website_id, "userId": account.account_id})))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownTick {
+    id: Uuid,
+    response_time_ms: u32,
+    status: &'static str,
+    region_id: String,
+    website_id: WebsiteId,
+    created_at: String,
+}
+
+/// A name for a tick: the ancestor's ticks had one; ours are known by what they are about.
+fn tick_id(website: WebsiteId, region: &RegionId, tick: &RecentTick) -> Uuid {
+    let name = format!("{region}/{}/{}", tick.slot_at, tick.attempt);
+    Uuid::new_v5(&website.0, name.as_bytes())
+}
+
+fn rfc3339(at: UtcMs) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(|_| String::new(), |t| format!("{t:.3}"))
+}
+
+fn shown(row: &BoardRow) -> serde_json::Value {
+    let mut ticks: Vec<_> = row.regions.iter().flat_map(|r| r.recent.iter().map(|t| (&r.region_id, t))).collect();
+    ticks.sort_by_key(|(region, t)| (std::cmp::Reverse((t.slot_at, t.attempt)), (*region).clone()));
+    let website_id = row.website.website_id;
+    let ticks: Vec<ShownTick> = ticks
+        .into_iter()
+        .take(TICKS)
+        .map(|(region, tick)| ShownTick {
+            id: tick_id(website_id, region, tick),
+            response_time_ms: tick.total_us / 1_000,
+            status: match tick.outcome {
+                Outcome::Up | Outcome::Degraded => "Up",
+                Outcome::Down => "Down",
+                Outcome::Unknown => "Unknown",
+            },
+            region_id: region.to_string(),
+            website_id,
+            created_at: rfc3339(tick.slot_at),
+        })
+        .collect();
+    json!({
+        "id": website_id,
+        "url": row.website.settings.url,
+        "userId": row.website.account_id,
+        "timeAdded": rfc3339(row.website.created_at),
+        "ticks": ticks,
+    })
+}
+
+/// `GET /website` -> 200, the account's websites with their newest ticks.
+///
+/// # Errors
+/// 401.
+pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let board = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
+    Ok(Response::json(200, &board.iter().map(shown).collect::<Vec<_>>()))
+}
+
+/// `GET /status/:id` -> 200, one of them.
+///
+/// # Errors
+/// 401, 404 when not yours.
+pub fn status(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    let row = app.wait(app.store.board_row(account.account_id, id, clock::now())).map_err(login::store)?;
+    Ok(Response::json(200, &shown(&row.ok_or(HttpError::NotFound)?)))
+}
+
+/// `DELETE /website/:id` -> 200.
+///
+/// # Errors
+/// 401, 404 when not yours.
+pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    if !app.wait(app.store.delete_website(account.account_id, id)).map_err(login::store)? {
+        return Err(HttpError::NotFound);
+    }
+    app.scheduler.changed(id);
+    Ok(Response::json(200, &json!({"id": id})))
+}

@@ -1,0 +1,4 @@
+//! JSON for programs.
+
+pub mod ancestor;
+pub mod health;

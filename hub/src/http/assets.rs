@@ -1,0 +1,76 @@
+//! The static files, embedded. Their content is in their name, so they are cached for good and never stale.
+
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+use super::{App, HttpError, Request, Response, route::Params};
+
+/// One embedded file.
+#[derive(Debug)]
+pub struct Asset {
+    stem: &'static str,
+    extension: &'static str,
+    media_type: &'static str,
+    body: &'static [u8],
+    url: OnceLock<String>,
+}
+
+/// The style sheet of all pages.
+pub static STYLE: Asset =
+    Asset::new("style", "css", "text/css; charset=utf-8", include_bytes!("../../static/style.css"));
+/// The script that keeps a page current.
+pub static SCRIPT: Asset =
+    Asset::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js"));
+/// The icon in the browser's tab.
+pub static ICON: Asset = Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg"));
+
+impl Asset {
+    const fn new(stem: &'static str, extension: &'static str, media_type: &'static str, body: &'static [u8]) -> Self {
+        Self { stem, extension, media_type, body, url: OnceLock::new() }
+    }
+
+    /// `/static/<name>.<hash>.<extension>`.
+    pub fn url(&self) -> &str {
+        self.url.get_or_init(|| format!("/static/{}.{}.{}", self.stem, tag(self.body), self.extension))
+    }
+
+    /// Its content.
+    pub fn body(&self) -> &'static [u8] {
+        self.body
+    }
+}
+
+/// `GET /static/:file`.
+///
+/// # Errors
+/// Not found: also for a name of another version.
+pub fn serve(_: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    answer(&request.path).ok_or(HttpError::NotFound)
+}
+
+/// The answer to `GET /static/<name>`; `None` when there is no such file, or it is one of another version.
+#[must_use]
+pub fn answer(path: &str) -> Option<Response> {
+    let asset = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.url() == path)?;
+    let answer = Response::new(200, asset.media_type, asset.body);
+    Some(answer.with("cache-control", "public, max-age=31536000, immutable"))
+}
+
+/// The first 64 bits of the content's SHA-256, in hex: enough to tell versions of one file apart.
+pub(super) fn tag(content: &[u8]) -> String {
+    Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_by_its_hashed_name_only() {
+        assert!(answer(STYLE.url()).is_some_and(|a| a.body == STYLE.body()));
+        for other in ["/static/style.css", "/static/style.0000000000000000.css", "/static/../Cargo.toml", "/static/"] {
+            assert!(answer(other).is_none(), "{other}");
+        }
+    }
+}

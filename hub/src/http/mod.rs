@@ -1,0 +1,20 @@
+//! Client -> front (hyper: limits, deadlines, one clean request) -> UNIX socket -> app (tiny_http workers: routes,
+//! API, pages). CASES 2.1 shows why tiny_http never sees bytes from outside.
+
+pub mod api;
+mod app;
+pub mod assets;
+mod error;
+mod front;
+pub mod login;
+pub mod pages;
+pub mod password;
+mod request;
+mod response;
+pub mod route;
+
+pub use app::{App, HttpSettings, start};
+pub use error::HttpError;
+pub use front::{FrontConfig, Listening};
+pub use request::{Form, Method, Request};
+pub use response::Response;

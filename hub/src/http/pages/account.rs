@@ -1,0 +1,132 @@
+//! Sign-up and sign-in: one form, two purposes. The ancestor's clients post JSON to the same paths.
+
+use askama::Template;
+
+use super::{Frame, page};
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, api::ancestor, login, route::Params};
+use crate::model::FieldErrors;
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "sign.html", whitespace = "minimize")]
+pub struct SignPage {
+    frame: Frame,
+    up: bool,
+    first: bool,
+    open: bool,
+    username: String,
+    notice: Option<String>,
+    errors: FieldErrors,
+}
+
+impl SignPage {
+    /// Sign-up. `first`: no account exists yet, so this one becomes the owner's.
+    #[must_use]
+    pub fn up(first: bool) -> Self {
+        Self::new("Create an account", true, first, true)
+    }
+
+    /// Sign-in. `open`: anybody may sign up.
+    #[must_use]
+    pub fn sign_in(open: bool) -> Self {
+        Self::new("Sign in", false, false, open)
+    }
+
+    fn new(title: &str, up: bool, first: bool, open: bool) -> Self {
+        let frame = Frame::narrow(title, None);
+        Self { frame, up, first, open, username: String::new(), notice: None, errors: FieldErrors::default() }
+    }
+
+    /// The form again: what was typed stays, except the password.
+    #[must_use]
+    pub fn again(self, username: &str, errors: FieldErrors) -> Self {
+        Self { username: username.to_owned(), errors, ..self }
+    }
+
+    /// A sentence about the whole form, such as "Username or password is wrong."
+    #[must_use]
+    pub fn notice(self, notice: impl Into<String>) -> Self {
+        Self { notice: Some(notice.into()), ..self }
+    }
+}
+
+fn is_first(app: &App) -> Result<bool, HttpError> {
+    Ok(login::may_sign_up(app)? && app.wait(app.store.count_accounts()).map_err(login::store)? == 0)
+}
+
+/// `GET /signup`; where nobody may sign up, the other form.
+///
+/// # Errors
+/// The database is away.
+pub fn sign_up_form(app: &App, _: &Request, _: &Params) -> Result<Response, HttpError> {
+    if !login::may_sign_up(app)? {
+        return Ok(Response::see_other("/signin"));
+    }
+    page(200, &SignPage::up(is_first(app)?))
+}
+
+/// `GET /signin`; with no account yet, it is the other form that is needed.
+///
+/// # Errors
+/// The database is away.
+pub fn sign_in_form(app: &App, _: &Request, _: &Params) -> Result<Response, HttpError> {
+    let open = login::may_sign_up(app)?;
+    if is_first(app)? {
+        return Ok(Response::see_other("/signup"));
+    }
+    page(200, &SignPage::sign_in(open))
+}
+
+/// `POST /signup`.
+///
+/// # Errors
+/// The database is away; for JSON also what is wrong with the input.
+pub fn sign_up(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    if request.media_type() != "application/x-www-form-urlencoded" {
+        return ancestor::sign_up(app, request);
+    }
+    let fields = request.form();
+    let username = fields.get("username");
+    match login::sign_up(app, username, fields.get("password")) {
+        Ok(account) => {
+            let session = login::new_session(app, account, clock::now())?;
+            Ok(Response::see_other("/").with("set-cookie", &app.login.cookie(&session.token)))
+        }
+        Err(HttpError::Fields(errors)) => page(422, &SignPage::up(is_first(app)?).again(username, errors)),
+        Err(HttpError::Forbidden(why)) => {
+            page(403, &SignPage::up(false).again(username, FieldErrors::default()).notice(why))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `POST /signin`.
+///
+/// # Errors
+/// Too many tries, or the database is away; for JSON also a wrong name or password.
+pub fn sign_in(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    if request.media_type() != "application/x-www-form-urlencoded" {
+        return ancestor::sign_in(app, request);
+    }
+    let fields = request.form();
+    match login::sign_in(app, request, fields.get("username"), fields.get("password"))? {
+        Some(session) => Ok(Response::see_other("/").with("set-cookie", &app.login.cookie(&session.token))),
+        None => {
+            let again = SignPage::sign_in(login::may_sign_up(app)?);
+            let again = again.again(fields.get("username"), FieldErrors::default());
+            page(422, &again.notice("Username or password is not right."))
+        }
+    }
+}
+
+/// `POST /signout`.
+///
+/// # Errors
+/// The database is away.
+pub fn sign_out(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    if let Ok(who) = login::signed_in(app, request) {
+        app.wait(app.store.end_session(who.session)).map_err(login::store)?;
+    }
+    Ok(Response::see_other("/signin").with("set-cookie", &app.login.no_cookie()))
+}

@@ -1,0 +1,194 @@
+//! The dashboard: is everything fine, and if not, what is not.
+
+use askama::Template;
+
+use super::landing::LandingPage;
+use super::spark::{Spark, spark};
+use super::words::{self, Mark, Share, share, took};
+use super::{Frame, class, etag, page};
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{BoardRow, Outcome, RegionState, WebsiteId};
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "board.html", whitespace = "minimize")]
+pub struct BoardPage {
+    frame: Frame,
+    fragment: String,
+    etag: String,
+}
+
+impl BoardPage {
+    /// Around the part that renews itself.
+    pub fn new(username: &str, rows: &[BoardRow]) -> Result<Self, askama::Error> {
+        let board = Board::new(rows);
+        let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
+        let fragment = board.render()?;
+        Ok(Self { frame: Frame::wide(title, username).at("/"), etag: etag(&fragment), fragment })
+    }
+}
+
+/// The part that renews itself.
+#[derive(Template, Debug)]
+#[template(path = "board_fragment.html", whitespace = "minimize")]
+pub struct Board {
+    summary: String,
+    worst: Mark,
+    rows: Vec<Line>,
+    show_regions: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    website_id: WebsiteId,
+    name: String,
+    mark: Mark,
+    why: String,
+    answer: String,
+    spark: Option<Spark>,
+    uptime: Share,
+    dots: Vec<Dot>,
+}
+
+#[derive(Debug)]
+struct Dot {
+    mark: Mark,
+    text: String,
+}
+
+impl Board {
+    /// Sorted so that trouble comes first.
+    #[must_use]
+    pub fn new(rows: &[BoardRow]) -> Self {
+        let mut lines: Vec<Line> = rows.iter().map(Line::new).collect();
+        lines.sort_by(|a, b| (a.mark, &a.name).cmp(&(b.mark, &b.name)));
+        let marks: Vec<Mark> = lines.iter().map(|l| l.mark).collect();
+        // With one region the dots would repeat the state.
+        let show_regions = lines.iter().any(|l| l.dots.len() > 1);
+        Self { summary: summary(&marks), worst: marks.first().copied().unwrap_or(Mark::Up), rows: lines, show_regions }
+    }
+}
+
+impl Line {
+    fn new(row: &BoardRow) -> Self {
+        let mark = Mark::of(row);
+        let dots = row.regions.iter().map(|r| Dot::new(r, mark == Mark::Paused)).collect();
+        Self {
+            website_id: row.website.website_id,
+            name: words::name(&row.website.settings.url),
+            mark,
+            why: match mark {
+                Mark::Down | Mark::Degraded | Mark::Unknown => row.state.reason.clone(),
+                Mark::Pending => "The first check is on its way".to_owned(),
+                Mark::Up | Mark::Paused => String::new(),
+            },
+            answer: answer(&row.regions),
+            spark: spark(&row.regions),
+            uptime: share(&row.uptime_24h),
+            dots,
+        }
+    }
+}
+
+impl Dot {
+    fn new(region: &RegionState, paused: bool) -> Self {
+        let mark = if paused { Mark::Paused } else { Mark::from(region.outcome) };
+        let text = match &region.failure {
+            Some(failure) => format!("{}: {}. {}", region.region_id, mark.word(), class::sentence(failure)),
+            None => format!("{}: {}, {}", region.region_id, mark.word(), took(region.total_us)),
+        };
+        Self { mark, text }
+    }
+}
+
+/// The newest answer's duration; a failure has none.
+fn answer(regions: &[RegionState]) -> String {
+    let newest = regions.iter().max_by_key(|r| (r.slot_at, r.attempt));
+    let answered = newest.filter(|r| matches!(r.outcome, Outcome::Up | Outcome::Degraded));
+    answered.map_or_else(|| "–".to_owned(), |r| took(r.total_us))
+}
+
+/// Answers "is everything fine?".
+fn summary(marks: &[Mark]) -> String {
+    let count = |mark: Mark| marks.iter().filter(|m| **m == mark).count();
+    let watched = marks.len() - count(Mark::Paused);
+    let mut said = Vec::new();
+    for mark in [Mark::Down, Mark::Degraded, Mark::Unknown, Mark::Pending] {
+        let n = count(mark);
+        let verb = if n == 1 { "is" } else { "are" };
+        match n {
+            0 => {}
+            _ if said.is_empty() && watched == 1 => said.push(format!("The website {verb} {}", mark.class())),
+            n if said.is_empty() => said.push(format!("{n} of {watched} {verb} {}", mark.class())),
+            n => said.push(format!("{n} {verb} {}", mark.class())),
+        }
+    }
+    if said.is_empty() {
+        said.push(match watched {
+            0 => "Nothing is being checked".to_owned(),
+            1 => "The website is up".to_owned(),
+            2 => "Both websites are up".to_owned(),
+            n => format!("All {n} websites are up"),
+        });
+    }
+    match count(Mark::Paused) {
+        0 => {}
+        1 => said.push("1 is paused".to_owned()),
+        n => said.push(format!("{n} are paused")),
+    }
+    said.join(", ")
+}
+
+/// `GET /`: the dashboard, or for a visitor the way in.
+///
+/// # Errors
+/// The database is away.
+pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    match login::signed_in(app, request) {
+        Ok(who) => {
+            let rows = app.wait(app.store.board(who.account.account_id, clock::now())).map_err(login::store)?;
+            let board = BoardPage::new(&who.account.username, &rows).map_err(anyhow::Error::from)?;
+            page(200, &board)
+        }
+        Err(HttpError::SignInFirst) => {
+            let open = login::may_sign_up(app)?;
+            let first = open && app.wait(app.store.count_accounts()).map_err(login::store)? == 0;
+            page(200, &LandingPage::new(first, open))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `GET /websites/fragment`: the board alone, for the page's script.
+///
+/// # Errors
+/// Not signed in any more.
+pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let rows = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
+    super::fragment(request, &Board::new(&rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_answers_whether_all_is_fine() {
+        use Mark::{Degraded, Down, Paused, Pending, Unknown, Up};
+        for (marks, said) in [
+            (vec![Up; 5], "All 5 websites are up"),
+            (vec![Up, Up], "Both websites are up"),
+            (vec![Up], "The website is up"),
+            (vec![Down, Up, Up, Up, Up], "1 of 5 is down"),
+            (vec![Down, Down, Degraded, Up], "2 of 4 are down, 1 is degraded"),
+            (vec![Unknown, Pending, Up, Paused], "1 of 3 is unknown, 1 is pending, 1 is paused"),
+            (vec![Pending], "The website is pending"),
+            (vec![Up, Up, Up, Paused], "All 3 websites are up, 1 is paused"),
+            (vec![Paused, Paused], "Nothing is being checked, 2 are paused"),
+        ] {
+            assert_eq!(summary(&marks), said);
+        }
+    }
+}

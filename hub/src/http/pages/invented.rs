@@ -1,0 +1,188 @@
+//! Invented websites in every state, for tests and for `examples/preview.rs`.
+
+use probe::wire::{Blame, CheckKind, Class, Failure, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
+use uuid::Uuid;
+
+use crate::model::{
+    Account, AccountId, BoardRow, RecentTick, RegionId, RegionState, StoredTick, Transition, Uptime, Website,
+    WebsiteSettings, WebsiteState,
+};
+
+/// 2026-11-24 02:30:00 UTC.
+pub const NOW: UtcMs = 1_795_487_400_000;
+
+/// Texts that would like to be more than texts.
+pub const HOSTILE: &str = r#"<script>alert(1)</script>"onload="alert(2)' {{ 7*7 }} {% raw %} ]]> </title></svg>"#;
+
+pub fn account(username: &str) -> Account {
+    Account { account_id: AccountId(Uuid::from_u128(7)), username: username.to_owned(), created_at: NOW }
+}
+
+pub fn region(slug: &str) -> RegionId {
+    slug.parse().expect("a slug")
+}
+
+pub fn failure(class: Class, phase: Phase, detail: &str) -> Failure {
+    Failure { class, phase, blame: Blame::Target, detail: detail.to_owned() }
+}
+
+/// A website as seen from some regions; `outcomes` are of the newest tick of each.
+pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], reason: &str) -> BoardRow {
+    let website_id = WebsiteId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)));
+    let settings = WebsiteSettings::new(url.to_owned());
+    let account_id = account("").account_id;
+    let website =
+        Website { website_id, account_id, settings, paused: false, created_at: NOW - 9_000_000_000, revision: 1 };
+    let known = if verdict == Outcome::Unknown { None } else { Some(NOW + 400_000) };
+    let state = WebsiteState {
+        website_id,
+        verdict,
+        since_at: NOW - 7_500_000,
+        reason: reason.to_owned(),
+        fresh_until_at: known,
+    };
+    let regions = outcomes.iter().enumerate().map(|(i, (slug, o))| region_state(n + i as u32, slug, *o)).collect();
+    let down_ms = if verdict == Outcome::Down { 7_500_000 } else { i64::from(n % 3) * 60_000 };
+    let uptime_24h = Uptime { up_ms: 86_400_000 - down_ms, degraded_ms: 0, down_ms, unknown_ms: 0 };
+    BoardRow { website, state, regions, uptime_24h }
+}
+
+fn region_state(n: u32, slug: &str, outcome: Outcome) -> RegionState {
+    let failure = match outcome {
+        Outcome::Up => None,
+        Outcome::Degraded => Some(failure(Class::Slow, Phase::Judge, "3412 ms, slower than the 2000 ms asked for")),
+        Outcome::Down => Some(failure(Class::ConnectTimeout, Phase::Connect, "No connection to 192.0.2.7:443 in 10 s")),
+        Outcome::Unknown => Some(Failure {
+            blame: Blame::Probe,
+            ..failure(Class::DnsUnavailable, Phase::Dns, "No name server could be asked")
+        }),
+    };
+    let wait_us = 40_000 + n * 7_919 % 160_000;
+    let phases = match outcome {
+        Outcome::Up | Outcome::Degraded => Phases {
+            dns_us: Some(4_200 + n * 13 % 9_000),
+            connect_us: Some(12_345 + n * 97 % 20_000),
+            tls_us: Some(28_900),
+            send_us: Some(120),
+            wait_us: Some(wait_us),
+            receive_us: Some(8_100),
+        },
+        Outcome::Down => Phases { dns_us: Some(3_100), connect_us: Some(996_900), ..Phases::default() },
+        Outcome::Unknown => Phases { dns_us: Some(10_000), ..Phases::default() },
+    };
+    let recent = (0..10_u32).map(|i| RecentTick {
+        slot_at: NOW - i64::from(i) * 180_000 - i64::from(n % 7),
+        attempt: 0,
+        outcome: if i < 2 || (i + n).is_multiple_of(9) { outcome } else { Outcome::Up },
+        status: Some(200),
+        total_us: phases.sum_us() * (60 + (i * 37 + n) % 60) / 100,
+    });
+    RegionState {
+        region_id: region(slug),
+        worker_id: "pi-1.local".parse().expect("a name"),
+        slot_at: NOW - 40_000,
+        attempt: 0,
+        received_at: NOW - 39_000,
+        outcome,
+        failure,
+        phases,
+        total_us: phases.sum_us(),
+        status: Some(200),
+        failing_streak: 0,
+        failing_since_at: None,
+        good_streak: 3,
+        certificate_not_after_at: Some(NOW + 1_900_000_000),
+        recent: recent.collect(),
+    }
+}
+
+/// Websites in every state, with long and hostile texts.
+pub fn rows() -> Vec<BoardRow> {
+    use Outcome::{Degraded, Down, Unknown, Up};
+    let all = |o| [("EU-WEST", o), ("INDIA", o), ("USA", o)];
+    let long =
+        format!("https://a-rather-long-host-name.department.example.org/{}?token=secret", "very/long/path/".repeat(20));
+    let mut rows = vec![
+        row(1, "https://example.com/", Up, &all(Up), "3 of 3 regions up"),
+        row(
+            2,
+            "https://shop.example.com/basket",
+            Down,
+            &[("EU-WEST", Down), ("INDIA", Down), ("USA", Up)],
+            "2 of 3 regions down in connect; rule: more than half of reporting, at least two",
+        ),
+        row(
+            3,
+            "https://api.example.com/v1/health",
+            Degraded,
+            &all(Degraded),
+            "3 of 3 regions slow: 3412 ms, more than 2000 ms",
+        ),
+        row(
+            4,
+            "http://intranet.example.com:8080/",
+            Unknown,
+            &all(Unknown),
+            "No fresh tick from any region since 02:11",
+        ),
+        row(5, "https://new.example.com/", Unknown, &[], ""),
+        row(6, "https://old.example.com/", Unknown, &all(Up), ""),
+        row(7, &long, Up, &[("EU-WEST", Up), ("INDIA", Unknown), ("USA", Up)], "2 of 2 reporting regions up"),
+        row(8, "https://example.net/%22onload=%22%3Cb%3E", Down, &all(Down), HOSTILE),
+    ];
+    rows[5].website.paused = true;
+    rows[4].uptime_24h = Uptime { unknown_ms: 86_400_000, ..Uptime::default() };
+    rows[6].uptime_24h = Uptime { up_ms: 30_000_000, down_ms: 5_000, degraded_ms: 0, unknown_ms: 56_395_000 };
+    rows
+}
+
+/// Ticks of every outcome, newest first.
+pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
+    let kinds = [CheckKind::Manual, CheckKind::Confirm, CheckKind::Scheduled, CheckKind::Scheduled, CheckKind::First];
+    let mut ticks = Vec::new();
+    for (i, kind) in kinds.into_iter().enumerate() {
+        for region in &row.regions {
+            let slot_at = NOW - 180_000 * i as i64 - 7_123;
+            let mut failure = region.failure.clone();
+            if let Some(failure) = failure.as_mut().filter(|_| i == 1) {
+                failure.detail = HOSTILE.to_owned();
+            }
+            let tick = Tick {
+                website_id: row.website.website_id,
+                slot_at,
+                attempt: 0,
+                kind,
+                started_at: slot_at,
+                outcome: region.outcome,
+                failure,
+                phases: region.phases,
+                total_us: region.total_us,
+                status: if region.outcome == Outcome::Down { None } else { Some(200) },
+                remote: None,
+                body_bytes: 512,
+                truncated: false,
+                hops: Vec::new(),
+                certificate: None,
+            };
+            let (region_id, worker_id) = (region.region_id.clone(), region.worker_id.clone());
+            ticks.push(StoredTick { region_id, worker_id, received_at: slot_at + 200, tick });
+        }
+    }
+    ticks
+}
+
+/// Changes of verdict, newest first.
+pub fn transitions(row: &BoardRow) -> Vec<Transition> {
+    let change = |at, from, to, reason: &str| Transition {
+        website_id: row.website.website_id,
+        at,
+        decided_at: at + 1_200,
+        from,
+        to,
+        reason: reason.to_owned(),
+    };
+    vec![
+        change(NOW - 7_500_000, Outcome::Up, row.state.verdict, &row.state.reason),
+        change(NOW - 9_000_000_000, Outcome::Unknown, Outcome::Up, "3 of 3 regions up"),
+    ]
+}

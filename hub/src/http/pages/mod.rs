@@ -1,0 +1,101 @@
+//! Pages for people: one file per page, each with a view that is made from model types and an instant. Views hold
+//! words, not rules; templates escape everything that is not ours.
+
+pub mod account;
+mod class;
+pub mod dashboard;
+pub mod delete;
+pub mod landing;
+mod spark;
+pub mod trouble;
+mod waterfall;
+pub mod website;
+mod website_actions;
+pub mod website_form;
+mod words;
+
+use askama::Template;
+
+use super::{HttpError, Request, Response, assets};
+
+pub use trouble::error;
+pub use words::Mark;
+
+/// What surrounds every page.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Title of the page; its heading too on forms.
+    pub title: String,
+    /// Who is signed in.
+    pub username: Option<String>,
+    /// Path of the navigation's entry that is this page; empty when none is.
+    pub here: &'static str,
+    /// Forms and messages are narrow, tables are wide.
+    pub narrow: bool,
+}
+
+impl Frame {
+    /// A wide page for somebody who is signed in.
+    #[must_use]
+    pub fn wide(title: impl Into<String>, username: &str) -> Self {
+        Self { title: title.into(), username: Some(username.to_owned()), here: "", narrow: false }
+    }
+
+    /// A form or message.
+    #[must_use]
+    pub fn narrow(title: impl Into<String>, username: Option<&str>) -> Self {
+        Self { title: title.into(), username: username.map(str::to_owned), here: "", narrow: true }
+    }
+
+    /// Marks an entry of the navigation.
+    #[must_use]
+    pub fn at(self, here: &'static str) -> Self {
+        Self { here, ..self }
+    }
+
+    fn style(&self) -> &str {
+        assets::STYLE.url()
+    }
+
+    fn script(&self) -> &str {
+        assets::SCRIPT.url()
+    }
+
+    fn icon(&self) -> &str {
+        assets::ICON.url()
+    }
+}
+
+/// A rendered view as an answer. Pages are private: no cache keeps them.
+pub fn page(status: u16, view: &impl Template) -> Result<Response, HttpError> {
+    let body = view.render().map_err(anyhow::Error::from)?;
+    Ok(Response::html(status, body).with("cache-control", "no-store"))
+}
+
+/// The part of a page that renews itself: 304 when the browser has it already.
+pub fn fragment(request: &Request, view: &impl Template) -> Result<Response, HttpError> {
+    Ok(unless_known(request, view.render().map_err(anyhow::Error::from)?))
+}
+
+fn unless_known(request: &Request, body: String) -> Response {
+    let etag = etag(&body);
+    let answer = if request.header("if-none-match") == Some(&etag) {
+        Response { status: 304, headers: Vec::new(), body: Vec::new() }
+    } else {
+        Response::html(200, body)
+    };
+    answer.with("etag", &etag).with("cache-control", "private, no-cache")
+}
+
+/// The entity tag of a fragment.
+#[must_use]
+pub fn etag(body: &str) -> String {
+    format!("\"{}\"", assets::tag(body.as_bytes()))
+}
+
+#[cfg(test)]
+#[allow(missing_docs, unreachable_pub, clippy::expect_used)]
+mod invented;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

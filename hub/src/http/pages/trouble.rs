@@ -1,0 +1,67 @@
+//! The page for what did not work.
+
+use askama::Template;
+
+use super::{Frame, page};
+use crate::http::{App, HttpError, Request, Response, login};
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "trouble.html", whitespace = "minimize")]
+pub struct TroublePage {
+    frame: Frame,
+    message: String,
+    way_out: &'static str,
+    way_out_words: &'static str,
+}
+
+impl TroublePage {
+    /// `message` is for people: the caller keeps causes to the log.
+    #[must_use]
+    pub fn new(status: u16, message: &str, username: Option<&str>) -> Self {
+        let (title, message) = match status {
+            401 => ("Sign in first", "This page is for people who are signed in."),
+            403 => ("This is not allowed", message),
+            404 => ("Nothing is here", "There is no such page, or it belongs to somebody else."),
+            405 => ("This does not work here", message),
+            429 => ("Too many tries", message),
+            503 => ("Not now", message),
+            500.. => ("Something went wrong", message),
+            ..500 => ("This did not work", message),
+        };
+        let (way_out, way_out_words) = match status {
+            401 => ("/signin", "Sign in"),
+            ..401 | 402.. if username.is_some() => ("/", "Go to the dashboard"),
+            ..401 | 402.. => ("/", "Go to the start"),
+        };
+        Self { frame: Frame::narrow(title, username), message: message.to_owned(), way_out, way_out_words }
+    }
+}
+
+/// The page for an error; whoever is not signed in is led to where one signs in.
+#[must_use]
+pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
+    if matches!(error, HttpError::SignInFirst) && request.header("x-background").is_none() {
+        return Response::see_other("/signin");
+    }
+    if request.media_type() == "application/json" {
+        return error.problem(request);
+    }
+    let message = match error {
+        HttpError::TooMany { retry_after_s } => {
+            format!("Wait {} minutes, then try again. Another network is not affected.", retry_after_s.div_ceil(60))
+        }
+        HttpError::Fields(_)
+        | HttpError::BadRequest(_)
+        | HttpError::SignInFirst
+        | HttpError::Forbidden(_)
+        | HttpError::NotFound
+        | HttpError::Conflict(_)
+        | HttpError::MediaType(_)
+        | HttpError::Unavailable(_)
+        | HttpError::Internal(_) => error.message(request),
+    };
+    let username = login::signed_in(app, request).ok().map(|s| s.account.username);
+    let view = TroublePage::new(error.status(), &message, username.as_deref());
+    page(error.status(), &view).unwrap_or_else(|_| Response::text(error.status(), message))
+}

@@ -1,0 +1,206 @@
+//! One website: what holds, why, how the time was spent, and what was seen lately.
+
+use askama::Template;
+
+use super::waterfall::{Waterfall, scale_us, waterfall};
+use super::words::{self, Instant, Mark, every, instant, lasted, share, span, took};
+use super::{Frame, class, etag, page};
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{BoardRow, CheckKind, Phases, StoredTick, Transition, UtcMs, WebsiteId};
+
+pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
+
+/// Ticks shown on the page.
+pub const TICKS_SHOWN: i64 = 40;
+/// Changes of state shown on the page.
+pub const CHANGES_SHOWN: i64 = 10;
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "website.html", whitespace = "minimize")]
+pub struct WebsitePage {
+    frame: Frame,
+    website_id: WebsiteId,
+    fragment: String,
+    etag: String,
+}
+
+impl WebsitePage {
+    /// Around the part that renews itself.
+    pub fn new(
+        username: &str,
+        row: &BoardRow,
+        ticks: &[StoredTick],
+        transitions: &[Transition],
+        now: UtcMs,
+    ) -> Result<Self, askama::Error> {
+        let fragment = WebsiteView::new(row, ticks, transitions, now).render()?;
+        let title = format!("{}: {}", Mark::of(row).word(), words::name(&row.website.settings.url));
+        Ok(Self {
+            frame: Frame::wide(title, username),
+            website_id: row.website.website_id,
+            etag: etag(&fragment),
+            fragment,
+        })
+    }
+}
+
+/// The part that renews itself.
+#[derive(Template, Debug)]
+#[template(path = "website_fragment.html", whitespace = "minimize")]
+pub struct WebsiteView {
+    website_id: WebsiteId,
+    name: String,
+    url: String,
+    paused: bool,
+    mark: Mark,
+    since: Option<Instant>,
+    lasted: String,
+    reason: String,
+    waterfalls: Vec<Waterfall>,
+    scale: String,
+    phase_names: Vec<(&'static str, Option<u32>)>,
+    ticks: Vec<TickLine>,
+    changes: Vec<Change>,
+    facts: Vec<(&'static str, String)>,
+}
+
+#[derive(Debug)]
+struct TickLine {
+    at: Instant,
+    kind: &'static str,
+    region: String,
+    worker: String,
+    mark: Mark,
+    what: &'static str,
+    detail: String,
+    status: String,
+    total: String,
+}
+
+#[derive(Debug)]
+struct Change {
+    at: Instant,
+    mark: Mark,
+    reason: String,
+}
+
+impl WebsiteView {
+    /// As of `now`; `ticks` and `transitions` newest first.
+    #[must_use]
+    pub fn new(row: &BoardRow, ticks: &[StoredTick], transitions: &[Transition], now: UtcMs) -> Self {
+        let mark = Mark::of(row);
+        let settled = !matches!(mark, Mark::Pending | Mark::Paused);
+        let scale = scale_us(&row.regions);
+        Self {
+            website_id: row.website.website_id,
+            name: words::name(&row.website.settings.url),
+            url: row.website.settings.url.clone(),
+            paused: row.website.paused,
+            mark,
+            since: settled.then(|| instant(row.state.since_at)),
+            lasted: lasted(now - row.state.since_at),
+            reason: match mark {
+                Mark::Paused => "No checks are made until it is resumed.".to_owned(),
+                Mark::Pending => "The first check is on its way.".to_owned(),
+                Mark::Down | Mark::Degraded | Mark::Unknown | Mark::Up => row.state.reason.clone(),
+            },
+            waterfalls: row.regions.iter().map(|r| waterfall(r, scale)).collect(),
+            scale: took(scale),
+            phase_names: Phases::default().named().to_vec(),
+            ticks: ticks.iter().map(TickLine::new).collect(),
+            changes: transitions.iter().map(Change::new).collect(),
+            facts: facts(row, now),
+        }
+    }
+}
+
+impl TickLine {
+    fn new(stored: &StoredTick) -> Self {
+        let tick = &stored.tick;
+        Self {
+            at: instant(tick.slot_at),
+            kind: match tick.kind {
+                CheckKind::Scheduled => "",
+                CheckKind::First => "first check",
+                CheckKind::Manual => "asked for",
+                CheckKind::Confirm => "second look",
+            },
+            region: stored.region_id.to_string(),
+            worker: stored.worker_id.to_string(),
+            mark: tick.outcome.into(),
+            what: tick.failure.as_ref().map_or("Answered as asked", class::sentence),
+            detail: tick.failure.as_ref().map(|f| f.detail.clone()).unwrap_or_default(),
+            status: tick.status.map_or_else(|| "–".to_owned(), |s| s.to_string()),
+            total: took(tick.total_us),
+        }
+    }
+}
+
+impl Change {
+    fn new(transition: &Transition) -> Self {
+        Self { at: instant(transition.at), mark: transition.to.into(), reason: transition.reason.clone() }
+    }
+}
+
+fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
+    let settings = &row.website.settings;
+    let uptime = share(&row.uptime_24h);
+    let uptime = match uptime.coverage {
+        Some(coverage) => format!("{} ({coverage} of the time is known)", uptime.share),
+        None => uptime.share,
+    };
+    let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
+    let mut facts = vec![
+        ("Uptime, last 24 h", uptime),
+        ("Checked", format!("{} from each region", every(settings.interval_ms))),
+        ("Waits for an answer", format!("{} at most", span(settings.timeout_ms))),
+        ("Regions", if regions.is_empty() { "all".to_owned() } else { regions.join(", ") }),
+    ];
+    let newest = row.regions.iter().max_by_key(|r| r.slot_at);
+    if let Some(end_at) = newest.and_then(|r| r.certificate_not_after_at) {
+        let left = if end_at > now { format!("in {}", lasted(end_at - now)) } else { "it has ended".to_owned() };
+        facts.push(("Certificate ends", format!("{} UTC ({left})", instant(end_at).words)));
+    }
+    facts.push(("Added", format!("{} UTC", instant(row.website.created_at).words)));
+    facts
+}
+
+struct Loaded {
+    username: String,
+    row: BoardRow,
+    ticks: Vec<StoredTick>,
+    changes: Vec<Transition>,
+    now: UtcMs,
+}
+
+fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let (store, account_id, website_id) = (&app.store, account.account_id, params.website_id()?);
+    let now = clock::now();
+    let row = app.wait(store.board_row(account_id, website_id, now)).map_err(login::store)?;
+    let row = row.ok_or(HttpError::NotFound)?;
+    let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
+    let changes = app.wait(store.transitions(account_id, website_id, CHANGES_SHOWN)).map_err(login::store)?;
+    Ok(Loaded { username: account.username, row, ticks, changes, now })
+}
+
+/// `GET /websites/:id`.
+///
+/// # Errors
+/// Not yours.
+pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let Loaded { username, row, ticks, changes, now } = load(app, request, params)?;
+    let view = WebsitePage::new(&username, &row, &ticks, &changes, now).map_err(anyhow::Error::from)?;
+    page(200, &view)
+}
+
+/// `GET /websites/:id/fragment`: what changes by itself, for the page's script.
+///
+/// # Errors
+/// Not yours.
+pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let Loaded { row, ticks, changes, now, .. } = load(app, request, params)?;
+    super::fragment(request, &WebsiteView::new(&row, &ticks, &changes, now))
+}

@@ -1,0 +1,70 @@
+//! What can be done to a website from its page: each a form of its own, so that it works without script.
+
+use super::{delete::DeletePage, page};
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::CheckKind;
+
+/// `POST /websites/:id/check`: now, from all its regions.
+///
+/// # Errors
+/// Not yours, or paused.
+pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    let found = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
+    if !found.ok_or(HttpError::NotFound)?.paused {
+        app.scheduler.check_now(id, CheckKind::Manual);
+    }
+    Ok(Response::see_other(&format!("/websites/{id}")))
+}
+
+fn set_paused(app: &App, request: &Request, params: &Params, paused: bool) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    let saved = app.wait(app.store.set_paused(account.account_id, id, paused, clock::now()));
+    saved.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    app.scheduler.changed(id);
+    Ok(Response::see_other(&format!("/websites/{id}")))
+}
+
+/// `POST /websites/:id/pause`.
+///
+/// # Errors
+/// Not yours.
+pub fn pause(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    set_paused(app, request, params, true)
+}
+
+/// `POST /websites/:id/resume`.
+///
+/// # Errors
+/// Not yours.
+pub fn resume(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    set_paused(app, request, params, false)
+}
+
+/// `GET /websites/:id/delete`: asks first.
+///
+/// # Errors
+/// Not yours.
+pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
+    let website = found.ok_or(HttpError::NotFound)?;
+    page(200, &DeletePage::new(&account.username, &website))
+}
+
+/// `POST /websites/:id/delete`.
+///
+/// # Errors
+/// Not yours.
+pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    if !app.wait(app.store.delete_website(account.account_id, id)).map_err(login::store)? {
+        return Err(HttpError::NotFound);
+    }
+    app.scheduler.changed(id);
+    Ok(Response::see_other("/"))
+}

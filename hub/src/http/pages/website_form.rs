@@ -1,0 +1,217 @@
+//! The form to add or edit a website.
+
+use askama::Template;
+
+use super::{Frame, page, words};
+use crate::clock;
+use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
+use crate::model::{FieldError, FieldErrors, INTERVALS_OFFERED_S, RegionId, Website, WebsiteSettings};
+
+/// What stands in the fields: kept as typed, so that a refused form comes back as it was sent.
+#[derive(Debug, Clone)]
+pub struct Typed {
+    /// Address.
+    pub url: String,
+    /// Seconds between two checks.
+    pub interval_s: String,
+    /// Seconds to wait.
+    pub timeout_s: String,
+    /// Slugs of the regions chosen.
+    pub regions: Vec<String>,
+}
+
+impl Typed {
+    /// The fields of an empty form.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::of(&WebsiteSettings::new(String::new()))
+    }
+
+    /// The fields for settings there are.
+    #[must_use]
+    pub fn of(settings: &WebsiteSettings) -> Self {
+        Self {
+            url: settings.url.clone(),
+            interval_s: (settings.interval_ms / 1_000).to_string(),
+            timeout_s: (settings.timeout_ms / 1_000).to_string(),
+            regions: settings.regions.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// As sent.
+    #[must_use]
+    pub fn sent(form: &Form) -> Self {
+        Self {
+            url: form.get("url").trim().to_owned(),
+            interval_s: form.get("interval_s").trim().to_owned(),
+            timeout_s: form.get("timeout_s").trim().to_owned(),
+            regions: form.all("regions").into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    fn settings(&self) -> Result<WebsiteSettings, FieldErrors> {
+        let regions: Vec<&str> = self.regions.iter().map(String::as_str).collect();
+        WebsiteSettings::from_input(&self.url, &self.interval_s, &self.timeout_s, &regions)
+    }
+}
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "website_form.html", whitespace = "minimize")]
+pub struct FormPage {
+    frame: Frame,
+    name: Option<String>,
+    back: String,
+    typed: Typed,
+    errors: FieldErrors,
+    intervals: Vec<Choice>,
+    regions: Vec<Choice>,
+}
+
+#[derive(Debug)]
+struct Choice {
+    value: String,
+    words: String,
+    chosen: bool,
+}
+
+impl FormPage {
+    /// To add a website.
+    #[must_use]
+    pub fn add(username: &str, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
+        let frame = Frame::narrow("Add website", Some(username)).at("/websites/new");
+        Self::new(frame, None, "/".to_owned(), regions, typed, errors)
+    }
+
+    /// To edit one.
+    #[must_use]
+    pub fn edit(username: &str, website: &Website, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
+        let name = words::name(&website.settings.url);
+        let back = format!("/websites/{}", website.website_id);
+        Self::new(Frame::narrow("Edit website", Some(username)), Some(name), back, regions, typed, errors)
+    }
+
+    fn new(
+        frame: Frame,
+        name: Option<String>,
+        back: String,
+        regions: &[RegionId],
+        typed: Typed,
+        errors: FieldErrors,
+    ) -> Self {
+        let mut offered: Vec<i64> = INTERVALS_OFFERED_S.iter().map(|s| i64::from(*s)).collect();
+        // The API takes other intervals too; editing such a website keeps its own.
+        offered.extend(typed.interval_s.parse::<i64>().ok().filter(|s| (10..=86_400).contains(s)));
+        offered.sort_unstable();
+        offered.dedup();
+        let interval = |s: &i64| {
+            let value = s.to_string();
+            Choice { words: words::every(s * 1_000), chosen: value == typed.interval_s, value }
+        };
+        let intervals = offered.iter().map(interval).collect();
+        // A region that is chosen stays on the form even while none of its workers was ever heard of.
+        let mut slugs: Vec<String> = regions.iter().map(ToString::to_string).collect();
+        slugs.extend(typed.regions.iter().filter(|s| s.parse::<RegionId>().is_ok()).cloned());
+        slugs.sort_unstable();
+        slugs.dedup();
+        let region = |slug: String| Choice { chosen: typed.regions.contains(&slug), words: slug.clone(), value: slug };
+        let regions = slugs.into_iter().map(region).collect();
+        Self { frame, name, back, typed, errors, intervals, regions }
+    }
+}
+
+fn show(
+    app: &App,
+    username: &str,
+    website: Option<&Website>,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<Response, HttpError> {
+    let known = app.wait(app.store.regions()).map_err(login::store)?;
+    let regions: Vec<RegionId> = known.into_iter().map(|r| r.region_id).collect();
+    let status = if errors.is_empty() { 200 } else { 422 };
+    match website {
+        Some(website) => page(status, &FormPage::edit(username, website, &regions, typed, errors)),
+        None => page(status, &FormPage::add(username, &regions, typed, errors)),
+    }
+}
+
+/// `GET /websites/new`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let mut typed = Typed::empty();
+    typed.url = request.query("url").unwrap_or_default().to_owned();
+    show(app, &account.username, None, typed, FieldErrors::default())
+}
+
+/// `POST /websites/new`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let typed = Typed::sent(&request.form());
+    let settings = match typed.settings() {
+        Ok(settings) => settings,
+        Err(errors) => return show(app, &account.username, None, typed, errors),
+    };
+    if let Err(errors) = regions_exist(app, &settings)? {
+        return show(app, &account.username, None, typed, errors);
+    }
+    let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
+    app.scheduler.changed(website.website_id);
+    Ok(Response::see_other(&format!("/websites/{}", website.website_id)))
+}
+
+/// `GET /websites/:id/edit`.
+///
+/// # Errors
+/// Not yours.
+pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
+    let website = found.ok_or(HttpError::NotFound)?;
+    let typed = Typed::of(&website.settings);
+    show(app, &account.username, Some(&website), typed, FieldErrors::default())
+}
+
+/// `POST /websites/:id/edit`.
+///
+/// # Errors
+/// Not yours.
+pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    let before =
+        app.wait(app.store.website(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let typed = Typed::sent(&request.form());
+    let settings = match typed.settings() {
+        Ok(settings) => settings,
+        Err(errors) => return show(app, &account.username, Some(&before), typed, errors),
+    };
+    if let Err(errors) = regions_exist(app, &settings)? {
+        return show(app, &account.username, Some(&before), typed, errors);
+    }
+    if settings != before.settings {
+        let saved = app.wait(app.store.edit_website(account.account_id, id, &settings, clock::now()));
+        saved.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+        app.scheduler.changed(id);
+    }
+    Ok(Response::see_other(&format!("/websites/{id}")))
+}
+
+fn regions_exist(app: &App, settings: &WebsiteSettings) -> Result<Result<(), FieldErrors>, HttpError> {
+    if settings.regions.is_empty() {
+        return Ok(Ok(()));
+    }
+    let known = app.wait(app.store.regions()).map_err(login::store)?;
+    let unknown = settings.regions.iter().find(|r| known.iter().all(|k| k.region_id != **r));
+    Ok(unknown.map_or(Ok(()), |region| {
+        let names: Vec<_> = known.iter().map(|r| r.region_id.as_str()).collect();
+        let remedy = format!("There is no such region; there are: {}.", names.join(", "));
+        Err(FieldErrors(vec![FieldError::new("regions", region.as_str(), remedy)]))
+    }))
+}

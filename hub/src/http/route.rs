@@ -1,0 +1,147 @@
+//! One table of all routes.
+
+use super::{App, HttpError, Method, Request, Response, api, assets, pages};
+
+/// How a route answers trouble, and which proof its writes need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// HTML for people.
+    Page,
+    /// JSON for programs.
+    Api,
+    /// Neither: health, assets.
+    Open,
+}
+
+/// Values of the `:name` segments of a pattern.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(&'static str, String)>);
+
+impl Params {
+    /// A value; empty when the pattern has no such name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| *n == name).map_or("", |(_, v)| v.as_str())
+    }
+
+    /// An id in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn website_id(&self) -> Result<crate::model::WebsiteId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+}
+
+/// Answers one route.
+pub type Handler = fn(&App, &Request, &Params) -> Result<Response, HttpError>;
+
+/// A line of the table.
+pub struct Route {
+    /// Method.
+    pub method: Method,
+    /// Path with `:name` segments.
+    pub pattern: &'static str,
+    /// Kind.
+    pub kind: Kind,
+    /// Handler.
+    pub handler: Handler,
+}
+
+const fn route(method: Method, pattern: &'static str, kind: Kind, handler: Handler) -> Route {
+    Route { method, pattern, kind, handler }
+}
+
+/// All routes. The ancestor's sign-up and sign-in share their paths with the forms; the media type tells them apart.
+pub static ROUTES: &[Route] = &[
+    route(Method::Get, "/", Kind::Page, pages::dashboard::show),
+    route(Method::Get, "/websites/fragment", Kind::Page, pages::dashboard::fragment),
+    route(Method::Get, "/signup", Kind::Page, pages::account::sign_up_form),
+    route(Method::Post, "/signup", Kind::Page, pages::account::sign_up),
+    route(Method::Get, "/signin", Kind::Page, pages::account::sign_in_form),
+    route(Method::Post, "/signin", Kind::Page, pages::account::sign_in),
+    route(Method::Post, "/signout", Kind::Page, pages::account::sign_out),
+    route(Method::Get, "/websites/new", Kind::Page, pages::website_form::new),
+    route(Method::Post, "/websites/new", Kind::Page, pages::website_form::create),
+    route(Method::Get, "/websites/:id", Kind::Page, pages::website::show),
+    route(Method::Get, "/websites/:id/fragment", Kind::Page, pages::website::fragment),
+    route(Method::Get, "/websites/:id/edit", Kind::Page, pages::website_form::edit),
+    route(Method::Post, "/websites/:id/edit", Kind::Page, pages::website_form::save),
+    route(Method::Post, "/websites/:id/check", Kind::Page, pages::website::check_now),
+    route(Method::Post, "/websites/:id/pause", Kind::Page, pages::website::pause),
+    route(Method::Post, "/websites/:id/resume", Kind::Page, pages::website::resume),
+    route(Method::Get, "/websites/:id/delete", Kind::Page, pages::website::confirm_delete),
+    route(Method::Post, "/websites/:id/delete", Kind::Page, pages::website::delete),
+    route(Method::Post, "/website", Kind::Api, api::ancestor::add),
+    route(Method::Get, "/website", Kind::Api, api::ancestor::list),
+    route(Method::Get, "/status/:id", Kind::Api, api::ancestor::status),
+    route(Method::Delete, "/website/:id", Kind::Api, api::ancestor::delete),
+    route(Method::Get, "/healthz", Kind::Open, api::health::alive),
+    route(Method::Get, "/readyz", Kind::Open, api::health::ready),
+    route(Method::Get, "/static/:file", Kind::Open, assets::serve),
+];
+
+/// What a path leads to.
+pub enum Found {
+    /// A route.
+    Route(&'static Route, Params),
+    /// The path exists with other methods: value of `Allow`.
+    OtherMethod(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// Finds the route of a request.
+#[must_use]
+pub fn find(method: Method, path: &str) -> Found {
+    let mut others = Vec::new();
+    for route in ROUTES {
+        let Some(params) = matches(route.pattern, path) else { continue };
+        if route.method == method {
+            return Found::Route(route, params);
+        }
+        others.push(match route.method {
+            Method::Get => "GET, HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        });
+    }
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethod(others.join(", ")) }
+}
+
+/// Segments are compared as they came: no decoding, no dots, no parameters, so that a path is one route or none (T115).
+fn matches(pattern: &'static str, path: &str) -> Option<Params> {
+    let mut params = Params::default();
+    let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return Some(params),
+            (Some(name), Some(value)) if name.starts_with(':') => {
+                let is_plain = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+                if value.is_empty() || !is_plain {
+                    return None;
+                }
+                params.0.push((&name[1..], value.to_owned()));
+            }
+            (Some(name), Some(value)) if name == value => {}
+            (Some(_), Some(_)) | (None, Some(_)) | (Some(_), None) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t115_a_path_is_one_route_or_none() {
+        for odd in ["//", "/websites/../", "/websites/new/", "/websites/a%2fb", "/website/x;y", "/api/v1/../admin", ""]
+        {
+            assert!(matches!(find(Method::Get, odd), Found::Nothing), "{odd}");
+        }
+        assert!(matches!(find(Method::Get, "/websites/new"), Found::Route(r, _) if r.pattern == "/websites/new"));
+        assert!(matches!(find(Method::Put, "/signin"), Found::OtherMethod(a) if a == "GET, HEAD, POST"));
+    }
+}

@@ -1,0 +1,15 @@
+//! BetterUptime's hub. Arrows point one way (docs/ARCHITECTURE.md): `model` <- `store`, `queue` <- `schedule`,
+//! `ingest` <- `http` <- `run`.
+
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod http;
+pub mod ingest;
+pub mod model;
+pub mod queue;
+pub mod run;
+pub mod schedule;
+pub mod secret;
+pub mod state_directory;
+pub mod store;

@@ -1,0 +1,148 @@
+//! The hub's command line: parse, set up logging, call, turn the result into an exit code.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hub::command;
+use hub::config::{Config, LogFormat, Sources};
+
+/// BetterUptime's hub: schedules checks, decides up or down, serves the pages.
+///
+/// Started without anything, it keeps its data in ./data, checks from this machine, and prints where to sign up.
+#[derive(Parser)]
+#[command(name = "betteruptime-hub", version)]
+struct Cli {
+    /// Address and port to listen on (LISTEN, default 127.0.0.1:3001).
+    #[arg(long, global = true)]
+    listen: Option<String>,
+    /// How browsers reach the hub, e.g. `https://status.example.com` (PUBLIC_URL).
+    #[arg(long, global = true)]
+    public_url: Option<String>,
+    /// Where SQLite file, secrets and sockets live (STATE_DIRECTORY, default ./data).
+    #[arg(long, global = true)]
+    state_directory: Option<String>,
+    /// Who may make an account: first, open or closed (SIGNUPS).
+    #[arg(long, global = true)]
+    signups: Option<String>,
+    /// text or json (LOG_FORMAT).
+    #[arg(long, global = true)]
+    log_format: Option<String>,
+    /// File of NAME=value lines (CONFIG_FILE).
+    #[arg(long, global = true)]
+    config: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub (the default).
+    Serve,
+    /// Bring the database to this version's schema.
+    Migrate {
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Accounts.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Ask a running hub whether it is alive; for containers.
+    Healthcheck,
+    /// Settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Make an account; the password is read from standard input.
+    Create {
+        /// Its name.
+        username: String,
+    },
+    /// Give an account a new password, read from standard input, and end its sessions.
+    ResetPassword {
+        /// Its name.
+        username: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print the effective values, secrets masked.
+    Show,
+}
+
+impl Cli {
+    fn flags(&self) -> HashMap<&'static str, String> {
+        let pairs = [
+            ("LISTEN", &self.listen),
+            ("PUBLIC_URL", &self.public_url),
+            ("STATE_DIRECTORY", &self.state_directory),
+            ("SIGNUPS", &self.signups),
+            ("LOG_FORMAT", &self.log_format),
+            ("CONFIG_FILE", &self.config),
+        ];
+        pairs.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Sources::gather(cli.flags()).and_then(|sources| Config::from_sources(&sources)) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("The hub cannot start with these settings:\n");
+            for error in &errors.0 {
+                eprintln!("  {error}");
+            }
+            eprintln!("\n.env.example lists every setting.");
+            return ExitCode::from(2);
+        }
+    };
+    set_up_logging(&config);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("The hub cannot start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => runtime.block_on(hub::run::run(config)),
+        Command::Migrate { dry_run } => runtime.block_on(command::migrate(&config, dry_run)),
+        Command::User(UserCommand::Create { username }) => runtime.block_on(command::create_user(&config, &username)),
+        Command::User(UserCommand::ResetPassword { username }) => {
+            runtime.block_on(command::reset_password(&config, &username))
+        }
+        Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
+        Command::Config(ConfigCommand::Show) => {
+            print!("{}", config.show());
+            Ok(())
+        }
+    };
+    // Blocking threads that are still at work must not keep the process: everything that matters was awaited.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("betteruptime-hub: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn set_up_logging(config: &Config) {
+    use std::io::IsTerminal;
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log_filter).unwrap_or_else(|error| {
+        eprintln!("RUST_LOG is \"{}\": {error}; using info.", config.log_filter);
+        tracing_subscriber::EnvFilter::new("info")
+    });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match config.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Accounts and their sessions.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::UtcMs;
+
+/// A person who signs in. First argument of every store function that touches what is theirs (D24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(pub Uuid);
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An account, without its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Key.
+    pub account_id: AccountId,
+    /// As typed at sign-up; unique without regard to case.
+    pub username: String,
+    /// When it was made.
+    pub created_at: UtcMs,
+}
+
+/// SHA-256 of a session's random 256-bit id. Only the hash is stored, so that a copy of the database signs nobody in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionKey(pub [u8; 32]);
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKey(..)")
+    }
+}
+
+/// A signed-in browser or client: the revocable row behind its JWT (D20).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Key.
+    pub session_key: SessionKey,
+    /// Whose.
+    pub account: Account,
+    /// Sign-in.
+    pub created_at: UtcMs,
+    /// Last activity of a person; polling by an open page does not count (T140).
+    pub seen_at: UtcMs,
+    /// Absolute end (P9).
+    pub expires_at: UtcMs,
+}

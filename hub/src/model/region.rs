@@ -1,0 +1,42 @@
+//! Regions and the workers in them.
+
+use super::{RegionId, UtcMs, WorkerId};
+
+/// A place one watches from. It exists from the first heartbeat of its first worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// Its slug.
+    pub region_id: RegionId,
+    /// First heartbeat of its first worker.
+    pub created_at: UtcMs,
+    /// Its workers, by name.
+    pub workers: Vec<Worker>,
+}
+
+/// One probe process, as last heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Its name within the region.
+    pub worker_id: WorkerId,
+    /// When the hub last received a heartbeat, by the queue's clock.
+    pub seen_at: UtcMs,
+    /// Version it said.
+    pub version: String,
+    /// Checks it runs at once.
+    pub concurrency: u16,
+    /// Checks run since its start.
+    pub checks: u64,
+    /// Its wall clock minus the queue's, at the last heartbeat.
+    pub clock_offset_ms: i64,
+}
+
+impl Worker {
+    /// Silence after which a worker counts as gone (P7: heartbeats come every 10 s).
+    pub const SILENT_AFTER_MS: i64 = 35_000;
+
+    /// Whether it was heard of lately.
+    #[must_use]
+    pub fn is_alive(&self, now: UtcMs) -> bool {
+        now - self.seen_at < Self::SILENT_AFTER_MS
+    }
+}

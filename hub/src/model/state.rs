@@ -1,0 +1,130 @@
+//! What is known now about a website, and how it came to be known.
+
+use super::{Failure, Outcome, Phases, RegionId, Tick, UtcMs, Website, WebsiteId, WorkerId};
+
+/// A tick as stored: what the worker saw, and who it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTick {
+    /// From the stream's key.
+    pub region_id: RegionId,
+    /// From the stream's key.
+    pub worker_id: WorkerId,
+    /// When the hub received it, by the queue's clock.
+    pub received_at: UtcMs,
+    /// What was seen. `hops` is not kept in the table.
+    pub tick: Tick,
+}
+
+/// The least of a tick that a spark line and the ancestor's list need; ten per website and region live in the state
+/// row, so that lists never read history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentTick {
+    /// The check's slot.
+    pub slot_at: UtcMs,
+    /// The check's attempt.
+    pub attempt: u16,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Status code, when it got that far.
+    pub status: Option<u16>,
+    /// Whole duration.
+    pub total_us: u32,
+}
+
+/// The newest tick of a website from one region, and the run it is part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionState {
+    /// Which region.
+    pub region_id: RegionId,
+    /// Which worker looked last.
+    pub worker_id: WorkerId,
+    /// Slot of the newest tick.
+    pub slot_at: UtcMs,
+    /// Attempt of the newest tick.
+    pub attempt: u16,
+    /// When that tick was received, by the queue's clock: freshness is judged by it.
+    pub received_at: UtcMs,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Why, when not up.
+    pub failure: Option<Failure>,
+    /// Its phases.
+    pub phases: Phases,
+    /// Its whole duration.
+    pub total_us: u32,
+    /// Its status code.
+    pub status: Option<u16>,
+    /// Down ticks in a row, blame target, newest first.
+    pub failing_streak: u16,
+    /// Slot of the first of them.
+    pub failing_since_at: Option<UtcMs>,
+    /// Good ticks (up or degraded) in a row, newest first.
+    pub good_streak: u16,
+    /// End of the certificate last seen.
+    pub certificate_not_after_at: Option<UtcMs>,
+    /// At most [`RegionState::RECENT`], newest first.
+    pub recent: Vec<RecentTick>,
+}
+
+impl RegionState {
+    /// Ticks kept beside the state.
+    pub const RECENT: usize = 10;
+}
+
+/// What the rounds say about a website now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebsiteState {
+    /// Which website.
+    pub website_id: WebsiteId,
+    /// What holds now; `Unknown` until the first round (T252).
+    pub verdict: Outcome,
+    /// Since when: the slot of the first tick that says so.
+    pub since_at: UtcMs,
+    /// Why, in words: regions, phases, classes, rule.
+    pub reason: String,
+    /// When the verdict turns to `Unknown` unless a fresh tick comes (P5). `None`: it is unknown already, or paused.
+    pub fresh_until_at: Option<UtcMs>,
+}
+
+/// A change of verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Which website.
+    pub website_id: WebsiteId,
+    /// Since when the new verdict holds, backdated to the first tick that said so.
+    pub at: UtcMs,
+    /// When the hub decided.
+    pub decided_at: UtcMs,
+    /// Before.
+    pub from: Outcome,
+    /// After.
+    pub to: Outcome,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// How a window of time was spent. The parts add up to the window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Uptime {
+    /// Verdict up.
+    pub up_ms: i64,
+    /// Verdict degraded; counts as available.
+    pub degraded_ms: i64,
+    /// Verdict down.
+    pub down_ms: i64,
+    /// Verdict unknown, paused, or before the website was added.
+    pub unknown_ms: i64,
+}
+
+/// A line of the dashboard, read from current-state tables only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardRow {
+    /// The website.
+    pub website: Website,
+    /// Its verdict.
+    pub state: WebsiteState,
+    /// One per region that has reported, by name.
+    pub regions: Vec<RegionState>,
+    /// The last 24 hours.
+    pub uptime_24h: Uptime,
+}

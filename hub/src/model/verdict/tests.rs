@@ -1,0 +1,180 @@
+//! The rules by table, and over every order of the same ticks.
+
+use super::*;
+use crate::model::{AccountId, CheckKind, Class, Failure, Phase, Phases, Tick, WebsiteId};
+
+const MINUTE: i64 = 60_000;
+/// Far from zero, so that nothing is before 1970.
+const START: i64 = 1_000 * MINUTE;
+
+fn website() -> Website {
+    let settings = WebsiteSettings { interval_ms: MINUTE, ..WebsiteSettings::new("https://example.com/".into()) };
+    Website {
+        website_id: WebsiteId(uuid::Uuid::nil()),
+        account_id: AccountId(uuid::Uuid::nil()),
+        settings,
+        paused: false,
+        created_at: 0,
+        revision: 1,
+    }
+}
+
+fn fresh() -> WebsiteState {
+    WebsiteState {
+        website_id: website().website_id,
+        verdict: Outcome::Unknown,
+        since_at: 0,
+        reason: String::new(),
+        fresh_until_at: None,
+    }
+}
+
+/// `u`p, `s`low, `d`own, `p`robe's own trouble.
+fn tick(region: &str, minute: i64, attempt: u16, letter: char) -> StoredTick {
+    let (outcome, blame) = match letter {
+        'u' => (Outcome::Up, None),
+        's' => (Outcome::Degraded, Some(Blame::Target)),
+        'd' => (Outcome::Down, Some(Blame::Target)),
+        'p' => (Outcome::Down, Some(Blame::Probe)),
+        other => panic!("no such letter: {other}"),
+    };
+    let slot_at = START + minute * MINUTE;
+    StoredTick {
+        region_id: region.parse().expect("a region"),
+        worker_id: "w".parse().expect("a worker"),
+        received_at: slot_at + 1_000,
+        tick: Tick {
+            website_id: website().website_id,
+            slot_at,
+            attempt,
+            kind: CheckKind::Scheduled,
+            started_at: slot_at,
+            outcome,
+            failure: blame.map(|blame| Failure {
+                class: Class::ConnectTimeout,
+                phase: Phase::Connect,
+                blame,
+                detail: "no answer".into(),
+            }),
+            phases: Phases::default(),
+            total_us: 1,
+            status: None,
+            remote: None,
+            body_bytes: 0,
+            truncated: false,
+            hops: Vec::new(),
+            certificate: None,
+        },
+    }
+}
+
+/// One text per region, one letter per minute, `.` for none; returns the changes as (minute, verdict) and the state.
+fn play(regions: &[&str]) -> (Vec<(i64, Outcome)>, WebsiteState, Vec<RegionState>) {
+    let minutes = regions.iter().map(|r| r.len()).max().unwrap_or(0);
+    let mut ticks = Vec::new();
+    for minute in 0..minutes {
+        for (name, letters) in ["a", "b", "c"].iter().zip(regions) {
+            if let Some(letter) = letters.chars().nth(minute).filter(|l| *l != '.') {
+                ticks.push(tick(name, minute as i64, 0, letter));
+            }
+        }
+    }
+    apply(&ticks)
+}
+
+fn apply(ticks: &[StoredTick]) -> (Vec<(i64, Outcome)>, WebsiteState, Vec<RegionState>) {
+    let (mut state, mut regions, mut changes) = (fresh(), Vec::<RegionState>::new(), Vec::new());
+    for tick in ticks {
+        if let Some((after, change)) = expire(&state, tick.received_at) {
+            state = after;
+            changes.extend(change);
+        }
+        let known = regions.iter().position(|r| r.region_id == tick.region_id);
+        let Some(after) = absorb(known.map(|n| &regions[n]), tick) else { continue };
+        match known {
+            Some(n) => regions[n] = after,
+            None => regions.push(after),
+        }
+        let (after, change) = judge(&website(), &state, &regions, tick.received_at);
+        state = after;
+        changes.extend(change);
+    }
+    (changes.iter().map(|t| ((t.at - START) / MINUTE, t.to)).collect(), state, regions)
+}
+
+#[test]
+fn verdicts_by_table() {
+    use Outcome::{Degraded, Down, Unknown, Up};
+    type Row<'a> = (&'a str, &'a [&'a str], &'a [(i64, Outcome)]);
+    let table: &[Row<'_>] = &[
+        ("never down by default", &["d"], &[]),
+        ("one of three fails: no outage (T239)", &["uddddd", "uuuuuu", "uuuuuu"], &[(0, Up)]),
+        ("two of three fail (T240)", &["udd", "udd", "uuu"], &[(0, Up), (1, Down)]),
+        ("two that disagree make no outage (T241)", &["udd", "uuu"], &[(0, Up)]),
+        ("one alone needs three looks", &["uudd", "...."], &[(0, Up)]),
+        ("and is down then, since the first", &["uuddd"], &[(0, Up), (2, Down)]),
+        ("a blip is no outage (T243)", &["udu", "uuu", "uuu"], &[(0, Up)]),
+        ("a lucky tick is no recovery (T244)", &["uddud", "uddud", "uuuuu"], &[(0, Up), (1, Down)]),
+        ("two good looks are", &["udduu", "udduu", "uuuuu"], &[(0, Up), (1, Down), (3, Up)]),
+        ("the probe's own trouble does not count", &["uppp", "uppp", "uuuu"], &[(0, Up)]),
+        ("and all of it is no knowledge", &["up"], &[(0, Up), (1, Unknown)]),
+        ("slow from most regions", &["uuss", "uuss", "uuuu"], &[(0, Up), (2, Degraded)]),
+        ("and fast again", &["ussu", "ussu", "uuuu"], &[(0, Up), (1, Degraded), (3, Up)]),
+        (
+            "failing alone for long is not when it went down",
+            &["udddddddd", "uuuuuuudd", "uuuuuuuuu"],
+            &[(0, Up), (7, Down)],
+        ),
+        ("silence is seen (P5), and stays seen", &["u.....u"], &[(0, Up), (2, Unknown), (6, Up)]),
+    ];
+    let wrong: Vec<_> = table.iter().filter(|(_, regions, wanted)| play(regions).0 != *wanted).collect();
+    let found: Vec<_> = wrong.iter().map(|(what, regions, _)| (what, play(regions).0)).collect();
+    assert!(wrong.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_order_of_the_same_ticks_ends_alike() {
+    // Ingest sorts a batch by slot, attempt and region; the rules must not care how regions of one slot are ordered.
+    let rounds: Vec<Vec<StoredTick>> =
+        [('u', 'u', 'u'), ('d', 'd', 'u'), ('d', 'd', 's'), ('u', 'u', 'u'), ('u', 'u', 'u')]
+            .iter()
+            .enumerate()
+            .map(|(n, (a, b, c))| [("a", a), ("b", b), ("c", c)].map(|(r, l)| tick(r, n as i64, 0, *l)).to_vec())
+            .collect();
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    let ends: Vec<_> = orders
+        .iter()
+        .map(|order| {
+            let ticks: Vec<_> = rounds.iter().flat_map(|r| order.map(|n| r[n].clone())).collect();
+            let repeated: Vec<_> = ticks.iter().flat_map(|t| [t.clone(), t.clone()]).collect();
+            let (changes, state, _) = apply(&repeated);
+            (changes, state)
+        })
+        .collect();
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+}
+
+#[test]
+fn the_reason_is_in_words() {
+    let (_, state, _) = play(&["udd", "udd", "uuu"]);
+    for part in ["2 of 3 regions down", "connect", "more than half of reporting, at least two"] {
+        assert!(state.reason.contains(part), "{}", state.reason);
+    }
+}
+
+#[test]
+fn a_first_failure_is_looked_at_from_elsewhere_at_once() {
+    let (_, state, regions) = play(&["ud", "u.", "u."]);
+    let failing = tick("a", 1, 0, 'd');
+    let asked = confirm(&website(), &state, &regions, &failing, failing.received_at).expect("a second look");
+    let names: Vec<_> = asked.regions.iter().map(|r| r.as_str()).collect();
+    assert_eq!((asked.slot_at, asked.attempt, names), (failing.tick.slot_at, 1, vec!["b", "c"]));
+}
+
+#[test]
+fn second_looks_come_to_an_end() {
+    let mut ticks: Vec<_> = (0..=MAX_ATTEMPT).map(|attempt| tick("a", 0, attempt, 'd')).collect();
+    let (_, state, regions) = apply(&ticks);
+    let last = ticks.pop().expect("a tick");
+    assert_eq!(confirm(&website(), &state, &regions, &last, last.received_at), None);
+}

@@ -1,0 +1,63 @@
+//! A website and what a user may ask of it.
+
+use super::{AccountId, RegionId, UtcMs, WebsiteId};
+use probe::wire::Target;
+
+/// What the form offers, in seconds; the API takes any whole second from 10 to 86,400.
+pub const INTERVALS_OFFERED_S: [u32; 6] = [30, 60, 180, 300, 900, 3_600];
+
+/// What a user chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebsiteSettings {
+    /// Normal form of the `url` crate: the stored form is the only form (D7).
+    pub url: String,
+    /// Between two slots of one region: 10 s to 1 day.
+    pub interval_ms: i64,
+    /// Budget of one check: 1 s to 60 s, at most the interval.
+    pub timeout_ms: i64,
+    /// Regions to watch from, sorted; empty means all there are.
+    pub regions: Vec<RegionId>,
+}
+
+impl WebsiteSettings {
+    /// The ancestor's default: every 3 minutes.
+    pub const DEFAULT_INTERVAL_MS: i64 = 180_000;
+    /// P1.
+    pub const DEFAULT_TIMEOUT_MS: i64 = 10_000;
+
+    /// Default settings for a URL that is already in normal form.
+    #[must_use]
+    pub fn new(url: String) -> Self {
+        Self { url, interval_ms: Self::DEFAULT_INTERVAL_MS, timeout_ms: Self::DEFAULT_TIMEOUT_MS, regions: Vec::new() }
+    }
+
+    /// What a worker is told.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        let timeout_ms = u32::try_from(self.timeout_ms).unwrap_or(10_000);
+        Target { timeout_ms, ..Target::get(self.url.clone()) }
+    }
+
+    /// Whether it is watched from `region`.
+    #[must_use]
+    pub fn watches_from(&self, region: &RegionId) -> bool {
+        self.regions.is_empty() || self.regions.contains(region)
+    }
+}
+
+/// What a user asked to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Website {
+    /// Key.
+    pub website_id: WebsiteId,
+    /// Owner.
+    pub account_id: AccountId,
+    /// What was chosen.
+    pub settings: WebsiteSettings,
+    /// No checks, no verdicts, until resumed.
+    pub paused: bool,
+    /// When it was added.
+    pub created_at: UtcMs,
+    /// Grows with every edit; a message about an older revision is out of date.
+    pub revision: i64,
+}

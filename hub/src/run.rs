@@ -1,0 +1,152 @@
+//! Everything that starts and stops, on one screen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use probe::engine::{AddressPolicy, Engine, EngineConfig};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, SignUps};
+use crate::http::{self, App, FrontConfig, HttpSettings};
+use crate::queue::Queue;
+use crate::schedule::{self, Scheduler};
+use crate::store::Store;
+use crate::{ingest, state_directory};
+
+/// Time to finish what is in flight after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Runs the hub until SIGTERM, SIGINT, or until a part of it fails.
+///
+/// # Errors
+/// Something could not start, or a part ended by itself: the process must then be restarted (D2).
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let directory = state_directory::prepare(&config.state_directory)?;
+    let key = match &config.jwt_secret_key {
+        Some(key) => key.clone(),
+        None => state_directory::signing_key(&directory)?,
+    };
+    let store = open_store(&config).await?;
+    store.migrate(false).await.context("the schema could not be brought up to date")?;
+    let queue = open_queue(&config).await?;
+    let (scheduler, commands) = Scheduler::channel();
+    let (stop, stopping) = watch::channel(false);
+
+    let mut parts: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
+    {
+        let (store, queue, stopping) = (store.clone(), queue.clone(), stopping.clone());
+        parts.spawn(async move { ("schedule", schedule::run(store, queue, commands, stopping).await) });
+    }
+    {
+        let (store, queue, scheduler, stopping) = (store.clone(), queue.clone(), scheduler.clone(), stopping.clone());
+        parts.spawn(async move { ("ingest", ingest::run(store, queue, scheduler, stopping).await) });
+    }
+    let settings = http_settings(&config, &directory);
+    let front = front_config(&config)?;
+    let app = App::new(store.clone(), scheduler, settings, &key)?;
+    let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
+    let address = listening.address;
+    parts.spawn(async move { ("http", listening.finished().await) });
+    greet(&config, &store, address).await;
+
+    let ended = tokio::select! {
+        reason = signalled() => { tracing::info!(reason, "Stopping: finishing what is in flight."); None }
+        part = parts.join_next() => part,
+    };
+    let _ = stop.send(true);
+    let failure = ended.map(|part| match part {
+        Ok((name, Ok(()))) => anyhow!("{name} ended by itself"),
+        Ok((name, Err(error))) => error.context(format!("{name} failed")),
+        Err(panic) => anyhow!("a part of the hub panicked: {panic}"),
+    });
+    let drained = tokio::time::timeout(DRAIN, async {
+        while let Some(part) = parts.join_next().await {
+            if let Ok((name, Err(error))) = part {
+                tracing::warn!(part = name, error = format!("{error:#}"), "A part did not stop cleanly.");
+            }
+        }
+        queue.close().await;
+        store.close().await;
+    });
+    if drained.await.is_err() {
+        tracing::warn!("Some work was still in flight after {} s.", DRAIN.as_secs());
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// Opens the database the settings name.
+///
+/// # Errors
+/// It cannot be reached, or another hub runs on the SQLite file.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    match &config.database_url {
+        Some(url) => Store::open_postgres(url.expose()).await.context("DATABASE_URL: the database cannot be opened"),
+        None => {
+            let directory = state_directory::prepare(&config.state_directory)?;
+            Ok(Store::open_sqlite(&directory).await?)
+        }
+    }
+}
+
+async fn open_queue(config: &Config) -> anyhow::Result<Queue> {
+    let Some(url) = &config.redis_url else {
+        // An owner may watch his own network; strangers may not look into it.
+        let policy = match config.sign_ups {
+            SignUps::First | SignUps::Closed => AddressPolicy::owner(),
+            SignUps::Open => AddressPolicy::public_only(),
+        };
+        let engine = Engine::new(EngineConfig { policy, ..EngineConfig::default() })
+            .context("the embedded probe could not be set up")?;
+        return Ok(Queue::in_process(Arc::new(engine), config.concurrency));
+    };
+    let host = tokio::fs::read_to_string("/proc/sys/kernel/hostname").await.unwrap_or_default();
+    let consumer = format!("{}-{}", host.trim(), config.listen.port());
+    Queue::redis(url.expose(), &consumer).context("REDIS_URL: the queue cannot be opened")
+}
+
+fn http_settings(config: &Config, directory: &std::path::Path) -> HttpSettings {
+    HttpSettings {
+        public_url: config.public_url.clone(),
+        sign_ups: config.sign_ups,
+        secure_cookies: config.is_https(),
+        embedded: config.is_embedded(),
+        version: env!("CARGO_PKG_VERSION"),
+        state_directory: directory.to_owned(),
+    }
+}
+
+fn front_config(config: &Config) -> anyhow::Result<FrontConfig> {
+    FrontConfig::new(config.listen, config.tls.as_ref(), config.is_https()).context("TLS_CERT_FILE and TLS_KEY_FILE")
+}
+
+/// The first lines a person reads: where to go, and what to do there.
+async fn greet(config: &Config, store: &Store, address: std::net::SocketAddr) {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let accounts = store.count_accounts().await.unwrap_or(0);
+    let next = match (accounts, config.sign_ups) {
+        (0, SignUps::First) => "Open it and make the owner's account.",
+        (0, SignUps::Closed) => "Make an account with: betteruptime-hub user create <name>",
+        (_, SignUps::First | SignUps::Closed) => "Open it and sign in.",
+        (_, SignUps::Open) => "Open it and sign in, or make an account.",
+    };
+    println!("\n  BetterUptime {} is running at {url}\n  {next}\n", env!("CARGO_PKG_VERSION"));
+    if config.is_embedded() {
+        println!("  Data: {}   Stop: Ctrl-C\n", config.state_directory.display());
+    }
+}
+
+async fn signalled() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("Signals cannot be received; stop the hub with SIGKILL.");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

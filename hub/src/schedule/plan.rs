@@ -1,0 +1,180 @@
+//! The schedule in memory: pure. A website and region that is watched is one entry in a queue ordered by due time;
+//! an edit leaves the old entry behind, which is recognised by its revision when it comes up.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use crate::model::{RegionId, UtcMs, Website, WebsiteId, Worker, slots};
+
+/// A check that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Which website.
+    pub website: Arc<Website>,
+    /// Where from.
+    pub region_id: RegionId,
+    /// The slot.
+    pub slot_at: UtcMs,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    slot_at: UtcMs,
+    website_id: WebsiteId,
+    region: u16,
+    revision: i64,
+}
+
+/// What is due when. Regions are numbered, so that an entry is small.
+#[derive(Debug, Default)]
+pub struct Plan {
+    websites: HashMap<WebsiteId, Arc<Website>>,
+    regions: Vec<(RegionId, UtcMs)>,
+    queue: BinaryHeap<Reverse<Entry>>,
+}
+
+impl Plan {
+    /// Websites watched.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.websites.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.websites.is_empty()
+    }
+
+    /// Notes a sign of life of a region; `true` when the region is new here.
+    pub fn region_alive(&mut self, region: &RegionId, at: UtcMs, now: UtcMs) -> bool {
+        if let Some(known) = self.regions.iter_mut().find(|(r, _)| r == region) {
+            known.1 = known.1.max(at);
+            return false;
+        }
+        let Ok(number) = u16::try_from(self.regions.len()) else { return false };
+        self.regions.push((region.clone(), at));
+        let entries: Vec<_> = self.websites.values().filter_map(|w| self.entry(w, number, now)).collect();
+        self.queue.extend(entries.into_iter().map(Reverse));
+        true
+    }
+
+    /// Regions with a worker heard of lately (P7).
+    #[must_use]
+    pub fn live_regions(&self, now: UtcMs) -> Vec<RegionId> {
+        self.regions.iter().filter(|(_, at)| now - at < Worker::SILENT_AFTER_MS).map(|(r, _)| r.clone()).collect()
+    }
+
+    /// Whether a region has a worker heard of lately.
+    #[must_use]
+    pub fn is_live(&self, region: &RegionId, now: UtcMs) -> bool {
+        self.regions.iter().any(|(r, at)| r == region && now - at < Worker::SILENT_AFTER_MS)
+    }
+
+    /// Adds a website or takes a newer revision of it; slots from `from` on.
+    pub fn put(&mut self, website: Website, from: UtcMs) {
+        let website = Arc::new(website);
+        let known = self.websites.insert(website.website_id, website.clone());
+        if known.is_some_and(|k| k.revision == website.revision) {
+            return; // its entries are in the queue
+        }
+        for number in 0..self.regions.len() {
+            let entry = u16::try_from(number).ok().and_then(|n| self.entry(&website, n, from));
+            self.queue.extend(entry.map(Reverse));
+        }
+    }
+
+    /// Forgets a website.
+    pub fn remove(&mut self, id: WebsiteId) {
+        self.websites.remove(&id);
+    }
+
+    /// The website, when it is watched.
+    #[must_use]
+    pub fn website(&self, id: WebsiteId) -> Option<&Arc<Website>> {
+        self.websites.get(&id)
+    }
+
+    fn entry(&self, website: &Website, region: u16, from: UtcMs) -> Option<Entry> {
+        let (name, _) = self.regions.get(usize::from(region))?;
+        let settings = &website.settings;
+        if !settings.watches_from(name) {
+            return None;
+        }
+        let phase = slots::phase_ms(website.website_id, name, settings.interval_ms);
+        let slot_at = slots::next_slot_at(phase, settings.interval_ms, from);
+        Some(Entry { slot_at, website_id: website.website_id, region, revision: website.revision })
+    }
+
+    /// Takes out what is due up to and including `until`; each comes up again one interval later.
+    pub fn due(&mut self, until: UtcMs) -> Vec<Due> {
+        let mut due = Vec::new();
+        while self.queue.peek().is_some_and(|Reverse(e)| e.slot_at <= until) {
+            let Some(Reverse(entry)) = self.queue.pop() else { break };
+            let Some(website) = self.websites.get(&entry.website_id).filter(|w| w.revision == entry.revision) else {
+                continue; // deleted, or edited since
+            };
+            let Some((region_id, _)) = self.regions.get(usize::from(entry.region)) else { continue };
+            due.push(Due { website: website.clone(), region_id: region_id.clone(), slot_at: entry.slot_at });
+            let next = Entry { slot_at: entry.slot_at + website.settings.interval_ms, ..entry };
+            self.queue.push(Reverse(next));
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountId, WebsiteSettings};
+    use uuid::Uuid;
+
+    fn website(n: u128, interval_ms: i64) -> Website {
+        let settings = WebsiteSettings { interval_ms, ..WebsiteSettings::new("http://a.example/".into()) };
+        let (website_id, account_id) = (WebsiteId(Uuid::from_u128(n)), AccountId(Uuid::nil()));
+        Website { website_id, account_id, settings, paused: false, created_at: 0, revision: 1 }
+    }
+
+    fn region(name: &str) -> RegionId {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn every_website_is_due_once_per_region_and_interval() {
+        let mut plan = Plan::default();
+        plan.region_alive(&region("A"), 0, 0);
+        plan.region_alive(&region("B"), 0, 0);
+        (0..100).for_each(|n| plan.put(website(n, 10_000), 0));
+        let due = plan.due(29_999);
+        assert_eq!(due.len(), 100 * 2 * 3);
+        let distinct: std::collections::HashSet<_> =
+            due.iter().map(|d| (d.website.website_id, d.region_id.clone(), d.slot_at)).collect();
+        assert_eq!(distinct.len(), due.len());
+    }
+
+    #[test]
+    fn an_edit_replaces_the_old_slots_and_a_reload_does_not_double_them() {
+        let mut plan = Plan::default();
+        plan.region_alive(&region("A"), 0, 0);
+        plan.put(website(1, 10_000), 0);
+        plan.put(website(1, 10_000), 0);
+        assert_eq!(plan.due(9_999).len(), 1);
+        plan.put(Website { revision: 2, ..website(1, 30_000) }, 10_000);
+        assert_eq!(plan.due(39_999).len(), 1);
+        plan.remove(WebsiteId(Uuid::from_u128(1)));
+        assert_eq!(plan.due(999_999), []);
+    }
+
+    #[test]
+    fn a_region_that_appears_watches_what_is_there() {
+        let mut plan = Plan::default();
+        plan.put(website(1, 10_000), 0);
+        let mut choosy = website(2, 10_000);
+        choosy.settings.regions = vec![region("B")];
+        plan.put(choosy, 0);
+        assert!(plan.region_alive(&region("A"), 5, 0) && !plan.region_alive(&region("A"), 6, 0));
+        assert_eq!(plan.due(9_999).len(), 1);
+        assert!(plan.is_live(&region("A"), 35_000) && !plan.is_live(&region("A"), 35_006));
+    }
+}

@@ -1,0 +1,73 @@
+//! Accounts.
+
+use uuid::Uuid;
+
+use super::{Store, StoreError, read, write};
+use crate::model::{Account, AccountId, UtcMs};
+
+impl Store {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`super::Conflict::UsernameTaken`], without regard to case; or the database is away.
+    pub async fn create_account(&self, username: &str, hash: &str, now: UtcMs) -> Result<Account, StoreError> {
+        let account = Account { account_id: AccountId(Uuid::now_v7()), username: username.to_owned(), created_at: now };
+        write!(self, pool => sqlx::query(
+            "insert into account (account_id, username, username_key, password_hash, created_at) \
+             values ($1, $2, $3, $4, $5)")
+            .bind(account.account_id.0).bind(username).bind(username.to_lowercase()).bind(hash).bind(now)
+            .execute(pool).await.map(|_| ())?);
+        Ok(account)
+    }
+
+    /// Makes the owner's account, when there is none yet; `None` when there is.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn create_first_account(
+        &self,
+        username: &str,
+        hash: &str,
+        now: UtcMs,
+    ) -> Result<Option<Account>, StoreError> {
+        // Two first visitors at once: the fixed key of the first row decides, on both databases.
+        let account_id = AccountId(Uuid::from_u128(1));
+        let made = write!(self, pool => sqlx::query(
+            "insert into account (account_id, username, username_key, password_hash, created_at) \
+             select $1, $2, $3, $4, $5 where not exists (select 1 from account) on conflict do nothing")
+            .bind(account_id.0).bind(username).bind(username.to_lowercase()).bind(hash).bind(now)
+            .execute(pool).await?.rows_affected());
+        Ok((made == 1).then(|| Account { account_id, username: username.to_owned(), created_at: now }))
+    }
+
+    /// Account and password hash of a name, without regard to case.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn credentials(&self, username: &str) -> Result<Option<(Account, String)>, StoreError> {
+        let row: Option<(Uuid, String, i64, String)> = read!(self, pool => sqlx::query_as(
+            "select account_id, username, created_at, password_hash from account where username_key = $1")
+            .bind(username.to_lowercase()).fetch_optional(pool).await?);
+        Ok(row.map(|(id, username, created_at, hash)| {
+            (Account { account_id: AccountId(id), username, created_at }, hash)
+        }))
+    }
+
+    /// Replaces a password.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn set_password_hash(&self, account: AccountId, hash: &str) -> Result<(), StoreError> {
+        write!(self, pool => sqlx::query("update account set password_hash = $2 where account_id = $1")
+            .bind(account.0).bind(hash).execute(pool).await.map(|_| ())?);
+        Ok(())
+    }
+
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn count_accounts(&self) -> Result<i64, StoreError> {
+        Ok(read!(self, pool => sqlx::query_scalar("select count(*) from account").fetch_one(pool).await?))
+    }
+}

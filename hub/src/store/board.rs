@@ -1,0 +1,98 @@
+//! The dashboard and the website page, from current-state tables only: their cost does not grow with history.
+
+use std::collections::HashMap;
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::row::{RegionStateRow, WebsiteRow, parse};
+use super::ticks::TransitionRow;
+use super::{Store, StoreError, read};
+use crate::model::{AccountId, BoardRow, RegionState, Transition, UtcMs, Website, WebsiteId, WebsiteState, uptime};
+
+const DAY_MS: i64 = 86_400_000;
+
+#[derive(Debug, FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    website: WebsiteRow,
+    verdict: String,
+    since_at: i64,
+    reason: String,
+    fresh_until_at: Option<i64>,
+}
+
+impl Store {
+    /// All of the account's websites with what is known now, oldest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn board(&self, account: AccountId, now: UtcMs) -> Result<Vec<BoardRow>, StoreError> {
+        self.board_of(account, None, now).await
+    }
+
+    /// One of the account's websites with what is known now.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn board_row(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        now: UtcMs,
+    ) -> Result<Option<BoardRow>, StoreError> {
+        Ok(self.board_of(account, Some(id), now).await?.pop())
+    }
+
+    async fn board_of(
+        &self,
+        account: AccountId,
+        only: Option<WebsiteId>,
+        now: UtcMs,
+    ) -> Result<Vec<BoardRow>, StoreError> {
+        let only = only.map(|id| id.0);
+        let (rows, states, changes) = read!(self, pool => {
+            let rows: Vec<Row> = sqlx::query_as(
+                "select website.*, verdict, since_at, reason, fresh_until_at from website \
+                 join website_state using (website_id) \
+                 where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id")
+                .bind(account.0).bind(only).fetch_all(pool).await?;
+            let states: Vec<RegionStateRow> = sqlx::query_as(
+                "select region_state.* from region_state join website using (website_id) \
+                 where account_id = $1 and ($2 is null or website_id = $2) order by region_id")
+                .bind(account.0).bind(only).fetch_all(pool).await?;
+            let changes: Vec<TransitionRow> = sqlx::query_as(
+                "select website_id, at, decided_at, from_verdict, to_verdict, transition.reason from transition \
+                 join website using (website_id) \
+                 where account_id = $1 and ($2 is null or website_id = $2) and decided_at >= $3 \
+                 order by decided_at, number")
+                .bind(account.0).bind(only).bind(now - DAY_MS).fetch_all(pool).await?;
+            (rows, states, changes)
+        });
+        let mut regions: HashMap<Uuid, Vec<RegionState>> = HashMap::new();
+        for row in states {
+            regions.entry(row.website_id).or_default().push(row.try_into()?);
+        }
+        let mut transitions: HashMap<Uuid, Vec<Transition>> = HashMap::new();
+        for row in changes {
+            transitions.entry(row.website_id).or_default().push(row.try_into()?);
+        }
+        let complete = |row: Row| {
+            let key = row.website.website_id;
+            let website = Website::try_from(row.website)?;
+            let state = WebsiteState {
+                website_id: website.website_id,
+                verdict: parse(&row.verdict)?,
+                since_at: row.since_at,
+                reason: row.reason,
+                fresh_until_at: row.fresh_until_at,
+            };
+            let changes = transitions.remove(&key).unwrap_or_default();
+            // The window begins with the website: a new one is not "unknown" for the time before it.
+            let from = (now - DAY_MS).max(website.created_at).min(now);
+            let uptime_24h = uptime::over(&changes, state.verdict, from, now);
+            Ok(BoardRow { website, state, regions: regions.remove(&key).unwrap_or_default(), uptime_24h })
+        };
+        rows.into_iter().map(complete).collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! The only SQL. One text for both databases wherever possible (`$1` parameters, `on conflict`, `returning`); a text
+//! enum becomes a type here and nowhere else.
+//!
+//! Every function that touches what belongs to somebody takes the account first (D24). No transaction is ever put
+//! under a timeout, a `select!` or an abort: sqlx 0.9 would hand a poisoned connection to the next user (D18).
+
+mod accounts;
+mod board;
+mod ingest;
+mod open;
+mod regions;
+mod row;
+mod schedule;
+mod sessions;
+mod ticks;
+mod websites;
+
+pub use ingest::Ingested;
+
+use sqlx::{PgPool, SqlitePool};
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+#[derive(Debug, Clone)]
+enum Pool {
+    Postgres(PgPool),
+    /// One writer, so that nothing ever waits for a lock; readers see the last commit (WAL).
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+        _lock: std::sync::Arc<std::fs::File>,
+    },
+}
+
+/// A uniqueness rule of the database that an insert met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// An account of that name exists.
+    UsernameTaken,
+}
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A uniqueness rule.
+    #[error("conflict: {0:?}")]
+    Conflict(Conflict),
+    /// Another hub owns the SQLite file.
+    #[error("another hub runs on {file}; stop it, or give this one its own STATE_DIRECTORY")]
+    InUse {
+        /// The file.
+        file: String,
+    },
+    /// The SQLite file or its directory cannot be used.
+    #[error("{file} cannot be opened: {cause}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// What is stored cannot be read back: our bug, or somebody edited it.
+    #[error("a stored value is not understood: {0}")]
+    Corrupt(String),
+    /// Migrations.
+    #[error("migration failed: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database is away, or refused.
+    #[error("database: {0}")]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let unique = error.as_database_error().filter(|e| e.is_unique_violation());
+        // Postgres names the constraint, SQLite names the column.
+        let taken = unique.is_some_and(|e| {
+            e.constraint() == Some("account_username_taken") || e.message().contains("account.username_key")
+        });
+        if taken { Self::Conflict(Conflict::UsernameTaken) } else { Self::Database(error) }
+    }
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later: the database is away, full, locked or busy.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Database(_)) && !self.is_fault_of_the_data()
+    }
+
+    /// Whether what was given is at fault, so that the same call can never succeed. All else (database away, full, locked,
+    /// read-only, not migrated) may pass: nothing may be given up for it.
+    #[must_use]
+    pub fn is_fault_of_the_data(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| match code.len() {
+                // SQLSTATE 22: data exception, 23: integrity constraint.
+                5 => code.starts_with("22") || code.starts_with("23"),
+                // SQLite's extended codes; the low byte says TOOBIG, CONSTRAINT, MISMATCH or RANGE.
+                _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18 | 19 | 20 | 25)),
+            }),
+            Self::Corrupt(_) | Self::Conflict(_) => true,
+            Self::Database(error) => {
+                matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
+            }
+            Self::InUse { .. } | Self::File { .. } | Self::Migrate(_) => false,
+        }
+    }
+}
+
+/// Runs one body on the pool for writes of either database: it is compiled twice, once per driver.
+macro_rules! write {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match &$store.pool {
+            $crate::store::Pool::Postgres($pool) => $body,
+            $crate::store::Pool::Sqlite { write: $pool, .. } => $body,
+        }
+    };
+}
+
+/// The same, on the pool for reads.
+macro_rules! read {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match &$store.pool {
+            $crate::store::Pool::Postgres($pool) => $body,
+            $crate::store::Pool::Sqlite { read: $pool, .. } => $body,
+        }
+    };
+}
+
+use {read, write};

@@ -1,0 +1,147 @@
+//! Opening, migrating, closing.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{Pool, Store, StoreError};
+
+static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+impl Store {
+    /// Opens `betteruptime.sqlite` in `directory`, which exists, for this process alone (D19).
+    ///
+    /// # Errors
+    /// Another hub has it open, or it cannot be read or written.
+    pub async fn open_sqlite(directory: &Path) -> Result<Self, StoreError> {
+        let file = directory.join("betteruptime.sqlite");
+        let failed = |cause| StoreError::File { file: file.display().to_string(), cause };
+        let private = |path: &Path| OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+        let lock = private(&directory.join("betteruptime.lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(StoreError::InUse { file: file.display().to_string() });
+            }
+            Err(std::fs::TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
+        private(&file).map_err(failed)?; // SQLite gives its side files the mode of the main file
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Acknowledged means stored, also after a power cut (I1).
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(5));
+        let write = pool(1).connect_with(options.clone()).await?;
+        let read = pool(4).connect_with(options).await?;
+        Ok(Self { pool: Pool::Sqlite { write, read, _lock: Arc::new(lock) } })
+    }
+
+    /// Opens Postgres 14 or newer.
+    ///
+    /// # Errors
+    /// It cannot be reached, or refuses.
+    pub async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)?.application_name("betteruptime-hub").options([
+            // D17: a stuck peer must not stop others.
+            ("statement_timeout", "5s"),
+            ("lock_timeout", "2s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+            // "already exists, skipping" is not news.
+            ("client_min_messages", "warning"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            // A request that cannot have a connection in 2 s is better refused than queued.
+            .acquire_timeout(Duration::from_secs(2))
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool: Pool::Postgres(pool) })
+    }
+
+    /// Brings the schema up to date; two hubs that start together take turns. Returns what was, or would be, applied.
+    ///
+    /// # Errors
+    /// A migration failed; it is rolled back.
+    pub async fn migrate(&self, dry_run: bool) -> Result<Vec<String>, StoreError> {
+        let migrator = match &self.pool {
+            Pool::Postgres(_) => &POSTGRES,
+            Pool::Sqlite { .. } => &SQLITE,
+        };
+        let applied: Vec<i64> = super::write!(self, pool => {
+            let mut connection = pool.acquire().await?;
+            connection.ensure_migrations_table(&migrator.table_name).await?;
+            let applied = connection.list_applied_migrations(&migrator.table_name).await?;
+            applied.into_iter().map(|m| m.version).collect()
+        });
+        let waiting = migrator.iter().filter(|m| !applied.contains(&m.version));
+        let names = waiting.map(|m| format!("{:04} {}", m.version, m.description)).collect();
+        if !dry_run {
+            match &self.pool {
+                Pool::Postgres(pool) => {
+                    let mut connection = pool.acquire().await?;
+                    sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut *connection).await?;
+                    migrator.run(&mut *connection).await?;
+                    connection.close().await?; // its session settings are not for others
+                }
+                Pool::Sqlite { write, .. } => migrator.run(write).await?,
+            }
+            self.ensure_partitions(crate::clock::now()).await?;
+        }
+        Ok(names)
+    }
+
+    /// Makes the daily partitions of ticks from yesterday to a week ahead. Nothing to do on SQLite.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn ensure_partitions(&self, now: i64) -> Result<(), StoreError> {
+        const DAY_MS: i64 = 86_400_000;
+        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
+        for day in now.div_euclid(DAY_MS) - 1..=now.div_euclid(DAY_MS) + 7 {
+            let name = jiff::Timestamp::from_millisecond(day * DAY_MS)
+                .map(|t| t.to_string()[..10].replace('-', ""))
+                .map_err(|e| StoreError::Corrupt(e.to_string()))?;
+            let sql = format!(
+                "create table if not exists tick_{name} partition of tick for values from ({}) to ({})",
+                day * DAY_MS,
+                (day + 1) * DAY_MS
+            );
+            if let Err(error) = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await {
+                // Another hub made it at the same moment, or the default partition holds rows of that day: they stay there.
+                tracing::warn!(%error, partition = name, "A partition of ticks was not made; its ticks go to the default one.");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        super::read!(self, pool => sqlx::query("select 1").execute(pool).await.map(|_| ())?);
+        Ok(())
+    }
+
+    /// Closes all connections; the SQLite file is then free for another hub.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Postgres(pool) => pool.close().await,
+            Pool::Sqlite { write, read, .. } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}

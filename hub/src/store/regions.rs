@@ -1,0 +1,59 @@
+//! Regions and workers, as their heartbeats tell.
+
+use super::row::{narrow, parse};
+use super::{Store, StoreError, read, write};
+use crate::model::{Heartbeat, Region, RegionId, UtcMs, Worker, WorkerId};
+
+impl Store {
+    /// Notes heartbeats; a region appears with the first one of its first worker.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn record_heartbeats(&self, beats: &[(RegionId, WorkerId, Heartbeat, UtcMs)]) -> Result<(), StoreError> {
+        for (region, worker, beat, received_at) in beats {
+            write!(self, pool => {
+                sqlx::query("insert into region (region_id, created_at) values ($1, $2) on conflict do nothing")
+                    .bind(region.as_str()).bind(received_at).execute(pool).await?;
+                sqlx::query(
+                    "insert into worker (region_id, worker_id, seen_at, version, concurrency, checks, clock_offset_ms) \
+                     values ($1, $2, $3, $4, $5, $6, $7) on conflict (region_id, worker_id) do update set \
+                     seen_at = excluded.seen_at, version = excluded.version, concurrency = excluded.concurrency, \
+                     checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms \
+                     where worker.seen_at <= excluded.seen_at")
+                    .bind(region.as_str()).bind(worker.as_str()).bind(received_at)
+                    .bind(beat.version.chars().take(40).collect::<String>()).bind(i64::from(beat.concurrency))
+                    .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(beat.sent_at.saturating_sub(*received_at))
+                    .execute(pool).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// All regions with their workers, by name.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn regions(&self) -> Result<Vec<Region>, StoreError> {
+        type Row = (String, i64, String, i64, String, i64, i64, i64);
+        let rows: Vec<Row> = read!(self, pool => sqlx::query_as(
+            "select region_id, created_at, worker_id, seen_at, version, concurrency, checks, clock_offset_ms \
+             from region join worker using (region_id) order by region_id, worker_id").fetch_all(pool).await?);
+        let mut regions: Vec<Region> = Vec::new();
+        for (region, created_at, worker, seen_at, version, concurrency, checks, clock_offset_ms) in rows {
+            let worker = Worker {
+                worker_id: parse(&worker)?,
+                seen_at,
+                version,
+                concurrency: narrow(concurrency)?,
+                checks: narrow(checks)?,
+                clock_offset_ms,
+            };
+            let region_id: RegionId = parse(&region)?;
+            match regions.last_mut() {
+                Some(last) if last.region_id == region_id => last.workers.push(worker),
+                Some(_) | None => regions.push(Region { region_id, created_at, workers: vec![worker] }),
+            }
+        }
+        Ok(regions)
+    }
+}

@@ -1,0 +1,205 @@
+//! Rows as they come, and what they become: the one place where stored texts turn into types.
+
+use std::str::FromStr;
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::model::{
+    AccountId, Certificate, Failure, Phases, RegionState, StoredTick, Tick, Website, WebsiteId, WebsiteSettings, recent,
+};
+
+/// A stored text back to its type.
+pub(super) fn parse<T: FromStr>(text: &str) -> Result<T, StoreError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|e: T::Err| StoreError::Corrupt(e.to_string()))
+}
+
+/// A stored number back to its narrower type.
+pub(super) fn narrow<T: TryFrom<i64>>(number: i64) -> Result<T, StoreError> {
+    T::try_from(number).map_err(|_| StoreError::Corrupt(format!("{number} is out of range")))
+}
+
+fn narrow_some<T: TryFrom<i64>>(number: Option<i64>) -> Result<Option<T>, StoreError> {
+    number.map(narrow).transpose()
+}
+
+pub(super) const WEBSITE: &str =
+    "website_id, account_id, url, interval_ms, timeout_ms, regions, paused, created_at, revision";
+
+#[derive(Debug, FromRow)]
+pub(super) struct WebsiteRow {
+    pub website_id: Uuid,
+    account_id: Uuid,
+    url: String,
+    interval_ms: i64,
+    timeout_ms: i64,
+    regions: String,
+    paused: bool,
+    created_at: i64,
+    revision: i64,
+}
+
+impl TryFrom<WebsiteRow> for Website {
+    type Error = StoreError;
+
+    fn try_from(row: WebsiteRow) -> Result<Self, StoreError> {
+        let regions = row.regions.split(',').filter(|r| !r.is_empty()).map(parse).collect::<Result<_, _>>()?;
+        Ok(Self {
+            website_id: WebsiteId(row.website_id),
+            account_id: AccountId(row.account_id),
+            settings: WebsiteSettings {
+                url: row.url,
+                interval_ms: row.interval_ms,
+                timeout_ms: row.timeout_ms,
+                regions,
+            },
+            paused: row.paused,
+            created_at: row.created_at,
+            revision: row.revision,
+        })
+    }
+}
+
+/// Regions as one column.
+pub(super) fn regions_text(settings: &WebsiteSettings) -> String {
+    settings.regions.iter().map(crate::model::RegionId::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// What ticks and region states share: how it ended, and the phases.
+#[derive(Debug, FromRow)]
+pub(super) struct ResultRow {
+    outcome: String,
+    class: Option<String>,
+    phase: Option<String>,
+    blame: Option<String>,
+    detail: Option<String>,
+    dns_us: Option<i64>,
+    connect_us: Option<i64>,
+    tls_us: Option<i64>,
+    send_us: Option<i64>,
+    wait_us: Option<i64>,
+    receive_us: Option<i64>,
+    total_us: i64,
+    status: Option<i64>,
+}
+
+impl ResultRow {
+    fn failure(&self) -> Result<Option<Failure>, StoreError> {
+        let (Some(class), Some(phase), Some(blame)) = (&self.class, &self.phase, &self.blame) else { return Ok(None) };
+        let detail = self.detail.clone().unwrap_or_default();
+        Ok(Some(Failure { class: parse(class)?, phase: parse(phase)?, blame: parse(blame)?, detail }))
+    }
+
+    fn phases(&self) -> Result<Phases, StoreError> {
+        Ok(Phases {
+            dns_us: narrow_some(self.dns_us)?,
+            connect_us: narrow_some(self.connect_us)?,
+            tls_us: narrow_some(self.tls_us)?,
+            send_us: narrow_some(self.send_us)?,
+            wait_us: narrow_some(self.wait_us)?,
+            receive_us: narrow_some(self.receive_us)?,
+        })
+    }
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct RegionStateRow {
+    pub website_id: Uuid,
+    region_id: String,
+    worker_id: String,
+    slot_at: i64,
+    attempt: i64,
+    received_at: i64,
+    #[sqlx(flatten)]
+    result: ResultRow,
+    failing_streak: i64,
+    failing_since_at: Option<i64>,
+    good_streak: i64,
+    certificate_not_after_at: Option<i64>,
+    recent: Vec<u8>,
+}
+
+impl TryFrom<RegionStateRow> for RegionState {
+    type Error = StoreError;
+
+    fn try_from(row: RegionStateRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            region_id: parse(&row.region_id)?,
+            worker_id: parse(&row.worker_id)?,
+            slot_at: row.slot_at,
+            attempt: narrow(row.attempt)?,
+            received_at: row.received_at,
+            outcome: parse(&row.result.outcome)?,
+            failure: row.result.failure()?,
+            phases: row.result.phases()?,
+            total_us: narrow(row.result.total_us)?,
+            status: narrow_some(row.result.status)?,
+            failing_streak: narrow(row.failing_streak)?,
+            failing_since_at: row.failing_since_at,
+            good_streak: narrow(row.good_streak)?,
+            certificate_not_after_at: row.certificate_not_after_at,
+            recent: recent::unpack(&row.recent),
+        })
+    }
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct TickRow {
+    website_id: Uuid,
+    slot_at: i64,
+    region_id: String,
+    attempt: i64,
+    worker_id: String,
+    received_at: i64,
+    kind: String,
+    started_at: i64,
+    #[sqlx(flatten)]
+    result: ResultRow,
+    remote: Option<String>,
+    body_bytes: i64,
+    truncated: bool,
+    certificate_not_after_at: Option<i64>,
+    certificate_issuer: Option<String>,
+    certificate_subject: Option<String>,
+    tls_version: Option<String>,
+}
+
+impl TryFrom<TickRow> for StoredTick {
+    type Error = StoreError;
+
+    fn try_from(row: TickRow) -> Result<Self, StoreError> {
+        let certificate = row.certificate_not_after_at.map(|not_after_at| Certificate {
+            not_after_at,
+            not_before_at: 0,
+            issuer: row.certificate_issuer.unwrap_or_default(),
+            subject: row.certificate_subject.unwrap_or_default(),
+            tls_version: row.tls_version,
+        });
+        Ok(Self {
+            region_id: parse(&row.region_id)?,
+            worker_id: parse(&row.worker_id)?,
+            received_at: row.received_at,
+            tick: Tick {
+                website_id: WebsiteId(row.website_id),
+                slot_at: row.slot_at,
+                attempt: narrow(row.attempt)?,
+                kind: parse(&row.kind)?,
+                started_at: row.started_at,
+                outcome: parse(&row.result.outcome)?,
+                failure: row.result.failure()?,
+                phases: row.result.phases()?,
+                total_us: narrow(row.result.total_us)?,
+                status: narrow_some(row.result.status)?,
+                remote: row.remote.as_deref().map(parse).transpose()?,
+                body_bytes: narrow(row.body_bytes)?,
+                truncated: row.truncated,
+                hops: Vec::new(),
+                certificate,
+            },
+        })
+    }
+}

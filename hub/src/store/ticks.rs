@@ -1,0 +1,110 @@
+//! History: ticks and transitions of one website, newest first, in bounded pieces.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::row::{TickRow, parse};
+use super::{Store, StoreError, read, write};
+use crate::model::{AccountId, StoredTick, Transition, UtcMs, WebsiteId};
+
+#[derive(Debug, FromRow)]
+pub(super) struct TransitionRow {
+    pub website_id: Uuid,
+    at: i64,
+    decided_at: i64,
+    from_verdict: String,
+    to_verdict: String,
+    reason: String,
+}
+
+impl TryFrom<TransitionRow> for Transition {
+    type Error = StoreError;
+
+    fn try_from(row: TransitionRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            website_id: WebsiteId(row.website_id),
+            at: row.at,
+            decided_at: row.decided_at,
+            from: parse(&row.from_verdict)?,
+            to: parse(&row.to_verdict)?,
+            reason: row.reason,
+        })
+    }
+}
+
+pub(super) const INSERT_DEAD_LETTER: &str = "insert into dead_letter (dead_letter_id, stream, reason, raw, created_at) \
+    values ($1, $2, $3, $4, $5) on conflict do nothing";
+
+/// A message that was given up. Its id is made from what it is, so that a redelivery does not keep it twice.
+pub(super) struct DeadLetter {
+    pub id: Uuid,
+    pub stream: String,
+    pub reason: String,
+    pub raw: Vec<u8>,
+}
+
+impl DeadLetter {
+    pub(super) fn new(stream: &str, reason: &str, raw: &[u8]) -> Self {
+        let raw = raw[..raw.len().min(64 * 1024)].to_vec();
+        let reason: String = reason.chars().filter(|c| *c != '\0').take(512).collect();
+        let id = Uuid::new_v5(&Uuid::new_v5(&Uuid::NAMESPACE_OID, stream.as_bytes()), &raw);
+        Self { id, stream: stream.to_owned(), reason, raw }
+    }
+
+    pub(super) fn of(tick: &StoredTick, reason: &str) -> Self {
+        let stream = probe::wire::tick_key(&tick.region_id, &tick.worker_id);
+        Self::new(&stream, reason, &serde_json::to_vec(&tick.tick).unwrap_or_default())
+    }
+}
+
+impl Store {
+    /// Ticks of one of the account's websites with a slot before `before`, newest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ticks(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        before: Option<UtcMs>,
+        limit: i64,
+    ) -> Result<Vec<StoredTick>, StoreError> {
+        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(
+            "select tick.* from tick where website_id = $2 and slot_at < $3 \
+             and exists (select 1 from website where account_id = $1 and website_id = $2) \
+             order by website_id desc, slot_at desc, region_id desc, attempt desc limit $4")
+            .bind(account.0).bind(id.0).bind(before.unwrap_or(i64::MAX)).bind(limit.clamp(1, 1_000))
+            .fetch_all(pool).await?);
+        rows.into_iter().map(StoredTick::try_from).collect()
+    }
+
+    /// Changes of verdict of one of the account's websites, newest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn transitions(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        limit: i64,
+    ) -> Result<Vec<Transition>, StoreError> {
+        let rows: Vec<TransitionRow> = read!(self, pool => sqlx::query_as(
+            "select website_id, at, decided_at, from_verdict, to_verdict, reason from transition \
+             join website using (website_id) where account_id = $1 and website_id = $2 \
+             order by decided_at desc, number desc limit $3")
+            .bind(account.0).bind(id.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        rows.into_iter().map(Transition::try_from).collect()
+    }
+
+    /// Keeps a message that was given up.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn dead_letter(&self, stream: &str, reason: &str, raw: &[u8], at: UtcMs) -> Result<(), StoreError> {
+        let letter = DeadLetter::new(stream, reason, raw);
+        write!(self, pool => sqlx::query(INSERT_DEAD_LETTER)
+            .bind(letter.id).bind(&letter.stream).bind(&letter.reason).bind(&letter.raw).bind(at)
+            .execute(pool).await.map(|_| ())?);
+        Ok(())
+    }
+}

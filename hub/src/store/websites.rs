@@ -1,0 +1,188 @@
+//! Websites, each seen by its owner only.
+
+use uuid::Uuid;
+
+use super::row::{WEBSITE, WebsiteRow, regions_text};
+use super::{Store, StoreError, read, write};
+use crate::model::{AccountId, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
+
+/// `select` of whole website rows, with the rest of the statement.
+macro_rules! select_website {
+    ($rest:literal) => {
+        sqlx::AssertSqlSafe(format!("select {WEBSITE} from website {}", $rest))
+    };
+}
+
+/// Forgets the current state of a website inside a transaction; the change of verdict is recorded as one.
+macro_rules! forget {
+    ($tx:ident, $id:ident, $now:ident, $reason:expr) => {
+        sqlx::query("update website set watched_since_at = $2 where website_id = $1")
+            .bind($id.0)
+            .bind($now)
+            .execute(&mut *$tx)
+            .await?;
+        sqlx::query("delete from region_state where website_id = $1").bind($id.0).execute(&mut *$tx).await?;
+        sqlx::query(
+            "insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) \
+             select website_id, $2, (select count(*) from transition t where t.website_id = $1 and t.decided_at = $2), \
+             $2, verdict, 'unknown', $3 from website_state where website_id = $1 and verdict <> 'unknown'",
+        )
+        .bind($id.0)
+        .bind($now)
+        .bind($reason)
+        .execute(&mut *$tx)
+        .await?;
+        sqlx::query(
+            "update website_state set verdict = 'unknown', since_at = $2, reason = $3, fresh_until_at = null \
+             where website_id = $1",
+        )
+        .bind($id.0)
+        .bind($now)
+        .bind($reason)
+        .execute(&mut *$tx)
+        .await?;
+    };
+}
+
+impl Store {
+    /// Adds a website; its verdict is unknown until the first round (T252).
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn add_website(
+        &self,
+        account: AccountId,
+        settings: &WebsiteSettings,
+        now: UtcMs,
+    ) -> Result<Website, StoreError> {
+        let website = Website {
+            website_id: WebsiteId(Uuid::now_v7()),
+            account_id: account,
+            settings: settings.clone(),
+            paused: false,
+            created_at: now,
+            revision: 1,
+        };
+        write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            sqlx::query("insert into website (website_id, account_id, url, interval_ms, timeout_ms, regions, created_at) \
+                         values ($1, $2, $3, $4, $5, $6, $7)")
+                .bind(website.website_id.0).bind(account.0).bind(&settings.url).bind(settings.interval_ms)
+                .bind(settings.timeout_ms).bind(regions_text(settings)).bind(now).execute(&mut *tx).await?;
+            sqlx::query("insert into website_state (website_id, verdict, since_at, reason) values ($1, $2, $3, $4)")
+                .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind("not checked yet")
+                .execute(&mut *tx).await?;
+            tx.commit().await?;
+        });
+        Ok(website)
+    }
+
+    /// Changes the settings. What was known under the old ones is forgotten; history stays. `None`: not yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn edit_website(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        settings: &WebsiteSettings,
+        now: UtcMs,
+    ) -> Result<Option<Website>, StoreError> {
+        let changed = write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let changed = sqlx::query(
+                "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, revision = revision + 1 \
+                 where account_id = $1 and website_id = $2")
+                .bind(account.0).bind(id.0).bind(&settings.url).bind(settings.interval_ms).bind(settings.timeout_ms)
+                .bind(regions_text(settings)).execute(&mut *tx).await?.rows_affected();
+            if changed == 1 {
+                forget!(tx, id, now, "changed by its owner; not checked since");
+            }
+            tx.commit().await?;
+            changed
+        });
+        if changed == 0 { Ok(None) } else { self.website(account, id).await }
+    }
+
+    /// Pauses or resumes. `None`: not yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn set_paused(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        paused: bool,
+        now: UtcMs,
+    ) -> Result<Option<Website>, StoreError> {
+        write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let changed = sqlx::query(
+                "update website set paused = $3, revision = revision + 1 \
+                 where account_id = $1 and website_id = $2 and paused <> $3")
+                .bind(account.0).bind(id.0).bind(paused).execute(&mut *tx).await?.rows_affected();
+            if changed == 1 {
+                let reason = if paused { "paused by its owner" } else { "resumed; not checked since" };
+                forget!(tx, id, now, reason);
+            }
+            tx.commit().await?;
+        });
+        self.website(account, id).await
+    }
+
+    /// Deletes it and what is known of it. `false`: not yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn delete_website(&self, account: AccountId, id: WebsiteId) -> Result<bool, StoreError> {
+        let gone = write!(self, pool => sqlx::query("delete from website where account_id = $1 and website_id = $2")
+            .bind(account.0).bind(id.0).execute(pool).await?.rows_affected());
+        Ok(gone == 1)
+    }
+
+    /// One of the account's websites.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn website(&self, account: AccountId, id: WebsiteId) -> Result<Option<Website>, StoreError> {
+        let row: Option<WebsiteRow> = read!(self, pool =>
+            sqlx::query_as(select_website!("where account_id = $1 and website_id = $2"))
+                .bind(account.0).bind(id.0).fetch_optional(pool).await?);
+        row.map(Website::try_from).transpose()
+    }
+
+    /// All of the account's websites, oldest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn websites(&self, account: AccountId) -> Result<Vec<Website>, StoreError> {
+        let rows: Vec<WebsiteRow> = read!(self, pool =>
+            sqlx::query_as(select_website!("where account_id = $1 order by created_at, website_id"))
+                .bind(account.0).fetch_all(pool).await?);
+        rows.into_iter().map(Website::try_from).collect()
+    }
+
+    /// For the scheduler, over all accounts: websites that are not paused, by id, after `after`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn scheduled_websites(&self, after: Option<WebsiteId>, limit: i64) -> Result<Vec<Website>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let rows: Vec<WebsiteRow> = read!(self, pool =>
+            sqlx::query_as(select_website!("where website_id > $1 and not paused order by website_id limit $2"))
+                .bind(after).bind(limit).fetch_all(pool).await?);
+        rows.into_iter().map(Website::try_from).collect()
+    }
+
+    /// For the scheduler: one website; `None` when it is gone or paused.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn scheduled_website(&self, id: WebsiteId) -> Result<Option<Website>, StoreError> {
+        // The pool for writes: an edit that was just committed must be seen.
+        let row: Option<WebsiteRow> = write!(self, pool =>
+            sqlx::query_as(select_website!("where website_id = $1 and not paused"))
+                .bind(id.0).fetch_optional(pool).await?);
+        row.map(Website::try_from).transpose()
+    }
+}

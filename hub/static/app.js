@@ -1,0 +1,80 @@
+// Keeps the page current while somebody looks at it. Without this script a reload does the same.
+"use strict";
+(() => {
+  const EVERY_MS = 5000;
+  const live = document.querySelector("[data-live]");
+  if (!live) return;
+  const said = document.getElementById("said");
+  const stale = document.getElementById("stale");
+  let etag = live.dataset.etag || "";
+  let timer = 0;
+  let running = false;
+
+  const headline = () => {
+    const found = live.querySelector("[data-headline]");
+    return found ? found.textContent.trim() : "";
+  };
+
+  // What has the focus is found again by its link or name, since the element itself is replaced.
+  const focusKey = () => {
+    const at = document.activeElement;
+    if (!at || !live.contains(at)) return null;
+    for (const name of ["id", "href", "name"]) {
+      if (at.hasAttribute(name)) return "[" + name + "=" + CSS.escape(at.getAttribute(name)) + "]";
+    }
+    return null;
+  };
+
+  const show = (html) => {
+    const before = headline();
+    const key = focusKey();
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    live.replaceChildren(...fresh.body.childNodes);
+    if (key) {
+      const again = live.querySelector(key);
+      if (again) again.focus({ preventScroll: true });
+    }
+    const after = headline();
+    if (after !== before) {
+      said.textContent = after;
+      document.title = after + " – BetterUptime";
+    }
+  };
+
+  const look = async () => {
+    if (running) return;
+    running = true;
+    try {
+      const headers = { "x-background": "1" };
+      if (etag) headers["if-none-match"] = etag;
+      const answer = await fetch(live.dataset.live, {
+        headers, cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(10000),
+      });
+      if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 404) {
+        location.reload();
+        return;
+      }
+      if (answer.status === 200) {
+        etag = answer.headers.get("etag") || "";
+        show(await answer.text());
+      } else if (answer.status !== 304) {
+        throw new Error(String(answer.status));
+      }
+      stale.hidden = true;
+    } catch {
+      stale.hidden = false;
+    } finally {
+      running = false;
+    }
+  };
+
+  const turn = () => {
+    clearInterval(timer);
+    if (document.visibilityState !== "visible") return;
+    look();
+    timer = setInterval(look, EVERY_MS);
+  };
+  document.addEventListener("visibilitychange", turn);
+  timer = setInterval(look, EVERY_MS);
+  if (document.visibilityState !== "visible") clearInterval(timer);
+})();

@@ -1,0 +1,126 @@
+//! A person in real Chromium: signs up, adds a website, sees it go up, and down.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::json;
+
+use crate::process::{Hub, Target};
+use crate::services::{free_port, wait_until};
+
+struct Driver {
+    child: Child,
+    port: u16,
+    _profile: tempfile::TempDir,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let port = free_port();
+        let profile = tempfile::tempdir().unwrap();
+        let child = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .env("HOME", profile.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver; install chromium-driver, or run ./test.sh, which does");
+        wait_until("chromedriver to listen", Duration::from_secs(20), || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Self { child, port, _profile: profile }
+    }
+
+    async fn browser(&self) -> Client {
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,900",
+        ];
+        let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": {"args": arguments}});
+        let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("an object") };
+        let mut builder = ClientBuilder::new(hyper_util_connector());
+        builder.capabilities(capabilities);
+        builder.connect(&format!("http://127.0.0.1:{}", self.port)).await.expect("a browser")
+    }
+}
+
+fn hyper_util_connector() -> hyper_util::client::legacy::connect::HttpConnector {
+    hyper_util::client::legacy::connect::HttpConnector::new()
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn type_into(client: &Client, field: &str, text: &str) {
+    let element = client.find(Locator::Css(field)).await.unwrap();
+    element.clear().await.unwrap();
+    element.send_keys(text).await.unwrap();
+}
+
+async fn press(client: &Client, selector: &str) {
+    client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+}
+
+async fn awaited(client: &Client, selector: &str, wait: Duration) {
+    client
+        .wait()
+        .at_most(wait)
+        .for_element(Locator::Css(selector))
+        .await
+        .unwrap_or_else(|e| panic!("waited {wait:?} for {selector}: {e}"));
+}
+
+#[test]
+fn a_person_signs_up_adds_a_website_and_sees_it_go_up_and_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let (hub, target, driver) = (Hub::start(directory.path(), &[]), Target::start(), Driver::start());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = driver.browser().await;
+        client.goto(&hub.url("/")).await.unwrap();
+        press(&client, "a[href='/signup']").await;
+        type_into(&client, "#username", "ann").await;
+        type_into(&client, "#password", "correct horse").await;
+        press(&client, "main form button").await;
+        awaited(&client, ".empty a[href='/websites/new']", Duration::from_secs(10)).await;
+
+        press(&client, ".empty a[href='/websites/new']").await;
+        type_into(&client, "#url", "example").await;
+        press(&client, "main form button").await;
+        awaited(&client, "#url-error", Duration::from_secs(10)).await;
+        let kept = client.find(Locator::Css("#url")).await.unwrap().prop("value").await.unwrap();
+        assert_eq!(kept.as_deref(), Some("example"), "the form keeps what was typed");
+        type_into(&client, "#url", &target.url("/page")).await;
+        press(&client, "main form button").await;
+        awaited(&client, ".verdict.up", Duration::from_secs(10)).await;
+        awaited(&client, ".steps rect.connect", Duration::from_secs(10)).await;
+
+        client.goto(&hub.url("/")).await.unwrap();
+        awaited(&client, "td.status.up", Duration::from_secs(10)).await;
+        let website = client.find(Locator::Css(".board th a")).await.unwrap();
+        website.click().await.unwrap();
+        target.stop();
+        press(&client, "form[action$='/check'] button").await;
+        // Three looks in a row within 2 s, then the page shows it without a reload.
+        awaited(&client, ".verdict.down", Duration::from_secs(20)).await;
+        client.goto(&hub.url("/")).await.unwrap();
+        awaited(&client, "h1 .mark.down", Duration::from_secs(10)).await;
+
+        press(&client, ".who button").await;
+        awaited(&client, "form[action='/signin']", Duration::from_secs(10)).await;
+        client.close().await.unwrap();
+    });
+}

@@ -1,0 +1,39 @@
+//! A small JSON client of the ancestor's API.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Sends a request; returns status and body (null when it is not JSON).
+pub fn call(method: &str, url: &str, token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(20)))
+        .proxy(None)
+        .build();
+    let agent: ureq::Agent = config.into();
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    if let Some(token) = token {
+        request = request.header("token", token);
+    }
+    let answer = match body {
+        Some(body) => {
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            agent.run(request.expect("a request"))
+        }
+        None => agent.run(request.body(()).expect("a request")),
+    };
+    let mut answer = answer.unwrap_or_else(|e| panic!("{method} {url}: {e}"));
+    let text = answer.body_mut().read_to_string().unwrap_or_default();
+    (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+/// Signs up and in; returns the token.
+pub fn token(base: &str, username: &str, password: &str) -> String {
+    let account = serde_json::json!({"username": username, "password": password});
+    let (status, answer) = call("POST", &format!("{base}/signup"), None, Some(&account));
+    assert_eq!(status, 201, "{answer}");
+    let (status, answer) = call("POST", &format!("{base}/signin"), None, Some(&account));
+    assert_eq!(status, 200, "{answer}");
+    answer["token"].as_str().expect("a token").to_owned()
+}

@@ -1,0 +1,105 @@
+//! No environment at all: SQLite, queue and probe in one process.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::client::{call, token};
+use crate::process::{Hub, Target};
+use crate::services::wait_until;
+
+fn status_of(hub: &Hub, token: &str, id: &str) -> String {
+    let (_, website) = call("GET", &hub.url(&format!("/status/{id}")), Some(token), None);
+    website["ticks"][0]["status"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_website_is_checked_seconds_after_it_was_added_and_a_restart_keeps_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let mut hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    let (status, website) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": target.url("/a")})));
+    assert_eq!(status, 201, "{website}");
+    let id = website["id"].as_str().unwrap().to_owned();
+    wait_until("the first tick", Duration::from_secs(3), || status_of(&hub, &ann, &id) == "Up");
+    assert_eq!(hub.process.terminate(), Some(0));
+
+    for (name, mode) in [("data", 0o700), ("data/jwt-secret-key", 0o600), ("data/betteruptime.sqlite", 0o600)] {
+        let found = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{name}");
+    }
+
+    let hub = Hub::start(directory.path(), &[]);
+    let (status, websites) = call("GET", &hub.url("/website"), Some(&ann), None);
+    assert_eq!((status, websites[0]["id"].as_str()), (200, Some(id.as_str())), "the session is kept too");
+    assert_eq!(websites[0]["ticks"][0]["status"], "Up");
+}
+
+#[test]
+fn t217_a_second_hub_on_the_same_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = Hub::start(directory.path(), &[]);
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_betteruptime-hub"))
+        .env_clear()
+        .env("LISTEN", "127.0.0.1:0")
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("another hub runs on") && said.contains("STATE_DIRECTORY"), "{said}");
+}
+
+#[test]
+fn settings_that_cannot_work_stop_the_start_all_at_once() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_betteruptime-hub"))
+        .env_clear()
+        .envs([("LISTEN", "nowhere"), ("SIGNUPS", "perhaps"), ("REDIS_URL", "redis://localhost")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for name in ["LISTEN is \"nowhere\"", "SIGNUPS is \"perhaps\"", "DATABASE_URL", "JWT_SECRET_KEY"] {
+        assert!(said.contains(name), "{name} in {said}");
+    }
+}
+
+#[test]
+fn the_ancestors_routes_answer_as_its_clients_expect() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
+    let base = hub.url("");
+    let (ann, bob) = (token(&base, "ann", "correct horse"), token(&base, "bob", "battery staple"));
+
+    let account = json!({"username": "Ann", "password": "correct horse"});
+    assert_eq!(call("POST", &hub.url("/signup"), None, Some(&account)).0, 400, "taken, without regard to case");
+    let wrong = [("ann", "wrong horse"), ("nobody", "wrong horse")]
+        .map(|(u, p)| call("POST", &hub.url("/signin"), None, Some(&json!({"username": u, "password": p}))));
+    assert_eq!((wrong[0].0, wrong[0].1["title"].clone()), (400, wrong[1].1["title"].clone()));
+
+    let url = json!({"url": target.url("/")});
+    assert_eq!(call("POST", &hub.url("/website"), None, Some(&url)).0, 401);
+    assert_eq!(call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": "ftp://a"}))).0, 400);
+    let (status, website) = call("POST", &hub.url("/website"), Some(&ann), Some(&url));
+    assert_eq!(status, 201);
+    let id = website["id"].as_str().unwrap();
+
+    // T146: for bob it is as if it did not exist.
+    for (method, path) in [("GET", "/status/"), ("DELETE", "/website/")] {
+        let foreign = call(method, &hub.url(&format!("{path}{id}")), Some(&bob), None);
+        let random = call(method, &hub.url(&format!("{path}{}", uuid::Uuid::new_v4())), Some(&bob), None);
+        assert_eq!((foreign.0, random.0), (404, 404));
+        assert_eq!(foreign.1["title"], random.1["title"]);
+    }
+    assert_eq!(call("GET", &hub.url("/website"), Some(&bob), None).1, json!([]));
+
+    assert_eq!(call("GET", &hub.url(&format!("/status/{id}")), Some(&ann), None).1["url"], target.url("/"));
+    assert_eq!(call("DELETE", &hub.url(&format!("/website/{id}")), Some(&ann), None).0, 200);
+    assert_eq!(call("GET", &hub.url(&format!("/status/{id}")), Some(&ann), None).0, 404);
+    let after = target.hits();
+    assert!(after <= 1, "a deleted website is not checked again");
+}

@@ -1,0 +1,153 @@
+//! The attacks of CASES 2.1 against the front: after each, the hub is as well as before.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::process::Hub;
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(15))).unwrap();
+    stream
+}
+
+/// Sends bytes and returns what came back until the end, or until 15 s of silence.
+fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = connect(address);
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.take(1_000_000).read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+fn assert_well(hub: &Hub, after: &str) {
+    let started = Instant::now();
+    let answer = exchange(hub.address, b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_eq!(status(&answer), 200, "after {after}: {answer}");
+    assert!(started.elapsed() < Duration::from_secs(1), "slow after {after}");
+    assert!(!hub.process.log().contains("panicked"), "a panic after {after}: {}", hub.process.log());
+}
+
+#[test]
+fn t099_t107_t109_t110_odd_requests_are_refused_and_hurt_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let post = |framing: &str| format!("POST /signin HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\nabc");
+    let mut cases: Vec<(String, &[u16])> = vec![
+        ("GET / HTTP/1.1\r\n\r\n".into(), &[400]),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".into(), &[400]),
+        ("GET http://evil/ HTTP/1.1\r\nHost: h\r\n\r\n".into(), &[400]),
+        ("GET / extra HTTP/1.1\r\nHost: h\r\n\r\n".into(), &[400]),
+        ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n".into(), &[405]),
+        ("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n".into(), &[400, 405]),
+        ("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n".into(), &[400, 405]),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), &[0, 400, 405, 505]),
+        (format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(3_000)), &[414]),
+        (format!("GET / HTTP/1.1\r\nHost: h\r\nA: {}\r\n\r\n", "x".repeat(1_000_000)), &[0, 431]),
+        (format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(1_000)), &[0, 400, 431]),
+        // One chunked request (RFC 9112, 6.3), whose body never ends; never two requests (T107).
+        (post("Content-Length: 3\r\nTransfer-Encoding: chunked"), &[400, 408]),
+        (post("Content-Length: 3\r\nExpect: nonsense"), &[417]),
+    ];
+    for length in [
+        "100000000000",
+        "4000000000000000000",
+        "18446744073709551615",
+        "-1",
+        "+3",
+        "3, 3",
+        "0x30",
+        "3\r\nContent-Length: 4",
+    ] {
+        cases.push((post(&format!("Content-Length: {length}")), &[400, 413, 431]));
+    }
+    for coding in ["identity", "chunked, identity", " chunked\r\n folded"] {
+        cases.push((post(&format!("Transfer-Encoding: {coding}")), &[400, 408, 501]));
+    }
+    for (request, allowed) in &cases {
+        let answer = exchange(hub.address, request.as_bytes());
+        let shown: String = request.chars().take(80).collect();
+        assert!(allowed.contains(&status(&answer)), "{shown:?} was answered with {answer:?}");
+        assert!(!answer.to_lowercase().contains("tiny"), "{answer}");
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{shown:?} became two requests: {answer}");
+    }
+    assert_well(&hub, "odd requests");
+}
+
+#[test]
+fn t100_t103_t106_resets_drips_and_floods_leave_it_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    for _ in 0..500 {
+        let mut stream = connect(hub.address);
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"); // closed with the answer unread: a reset
+    }
+    assert_well(&hub, "500 resets");
+
+    let dripping: Vec<_> = (0..200)
+        .map(|_| {
+            let mut stream = connect(hub.address);
+            let _ = stream.write_all(b"GET / HTT");
+            stream
+        })
+        .collect();
+    assert_well(&hub, "200 half requests, still open");
+    drop(dripping);
+
+    let mut stream = connect(hub.address);
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let many = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2_000);
+    for _ in 0..20 {
+        if stream.write_all(many.as_bytes()).is_err() {
+            break; // it stopped reading: that is the bound
+        }
+    }
+    assert_well(&hub, "a pipeline nobody reads");
+}
+
+#[test]
+fn t104_a_dripped_body_ends_at_its_deadline() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let answer = exchange(hub.address, b"POST /signin HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
+    assert_eq!(status(&answer), 408, "{answer}");
+    assert_well(&hub, "a dripped body");
+}
+
+#[test]
+fn t138_a_form_from_elsewhere_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let form = "username=mallory&password=correct+horse";
+    for origin in ["Origin: http://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n", ""] {
+        let request = format!(
+            "POST /signup HTTP/1.1\r\nHost: h\r\n{origin}Content-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{form}",
+            form.len()
+        );
+        assert_eq!(status(&exchange(hub.address, request.as_bytes())), 403, "{origin}");
+    }
+}
+
+#[test]
+fn t144_every_answer_carries_the_security_headers() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    for path in ["/", "/signin", "/nowhere", "/website", "/healthz"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let answer = exchange(hub.address, request.as_bytes()).to_lowercase();
+        for header in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+        ] {
+            assert!(answer.contains(header), "{path} lacks {header}: {answer}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The hub's tests against real databases, Redis, sockets and browsers: one binary, one module per subject.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test may fail by panicking, also in its helpers; nothing here is reached from outside"
+)]
+
+mod browser;
+mod client;
+mod distributed;
+mod embedded;
+mod front;
+mod process;
+mod services;
+mod store;

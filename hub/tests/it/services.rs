@@ -1,0 +1,91 @@
+//! Real services for tests: a Redis of one's own (tests kill, flush and restart it), a database of one's own on the
+//! Postgres that `./test.sh` started.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sqlx::Connection as _;
+
+/// Waits until `ready` holds, at most `bound`; fails with what was awaited.
+pub fn wait_until(what: &str, bound: Duration, mut ready: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !ready() {
+        assert!(started.elapsed() < bound, "waited {bound:?} for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// A redis-server on a free port, without persistence; ends with the value.
+pub struct Redis {
+    child: Child,
+    port: u16,
+    directory: tempfile::TempDir,
+}
+
+impl Redis {
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let port = free_port();
+        let child = Self::spawn(port, &directory);
+        Self { child, port, directory }
+    }
+
+    fn spawn(port: u16, directory: &tempfile::TempDir) -> Child {
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .arg("--dir")
+            .arg(directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server; install it, or run ./test.sh, which does");
+        wait_until("redis-server to listen", Duration::from_secs(10), || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        child
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// kill -9, then a new, empty server on the same port.
+    #[allow(dead_code, reason = "for fault tests")]
+    pub fn crash_and_restart(&mut self) {
+        self.stop();
+        self.child = Self::spawn(self.port, &self.directory);
+    }
+
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Address of the Postgres that tests make their databases on.
+pub fn postgres_url() -> String {
+    std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL is not set; ./test.sh starts a Postgres and sets it")
+}
+
+/// An empty database with a name of its own; returns its URL. The server is thrown away after the run, so nothing is
+/// dropped here.
+pub async fn database() -> String {
+    let admin = postgres_url();
+    let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = sqlx::PgConnection::connect(&admin).await.expect("the test Postgres");
+    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await.expect("create");
+    let (server, _) = admin.rsplit_once('/').expect("a database in TEST_DATABASE_URL");
+    format!("{server}/{name}")
+}

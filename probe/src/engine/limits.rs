@@ -1,0 +1,32 @@
+//! The numbers of CASES P1 and P2.
+
+use std::time::Duration;
+
+/// Name to addresses.
+pub(super) const DNS_BUDGET: Duration = Duration::from_secs(3);
+/// TCP handshake, all addresses together.
+pub(super) const CONNECT_BUDGET: Duration = Duration::from_secs(5);
+/// Longest wait for an address while another is left: one lost SYN is repeated after a second, so it has its chance.
+pub(super) const CONNECT_SHARE: Duration = Duration::from_millis(1_500);
+/// TLS handshake.
+pub(super) const TLS_BUDGET: Duration = Duration::from_secs(5);
+/// Longest whole check, whatever the order says.
+pub(super) const MAX_CHECK_MS: u32 = 60_000;
+/// Addresses tried per hop.
+pub(super) const MAX_ADDRESSES: usize = 4;
+/// Response head.
+pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Body read of one answer.
+pub(super) const MAX_BODY_BYTES: u32 = 1024 * 1024;
+/// One buffer.
+pub(super) const BUFFER_BYTES: usize = 8 * 1024;
+/// Sentence of a failure.
+pub(super) const MAX_DETAIL_BYTES: usize = 512;
+/// Bytes of a strange answer that are quoted.
+pub(super) const MAX_SNIPPET_BYTES: usize = 64;
+/// URL of a hop.
+pub(super) const MAX_HOP_URL_BYTES: usize = 512;
+/// Text of a certificate.
+pub(super) const MAX_CERTIFICATE_TEXT_BYTES: usize = 256;
+/// A certificate that ends sooner is worth a warning.
+pub(super) const CERTIFICATE_WARNING: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -1,0 +1,177 @@
+//! One check, from name to outcome.
+//!
+//! Every check uses fresh look-ups and a fresh connection, so that DNS, TCP and TLS are measured each time. ureq speaks
+//! HTTP; what is below it (resolver, dial, TLS, the clock) and around it (redirects, judgement) is ours.
+
+mod buffers;
+mod certificate;
+mod classify;
+mod dial;
+mod dns;
+mod exchange;
+mod hop;
+mod judge;
+mod limits;
+mod policy;
+mod redirect;
+mod resolve;
+mod socket;
+mod stopwatch;
+mod tls;
+mod transport;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::CertificateDer;
+use ureq::config::Config;
+use url::Url;
+
+pub use dns::ResolverConfig;
+pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
+
+use crate::wire::{Check, Failure, Phases, Tick};
+
+/// What an engine is built from.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Which addresses may be connected to.
+    pub policy: AddressPolicy,
+    /// Certificate authorities trusted besides Mozilla's.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// `User-Agent` of every request.
+    pub user_agent: String,
+    /// Where names are looked up.
+    pub resolver: ResolverConfig,
+}
+
+impl Default for EngineConfig {
+    /// Public addresses only, Mozilla's roots, the product's name, the system's name servers.
+    fn default() -> Self {
+        Self {
+            policy: AddressPolicy::public_only(),
+            extra_roots: Vec::new(),
+            user_agent: concat!(
+                "BetterUptime/",
+                env!("CARGO_PKG_VERSION"),
+                " (+https://github.com/betteruptime/betteruptime)"
+            )
+            .to_owned(),
+            resolver: ResolverConfig::System,
+        }
+    }
+}
+
+/// Why no engine could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A root certificate is not one.
+    #[error("an extra root certificate cannot be used: {0}")]
+    Root(String),
+    /// The TLS library refused its settings.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// The user agent is not a header value.
+    #[error("\"{0}\" cannot be a User-Agent; use printable ASCII")]
+    UserAgent(String),
+}
+
+/// Runs checks. One engine serves any number of threads.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    policy: AddressPolicy,
+    dns: dns::Dns,
+    tls: tls::TlsSetup,
+    http: Config,
+}
+
+impl Engine {
+    /// Builds an engine.
+    pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        let agent = config.user_agent;
+        if agent.is_empty() || !agent.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return Err(EngineError::UserAgent(agent.escape_default().to_string()));
+        }
+        // Proxies are taken from the environment unless told otherwise, and would go around the address policy.
+        let http = ureq::Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
+            .max_response_header_size(limits::MAX_HEAD_BYTES)
+            .user_agent(agent)
+            .accept("*/*")
+            .accept_encoding("identity")
+            .build();
+        let tls = tls::TlsSetup::new(&config.extra_roots)?;
+        let shared = Shared { policy: config.policy, dns: dns::Dns::new(config.resolver), tls, http };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Runs a check on this thread. Whatever the target does becomes a tick, within the check's timeout.
+    #[must_use]
+    pub fn run(&self, check: &Check) -> Tick {
+        let started_at = judge::now();
+        let target = &check.target;
+        let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
+        let deadline = Instant::now() + budget;
+        let mut tick = Tick {
+            website_id: check.website_id,
+            slot_at: check.slot_at,
+            attempt: check.attempt,
+            kind: check.kind,
+            started_at,
+            outcome: crate::wire::Outcome::Unknown,
+            failure: None,
+            phases: Phases::default(),
+            total_us: 0,
+            status: None,
+            remote: None,
+            body_bytes: 0,
+            truncated: false,
+            hops: Vec::new(),
+            certificate: None,
+        };
+        match parse(&target.url) {
+            Ok(url) => {
+                let journey = redirect::travel(&self.shared, url, target, deadline);
+                tick.total_us = journey.phases.sum_us();
+                (tick.outcome, tick.failure) = match journey.failure {
+                    Some(failure) => judge::failed(failure),
+                    None => judge::answered(target, &journey.last, tick.total_us),
+                };
+                tick.phases = journey.phases;
+                tick.hops = journey.hops;
+                tick.remote = journey.last.remote;
+                tick.certificate = journey.last.certificate;
+                if let Some(answer) = journey.last.answer {
+                    tick.status = Some(answer.status);
+                    tick.body_bytes = answer.body_bytes;
+                    tick.truncated = answer.truncated;
+                }
+            }
+            Err(failure) => (tick.outcome, tick.failure) = judge::failed(failure),
+        }
+        tick
+    }
+}
+
+/// The rule of the wire type again: an order may be older than the rule.
+fn parse(text: &str) -> Result<Url, Failure> {
+    let mut url = Url::parse(text).map_err(|e| classify::unsupported(&format!("The URL cannot be read: {e}.")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(classify::unsupported("Only http and https URLs are checked."));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(classify::unsupported("The URL holds credentials, which are not sent from there."));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}

@@ -1,0 +1,146 @@
+//! The TLS client: rustls with a verifier that keeps what it saw, so that a bad certificate can be described.
+
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, SecureRandom, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
+
+use super::EngineError;
+use super::socket::Socket;
+
+/// What a handshake showed, whether or not it succeeded.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Seen {
+    pub(super) leaf: Option<CertificateDer<'static>>,
+    pub(super) intermediates: usize,
+    pub(super) client_certificate_asked: bool,
+}
+
+/// What all handshakes share.
+#[derive(Debug)]
+pub(super) struct TlsSetup {
+    config: ClientConfig,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+/// Randomness of the same provider.
+pub(super) fn random() -> &'static dyn SecureRandom {
+    static RANDOM: std::sync::OnceLock<&'static dyn SecureRandom> = std::sync::OnceLock::new();
+    *RANDOM.get_or_init(|| ring::default_provider().secure_random)
+}
+
+impl TlsSetup {
+    /// Trusts Mozilla's roots and `extra_roots`.
+    pub(super) fn new(extra_roots: &[CertificateDer<'static>]) -> Result<Self, EngineError> {
+        let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        for root in extra_roots {
+            roots.add(root.clone()).map_err(|e| EngineError::Root(e.to_string()))?;
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|e| EngineError::Tls(e.to_string()))?;
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| EngineError::Tls(e.to_string()))?
+            .with_webpki_verifier(Arc::clone(&verifier))
+            .with_no_client_auth();
+        // A resumed session would hide a certificate that has gone bad since.
+        config.resumption = Resumption::disabled();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { config, verifier })
+    }
+
+    /// Shakes hands over `stream` by `deadline`. What was seen is told in both cases.
+    pub(super) fn handshake(
+        &self,
+        stream: TcpStream,
+        name: ServerName<'static>,
+        deadline: Instant,
+    ) -> (Result<StreamOwned<ClientConnection, Socket>, std::io::Error>, Seen) {
+        let witness = Arc::new(Witness { verifier: Arc::clone(&self.verifier), seen: Mutex::default() });
+        let mut config = self.config.clone();
+        config.dangerous().set_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>);
+        config.client_auth_cert_resolver = Arc::clone(&witness) as Arc<dyn ResolvesClientCert>;
+        let result = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other).and_then(|mut c| {
+            let mut socket = Socket::new(stream, deadline);
+            while c.is_handshaking() {
+                c.complete_io(&mut socket)?;
+            }
+            Ok(StreamOwned::new(c, socket))
+        });
+        let seen = witness.seen().clone();
+        (result, seen)
+    }
+}
+
+/// Verifies like webpki, and remembers. It also stands where a client certificate would come from: it has none, but
+/// notes that one was asked for.
+#[derive(Debug)]
+struct Witness {
+    verifier: Arc<WebPkiServerVerifier>,
+    seen: Mutex<Seen>,
+}
+
+impl Witness {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        {
+            let mut seen = self.seen();
+            seen.leaf = Some(end_entity.clone().into_owned());
+            seen.intermediates = intermediates.len();
+        }
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+impl ResolvesClientCert for Witness {
+    fn resolve(&self, _root_hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.seen().client_certificate_asked = true;
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}

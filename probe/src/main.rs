@@ -1,0 +1,92 @@
+//! The probe's command line.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use lexopt::Arg::{Long, Short, Value};
+use log::LevelFilter;
+use probe::{check_command, config, logger, run};
+
+const HELP: &str = "\
+BetterUptime's probe: times HTTP(S) requests for a hub.
+
+Usage: betteruptime-probe [run] [--config FILE]
+       betteruptime-probe check <url> [--json]
+       betteruptime-probe config show
+
+Settings (environment, or NAME=value lines of FILE):
+  REDIS_URL                 redis://user:password@host:6379, or rediss:// for TLS; or REDIS_URL_FILE
+  CONSUMER_GROUP_REGION_ID  the region it watches from, e.g. INDIA
+  WORKER_ID                 its name in the region (default: the host's name)
+  CONCURRENCY               checks run at once, 1 to 2000 (default 50)
+  ALLOW_PRIVATE             private networks it may reach, e.g. 192.168.1.0/24,10.0.0.0/8
+  RUST_LOG                  error, warn, info (default) or debug
+
+Exit codes: 0 fine, 1 failed (check: down), 2 wrong usage or settings.
+";
+
+fn main() -> ExitCode {
+    match parse() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("betteruptime-probe: {error}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse() -> Result<ExitCode, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_env();
+    let (mut words, mut json, mut file) = (Vec::new(), false, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(word) => words.push(word.to_string_lossy().into_owned()),
+            Long("json") => json = true,
+            Long("config") => file = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("help") | Short('h') => {
+                print!("{HELP}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Long("version") | Short('V') => {
+                println!("betteruptime-probe {}", env!("CARGO_PKG_VERSION"));
+                return Ok(ExitCode::SUCCESS);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["check", url] => Ok(check_command::run(url, json)),
+        ["check", ..] => Err("check takes one address, for example: check https://example.com".into()),
+        [] | ["run"] => Ok(with_config(file.as_deref(), |config| match run::run(config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("betteruptime-probe: {error}");
+                ExitCode::FAILURE
+            }
+        })),
+        ["config", "show"] => Ok(with_config(file.as_deref(), |config| {
+            print!("{}", config.show());
+            ExitCode::SUCCESS
+        })),
+        [other, ..] => Err(format!("\"{other}\" is not a command").into()),
+    }
+}
+
+fn with_config(file: Option<&str>, act: impl FnOnce(&config::Config) -> ExitCode) -> ExitCode {
+    let level = std::env::var("RUST_LOG").ok().and_then(|l| l.parse().ok()).unwrap_or(LevelFilter::Info);
+    logger::init(level);
+    let from_file = file.map_or_else(|| Ok(HashMap::new()), config::read_file);
+    let config = from_file
+        .and_then(|lines| config::Config::from(|name| std::env::var(name).ok().or_else(|| lines.get(name).cloned())));
+    match config {
+        Ok(config) => act(&config),
+        Err(problems) => {
+            eprintln!("The probe cannot start with these settings:\n");
+            for problem in problems {
+                eprintln!("  {problem}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The answer: what a worker saw.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CheckKind, Failure, Outcome, UtcMs, WebsiteId};
+
+/// The result of a check. (website, region, slot, attempt) makes it one row, once; region and worker are told by the
+/// stream's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Copied from the check.
+    pub website_id: WebsiteId,
+    /// Copied from the check.
+    pub slot_at: UtcMs,
+    /// Copied from the check.
+    pub attempt: u16,
+    /// Copied from the check.
+    pub kind: CheckKind,
+    /// When the exchange began, by the worker's wall clock: a label, never used to order or to measure.
+    pub started_at: UtcMs,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Why the outcome is not up; also set for `Degraded`. Absent only when `outcome` is `Up`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Durations of the phases, summed over the hops.
+    pub phases: Phases,
+    /// From the first look-up to the last byte read, monotonic; equals the sum of the phases.
+    pub total_us: u32,
+    /// Status of the last hop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Address the last hop was connected to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<SocketAddr>,
+    /// Body bytes read at the last hop, at most the cap of P2.
+    #[serde(default)]
+    pub body_bytes: u32,
+    /// The body went on past the cap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// Every exchange made, in order: more than one when redirects were followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
+    /// Certificate of the last TLS hop, also when its verification failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// Monotonic durations in microseconds. `None`: the phase did not take place (no DNS for an IP literal, no TLS for
+/// http, nothing after the phase that failed). A phase that failed has the time it took to fail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// Name to addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_us: Option<u32>,
+    /// TCP handshake, all addresses tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_us: Option<u32>,
+    /// TLS handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_us: Option<u32>,
+    /// Request written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_us: Option<u32>,
+    /// Until the first byte of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_us: Option<u32>,
+    /// Rest of head, and body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive_us: Option<u32>,
+}
+
+impl Phases {
+    /// The phases in order with their names; absent ones are `None`.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Option<u32>); 6] {
+        [
+            ("dns", self.dns_us),
+            ("connect", self.connect_us),
+            ("tls", self.tls_us),
+            ("send", self.send_us),
+            ("wait", self.wait_us),
+            ("receive", self.receive_us),
+        ]
+    }
+
+    /// Sum of the phases that took place.
+    #[must_use]
+    pub fn sum_us(&self) -> u32 {
+        self.named().iter().filter_map(|(_, us)| *us).fold(0, u32::saturating_add)
+    }
+
+    /// Adds the phases of another hop to these.
+    pub fn add(&mut self, other: &Self) {
+        fn plus(a: &mut Option<u32>, b: Option<u32>) {
+            if let Some(b) = b {
+                *a = Some(a.unwrap_or(0).saturating_add(b));
+            }
+        }
+        plus(&mut self.dns_us, other.dns_us);
+        plus(&mut self.connect_us, other.connect_us);
+        plus(&mut self.tls_us, other.tls_us);
+        plus(&mut self.send_us, other.send_us);
+        plus(&mut self.wait_us, other.wait_us);
+        plus(&mut self.receive_us, other.receive_us);
+    }
+}
+
+/// One exchange of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Scheme, host, port and path; the query is left out, it may hold secrets. At most 512 bytes.
+    pub url: String,
+    /// Its status, when it got that far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Its phases.
+    pub phases: Phases,
+}
+
+/// Facts of a certificate. Texts are printable ASCII, at most 256 bytes each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// End of validity.
+    pub not_after_at: UtcMs,
+    /// Start of validity.
+    pub not_before_at: UtcMs,
+    /// Issuer's common name, or organisation.
+    pub issuer: String,
+    /// Subject's common name, or first alternative name.
+    pub subject: String,
+    /// `TLSv1.2`, `TLSv1.3`; absent when the handshake failed before it was settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_version: Option<String>,
+}
+
+/// A sign of life, every 10 s (P7), and once when the worker stops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Version of the probe.
+    pub version: String,
+    /// Start of the process, by the worker's wall clock. Changes on restart.
+    pub started_at: UtcMs,
+    /// Now, by the worker's wall clock; the hub compares it with the entry's Redis id (clock offset).
+    pub sent_at: UtcMs,
+    /// Checks it runs at once.
+    pub concurrency: u16,
+    /// Checks running now.
+    pub in_flight: u16,
+    /// Checks run since start.
+    pub checks: u64,
+    /// Checks not run because their deadline had passed.
+    pub expired: u64,
+    /// Checks not run because they could not be understood.
+    pub refused: u64,
+    /// Ticks waiting to be written.
+    pub buffered: u32,
+    /// Ticks dropped because the buffer was full.
+    pub dropped: u64,
+    /// Checks whose entry vanished while pending (XAUTOCLAIM's third field).
+    pub lost: u64,
+    /// The worker is about to stop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopping: bool,
+}

@@ -1,0 +1,9 @@
+//! The probe's tests against real sockets: one binary, one module per subject.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
+mod dns;
+mod http;
+mod policy;
+mod server;
+mod tls;

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# The whole check of this repository, on a bare Debian machine with Rust: formatting, lints, docs, dependency rules,
+# and every test against real services, which are started here on private ports and stopped again.
+#
+#   ./test.sh            everything
+#   ./test.sh <filter>   only the tests whose name contains <filter>
+#
+# What it installs when missing: Debian's postgresql, redis-server, chromium and chromium-driver (apt-get, with sudo
+# unless root), and the crates cargo-nextest and cargo-deny.
+set -euo pipefail
+cd "$(dirname "$0")"
+started=$SECONDS
+
+say() { printf '\n== %s\n' "$*"; }
+root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# --- what is needed -------------------------------------------------------------------------------------------------
+pg_bin() { find /usr/lib/postgresql -maxdepth 3 -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -n 1; }
+missing=()
+[ -n "$(pg_bin)" ] || missing+=(postgresql)
+command -v redis-server >/dev/null || missing+=(redis-server)
+command -v chromium >/dev/null || missing+=(chromium)
+command -v chromedriver >/dev/null || missing+=(chromium-driver)
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
+if [ ${#missing[@]} -gt 0 ]; then
+  say "installing ${missing[*]}"
+  root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+for tool in cargo-nextest cargo-deny; do
+  command -v "$tool" >/dev/null || [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/$tool" ] || { say "installing $tool"; cargo install --quiet --locked "$tool"; }
+done
+export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+
+# --- services on private ports, gone with this script ------------------------------------------------------------------
+work=$(mktemp -d "${TMPDIR:-/tmp}/betteruptime-test.XXXXXX")
+chmod 711 "$work"
+# Postgres refuses to run as root. Started and stopped by pg_ctl, never as a job of this script: the job would be
+# runuser, which outlives a signal meant for Postgres, and waiting for it would never end.
+as_pg() { if [ "$(id -u)" = 0 ]; then (cd / && exec runuser -u postgres -- "$@"); else "$@"; fi; }
+stop() {
+  [ ! -e "$work/pg/data/postmaster.pid" ] || as_pg "$(pg_bin)/pg_ctl" -D "$work/pg/data" -m immediate -t 30 stop >/dev/null || true
+  rm -rf "$work"
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say "starting Postgres ($(pg_bin))"
+free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])' 2>/dev/null || echo $((20000 + RANDOM % 20000)); }
+mkdir "$work/pg"
+[ "$(id -u)" != 0 ] || chown postgres "$work/pg"
+as_pg "$(pg_bin)/initdb" -D "$work/pg/data" -U test --auth=trust --encoding=UTF8 --no-sync >"$work/initdb.log" || { cat "$work/initdb.log"; exit 1; }
+pg_port=$(free_port)
+as_pg "$(pg_bin)/pg_ctl" -D "$work/pg/data" -l "$work/pg/log" -w -t 30 start >/dev/null \
+  -o "-p $pg_port -k '' -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300" \
+  || { echo "Postgres did not start:"; cat "$work/pg/log"; exit 1; }
+export TEST_DATABASE_URL="postgres://test@127.0.0.1:$pg_port/postgres"
+# Each test that needs Redis starts its own redis-server on a free port: it kills, flushes and restarts it.
+
+# --- the checks ------------------------------------------------------------------------------------------------------
+if [ $# -eq 0 ]; then
+  say "format";       cargo fmt --all --check
+  say "lints";        cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+  say "docs";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+  say "dependencies"; cargo deny --log-level error --locked check bans licenses sources
+fi
+say "tests"
+cargo build --workspace --bins --locked --quiet
+cargo nextest run --workspace --locked --no-fail-fast "$@"
+say "finished in $((SECONDS - started)) s"
