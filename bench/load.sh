@@ -12,14 +12,22 @@ bin=${BIN:-$PWD/target/release}
 pg=$(find /usr/lib/postgresql -maxdepth 3 -name initdb -printf '%h\n' | sort -V | tail -n 1)
 work=$(mktemp -d "${TMPDIR:-/tmp}/betteruptime-load.XXXXXX"); chmod 711 "$work"
 pids=()
-stop() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; wait 2>/dev/null || true; rm -rf "$work"; }
+as_pg() { if [ "$(id -u)" = 0 ]; then (cd / && exec runuser -u postgres -- "$@"); else "$@"; fi; }
+stop() {
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait "${pids[@]}" 2>/dev/null || true
+  [ ! -e "$work/pg/data/postmaster.pid" ] || as_pg "$pg/pg_ctl" -D "$work/pg/data" -m immediate -t 30 stop >/dev/null || true
+  rm -rf "$work"
+}
 trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
-as_pg() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi; }
 
 mkdir "$work/pg"; [ "$(id -u)" != 0 ] || chown postgres "$work/pg"
 as_pg "$pg/initdb" -D "$work/pg/data" -U test --auth=trust --no-sync >/dev/null
-P=$(port); as_pg "$pg/postgres" -D "$work/pg/data" -p "$P" -k '' -c listen_addresses=127.0.0.1 >"$work/pg.log" 2>&1 & pids+=($!)
+P=$(port); as_pg "$pg/pg_ctl" -D "$work/pg/data" -l "$work/pg/log" -w -t 30 start >/dev/null \
+  -o "-p $P -k '' -c listen_addresses=127.0.0.1" || { cat "$work/pg/log"; exit 1; }
 R=$(port); redis-server --port "$R" --bind 127.0.0.1 --save '' --appendonly no >/dev/null & pids+=($!)
 T=$(port); cat >"$work/target.py" <<'PY'
 import socketserver, sys
@@ -32,7 +40,6 @@ class Server(socketserver.ThreadingTCPServer):
 Server(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 PY
 python3 "$work/target.py" "$T" 2>/dev/null & pids+=($!)
-until "$pg/pg_isready" -q -h 127.0.0.1 -p "$P"; do sleep 0.2; done
 
 export DATABASE_URL="postgres://test@127.0.0.1:$P/postgres" REDIS_URL="redis://127.0.0.1:$R" CONCURRENCY=50
 JWT_SECRET_KEY=$(head -c 32 /dev/urandom | base64); export JWT_SECRET_KEY

@@ -58,7 +58,7 @@ fn main() -> anyhow::Result<()> {
     let typed = Typed::of(&settings);
     write("edit", FormPage::edit(who, &rows[1].website, &regions, typed, FieldErrors::default()).render()?)?;
     write("delete", DeletePage::new(who, &rows[1].website).render()?)?;
-    write("landing", LandingPage::new(true, false).render()?)?;
+    write("landing", LandingPage::new(true).render()?)?;
     write("signup", SignPage::up(true).render()?)?;
     write(
         "signin",

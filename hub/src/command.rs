@@ -37,8 +37,7 @@ pub async fn create_user(config: &Config, username: &str) -> anyhow::Result<()> 
     password::check_username(username)?;
     password::check_password(&password)?;
     let hash = password::hash_blocking(&password)?;
-    let store = run::open_store(config).await?;
-    store.migrate(false).await?;
+    let store = run::open_store_beside(config).await?;
     match store.create_account(username, &hash, clock::now()).await {
         Ok(account) => println!("Account {} was made.", account.username),
         Err(StoreError::Conflict(Conflict::UsernameTaken)) => bail!("the name \"{username}\" is taken"),
@@ -56,7 +55,7 @@ pub async fn reset_password(config: &Config, username: &str) -> anyhow::Result<(
     let password = read_password()?;
     password::check_password(&password)?;
     let hash = password::hash_blocking(&password)?;
-    let store = run::open_store(config).await?;
+    let store = run::open_store_beside(config).await?;
     let Some((account, _)) = store.credentials(username).await? else { bail!("there is no account \"{username}\"") };
     store.set_password_hash(account.account_id, &hash).await?;
     store.end_sessions_of(account.account_id).await?;

@@ -4,9 +4,12 @@
 //! `NAME_FILE`, the path of a file that holds it. All problems are reported in one go.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use probe::engine::Cidr;
 
 use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
@@ -43,6 +46,17 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// As written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// Certificate and key of the front, PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -77,11 +91,13 @@ pub struct Config {
     pub concurrency: u16,
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`: the front speaks TLS when both are set.
     pub tls: Option<TlsFiles>,
+    /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` is believed (default none).
+    pub trusted_proxies: Vec<Cidr>,
 }
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
 const SECRETS: [&str; 3] = ["DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY"];
-const PLAIN: [&str; 11] = [
+const PLAIN: [&str; 12] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -92,8 +108,11 @@ const PLAIN: [&str; 11] = [
     "CONCURRENCY",
     "TLS_CERT_FILE",
     "TLS_KEY_FILE",
+    "TRUSTED_PROXIES",
     "CONFIG_FILE",
 ];
+/// The probe's: one file may serve both programs.
+const PROBES: [&str; 3] = ["CONSUMER_GROUP_REGION_ID", "WORKER_ID", "ALLOW_PRIVATE"];
 
 /// Where a value was given: flags first, then the environment, then the file.
 #[derive(Debug, Default)]
@@ -112,7 +131,9 @@ impl Sources {
     /// # Errors
     /// The file cannot be read, or has a line that is not `NAME=value`, or a name we do not know (T285).
     pub fn gather(flags: HashMap<&'static str, String>) -> Result<Self, FieldErrors> {
-        let environment: HashMap<_, _> = std::env::vars().collect();
+        // What is not UTF-8 is none of our values.
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let environment: HashMap<_, _> = std::env::vars_os().filter_map(text).collect();
         let path = flags.get("CONFIG_FILE").or_else(|| environment.get("CONFIG_FILE")).cloned();
         let file = path.map_or_else(|| Ok(HashMap::new()), |path| read_file(&path))?;
         Ok(Self { flags, environment, file })
@@ -121,6 +142,17 @@ impl Sources {
     fn get(&self, name: &str) -> Option<&str> {
         let given = self.flags.get(name).or_else(|| self.environment.get(name)).or_else(|| self.file.get(name));
         given.map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    /// How strong the source of a value is: a flag is stronger than the environment, that than the file.
+    fn strength(&self, name: &str) -> u8 {
+        let in_flags = self.flags.contains_key(name);
+        match (in_flags, self.environment.contains_key(name), self.file.contains_key(name)) {
+            (true, _, _) => 3,
+            (false, true, _) => 2,
+            (false, false, true) => 1,
+            (false, false, false) => 0,
+        }
     }
 
     fn secret(&self, name: &'static str, errors: &mut FieldErrors) -> Option<Secret> {
@@ -157,9 +189,11 @@ fn read_file(path: &str) -> Result<HashMap<String, String>, FieldErrors> {
             continue;
         }
         let (name, value) = line.split_once('=').unwrap_or((line, ""));
-        let known = PLAIN.contains(&name) || SECRETS.iter().any(|s| name.strip_suffix("_FILE").unwrap_or(name) == *s);
+        let known = PLAIN.contains(&name)
+            || PROBES.contains(&name)
+            || SECRETS.iter().any(|s| name.strip_suffix("_FILE").unwrap_or(name) == *s);
         if !known {
-            let remedy = format!("Line {} of {path} is not a setting of the hub; see .env.example.", number + 1);
+            let remedy = format!("Line {} of {path} is not a setting; .env.example lists them.", number + 1);
             errors.push(FieldError::new("CONFIG_FILE", name, remedy));
             continue;
         }
@@ -186,7 +220,7 @@ impl Config {
                 }
             }
         }
-        if let Some(text) = sources.get("PORT") {
+        if let Some(text) = sources.get("PORT").filter(|_| sources.strength("PORT") >= sources.strength("LISTEN")) {
             match text.parse() {
                 Ok(port) => listen.set_port(port),
                 Err(_) => {
@@ -245,6 +279,22 @@ impl Config {
                 None
             }
         };
+        let log_filter = sources.get("RUST_LOG").unwrap_or("info").to_owned();
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log_filter) {
+            let remedy = format!("Use error, warn, info, debug or trace, or name=level pairs ({error}).");
+            errors.push(FieldError::new("RUST_LOG", &log_filter, remedy));
+        }
+        let mut trusted_proxies = Vec::new();
+        for text in sources.get("TRUSTED_PROXIES").unwrap_or_default().split(',').map(str::trim) {
+            match text.parse::<Cidr>() {
+                Ok(cidr) => trusted_proxies.push(cidr),
+                Err(_) if text.is_empty() => {}
+                Err(_) => {
+                    let remedy = "Give networks, separated by commas, for example 127.0.0.1/32,10.0.0.0/8.";
+                    errors.push(FieldError::new("TRUSTED_PROXIES", text, remedy));
+                }
+            }
+        }
         let database_url = sources.secret("DATABASE_URL", &mut errors);
         let redis_url = sources.secret("REDIS_URL", &mut errors);
         let jwt_secret_key = sources.secret("JWT_SECRET_KEY", &mut errors);
@@ -262,9 +312,10 @@ impl Config {
             jwt_secret_key,
             sign_ups,
             log_format,
-            log_filter: sources.get("RUST_LOG").unwrap_or("info").to_owned(),
+            log_filter,
             concurrency,
             tls,
+            trusted_proxies,
         })
     }
 
@@ -278,6 +329,11 @@ impl Config {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    fn shown_proxies(&self) -> String {
+        let list: Vec<String> = self.trusted_proxies.iter().map(ToString::to_string).collect();
+        if list.is_empty() { "(none)".to_owned() } else { list.join(",") }
     }
 
     /// Effective values for people, secrets masked.
@@ -299,6 +355,8 @@ impl Config {
             ("CONCURRENCY", self.concurrency.to_string()),
             ("TLS_CERT_FILE", path(self.tls.as_ref().map(|t| &t.certificate))),
             ("TLS_KEY_FILE", path(self.tls.as_ref().map(|t| &t.key))),
+            ("TRUSTED_PROXIES", self.shown_proxies()),
+            ("LOG_FORMAT", self.log_format.as_str().to_owned()),
             ("RUST_LOG", self.log_filter.clone()),
         ];
         rows.iter().fold(String::new(), |mut text, (name, value)| {
@@ -362,11 +420,31 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_is_stronger_than_the_environment_whichever_name_it_has() {
+        let sources = |flags: &[(&'static str, &str)]| Sources {
+            flags: flags.iter().map(|(n, v)| (*n, (*v).to_owned())).collect(),
+            environment: HashMap::from([("PORT".to_owned(), "8080".to_owned())]),
+            file: HashMap::from([("LISTEN".to_owned(), "0.0.0.0:1".to_owned())]),
+        };
+        assert_eq!(Config::from_sources(&sources(&[])).unwrap().listen.to_string(), "0.0.0.0:8080");
+        let flag = sources(&[("LISTEN", "127.0.0.1:4000")]);
+        assert_eq!(Config::from_sources(&flag).unwrap().listen.to_string(), "127.0.0.1:4000");
+    }
+
+    #[test]
     fn all_problems_are_reported_at_once() {
-        let errors =
-            with(&[("LISTEN", "here"), ("SIGNUPS", "maybe"), ("REDIS_URL", "redis://h"), ("CONCURRENCY", "0")]);
+        let errors = with(&[
+            ("LISTEN", "here"),
+            ("SIGNUPS", "maybe"),
+            ("REDIS_URL", "redis://h"),
+            ("CONCURRENCY", "0"),
+            ("RUST_LOG", "hub=loud"),
+            ("TRUSTED_PROXIES", "127.0.0.1/32, nginx"),
+        ]);
         let fields: Vec<_> = errors.unwrap_err().0.iter().map(|e| e.field).collect();
-        assert_eq!(fields, ["LISTEN", "SIGNUPS", "CONCURRENCY", "DATABASE_URL", "JWT_SECRET_KEY"]);
+        let wrong =
+            ["LISTEN", "SIGNUPS", "CONCURRENCY", "RUST_LOG", "TRUSTED_PROXIES", "DATABASE_URL", "JWT_SECRET_KEY"];
+        assert_eq!(fields, wrong);
     }
 
     #[test]

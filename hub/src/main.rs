@@ -136,10 +136,8 @@ fn main() -> ExitCode {
 
 fn set_up_logging(config: &Config) {
     use std::io::IsTerminal;
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log_filter).unwrap_or_else(|error| {
-        eprintln!("RUST_LOG is \"{}\": {error}; using info.", config.log_filter);
-        tracing_subscriber::EnvFilter::new("info")
-    });
+    // Checked with the other settings.
+    let filter = tracing_subscriber::EnvFilter::new(&config.log_filter);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match config.log_format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),

@@ -12,7 +12,7 @@ use crate::config::{Config, SignUps};
 use crate::http::{self, App, FrontConfig, HttpSettings};
 use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::{ingest, state_directory};
 
 /// Time to finish what is in flight after SIGTERM.
@@ -31,17 +31,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = open_store(&config).await?;
     store.migrate(false).await.context("the schema could not be brought up to date")?;
     let queue = open_queue(&config).await?;
-    let (scheduler, commands) = Scheduler::channel();
+    let (scheduler, inbox) = Scheduler::channel();
     let (stop, stopping) = watch::channel(false);
+    // Ingest ends last: what checks in flight find is still taken in.
+    let (stop_taking_in, no_more_ticks) = watch::channel(false);
 
     let mut parts: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     {
         let (store, queue, stopping) = (store.clone(), queue.clone(), stopping.clone());
-        parts.spawn(async move { ("schedule", schedule::run(store, queue, commands, stopping).await) });
+        parts.spawn(async move { ("schedule", schedule::run(store, queue, inbox, stopping).await) });
     }
     {
-        let (store, queue, scheduler, stopping) = (store.clone(), queue.clone(), scheduler.clone(), stopping.clone());
-        parts.spawn(async move { ("ingest", ingest::run(store, queue, scheduler, stopping).await) });
+        let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());
+        parts.spawn(async move { ("ingest", ingest::run(store, queue, scheduler, no_more_ticks).await) });
     }
     let settings = http_settings(&config, &directory);
     let front = front_config(&config)?;
@@ -62,21 +64,23 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Err(panic) => anyhow!("a part of the hub panicked: {panic}"),
     });
     let drained = tokio::time::timeout(DRAIN, async {
+        queue.close().await;
+        let _ = stop_taking_in.send(true);
         while let Some(part) = parts.join_next().await {
             if let Ok((name, Err(error))) = part {
                 tracing::warn!(part = name, error = format!("{error:#}"), "A part did not stop cleanly.");
             }
         }
-        queue.close().await;
         store.close().await;
     });
     if drained.await.is_err() {
         tracing::warn!("Some work was still in flight after {} s.", DRAIN.as_secs());
     }
+    http::close(&directory);
     failure.map_or(Ok(()), Err)
 }
 
-/// Opens the database the settings name.
+/// Opens the database the settings name, for this process alone where it is SQLite.
 ///
 /// # Errors
 /// It cannot be reached, or another hub runs on the SQLite file.
@@ -90,6 +94,25 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     }
 }
 
+/// Opens the database the settings name for a short command, also beside a hub that runs on it; the schema is up to date
+/// then.
+///
+/// # Errors
+/// It cannot be reached, or its schema cannot be brought up to date.
+pub async fn open_store_beside(config: &Config) -> anyhow::Result<Store> {
+    let store = match open_store(config).await {
+        Ok(store) => store,
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::InUse { .. })) => {
+            // The hub that has it open has brought the schema up to date.
+            let directory = state_directory::prepare(&config.state_directory)?;
+            return Ok(Store::open_sqlite_beside(&directory).await?);
+        }
+        Err(error) => return Err(error),
+    };
+    store.migrate(false).await.context("the schema could not be brought up to date")?;
+    Ok(store)
+}
+
 async fn open_queue(config: &Config) -> anyhow::Result<Queue> {
     let Some(url) = &config.redis_url else {
         // An owner may watch his own network; strangers may not look into it.
@@ -101,7 +124,9 @@ async fn open_queue(config: &Config) -> anyhow::Result<Queue> {
             .context("the embedded probe could not be set up")?;
         return Ok(Queue::in_process(Arc::new(engine), config.concurrency));
     };
-    let host = tokio::fs::read_to_string("/proc/sys/kernel/hostname").await.unwrap_or_default();
+    // Under systemd's ProcSubset=pid the first is hidden.
+    let names = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let host = names.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
     let consumer = format!("{}-{}", host.trim(), config.listen.port());
     Queue::redis(url.expose(), &consumer).context("REDIS_URL: the queue cannot be opened")
 }
@@ -111,6 +136,7 @@ fn http_settings(config: &Config, directory: &std::path::Path) -> HttpSettings {
         public_url: config.public_url.clone(),
         sign_ups: config.sign_ups,
         secure_cookies: config.is_https(),
+        is_loopback: config.listen.ip().is_loopback(),
         embedded: config.is_embedded(),
         version: env!("CARGO_PKG_VERSION"),
         state_directory: directory.to_owned(),
@@ -118,7 +144,8 @@ fn http_settings(config: &Config, directory: &std::path::Path) -> HttpSettings {
 }
 
 fn front_config(config: &Config) -> anyhow::Result<FrontConfig> {
-    FrontConfig::new(config.listen, config.tls.as_ref(), config.is_https()).context("TLS_CERT_FILE and TLS_KEY_FILE")
+    FrontConfig::new(config.listen, config.tls.as_ref(), config.is_https(), config.trusted_proxies.clone())
+        .context("TLS_CERT_FILE and TLS_KEY_FILE")
 }
 
 /// The first lines a person reads: where to go, and what to do there.

@@ -2,6 +2,9 @@
 "use strict";
 (() => {
   const EVERY_MS = 5000;
+  // While something is on its way: just after the page came (a check was asked for), or before the first look.
+  const SOON_MS = 1000;
+  const SOON_LOOKS = 5;
   const live = document.querySelector("[data-live]");
   if (!live) return;
   const said = document.getElementById("said");
@@ -9,6 +12,7 @@
   let etag = live.dataset.etag || "";
   let timer = 0;
   let running = false;
+  let looks = 0;
 
   const headline = () => {
     const found = live.querySelector("[data-headline]");
@@ -68,13 +72,22 @@
     }
   };
 
-  const turn = () => {
-    clearInterval(timer);
-    if (document.visibilityState !== "visible") return;
-    look();
-    timer = setInterval(look, EVERY_MS);
+  const wait = () => {
+    const isSoon = looks < SOON_LOOKS || live.querySelector(".status.pending");
+    clearTimeout(timer);
+    timer = setTimeout(next, isSoon ? SOON_MS : EVERY_MS);
   };
-  document.addEventListener("visibilitychange", turn);
-  timer = setInterval(look, EVERY_MS);
-  if (document.visibilityState !== "visible") clearInterval(timer);
+
+  const next = async () => {
+    if (document.visibilityState !== "visible") return;
+    looks += 1;
+    await look();
+    wait();
+  };
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    next();
+  });
+  wait();
 })();

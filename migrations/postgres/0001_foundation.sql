@@ -31,7 +31,10 @@ create table website (
     regions     text not null default '', -- slugs joined by commas; empty: all. Always read whole, never searched
     paused      boolean not null default false,
     created_at  bigint not null,
-    revision    bigint not null default 1 -- grows with every edit
+    revision    bigint not null default 1, -- grows with every edit
+    -- Edited, paused or resumed: ticks of older slots, which may still be on their way, are kept and shown but have no
+    -- vote, since they are about another URL or from before a pause.
+    watched_since_at bigint not null default 0
 );
 create index website_by_account on website (account_id, created_at, website_id); -- lists
 

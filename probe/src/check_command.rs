@@ -37,6 +37,7 @@ pub fn run(url: &str, json: bool) -> ExitCode {
         attempt: 0,
         kind: CheckKind::Manual,
         deadline_at: i64::MAX,
+        published_at: 0,
         target: Target::get(url.as_str()),
     });
     if json {
@@ -178,6 +179,7 @@ mod tests {
             attempt: 0,
             kind: CheckKind::Manual,
             deadline_at: 0,
+            published_at: 0,
             target: Target::get("http://127.0.0.1/"),
         });
         tick.phases.dns_us = Some(1);

@@ -1,7 +1,10 @@
 //! The probe's settings: flag > environment > file > default, all problems reported at once.
 
-use std::collections::HashMap;
+mod file;
+
 use std::fmt;
+
+use log::LevelFilter;
 
 use crate::engine::{AddressPolicy, Cidr};
 use crate::wire::{RegionId, WorkerId};
@@ -31,16 +34,34 @@ pub struct Config {
     pub redis_url: RedisUrl,
     /// `CONSUMER_GROUP_REGION_ID`.
     pub region: RegionId,
-    /// `WORKER_ID` (default: the host's name).
+    /// `WORKER_ID` (default: the host's name, up to its first dot).
     pub worker: WorkerId,
     /// `CONCURRENCY`: checks run at once, 1 to 2,000 (default 50).
     pub concurrency: u16,
     /// `ALLOW_PRIVATE`: networks beside the public ones, comma-separated CIDRs.
     pub allow_private: Vec<Cidr>,
+    /// `RUST_LOG`: what is logged (default info).
+    pub log: LevelFilter,
 }
 
 impl Config {
-    /// Reads and checks all settings.
+    /// Reads and checks all settings: those of the environment, and of the file where the former has none.
+    ///
+    /// # Errors
+    /// As [`Config::from`], and what is wrong with the file.
+    pub fn load(path: Option<&str>) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let environment = file::environment(&mut problems);
+        let lines = path.map(|path| file::read(path, &mut problems)).unwrap_or_default();
+        let config = Self::from(|name| environment.get(name).or_else(|| lines.get(name)).cloned());
+        match config {
+            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(_) => Err(problems),
+            Err(others) => Err(problems.into_iter().chain(others).collect()),
+        }
+    }
+
+    /// Checks all settings, which `get` gives by name.
     ///
     /// # Errors
     /// One line per problem: variable, what was found, what would work.
@@ -101,15 +122,24 @@ impl Config {
             }
         };
         let mut allow_private = Vec::new();
-        for text in get("ALLOW_PRIVATE").unwrap_or_default().split(',').filter(|t| !t.trim().is_empty()) {
+        for text in get("ALLOW_PRIVATE").unwrap_or_default().split(',').map(str::trim).filter(|t| !t.is_empty()) {
             match text.parse::<Cidr>() {
                 Ok(cidr) => allow_private.push(cidr),
                 Err(error) => problems.push(format!("ALLOW_PRIVATE: {error}")),
             }
         }
+        let log = match get("RUST_LOG").map(|text| (text.parse::<LevelFilter>(), text)) {
+            None => LevelFilter::Info,
+            Some((Ok(level), _)) => level,
+            Some((Err(_), text)) => {
+                let text: String = text.chars().take(80).flat_map(char::escape_default).collect();
+                problems.push(format!("RUST_LOG is \"{text}\"; give off, error, warn, info, debug or trace"));
+                LevelFilter::Info
+            }
+        };
         match (redis_url, region, worker) {
             (Some(url), Some(region), Some(worker)) if problems.is_empty() => {
-                Ok(Self { redis_url: RedisUrl(url), region, worker, concurrency, allow_private })
+                Ok(Self { redis_url: RedisUrl(url), region, worker, concurrency, allow_private, log })
             }
             _ => Err(problems),
         }
@@ -124,29 +154,29 @@ impl Config {
     /// Effective values for people, secrets masked.
     #[must_use]
     pub fn show(&self) -> String {
-        format!(
-            "REDIS_URL                 (set)\nCONSUMER_GROUP_REGION_ID  {}\nWORKER_ID                 {}\n\
-             CONCURRENCY               {}\nALLOW_PRIVATE             {:?}\n",
-            self.region, self.worker, self.concurrency, self.allow_private
-        )
+        let networks: Vec<String> = self.allow_private.iter().map(Cidr::to_string).collect();
+        let values = [
+            ("REDIS_URL", "(set)".to_owned()),
+            ("CONSUMER_GROUP_REGION_ID", self.region.to_string()),
+            ("WORKER_ID", self.worker.to_string()),
+            ("CONCURRENCY", self.concurrency.to_string()),
+            ("ALLOW_PRIVATE", networks.join(",")),
+            ("RUST_LOG", self.log.as_str().to_ascii_lowercase()),
+        ];
+        values.iter().map(|(name, value)| format!("{name:<26}{value}").trim_end().to_owned() + "\n").collect()
     }
 }
 
-/// Lines of `NAME=value`; comments start with `#`.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn read_file(path: &str) -> Result<HashMap<String, String>, Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| vec![format!("--config {path} cannot be read: {e}")])?;
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
-    Ok(lines
-        .filter_map(|l| l.split_once('='))
-        .map(|(n, v)| (n.trim().to_owned(), v.trim().trim_matches('"').to_owned()))
-        .collect())
+/// The host's name, without its domain. Under systemd's `ProcSubset=pid` there is no /proc/sys.
+fn host_name() -> Option<String> {
+    let read = |path| std::fs::read_to_string(path).ok().and_then(|text| short_name(&text));
+    read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname"))
 }
 
-fn host_name() -> Option<String> {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
+/// The first label of the first line that is not a comment (hostname(5)).
+fn short_name(text: &str) -> Option<String> {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    line.split('.').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -159,19 +189,38 @@ mod tests {
 
     #[test]
     fn all_problems_are_reported_at_once_and_no_password_is_repeated() {
-        let problems = with(&[("REDIS_URL", "http://:hunter2@h"), ("CONCURRENCY", "0"), ("ALLOW_PRIVATE", "x")]);
+        let problems = with(&[
+            ("REDIS_URL", "http://:hunter2@h"),
+            ("CONCURRENCY", "0"),
+            ("ALLOW_PRIVATE", "x"),
+            ("RUST_LOG", "loud"),
+        ]);
         let text = problems.unwrap_err().join("\n");
-        for part in ["REDIS_URL", "CONSUMER_GROUP_REGION_ID", "CONCURRENCY is \"0\"", "ALLOW_PRIVATE"] {
+        for part in ["REDIS_URL", "CONSUMER_GROUP_REGION_ID", "CONCURRENCY is \"0\"", "ALLOW_PRIVATE", "RUST_LOG is"] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains("hunter2"), "{text}");
     }
 
     #[test]
-    fn secrets_are_masked() {
-        let config =
-            with(&[("REDIS_URL", "redis://:hunter2@h"), ("CONSUMER_GROUP_REGION_ID", "eu"), ("WORKER_ID", "a")]);
+    fn settings_are_shown_as_they_are_written_and_secrets_are_masked() {
+        let config = with(&[
+            ("REDIS_URL", "redis://:hunter2@h"),
+            ("CONSUMER_GROUP_REGION_ID", "eu"),
+            ("WORKER_ID", "a"),
+            ("ALLOW_PRIVATE", "192.168.1.0/24, fd00::/8"),
+        ]);
         let config = config.unwrap();
-        assert!(!format!("{config:?}{}", config.show()).contains("hunter2"));
+        let shown = config.show();
+        assert!(!format!("{config:?}{shown}").contains("hunter2"));
+        assert!(shown.contains("ALLOW_PRIVATE             192.168.1.0/24,fd00::/8\n"), "{shown}");
+        assert!(shown.ends_with("RUST_LOG                  info\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_host_is_named_by_its_first_label() {
+        assert_eq!(short_name("pi-1.lan\n").as_deref(), Some("pi-1"));
+        assert_eq!(short_name("# set by hand\n\n pi-1 \n").as_deref(), Some("pi-1"));
+        assert_eq!((short_name(""), short_name(".lan")), (None, None));
     }
 }

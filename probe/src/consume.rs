@@ -1,169 +1,272 @@
 //! Checks from Redis: own pending ones first, then as many new ones as there are free threads; and what a dead
 //! neighbour left. The connection is used for nothing else: it blocks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use redis::{Connection, RedisResult, Value};
+use redis::{Connection, RedisResult};
 
-use crate::pool::Pool;
-use crate::report::{Finished, Stopping};
-use crate::run::{Backoff, Shared};
-use crate::wire;
+use crate::backoff::Backoff;
+use crate::entry::{self, BLOCK, Entry, START};
+use crate::pool::{Pool, Ran};
+use crate::report::Finished;
+use crate::shared::Shared;
+use crate::wire::{self, Check};
 
-/// Also bounds how long a stop takes.
-const BLOCK: Duration = Duration::from_secs(2);
 const CLAIM_EVERY: Duration = Duration::from_secs(10);
-/// P6.
-const CLAIM_IDLE_MS: u32 = 30_000;
+/// What a neighbour has beyond a check's own timeout to report it, before it counts as dead.
+const CLAIM_GRACE: Duration = Duration::from_secs(5);
+/// Claimed checks remembered until a neighbour that may be alive has had its time. One beyond is claimed again later.
+const DEFERRED: usize = 1_000;
 
 /// Reads until asked to stop.
-pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finished>, stopping: &Stopping) {
-    let mut connection: Option<Connection> = None;
+pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finished>) {
+    let mut reader = Reader {
+        shared,
+        pool,
+        finished,
+        connection: None,
+        history: Some(START.to_owned()),
+        claim_at: Instant::now() + CLAIM_EVERY,
+        claim_from: START.to_owned(),
+        deferred: HashMap::new(),
+    };
     let mut backoff = Backoff::default();
-    let mut own_first = true;
-    let mut claim_at = Instant::now() + CLAIM_EVERY;
-    let mut claim_from = "0-0".to_owned();
-    while !stopping.load(Ordering::Relaxed) {
+    while !shared.stop.asked() {
+        // The age of a check cannot be told before the reporter's first heartbeat brought Redis' time.
+        if shared.clock.learnt().is_none() {
+            shared.stop.pause(Duration::from_millis(100));
+            continue;
+        }
         let free = pool.wait_free(Duration::from_millis(200));
         if free == 0 {
             continue;
         }
-        let round = (|| {
-            let connection = match &mut connection {
-                Some(connection) => connection,
-                None => connection.insert(shared.connect(BLOCK + Duration::from_secs(2))?),
-            };
-            if own_first {
-                let entries = read(shared, connection, free, "0")?;
-                // History is read until it holds nothing that is not already running.
-                let started = start(shared, pool, finished, entries, connection)?;
-                own_first = started > 0;
-                return Ok(());
-            }
-            if Instant::now() >= claim_at {
-                let (next, entries) = claim(shared, connection, free, &claim_from)?;
-                if next == "0-0" {
-                    claim_at = Instant::now() + CLAIM_EVERY;
-                }
-                claim_from = next;
-                start(shared, pool, finished, entries, connection)?;
-                return Ok(());
-            }
-            let entries = read(shared, connection, free, ">")?;
-            start(shared, pool, finished, entries, connection).map(|_| ())
-        })();
-        match round {
-            Ok(()) => backoff.reset(),
+        match reader.round(free) {
+            // Anything else may work while this fails, again and again.
+            Ok(Round::New) => backoff.reset(),
+            Ok(Round::Own | Round::Claimed) => {}
             Err(error) => {
-                connection = None;
-                own_first = true; // a read that failed here may have succeeded there (CASES 2.3)
-                let error: redis::RedisError = error;
+                reader.history = Some(START.to_owned()); // a read that failed here may have succeeded there (CASES 2.3)
+                let fresh = backoff.is_fresh();
+                let pause = backoff.next();
                 if error.code() == Some("NOGROUP") {
-                    if backoff.is_fresh() {
+                    if fresh {
                         log::info!("Waiting for the hub to open region {}.", shared.region);
                     }
-                    backoff.next_within(Duration::from_secs(2), stopping);
+                    shared.stop.pause(pause.min(Duration::from_secs(2)));
                 } else {
-                    let pause = backoff.next();
                     log::warn!("Checks cannot be read ({error}); next try in {} ms.", pause.as_millis());
-                    crate::run::pause(pause, stopping);
+                    shared.stop.pause(pause);
                 }
             }
         }
     }
 }
 
-/// An entry: its id, and its fields as they came.
-type Entry = (String, Fields);
+struct Reader<'a> {
+    shared: &'a Arc<Shared>,
+    pool: &'a Pool,
+    finished: &'a SyncSender<Finished>,
+    connection: Option<Connection>,
+    /// Own pending entries are read from here on; `None` when all were.
+    history: Option<String>,
+    claim_at: Instant,
+    claim_from: String,
+    /// Claimed entries that are not to be run before an instant, because who was given them may still do so.
+    deferred: HashMap<String, Instant>,
+}
 
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+/// Where entries came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// Nobody had them before.
+    New,
+    /// This worker was given them and has lost sight of them, or has waited for its turn.
+    Own,
+    /// Another worker was given them.
+    Claimed,
+}
 
-fn read(shared: &Shared, connection: &mut Connection, count: usize, from: &str) -> RedisResult<Vec<Entry>> {
-    let mut command = redis::cmd("XREADGROUP");
-    command.arg("GROUP").arg(shared.region.as_str()).arg(shared.worker.as_str()).arg("COUNT").arg(count);
-    if from == ">" {
-        command.arg("BLOCK").arg(BLOCK.as_millis() as u64);
+impl Reader<'_> {
+    /// One read, and its entries handed to the pool.
+    fn round(&mut self, free: usize) -> RedisResult<Round> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.shared.connect(BLOCK + Duration::from_secs(2))?,
+        };
+        let round = self.round_on(&mut connection, free)?;
+        self.connection = Some(connection);
+        Ok(round)
     }
-    let reply: Value = command.arg("STREAMS").arg(&shared.check_key).arg(from).query(connection)?;
-    // Nil, or an array (RESP2) or map (RESP3) of one stream.
-    let entries = match reply {
-        Value::Array(mut streams) => match streams.pop() {
-            Some(Value::Array(mut pair)) => pair.pop(),
-            Some(_) | None => None,
-        },
-        Value::Map(mut streams) => streams.pop().map(|(_, entries)| entries),
-        _ => None,
-    };
-    entries.map_or(Ok(Vec::new()), parse)
-}
 
-fn claim(shared: &Shared, connection: &mut Connection, count: usize, from: &str) -> RedisResult<(String, Vec<Entry>)> {
-    let reply: (String, Value, Vec<String>) = redis::cmd("XAUTOCLAIM")
-        .arg(&shared.check_key)
-        .arg(shared.region.as_str())
-        .arg(shared.worker.as_str())
-        .arg(CLAIM_IDLE_MS)
-        .arg(from)
-        .arg("COUNT")
-        .arg(count.min(10))
-        .query(connection)?;
-    let lost = reply.2.len();
-    if lost > 0 {
-        log::warn!("{lost} checks vanished from Redis while they were pending.");
-        shared.counters.lost.fetch_add(lost as u64, Ordering::Relaxed);
-    }
-    Ok((reply.0, parse(reply.1)?))
-}
-
-fn parse(entries: Value) -> RedisResult<Vec<Entry>> {
-    // An entry that was deleted while pending has nil for its fields: nothing to run.
-    let raw: Vec<(String, Option<Fields>)> = redis::from_redis_value(entries)?;
-    Ok(raw.into_iter().map(|(id, fields)| (id, fields.unwrap_or_default())).collect())
-}
-
-/// Hands entries to the pool; returns how many were not already running.
-fn start(
-    shared: &Arc<Shared>,
-    pool: &Pool,
-    finished: &SyncSender<Finished>,
-    entries: Vec<Entry>,
-    connection: &mut Connection,
-) -> RedisResult<usize> {
-    let mut started = 0;
-    for (entry_id, fields) in entries {
-        if shared.in_flight().contains(&entry_id) {
-            continue;
+    fn round_on(&mut self, connection: &mut Connection, free: usize) -> RedisResult<Round> {
+        if let Some(after) = self.history.take() {
+            let entries = entry::read_own(self.shared, connection, free, &after)?;
+            self.history = entries.last().map(|entry| entry.id.clone());
+            self.start(entries, Round::Own, connection)?;
+            return Ok(Round::Own);
         }
-        started += 1;
-        let fields = fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice()));
-        let check = match wire::decode_check(fields) {
-            Ok(check) => check,
-            Err(error) => {
-                log::warn!("Check {entry_id} is not understood and was put away: {error}.");
-                shared.counters.refused.fetch_add(1, Ordering::Relaxed);
-                acknowledge(shared, connection, &entry_id)?;
+        if let Some(id) = due(&self.deferred, Instant::now()) {
+            self.deferred.remove(&id);
+            // Acknowledged meanwhile, or claimed by yet another: then it is not there.
+            let after = entry::before(&id).unwrap_or_else(|| START.to_owned());
+            let mut entries = entry::read_own(self.shared, connection, 1, &after)?;
+            entries.retain(|entry| entry.id == id);
+            self.start(entries, Round::Own, connection)?;
+            return Ok(Round::Own);
+        }
+        if Instant::now() >= self.claim_at {
+            // Before the call: one that fails must not come before everything else, again and again.
+            self.claim_at = Instant::now() + CLAIM_EVERY;
+            let claimed = entry::claim(self.shared, connection, free, &self.claim_from)?;
+            if claimed.next != START {
+                self.claim_at = Instant::now();
+            }
+            self.claim_from = claimed.next;
+            self.lose(claimed.lost);
+            self.start(claimed.entries, Round::Claimed, connection)?;
+            return Ok(Round::Claimed);
+        }
+        let entries = entry::read_new(self.shared, connection, free)?;
+        self.start(entries, Round::New, connection)?;
+        Ok(Round::New)
+    }
+
+    fn lose(&self, count: usize) {
+        if count > 0 {
+            log::warn!("{count} checks vanished from Redis while they were pending.");
+            self.shared.counters.lost.fetch_add(count as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands entries to the pool, except those that are known already, and puts away what is not to be run.
+    fn start(&mut self, entries: Vec<Entry>, round: Round, connection: &mut Connection) -> RedisResult<()> {
+        let counters = &self.shared.counters;
+        let mut put_away: Vec<String> = Vec::new();
+        let mut lost = 0;
+        for Entry { id, fields } in entries {
+            if self.shared.in_flight().contains(&id) || self.deferred.contains_key(&id) {
                 continue;
             }
-        };
-        if shared.redis_now() > check.deadline_at {
-            shared.counters.expired.fetch_add(1, Ordering::Relaxed);
-            acknowledge(shared, connection, &entry_id)?;
-            continue;
+            let Some(fields) = fields else {
+                lost += 1;
+                put_away.push(id);
+                continue;
+            };
+            let check = match wire::decode_check(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice()))) {
+                Ok(check) => check,
+                Err(error) => {
+                    log::warn!("Check {id} is not understood and was put away: {error}.");
+                    counters.refused.fetch_add(1, Ordering::Relaxed);
+                    put_away.push(id);
+                    continue;
+                }
+            };
+            match turn(&check, self.age(&id), round) {
+                Turn::Now { may_wait } => self.submit(id, check, may_wait),
+                Turn::Later(wait) if self.deferred.len() < DEFERRED => {
+                    self.deferred.insert(id, Instant::now() + wait);
+                }
+                Turn::Later(_) => {}
+                Turn::Expired => {
+                    counters.expired.fetch_add(1, Ordering::Relaxed);
+                    put_away.push(id);
+                }
+            }
         }
-        shared.in_flight().insert(entry_id.clone());
-        let (shared, finished) = (shared.clone(), finished.clone());
-        pool.submit(check, move |tick| {
-            shared.counters.checks.fetch_add(1, Ordering::Relaxed);
+        self.lose(lost);
+        let put_away: Vec<&str> = put_away.iter().map(String::as_str).collect();
+        entry::acknowledge(self.shared, connection, &put_away)
+    }
+
+    /// How long ago Redis made an entry. Both ends are by its own clock.
+    fn age(&self, id: &str) -> Duration {
+        let ms = entry::made_at(id).map_or(0, |made_at| self.shared.clock.now().saturating_sub(made_at));
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
+
+    fn submit(&self, entry_id: String, check: Check, may_wait: Duration) {
+        self.shared.in_flight().insert(entry_id.clone());
+        let (shared, finished) = (self.shared.clone(), self.finished.clone());
+        self.pool.submit(check, may_wait, move |ran| {
+            let (counter, tick) = match ran {
+                Ran::Tick(tick) => (&shared.counters.checks, Some(tick)),
+                Ran::Expired => (&shared.counters.expired, None),
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
             // Waits while the reporter is behind: then no new check is taken either, which is the bound.
             let _ = finished.send(Finished { entry_id, tick });
         });
     }
-    Ok(started)
 }
 
-fn acknowledge(shared: &Shared, connection: &mut Connection, entry_id: &str) -> RedisResult<()> {
-    redis::cmd("XACK").arg(&shared.check_key).arg(shared.region.as_str()).arg(entry_id).query(connection)
+/// A deferred entry whose time has come, the longest due first.
+fn due(deferred: &HashMap<String, Instant>, now: Instant) -> Option<String> {
+    deferred.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at).map(|(id, _)| id.clone())
+}
+
+/// When a check is to be run.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// At once, or as soon as there is a thread within `may_wait`.
+    Now { may_wait: Duration },
+    /// Not before this time has passed: who was given it may still be at it (T163).
+    Later(Duration),
+    /// Not any more (T165).
+    Expired,
+}
+
+fn turn(check: &Check, age: Duration, round: Round) -> Turn {
+    let given_up = Duration::from_millis(u64::from(check.target.timeout_ms)) + CLAIM_GRACE;
+    match round {
+        Round::Claimed if age <= given_up => Turn::Later(given_up - age + Duration::from_millis(1)),
+        Round::New | Round::Own | Round::Claimed => {
+            check.may_wait().checked_sub(age).map_or(Turn::Expired, |may_wait| Turn::Now { may_wait })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{CheckKind, Target, WebsiteId};
+
+    #[test]
+    fn t165_a_check_is_void_by_its_age_and_t163_a_claimed_one_waits_for_its_first_worker() {
+        let check = |timeout_ms| Check {
+            website_id: WebsiteId(uuid::Uuid::nil()),
+            slot_at: 0,
+            attempt: 0,
+            kind: CheckKind::Scheduled,
+            deadline_at: 1_000_000_120_000,
+            published_at: 1_000_000_000_000,
+            target: Target { timeout_ms, ..Target::get("https://example.com/") },
+        };
+        let s = Duration::from_secs;
+        for (timeout_ms, age, round, expected) in [
+            (10_000, 0, Round::New, Turn::Now { may_wait: s(120) }),
+            (10_000, 100, Round::Own, Turn::Now { may_wait: s(20) }),
+            (10_000, 121, Round::New, Turn::Expired),
+            (10_000, 31, Round::Claimed, Turn::Now { may_wait: s(89) }),
+            (60_000, 31, Round::Claimed, Turn::Later(Duration::from_millis(34_001))),
+            (60_000, 31, Round::Own, Turn::Now { may_wait: s(89) }),
+            (60_000, 66, Round::Claimed, Turn::Now { may_wait: s(54) }),
+            (60_000, 121, Round::Claimed, Turn::Expired),
+        ] {
+            assert_eq!(turn(&check(timeout_ms), s(age), round), expected, "{timeout_ms} {age}");
+        }
+    }
+
+    #[test]
+    fn the_longest_due_comes_first() {
+        let now = Instant::now();
+        let at = |s| now + Duration::from_secs(s);
+        let deferred = HashMap::from([("a".to_owned(), at(3)), ("b".to_owned(), at(1)), ("c".to_owned(), at(9))]);
+        assert_eq!(due(&deferred, now), None);
+        assert_eq!(due(&deferred, at(5)).as_deref(), Some("b"));
+    }
 }

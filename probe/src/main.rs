@@ -1,10 +1,8 @@
 //! The probe's command line.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
-use log::LevelFilter;
 use probe::{check_command, config, logger, run};
 
 const HELP: &str = "\
@@ -17,10 +15,10 @@ Usage: betteruptime-probe [run] [--config FILE]
 Settings (environment, or NAME=value lines of FILE):
   REDIS_URL                 redis://user:password@host:6379, or rediss:// for TLS; or REDIS_URL_FILE
   CONSUMER_GROUP_REGION_ID  the region it watches from, e.g. INDIA
-  WORKER_ID                 its name in the region (default: the host's name)
+  WORKER_ID                 its name in the region (default: the host's name up to its first dot)
   CONCURRENCY               checks run at once, 1 to 2000 (default 50)
   ALLOW_PRIVATE             private networks it may reach, e.g. 192.168.1.0/24,10.0.0.0/8
-  RUST_LOG                  error, warn, info (default) or debug
+  RUST_LOG                  off, error, warn, info (default), debug or trace
 
 Exit codes: 0 fine, 1 failed (check: down), 2 wrong usage or settings.
 ";
@@ -74,13 +72,11 @@ fn parse() -> Result<ExitCode, lexopt::Error> {
 }
 
 fn with_config(file: Option<&str>, act: impl FnOnce(&config::Config) -> ExitCode) -> ExitCode {
-    let level = std::env::var("RUST_LOG").ok().and_then(|l| l.parse().ok()).unwrap_or(LevelFilter::Info);
-    logger::init(level);
-    let from_file = file.map_or_else(|| Ok(HashMap::new()), config::read_file);
-    let config = from_file
-        .and_then(|lines| config::Config::from(|name| std::env::var(name).ok().or_else(|| lines.get(name).cloned())));
-    match config {
-        Ok(config) => act(&config),
+    match config::Config::load(file) {
+        Ok(config) => {
+            logger::init(config.log);
+            act(&config)
+        }
         Err(problems) => {
             eprintln!("The probe cannot start with these settings:\n");
             for problem in problems {

@@ -5,18 +5,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::engine::Engine;
 use crate::wire::{Blame, Check, Class, Failure, Outcome, Phase, Phases, Tick};
 
 /// Enough for TLS and the exchange with their buffers; the default of 2 MiB is for programs with deep stacks.
 const STACK_BYTES: usize = 256 * 1024;
 
-type Done = Box<dyn FnOnce(Tick) + Send>;
+/// What became of a check that was handed over.
+#[derive(Debug)]
+pub enum Ran {
+    /// It was run, or a bug or lack of threads here kept it from being run, which its tick says. Boxed: it is large.
+    Tick(Box<Tick>),
+    /// It had waited too long when its turn came, and was not run (invariant I8).
+    Expired,
+}
+
+type Done = Box<dyn FnOnce(Ran) + Send>;
 
 /// The threads. Dropping it does not wait; [`Pool::stop`] does.
 pub struct Pool {
     shared: Arc<Shared>,
     concurrency: usize,
+    stack_bytes: usize,
 }
 
 struct Shared {
@@ -25,9 +36,16 @@ struct Shared {
     engine: Arc<Engine>,
 }
 
+struct Waiting {
+    check: Check,
+    /// `None`: never.
+    void_at: Option<Instant>,
+    done: Done,
+}
+
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(Check, Done)>,
+    waiting: VecDeque<Waiting>,
     /// Checks handed over and not finished.
     busy: usize,
     threads: usize,
@@ -39,6 +57,13 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Says what became of a check, and that it is finished.
+    fn finish(&self, done: Done, ran: Ran) {
+        let _ = catch_unwind(AssertUnwindSafe(|| done(ran)));
+        self.lock().busy -= 1;
+        self.changed.notify_all();
+    }
 }
 
 impl Pool {
@@ -46,7 +71,7 @@ impl Pool {
     #[must_use]
     pub fn start(engine: Arc<Engine>, concurrency: u16) -> Self {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), engine });
-        Self { shared, concurrency: usize::from(concurrency.max(1)) }
+        Self { shared, concurrency: usize::from(concurrency.max(1)), stack_bytes: STACK_BYTES }
     }
 
     /// How many more checks it takes now.
@@ -76,22 +101,40 @@ impl Pool {
         self.concurrency - state.busy
     }
 
-    /// Runs a check and hands its tick to `done`, on the thread that ran it. A check beyond [`Pool::free`] waits.
-    pub fn submit(&self, check: Check, done: impl FnOnce(Tick) + Send + 'static) {
+    /// Runs a check and tells `done` what became of it. A check beyond [`Pool::free`] waits for a thread, but no longer
+    /// than `may_wait`: for one that comes straight from the hub that is [`Check::may_wait`].
+    ///
+    /// `done` is called once, on the thread that ran the check; on the caller's, before this returns, when no thread can
+    /// be had; and not at all after [`Pool::stop`], when the check is left to whoever still has it.
+    pub fn submit(&self, check: Check, may_wait: Duration, done: impl FnOnce(Ran) + Send + 'static) {
+        let void_at = Instant::now().checked_add(may_wait);
         let mut state = self.shared.lock();
+        if state.stopping {
+            return;
+        }
         state.busy += 1;
-        state.waiting.push_back((check, Box::new(done)));
+        state.waiting.push_back(Waiting { check, void_at, done: Box::new(done) });
+        let mut stranded = None;
         if state.idle < state.waiting.len() && state.threads < self.concurrency {
             let shared = self.shared.clone();
-            let spawned = std::thread::Builder::new().stack_size(STACK_BYTES).name("check".into());
+            let spawned = std::thread::Builder::new().stack_size(self.stack_bytes).name("check".into());
             match spawned.spawn(move || work(&shared)) {
                 Ok(_) => state.threads += 1,
-                // The threads there are will come to it; with none at all the check waits for the next submit.
-                Err(error) => log::error!("A thread for checks cannot be started: {error}."),
+                Err(error) => {
+                    log::error!("A thread for checks cannot be started: {error}.");
+                    // The threads there are will come to it; with none at all nobody would.
+                    if state.threads == 0 {
+                        stranded = state.waiting.pop_back();
+                    }
+                }
             }
         }
         drop(state);
         self.shared.changed.notify_all();
+        if let Some(Waiting { check, done, .. }) = stranded {
+            let tick = not_run(&check, "The probe could not start a thread for the check.");
+            self.shared.finish(done, Ran::Tick(Box::new(tick)));
+        }
     }
 
     /// Takes nothing new and waits for what is in flight, at most `wait`. Returns what was left over.
@@ -114,7 +157,7 @@ impl Pool {
 fn work(shared: &Shared) {
     let mut state = shared.lock();
     loop {
-        let Some((check, done)) = state.waiting.pop_front() else {
+        let Some(Waiting { check, void_at, done }) = state.waiting.pop_front() else {
             if state.stopping {
                 state.threads -= 1;
                 return;
@@ -125,26 +168,32 @@ fn work(shared: &Shared) {
             continue;
         };
         drop(state);
-        // A panic is our bug; it costs this check, not the worker (D29).
-        let tick = catch_unwind(AssertUnwindSafe(|| shared.engine.run(&check))).unwrap_or_else(|_| panicked(&check));
-        let _ = catch_unwind(AssertUnwindSafe(|| done(tick)));
+        let ran = if void_at.is_some_and(|at| Instant::now() > at) {
+            Ran::Expired
+        } else {
+            // A panic is our bug; it costs this check, not the worker (D29).
+            let tick = catch_unwind(AssertUnwindSafe(|| shared.engine.run(&check)));
+            Ran::Tick(Box::new(
+                tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check.")),
+            ))
+        };
+        shared.finish(done, ran);
         state = shared.lock();
-        state.busy -= 1;
-        shared.changed.notify_all();
     }
 }
 
-/// The tick of a check that ended in a bug of ours: it says nothing about the website.
-fn panicked(check: &Check) -> Tick {
-    let detail = "The probe failed in the middle of the check.".to_owned();
+/// The tick of a check that trouble of ours kept from an end: it says nothing about the website.
+pub(crate) fn not_run(check: &Check, why: &str) -> Tick {
+    let failure =
+        Failure { class: Class::ProbeError, phase: Phase::Judge, blame: Blame::Probe, detail: why.to_owned() };
     Tick {
         website_id: check.website_id,
         slot_at: check.slot_at,
         attempt: check.attempt,
         kind: check.kind,
-        started_at: check.slot_at,
+        started_at: clock::wall(),
         outcome: Outcome::Unknown,
-        failure: Some(Failure { class: Class::ProbeError, phase: Phase::Judge, blame: Blame::Probe, detail }),
+        failure: Some(failure),
         phases: Phases::default(),
         total_us: 0,
         status: None,
@@ -153,5 +202,66 @@ fn panicked(check: &Check) -> Tick {
         truncated: false,
         hops: Vec::new(),
         certificate: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::engine::{AddressPolicy, EngineConfig};
+    use crate::wire::{CheckKind, Target, WebsiteId};
+
+    const BOUND: Duration = Duration::from_secs(10);
+
+    fn pool() -> Pool {
+        let config = EngineConfig { policy: AddressPolicy::owner(), ..EngineConfig::default() };
+        Pool::start(Arc::new(Engine::new(config).unwrap()), 1)
+    }
+
+    fn check(url: &str) -> Check {
+        Check {
+            website_id: WebsiteId(uuid::Uuid::nil()),
+            slot_at: 1_000,
+            attempt: 0,
+            kind: CheckKind::Scheduled,
+            deadline_at: 2_000,
+            published_at: 1_000,
+            target: Target { timeout_ms: 300, ..Target::get(url) },
+        }
+    }
+
+    #[test]
+    fn t165_a_check_that_waited_past_its_time_for_a_thread_is_not_run() {
+        // The kernel accepts, and nobody ever answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let check = check(&format!("http://{}/", silent.local_addr().unwrap()));
+        let pool = pool();
+        let (tell, told) = mpsc::channel();
+        for may_wait in [BOUND, Duration::from_millis(50), BOUND] {
+            let tell = tell.clone();
+            pool.submit(check.clone(), may_wait, move |ran| tell.send(ran).unwrap());
+        }
+        assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
+        assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Expired)));
+        assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
+        assert_eq!(pool.stop(BOUND), 0);
+        pool.submit(check, BOUND, move |ran| tell.send(ran).unwrap());
+        assert!(told.recv().is_err(), "a stopped pool runs nothing");
+    }
+
+    #[test]
+    fn a_check_for_which_no_thread_can_be_had_is_nobodys_outage() {
+        // No address space holds such a stack.
+        let pool = Pool { stack_bytes: 1 << 60, ..pool() };
+        let (tell, told) = mpsc::channel();
+        pool.submit(check("http://127.0.0.1:9/"), BOUND, move |ran| tell.send(ran).unwrap());
+        match told.try_recv() {
+            Ok(Ran::Tick(tick)) => assert_eq!(tick.failure.map(|f| f.blame), Some(Blame::Probe)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(pool.in_flight(), 0);
     }
 }

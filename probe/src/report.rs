@@ -1,128 +1,181 @@
 //! Ticks and signs of life to Redis: written first, then the check is acknowledged. A tick that cannot be written is
 //! kept, oldest dropped and counted past the bound, and sent with its original content when Redis is back.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use redis::Connection;
+use redis::{Connection, RedisResult};
 
-use crate::run::Shared;
-use crate::wire::{self, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES, Tick};
+use crate::backlog::Backlog;
+pub(crate) use crate::backlog::Finished;
+use crate::backoff::Backoff;
+use crate::entry;
+use crate::shared::Shared;
+use crate::wire::{self, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES};
 
 /// Ticks kept while Redis is away.
 const KEPT: usize = 5_000;
+/// Ticks written at once: 4 MiB at the very most.
+const BATCH: usize = 500;
 /// P7.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
+/// How long a command may take.
+const COMMAND: Duration = Duration::from_secs(4);
+/// How long the reporter looks at nothing but its channel: a stop is noticed within it.
+const LOOK: Duration = Duration::from_millis(200);
+/// Longest wait between tries once a stop has begun.
+const HURRY: Duration = Duration::from_millis(500);
 
-/// A finished check: its tick, and the entry to acknowledge.
-pub(crate) struct Finished {
-    pub entry_id: String,
-    pub tick: Tick,
-}
-
-/// Writes until the channel closes, then what is left for at most `drain`.
-pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>, drain: Duration) {
-    let mut kept: VecDeque<Finished> = VecDeque::new();
-    let mut connection: Option<Connection> = None;
-    let mut backoff = crate::run::Backoff::default();
-    let mut retry_at = Instant::now();
-    let mut beat_at = Instant::now();
-    let mut closed_at: Option<Instant> = None;
+/// Writes until the last call, then what is left for as long as the stop leaves.
+pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>) {
+    let now = Instant::now();
+    let mut reporter =
+        Reporter { shared, backlog: Backlog::new(KEPT), connection: None, backoff: Backoff::default(), beat_at: now };
+    let mut retry_at = now;
+    let mut last = false;
     loop {
-        let wait = beat_at.saturating_duration_since(Instant::now()).min(Duration::from_millis(200));
+        // Asked before the channel is emptied: whoever made the call had let everything be sent.
+        if shared.stop.last_call() && !last {
+            last = true;
+            retry_at = Instant::now();
+        }
+        let more = last || !reporter.backlog.is_empty();
+        let wait = wait(Instant::now(), reporter.beat_at, retry_at, more);
         match finished.recv_timeout(wait) {
             Ok(first) => {
-                kept.push_back(first);
-                kept.extend(finished.try_iter().take(500));
+                reporter.take(first);
+                finished.try_iter().take(BATCH).for_each(|next| reporter.take(next));
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                closed_at.get_or_insert_with(Instant::now);
-            }
+            // No sender is left, and the channel does not wait any more.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
         }
-        while kept.len() > KEPT {
-            kept.pop_front();
-            shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        let buffered = u32::try_from(kept.len()).unwrap_or(u32::MAX);
-        shared.counters.buffered.store(buffered, Ordering::Relaxed);
-        let stopping = closed_at.is_some();
         if Instant::now() >= retry_at {
-            let beat = Instant::now() >= beat_at || stopping;
-            match write(shared, &mut connection, &kept, beat.then_some(stopping)) {
-                Ok(()) => {
-                    for done in kept.drain(..) {
-                        shared.in_flight().remove(&done.entry_id);
-                    }
-                    backoff.reset();
-                    if beat {
-                        beat_at = Instant::now() + HEARTBEAT_EVERY;
-                    }
-                    if stopping {
+            match reporter.write(last) {
+                Ok(()) if last && reporter.backlog.is_empty() => return,
+                Ok(()) => reporter.backoff.reset(),
+                Err(error) => {
+                    reporter.connection = None;
+                    let pause = reporter.backoff.next();
+                    let pause = if shared.stop.asked() { pause.min(HURRY) } else { pause };
+                    retry_at = Instant::now() + pause;
+                    log::warn!("Redis cannot be written to ({error}); ticks waiting: {}.", reporter.backlog.ticks());
+                    if last && reporter.backlog.is_empty() {
+                        // Only the goodbye is lost, and the hub misses the next sign of life as well.
                         return;
                     }
                 }
-                Err(error) => {
-                    connection = None;
-                    let pause = backoff.next();
-                    retry_at = Instant::now() + pause;
-                    log::warn!("{} ticks wait: Redis cannot be written to ({error}).", kept.len());
-                }
             }
         }
-        if let Some(closed) = closed_at {
-            if closed.elapsed() > drain {
-                log::error!("{} ticks could not be handed over before the stop.", kept.len());
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50).min(retry_at.saturating_duration_since(Instant::now())));
+        if last && shared.stop.left().is_none_or(|left| left.is_zero()) {
+            log::error!("Ticks not handed over before the stop: {}.", reporter.backlog.ticks());
+            return;
         }
     }
 }
 
-fn write(
-    shared: &Shared,
-    connection: &mut Option<Connection>,
-    ticks: &VecDeque<Finished>,
-    beat: Option<bool>,
-) -> redis::RedisResult<()> {
-    if ticks.is_empty() && beat.is_none() {
-        return Ok(());
-    }
-    let connection = match connection {
-        Some(connection) => connection,
-        None => connection.insert(shared.connect(Duration::from_secs(4))?),
-    };
-    // Every XADD before every XACK: a connection that breaks in between repeats a tick, and never loses one.
-    let mut pipe = redis::pipe();
-    for done in ticks {
-        match wire::encode(&done.tick, MAX_TICK_BYTES) {
-            Ok(body) => add(&mut pipe, &shared.tick_key, KIND_TICK, &body),
-            Err(error) => log::error!("A tick of {} cannot be sent: {error}.", done.tick.website_id),
+/// How long to wait for what is finished next: until there is something to write (a sign of life, or at once when
+/// there is `more`) and it may be tried.
+fn wait(now: Instant, beat_at: Instant, retry_at: Instant, more: bool) -> Duration {
+    let due_at = if more { retry_at } else { beat_at.max(retry_at) };
+    due_at.saturating_duration_since(now).min(LOOK)
+}
+
+struct Reporter<'a> {
+    shared: &'a Shared,
+    backlog: Backlog,
+    connection: Option<Connection>,
+    backoff: Backoff,
+    beat_at: Instant,
+}
+
+impl Reporter<'_> {
+    fn take(&mut self, finished: Finished) {
+        let cost = self.backlog.push(finished);
+        if cost.dropped {
+            self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
-    }
-    if let Some(stopping) = beat {
-        match wire::encode(&shared.heartbeat(stopping), MAX_TICK_BYTES) {
-            Ok(body) => add(&mut pipe, &shared.tick_key, KIND_HEARTBEAT, &body),
-            Err(error) => log::error!("A heartbeat cannot be sent: {error}."),
+        if let Some(entry_id) = cost.forgotten {
+            self.shared.in_flight().remove(&entry_id);
         }
+        self.count();
     }
-    let ids: Vec<String> = pipe.query(connection)?;
-    if let Some(id) = ids.last() {
-        shared.note_redis_time(id);
+
+    fn count(&self) {
+        let buffered = u32::try_from(self.backlog.ticks()).unwrap_or(u32::MAX);
+        self.shared.counters.buffered.store(buffered, Ordering::Relaxed);
     }
-    if !ticks.is_empty() {
-        let mut ack = redis::cmd("XACK");
-        ack.arg(&shared.check_key).arg(shared.region.as_str());
-        for done in ticks {
-            ack.arg(&done.entry_id);
+
+    /// Acknowledges what is owed, and writes one batch and a sign of life, if they are due.
+    fn write(&mut self, last: bool) -> RedisResult<()> {
+        let beat = last || Instant::now() >= self.beat_at;
+        if self.backlog.is_empty() && !beat {
+            return Ok(());
         }
-        ack.query::<()>(connection)?;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.shared.connect(COMMAND)?,
+        };
+        if self.shared.stop.asked() {
+            let wait = Some(self.shared.stop.bound(COMMAND));
+            connection.set_read_timeout(wait)?;
+            connection.set_write_timeout(wait)?;
+        }
+        self.write_on(&mut connection, beat.then_some(last))?;
+        self.connection = Some(connection);
+        Ok(())
     }
-    Ok(())
+
+    fn write_on(&mut self, connection: &mut Connection, beat: Option<bool>) -> RedisResult<()> {
+        // First, because it needs no memory of a Redis that is full.
+        entry::acknowledge(self.shared, connection, &self.backlog.owed())?;
+        self.release(|backlog| backlog.settled().collect());
+        // Every XADD before every XACK: a connection that breaks in between repeats a tick, and never loses one.
+        let mut pipe = redis::pipe();
+        let mut done: Vec<&str> = Vec::new();
+        for (entry_id, tick) in self.backlog.oldest(BATCH) {
+            done.push(entry_id);
+            match wire::encode(tick, MAX_TICK_BYTES) {
+                Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_TICK, &body),
+                Err(error) => {
+                    log::error!("A tick of {} cannot be sent: {error}.", tick.website_id);
+                    self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        if let Some(stopping) = beat {
+            match wire::encode(&self.shared.heartbeat(stopping), MAX_TICK_BYTES) {
+                Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_HEARTBEAT, &body),
+                Err(error) => log::error!("A heartbeat cannot be sent: {error}."),
+            }
+        }
+        if !pipe.is_empty() {
+            let ids: Vec<String> = pipe.query(connection)?;
+            if let Some(id) = ids.last() {
+                self.shared.note_redis_time(id);
+            }
+        }
+        if beat.is_some() {
+            self.beat_at = Instant::now() + HEARTBEAT_EVERY;
+        }
+        entry::acknowledge(self.shared, connection, &done)?;
+        let count = done.len();
+        self.release(|backlog| backlog.written(count).collect());
+        Ok(())
+    }
+
+    /// Entries that were acknowledged are not in flight any more.
+    fn release(&mut self, settle: impl FnOnce(&mut Backlog) -> Vec<String>) {
+        let entries = settle(&mut self.backlog);
+        let mut in_flight = self.shared.in_flight();
+        for entry_id in entries {
+            in_flight.remove(&entry_id);
+        }
+        drop(in_flight);
+        self.count();
+    }
 }
 
 fn add(pipe: &mut redis::Pipeline, key: &str, kind: &str, body: &str) {
@@ -130,5 +183,25 @@ fn add(pipe: &mut redis::Pipeline, key: &str, kind: &str, body: &str) {
     pipe.arg(wire::VERSION_FIELD).arg(wire::VERSION).arg(wire::KIND_FIELD).arg(kind).arg(wire::BODY_FIELD).arg(body);
 }
 
-/// Set when a signal asked to stop.
-pub(crate) type Stopping = Arc<AtomicBool>;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t236_while_redis_is_away_the_reporter_waits_for_its_next_try() {
+        let now = Instant::now();
+        let after = |ms| now + Duration::from_millis(ms);
+        // (heartbeat due, next try, more to write): wait
+        for (beat, retry, more, expected) in [
+            (0, 100, false, 100),
+            (0, 100, true, 100),
+            (0, 30_000, true, 200),
+            (150, 0, false, 150),
+            (10_000, 0, false, 200),
+            (10_000, 0, true, 0),
+        ] {
+            let found = wait(now, after(beat), after(retry), more);
+            assert_eq!(found, Duration::from_millis(expected), "{beat} {retry} {more}");
+        }
+    }
+}

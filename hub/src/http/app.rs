@@ -31,6 +31,8 @@ pub struct HttpSettings {
     pub sign_ups: SignUps,
     /// Browsers come over TLS: cookies are Secure.
     pub secure_cookies: bool,
+    /// Listens for this machine alone.
+    pub is_loopback: bool,
     /// One process, its own probe.
     pub embedded: bool,
     /// Version shown in the footer.
@@ -74,27 +76,39 @@ impl App {
 /// The socket cannot be made, or the address cannot be listened on.
 pub async fn start(app: App, config: FrontConfig, stopping: watch::Receiver<bool>) -> anyhow::Result<Listening> {
     // One name per process: a hub that is on its way out keeps its own.
-    let socket = app.settings.state_directory.join(format!("app-{}.sock", std::process::id()));
-    let _ = std::fs::remove_file(&socket);
-    let server = Server::http_unix(&socket)
-        .map_err(|e| anyhow::anyhow!("{e}"))
-        .with_context(|| format!("{} cannot be made", socket.display()))?;
+    let socket = socket_of(&app.settings.state_directory);
+    sweep(&app.settings.state_directory);
+    let server = Server::http_unix(&socket).map_err(|e| anyhow::anyhow!("{e}")).with_context(|| {
+        format!("{} cannot be made; its path may have 107 bytes: choose a shorter STATE_DIRECTORY", socket.display())
+    })?;
     let (server, app) = (Arc::new(server), Arc::new(app));
     for _ in 0..WORKERS {
         let (server, app) = (server.clone(), app.clone());
         std::thread::Builder::new().name("http".into()).spawn(move || work(&server, &app))?;
     }
-    let mut ending = stopping.clone();
-    let path = socket.clone();
-    let listening = front::listen(config, socket, stopping).await?;
-    tokio::spawn(async move {
-        let _ = ending.changed().await;
-        // The front drains first; its requests still find the workers.
-        tokio::time::sleep(std::time::Duration::from_secs(12)).await;
-        (0..WORKERS).for_each(|_| server.unblock());
-        let _ = std::fs::remove_file(path);
-    });
-    Ok(listening)
+    // The workers end with the process: until the front has drained, its requests need them.
+    front::listen(config, socket, stopping).await
+}
+
+fn socket_of(state_directory: &std::path::Path) -> PathBuf {
+    state_directory.join(format!("app-{}.sock", std::process::id()))
+}
+
+/// Removes this process' socket, at its end.
+pub fn close(state_directory: &std::path::Path) {
+    let _ = std::fs::remove_file(socket_of(state_directory));
+}
+
+/// Removes sockets of hubs that ended: nobody answers there.
+fn sweep(directory: &std::path::Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_ours = name.starts_with("app-") && name.ends_with(".sock");
+        if is_ours && std::os::unix::net::UnixStream::connect(&path).is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 }
 
 fn work(server: &Server, app: &App) {
@@ -138,7 +152,13 @@ fn answer(app: &App, raw: &mut tiny_http::Request) -> Response {
             Kind::Api | Kind::Open => error.problem(&request),
         },
     };
-    if let Some(cookie) = app.login.renewed(app, &request) {
+    // Never beside a cookie that the handler set: the browser keeps the last, which would undo a sign-in. Nor with what
+    // caches may keep.
+    let hands_out = match kind {
+        Kind::Page | Kind::Api => answer.headers.iter().all(|(name, _)| *name != "set-cookie"),
+        Kind::Open => false,
+    };
+    if hands_out && let Some(cookie) = app.login.renewed(app, &request) {
         answer = answer.with("set-cookie", &cookie);
     }
     answer
@@ -156,23 +176,53 @@ fn guard(app: &App, request: &Request, kind: Kind) -> Result<(), HttpError> {
             return Err(HttpError::MediaType("application/json"));
         }
     }
-    // A program with no cookie has no ambient authority to abuse; and no foreign page can send JSON unasked.
-    if request.media_type() != "application/x-www-form-urlencoded"
-        && request.cookie(app.login.cookie_name()).is_none()
-        && (kind == Kind::Api || request.media_type() == "application/json")
-    {
+    // What a foreign page cannot make a browser send without asking us first, which we never grant: headers of its own
+    // choice, or JSON. A program that keeps cookies sends neither Origin nor Sec-Fetch-Site.
+    let (origin, site) = (request.header("origin"), request.header("sec-fetch-site"));
+    let is_form = request.media_type() == "application/x-www-form-urlencoded";
+    let shows_token = request.header("token").is_some()
+        || request.header("authorization").is_some_and(|value| value.starts_with("Bearer "));
+    let is_program =
+        origin.is_none() && site.is_none() && (kind == Kind::Api || request.media_type() == "application/json");
+    if !is_form && (shows_token || is_program) {
         return Ok(());
     }
     let host = request.header("host").unwrap_or_default();
-    let is_ours = match (request.header("origin"), request.header("sec-fetch-site")) {
+    let is_ours = match (origin, site) {
         (Some(origin), _) => {
-            let bare = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            bare == Some(host) || app.settings.public_url.as_deref() == Some(origin)
+            let of_host = origin.strip_prefix("https://").or_else(|| {
+                // Over TLS a page of ours is never plain.
+                origin.strip_prefix("http://").filter(|_| !app.settings.secure_cookies)
+            });
+            of_host == Some(host) || app.settings.public_url.as_deref() == Some(origin)
         }
         (None, Some(site)) => site == "same-origin",
         (None, None) => false,
     };
-    if is_ours { Ok(()) } else { Err(HttpError::Forbidden("This request did not come from our own page.")) }
+    if !is_ours {
+        return Err(HttpError::Forbidden("This request did not come from our own page."));
+    }
+    if !is_known_host(host, &app.settings) {
+        return Err(HttpError::Forbidden(
+            "The hub does not know itself by this name. Set PUBLIC_URL to the address people use.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the name in `Host` is one of ours. A page elsewhere may give its own name our address (DNS rebinding), and
+/// would then pass for one of our own. An address cannot be given away; on a listener for this machine alone, or where
+/// `PUBLIC_URL` is set, other names are refused.
+fn is_known_host(host: &str, settings: &HttpSettings) -> bool {
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(n, _)| n);
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let is_address = bare.parse::<std::net::IpAddr>().is_ok() || bare == "localhost";
+    let public = settings.public_url.as_deref().map(|url| url.split_once("://").map_or(url, |(_, rest)| rest));
+    match public {
+        Some(public) => is_address || host == public,
+        None => is_address || !settings.is_loopback,
+    }
 }
 
 fn read(raw: &mut tiny_http::Request) -> Option<Request> {

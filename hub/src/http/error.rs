@@ -28,8 +28,8 @@ pub enum HttpError {
     /// Media type of the body: 415.
     #[error("send {0}")]
     MediaType(&'static str),
-    /// Too many tries: 429.
-    #[error("too many tries; try again in {retry_after_s} s")]
+    /// Too many tries, or too often: 429.
+    #[error("too many requests; try again in {retry_after_s} s")]
     TooMany {
         /// Seconds until the next try may succeed.
         retry_after_s: u32,

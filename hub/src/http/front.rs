@@ -1,6 +1,4 @@
-//! The only listener: hyper with limits and deadlines (P8). It reads one complete request, writes a clean copy of it to
-//! tiny_http over a UNIX socket, and sends the answer back. tiny_http never sees a byte from outside: one anonymous
-//! request would end the process (CASES 2.1).
+//! The only listener: hyper with limits and deadlines (P8). What it reads goes through [`super::relay`].
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -10,32 +8,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use probe::engine::Cidr;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::relay;
 use crate::config::TlsFiles;
 
 const HEAD_BYTES: usize = 16 * 1024;
 const FIELDS: usize = 64;
-const TARGET_BYTES: usize = 2 * 1024;
-const BODY_BYTES: usize = 64 * 1024;
-const ANSWER_BYTES: usize = 2 * 1024 * 1024;
 const CONNECTIONS: usize = 512;
 const CONNECTIONS_PER_CLIENT: usize = 32;
 const AT_ONCE: usize = 16;
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
-const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -44,16 +34,18 @@ pub struct FrontConfig {
     listen: SocketAddr,
     tls: Option<TlsAcceptor>,
     is_https: bool,
+    proxies: Vec<Cidr>,
 }
 
 impl FrontConfig {
-    /// Reads the certificate, when there is one. `is_https`: browsers come over TLS, ours or a proxy's.
+    /// Reads the certificate, when there is one. `is_https`: browsers come over TLS, ours or a proxy's. `proxies`: whose
+    /// word on who the client is counts.
     ///
     /// # Errors
     /// Certificate or key cannot be read or do not fit each other.
-    pub fn new(listen: SocketAddr, tls: Option<&TlsFiles>, is_https: bool) -> anyhow::Result<Self> {
+    pub fn new(listen: SocketAddr, tls: Option<&TlsFiles>, is_https: bool, proxies: Vec<Cidr>) -> anyhow::Result<Self> {
         let tls = tls.map(acceptor).transpose()?;
-        Ok(Self { listen, tls, is_https })
+        Ok(Self { listen, tls, is_https, proxies })
     }
 }
 
@@ -74,12 +66,14 @@ fn acceptor(files: &TlsFiles) -> anyhow::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-struct Front {
-    socket: PathBuf,
+/// What all connections share.
+pub(super) struct Front {
+    pub(super) socket: PathBuf,
+    pub(super) at_once: Arc<Semaphore>,
+    pub(super) is_https: bool,
+    pub(super) proxies: Vec<Cidr>,
     connections: Arc<Semaphore>,
-    at_once: Arc<Semaphore>,
     per_client: Mutex<HashMap<IpAddr, usize>>,
-    is_https: bool,
 }
 
 /// A client's place among the connections; given back when dropped.
@@ -106,8 +100,9 @@ impl Front {
         let permit = self.connections.clone().try_acquire_owned().ok()?;
         let mut clients = self.per_client.lock().unwrap_or_else(PoisonError::into_inner);
         let count = clients.entry(client).or_default();
-        // A proxy on this machine speaks for many.
-        if *count >= CONNECTIONS_PER_CLIENT && !client.is_loopback() {
+        // A proxy speaks for many, and so may one on this machine that nobody told us of.
+        let speaks_for_many = client.is_loopback() || self.proxies.iter().any(|p| p.contains(client));
+        if *count >= CONNECTIONS_PER_CLIENT && !speaks_for_many {
             return None;
         }
         *count += 1;
@@ -154,6 +149,7 @@ pub(super) async fn listen(
         at_once: Arc::new(Semaphore::new(AT_ONCE)),
         per_client: Mutex::default(),
         is_https: config.is_https,
+        proxies: config.proxies,
     });
     let accepting = accept(front.clone(), listener, config.tls, stopping.clone());
     let task = tokio::spawn(async move {
@@ -173,8 +169,9 @@ async fn watch_application(front: Arc<Front>, mut stopping: watch::Receiver<bool
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
             _ = stopping.changed() => std::future::pending::<()>().await,
         }
-        let request = Request::get("/healthz").header(header::HOST, "self").body(Full::default())?;
-        silent = if forward(&front.socket, request).await.is_ok() { 0 } else { silent + 1 };
+        // Bounded: an application whose workers all wait would otherwise be waited for, too.
+        let asked = tokio::time::timeout(Duration::from_secs(5), relay::is_alive(&front.socket)).await;
+        silent = if asked.is_ok_and(|answered| answered) { 0 } else { silent + 1 };
         if silent >= 3 {
             bail!("the application behind the front does not answer");
         }
@@ -200,7 +197,8 @@ async fn accept(
             },
             _ = stopping.changed() => break,
         };
-        let Some(place) = front.admit(client.ip()) else { continue }; // dropped: closed at once
+        // On a dual-stack listener IPv4 clients come as ::ffff:a.b.c.d.
+        let Some(place) = front.admit(client.ip().to_canonical()) else { continue }; // dropped: closed at once
         let (tls, stopping) = (tls.clone(), stopping.clone());
         tokio::spawn(async move {
             let life = tokio::time::timeout(CONNECTION_LIFE, serve(place, stream, tls, stopping));
@@ -231,7 +229,7 @@ where
 {
     let service = hyper::service::service_fn(|request| {
         let (front, client) = (place.front.clone(), place.client);
-        async move { Ok::<_, Infallible>(answer(&front, client, request).await) }
+        async move { Ok::<_, Infallible>(relay::answer(&front, client, request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -247,171 +245,4 @@ where
         _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
-}
-
-fn plain(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(status.canonical_reason().unwrap_or("").to_owned() + "\n"));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    // What follows a refused request on the connection is not to be trusted.
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-async fn answer(front: &Front, client: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let is_head = request.method() == Method::HEAD;
-    let request_id = uuid::Uuid::now_v7().simple().to_string();
-    let mut response = match relay(front, client, &request_id, request).await {
-        Ok(response) => response,
-        Err(status) => plain(status),
-    };
-    if is_head {
-        let length = http_body_util::BodyExt::boxed(response.body().clone());
-        let size = hyper::body::Body::size_hint(&length).exact().unwrap_or(0);
-        *response.body_mut() = Full::default();
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-    }
-    secure(response.headers_mut(), front.is_https);
-    response
-}
-
-/// Headers of every answer, errors included (T144).
-fn secure(headers: &mut hyper::HeaderMap, is_https: bool) {
-    let fixed = [
-        (
-            "content-security-policy",
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-        ("x-content-type-options", "nosniff"),
-        // Not no-referrer: with it browsers send `Origin: null` with our own forms, and the forgery check needs it.
-        ("referrer-policy", "same-origin"),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("x-frame-options", "DENY"),
-    ];
-    for (name, value) in fixed {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-    if is_https {
-        headers
-            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
-    }
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-}
-
-async fn relay(
-    front: &Front,
-    client: IpAddr,
-    request_id: &str,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, StatusCode> {
-    let (head, body) = request.into_parts();
-    check(&head)?;
-    let collected = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, BODY_BYTES).collect()).await;
-    let body = match collected {
-        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST),
-        Ok(Ok(body)) => body.to_bytes(),
-    };
-    let method = if head.method == Method::HEAD { Method::GET } else { head.method.clone() };
-    let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
-    let mut clean = Request::builder().method(method).uri(target);
-    for (name, value) in &head.headers {
-        let name_text = name.as_str();
-        let is_ours = name_text.starts_with("x-betteruptime-");
-        let is_framing = matches!(
-            name_text,
-            "connection"
-                | "keep-alive"
-                | "proxy-connection"
-                | "te"
-                | "trailer"
-                | "transfer-encoding"
-                | "upgrade"
-                | "content-length"
-                | "expect"
-        );
-        if !is_ours && !is_framing {
-            clean = clean.header(name, value);
-        }
-    }
-    let clean = clean
-        .header("x-betteruptime-client", client.to_string())
-        .header("x-betteruptime-request", request_id)
-        .header(header::CONNECTION, "close")
-        .header(header::CONTENT_LENGTH, body.len())
-        .body(Full::new(body))
-        .map_err(|_| StatusCode::BAD_REQUEST)?;
-    let wait = tokio::time::timeout(Duration::from_secs(5), front.at_once.acquire());
-    let Ok(Ok(_turn)) = wait.await else { return Err(StatusCode::SERVICE_UNAVAILABLE) };
-    match tokio::time::timeout(ANSWER_DEADLINE, forward(&front.socket, clean)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => {
-            tracing::error!(request.id = request_id, error = format!("{error:#}"), "The application gave no answer.");
-            Err(StatusCode::BAD_GATEWAY)
-        }
-        Err(_) => Err(StatusCode::GATEWAY_TIMEOUT),
-    }
-}
-
-/// What hyper lets through and we do not.
-fn check(head: &hyper::http::request::Parts) -> Result<(), StatusCode> {
-    let headers = &head.headers;
-    let is_known =
-        matches!(head.method, Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-    if !is_known {
-        return Err(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    if head.version != Version::HTTP_11 && head.version != Version::HTTP_10 {
-        return Err(StatusCode::HTTP_VERSION_NOT_SUPPORTED);
-    }
-    let target = head.uri.path_and_query().map_or("", |t| t.as_str());
-    if target.len() > TARGET_BYTES {
-        return Err(StatusCode::URI_TOO_LONG);
-    }
-    if !target.starts_with('/') || head.uri.authority().is_some() {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let count = |name: HeaderName| headers.get_all(name).iter().count();
-    if count(header::HOST) != 1 && head.version == Version::HTTP_11 {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
-    if both || count(header::CONTENT_LENGTH) > 1 || count(header::TRANSFER_ENCODING) > 1 {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let length = headers.get(header::CONTENT_LENGTH).map(|v| v.to_str().unwrap_or("").parse::<usize>());
-    match length {
-        Some(Ok(length)) if length > BODY_BYTES => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Some(Err(_)) => return Err(StatusCode::BAD_REQUEST),
-        Some(Ok(_)) | None => {}
-    }
-    match headers.get(header::EXPECT).map(HeaderValue::as_bytes) {
-        None => Ok(()),
-        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(()),
-        Some(_) => Err(StatusCode::EXPECTATION_FAILED),
-    }
-}
-
-async fn forward(socket: &Path, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Full<Bytes>>> {
-    let stream = UnixStream::connect(socket).await.context("its socket does not answer")?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(async move {
-        let _ = connection.await; // ends with the request
-    });
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = Limited::new(body, ANSWER_BYTES).collect().await;
-    let body = body.map_err(|e| anyhow::anyhow!("its answer is over 2 MiB or broke off: {e}"))?.to_bytes();
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = head.status;
-    for (name, value) in &head.headers {
-        let is_framing = [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::SERVER];
-        if !is_framing.contains(name) {
-            response.headers_mut().append(name, value.clone());
-        }
-    }
-    Ok(response)
 }

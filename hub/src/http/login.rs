@@ -1,16 +1,13 @@
 //! Who is asking. A session is a row that can be revoked; its random id travels in a JWT that lives 15 minutes, in a
 //! cookie for browsers or in a header for programs (D20).
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::anyhow;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use super::throttle::Throttle;
 use super::{App, HttpError, Request, password};
 use crate::clock;
 use crate::config::SignUps;
@@ -25,10 +22,6 @@ const SESSION_LIFE_MS: i64 = 7 * 24 * 3_600_000;
 const LEEWAY_S: u64 = 5;
 /// P9: 19 MiB each.
 const HASHES_AT_ONCE: usize = 4;
-const FAILURES: usize = 5;
-const FAILURE_WINDOW_MS: i64 = 15 * 60_000;
-/// Bound of the failure counters; the oldest window is forgotten first.
-const COUNTERS: usize = 10_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -51,7 +44,7 @@ pub struct Login {
     hashing: Semaphore,
     /// A hash nobody's password fits: unknown names take as long as known ones (D21).
     dummy: String,
-    failures: Mutex<HashMap<(String, IpAddr), Vec<UtcMs>>>,
+    throttle: Throttle,
 }
 
 /// A request's account.
@@ -85,7 +78,7 @@ impl Login {
             secure,
             hashing: Semaphore::new(HASHES_AT_ONCE),
             dummy: password::hash_blocking(&random_id()?)?,
-            failures: Mutex::default(),
+            throttle: Throttle::default(),
         })
     }
 
@@ -148,27 +141,6 @@ impl Login {
         }
         let session = session_of(app, &claims, now, request).ok()?;
         self.issue(&session.account, &claims.sid, now).ok().map(|token| self.cookie(&token))
-    }
-
-    fn count_failure(&self, who: (String, IpAddr), now: UtcMs) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|_, times| times.last().is_some_and(|at| now - at < FAILURE_WINDOW_MS));
-        if failures.len() < COUNTERS {
-            failures.entry(who).or_default().push(now);
-        }
-    }
-
-    fn too_many(&self, who: &(String, IpAddr), now: UtcMs) -> Result<(), HttpError> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent: Vec<_> =
-            failures.get(who).into_iter().flatten().filter(|at| now - **at < FAILURE_WINDOW_MS).collect();
-        match recent.first() {
-            Some(first) if recent.len() >= FAILURES => {
-                let left = (**first + FAILURE_WINDOW_MS - now) / 1_000;
-                Err(HttpError::TooMany { retry_after_s: u32::try_from(left.max(1)).unwrap_or(900) })
-            }
-            Some(_) | None => Ok(()),
-        }
     }
 }
 
@@ -255,16 +227,37 @@ pub fn may_sign_up(app: &App) -> Result<bool, HttpError> {
 /// Too many wrong tries for this name from this network.
 pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> Result<Option<NewSession>, HttpError> {
     let now = clock::now();
-    let who = (username.to_lowercase().chars().take(64).collect(), network(request.client));
-    app.login.too_many(&who, now)?;
-    let found = app.wait(app.store.credentials(username)).map_err(store)?;
-    let hash = found.as_ref().map_or(app.login.dummy.as_str(), |(_, hash)| hash);
-    let fits = with_permit(app, || password::verify_blocking(password, hash))?;
-    let Some((account, _)) = found.filter(|_| fits) else {
-        app.login.count_failure(who, now);
-        return Ok(None);
-    };
-    new_session(app, account, now).map(Some)
+    let throttle = &app.login.throttle;
+    let one =
+        throttle.begin(username, request.client, now).map_err(|retry_after_s| HttpError::TooMany { retry_after_s })?;
+    let checked = (|| {
+        let found = app.wait(app.store.credentials(username)).map_err(store)?;
+        let hash = found.as_ref().map_or(app.login.dummy.as_str(), |(_, hash)| hash);
+        let fits = with_permit(app, || password::verify_blocking(password, hash))?;
+        Ok(found.filter(|_| fits))
+    })();
+    match checked {
+        Ok(Some((account, _))) => {
+            throttle.take_back(&one);
+            end_previous(app, request)?;
+            new_session(app, account, now).map(Some)
+        }
+        Ok(None) => Ok(None),
+        Err(error) => {
+            throttle.take_back(&one);
+            Err(error)
+        }
+    }
+}
+
+/// Ends the session that a request's cookie carries: whoever signs in has done with it, or it was planted (T137).
+///
+/// # Errors
+/// The database is away.
+pub fn end_previous(app: &App, request: &Request) -> Result<(), HttpError> {
+    let cookie = request.cookie(app.login.cookie_name());
+    let Some(claims) = cookie.and_then(|token| app.login.claims(token, true)) else { return Ok(()) };
+    app.wait(app.store.end_session(key_of(&claims.sid))).map_err(store)
 }
 
 /// Starts a session of an account that has just proved itself.
@@ -296,14 +289,6 @@ pub fn store(error: StoreError) -> HttpError {
         return HttpError::Unavailable("The database does not answer; try again in a moment.");
     }
     HttpError::Internal(error.into())
-}
-
-/// Failures are counted per network, so that a stranger cannot lock an owner out from everywhere (D21).
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) => IpAddr::V4((ip.to_bits() & 0xffff_ff00).into()),
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & !((1 << 72) - 1)).into()),
-    }
 }
 
 fn random_id() -> anyhow::Result<String> {

@@ -9,11 +9,13 @@ mod front;
 pub mod login;
 pub mod pages;
 pub mod password;
+mod relay;
 mod request;
 mod response;
 pub mod route;
+mod throttle;
 
-pub use app::{App, HttpSettings, start};
+pub use app::{App, HttpSettings, close, start};
 pub use error::HttpError;
 pub use front::{FrontConfig, Listening};
 pub use request::{Form, Method, Request};

@@ -1,16 +1,23 @@
-//! Ticks in, verdicts out. A turn takes what the queue has, stores it in one transaction, tells the scheduler what to
-//! look at again, and only then acknowledges.
+//! Ticks in, verdicts out. A turn takes what the queue has, stores it in transactions of bounded size, tells the
+//! scheduler what to look at again, and only then acknowledges.
 
+mod housekeeping;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use probe::wire::{Report, tick_key};
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::model::{RegionId, StoredTick};
-use crate::queue::Queue;
+use crate::model::{StoredTick, UtcMs};
+use crate::queue::{Delivery, Queue};
 use crate::schedule::Scheduler;
 use crate::store::Store;
+
+/// Ticks stored in one transaction: a backlog of many workers must not hold the locks of all its websites for seconds.
+const AT_ONCE: usize = 500;
 
 /// One turn: `true` when there was something to do.
 ///
@@ -21,10 +28,48 @@ pub async fn step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> anyhow
     if deliveries.is_empty() {
         return Ok(false);
     }
+    take(store, scheduler, &deliveries, clock::now()).await?;
+    queue.acknowledge(&deliveries).await?;
+    Ok(true)
+}
+
+/// A turn after one that panicked: each report by itself, so that the one that does it is found and kept as a dead
+/// letter, and blocks no others (D29).
+async fn step_by_step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> anyhow::Result<bool> {
+    let deliveries = Arc::new(queue.next_reports().await?);
     let now = clock::now();
+    for n in 0..deliveries.len() {
+        let (store_, scheduler, batch) = (store.clone(), scheduler.clone(), deliveries.clone());
+        let alone = tokio::spawn(async move {
+            match batch.get(n..=n) {
+                Some(one) => take(&store_, &scheduler, one, now).await,
+                None => Ok(()),
+            }
+        });
+        match (alone.await, deliveries.get(n)) {
+            (Ok(done), _) => done?,
+            (Err(panic), Some(delivery)) => {
+                let stream = tick_key(&delivery.region, &delivery.worker);
+                tracing::error!(stream, %panic, "A report made the hub fail; it is kept as a dead letter.");
+                let raw = match &delivery.report {
+                    Ok(Report::Tick(tick)) => serde_json::to_vec(tick).unwrap_or_default(),
+                    Ok(Report::Heartbeat(beat)) => serde_json::to_vec(beat).unwrap_or_default(),
+                    Err(_) => delivery.raw.clone(),
+                };
+                store.dead_letter(&stream, "hub_failed: the hub panicked on it", &raw, now).await?;
+            }
+            (Err(_), None) => {}
+        }
+    }
+    queue.acknowledge(&deliveries).await?;
+    Ok(!deliveries.is_empty())
+}
+
+/// The effect of reports, stored.
+async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now: UtcMs) -> anyhow::Result<()> {
     let mut ticks = Vec::new();
     let mut beats = Vec::new();
-    for delivery in &deliveries {
+    for delivery in deliveries {
         match &delivery.report {
             Ok(Report::Tick(tick)) => ticks.push(StoredTick {
                 region_id: delivery.region.clone(),
@@ -42,14 +87,19 @@ pub async fn step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> anyhow
             }
         }
     }
-    store.record_heartbeats(&beats).await?;
-    for (region, _, beat, received_at) in beats {
+    match store.record_heartbeats(&beats, now).await {
+        Ok(()) => {}
+        // A sign of life that cannot be stored is worth a line, not a standstill: the next one comes in 10 s.
+        Err(error) if error.is_fault_of_the_data() => tracing::error!(%error, "A heartbeat could not be stored."),
+        Err(error) => return Err(error).context("heartbeats"),
+    }
+    for (region, _, beat, _) in beats {
         if !beat.stopping {
-            scheduler.region_alive(region, received_at);
+            scheduler.region_alive(region, now);
         }
     }
-    if !ticks.is_empty() {
-        let done = store.ingest(&ticks, now).await?;
+    for some in ticks.chunks(AT_ONCE) {
+        let done = store.ingest(some, now).await?;
         for confirm in done.confirm {
             scheduler.confirm(confirm);
         }
@@ -58,11 +108,11 @@ pub async fn step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> anyhow
         }
         tracing::debug!(new = done.new, known = done.known, orphaned = done.orphaned, "Ticks were stored.");
     }
-    queue.acknowledge(&deliveries).await?;
-    Ok(true)
+    Ok(())
 }
 
-/// Turns until told to stop; after trouble it waits a little longer each time, at most 5 s.
+/// Turns until told to stop, and then until nothing is left that only this process holds. After trouble it waits a
+/// little longer each time, at most 5 s.
 ///
 /// # Errors
 /// Never by itself: trouble is logged and tried again.
@@ -70,58 +120,48 @@ pub async fn run(
     store: Store,
     queue: Queue,
     scheduler: Scheduler,
-    mut stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let housekeeping = tokio::spawn(keep_house(store.clone(), queue.clone(), stopping.clone()));
+    let housekeeping = tokio::spawn(housekeeping::run(store.clone(), queue.clone(), stopping.clone()));
     let mut pause = Duration::from_millis(100);
-    while !*stopping.borrow() {
+    let mut one_by_one = false;
+    loop {
+        let is_stopping = *stopping.borrow();
+        if is_stopping && !queue.holds_reports().await {
+            break;
+        }
         // Its own task, awaited to the end: a transaction must not be cancelled half-way (D18).
         let turn = {
             let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());
-            tokio::spawn(async move { step(&store, &queue, &scheduler).await })
+            tokio::spawn(async move {
+                if one_by_one {
+                    step_by_step(&store, &queue, &scheduler).await
+                } else {
+                    step(&store, &queue, &scheduler).await
+                }
+            })
         };
         match turn.await {
-            Ok(Ok(_)) => pause = Duration::from_millis(100),
+            Ok(Ok(_)) => {
+                (pause, one_by_one) = (Duration::from_millis(100), false);
+                continue;
+            }
             Ok(Err(error)) => {
                 tracing::warn!(error = format!("{error:#}"), "Reports could not be taken in; trying again.");
-                queue.again().await;
-                let _ = tokio::time::timeout(pause, stopping.changed()).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
             }
             Err(panic) => {
-                tracing::error!(%panic, "A batch of reports failed; it will come again.");
-                queue.again().await;
+                tracing::error!(%panic, "A batch of reports failed; it will come again, one by one.");
+                one_by_one = true;
             }
         }
+        queue.again().await;
+        if is_stopping {
+            tokio::time::sleep(pause).await;
+        } else {
+            let _ = tokio::time::timeout(pause, stopping.clone().changed()).await;
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
     }
     housekeeping.await?;
     Ok(())
-}
-
-/// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every hour: partitions.
-async fn keep_house(store: Store, queue: Queue, mut stopping: watch::Receiver<bool>) {
-    let mut turn = 0_u32;
-    while !*stopping.borrow() {
-        match store.expire_verdicts(clock::now()).await {
-            Ok(changes) if !changes.is_empty() => {
-                tracing::warn!(websites = changes.len(), "No region reports on some websites; they are unknown now.");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "Stale verdicts could not be looked for."),
-        }
-        if turn.is_multiple_of(720)
-            && let Err(error) = store.ensure_partitions(clock::now()).await
-        {
-            tracing::warn!(%error, "Partitions could not be made.");
-        }
-        let regions: Vec<RegionId> = match store.regions().await {
-            Ok(regions) => regions.into_iter().map(|r| r.region_id).collect(),
-            Err(_) => Vec::new(),
-        };
-        if let Err(error) = queue.tidy(&regions).await {
-            tracing::debug!(%error, "Done checks could not be trimmed.");
-        }
-        turn = turn.wrapping_add(1);
-        let _ = tokio::time::timeout(Duration::from_secs(5), stopping.changed()).await;
-    }
 }

@@ -18,7 +18,7 @@ pub struct Region {
 pub struct Worker {
     /// Its name within the region.
     pub worker_id: WorkerId,
-    /// When the hub last received a heartbeat, by the queue's clock.
+    /// When a hub last read a heartbeat, by the hub's clock.
     pub seen_at: UtcMs,
     /// Version it said.
     pub version: String,

@@ -2,7 +2,8 @@
 //!
 //! Down: more than half of the regions that report agree, and at least two of them while two or more report. One
 //! region alone: three failing looks in a row. Up again: two good looks per region, then the same rule. A region
-//! without a fresh tick, or whose trouble is its own, has no vote (I5).
+//! without a fresh tick has no vote, nor has one whose trouble is its own (I5); but a good word it gave shortly before
+//! stands, so that one hiccup of ours does not leave the decision to a region that fails alone.
 
 use std::fmt::Write as _;
 
@@ -24,10 +25,19 @@ pub fn stale_after_ms(settings: &WebsiteSettings) -> i64 {
     2 * settings.interval_ms + settings.timeout_ms + 15_000
 }
 
-/// A region's state after one more tick; `None` when the tick is not newer than what is known (late or repeated).
+/// A website that was added, edited or resumed is looked at at once, for at most a minute: after this long without a
+/// tick nobody looks (I6).
+pub const FIRST_LOOK_WITHIN_MS: i64 = 90_000;
+
+/// A known slot so far ahead of now was made by a clock that has been set back since.
+const CLOCK_ERROR_MS: i64 = 60_000;
+
+/// A region's state after one more tick; `None` when the tick is not newer than what is known (late or repeated). What
+/// is known from slots that have not come yet does not count: a clock was wrong (T201).
 #[must_use]
-pub fn absorb(before: Option<&RegionState>, tick: &StoredTick) -> Option<RegionState> {
+pub fn absorb(before: Option<&RegionState>, tick: &StoredTick, now: UtcMs) -> Option<RegionState> {
     let seen = &tick.tick;
+    let before = before.filter(|b| b.slot_at <= now.saturating_add(CLOCK_ERROR_MS));
     if before.is_some_and(|b| (b.slot_at, b.attempt) >= (seen.slot_at, seen.attempt)) {
         return None;
     }
@@ -46,7 +56,10 @@ pub fn absorb(before: Option<&RegionState>, tick: &StoredTick) -> Option<RegionS
     let newest = RecentTick {
         slot_at: seen.slot_at,
         attempt: seen.attempt,
-        outcome: seen.outcome,
+        outcome: match seen.outcome {
+            Outcome::Down if !is_targets_fault(seen.failure.as_ref()) => Outcome::Unknown,
+            other => other,
+        },
         status: seen.status,
         total_us: seen.total_us,
     };
@@ -83,24 +96,50 @@ enum Vote {
     Up,
     Degraded,
     Down,
-    /// Reports, but its trouble is its own.
+    /// Reports, but its trouble is its own, and has been for a while.
     Abstains,
     /// Has not reported lately.
     Silent,
 }
 
 fn vote(region: &RegionState, website: &Website, now: UtcMs) -> Vote {
-    if !website.settings.watches_from(&region.region_id) || now - region.received_at > stale_after_ms(&website.settings)
-    {
+    let stale_ms = stale_after_ms(&website.settings);
+    if !website.settings.watches_from(&region.region_id) || now.saturating_sub(region.received_at) > stale_ms {
         return Vote::Silent;
     }
     match region.outcome {
         Outcome::Down if is_targets_fault(region.failure.as_ref()) => Vote::Down,
-        Outcome::Down | Outcome::Unknown => Vote::Abstains,
+        Outcome::Down | Outcome::Unknown => match good_word(region) {
+            Some(word) if now.saturating_sub(word.slot_at) > stale_ms => Vote::Abstains,
+            Some(word) if word.outcome == Outcome::Degraded => Vote::Degraded,
+            Some(_) => Vote::Up,
+            None => Vote::Abstains,
+        },
         Outcome::Up | Outcome::Degraded if region.failing_since_at.is_some() => Vote::Down,
         Outcome::Up => Vote::Up,
         Outcome::Degraded => Vote::Degraded,
     }
+}
+
+/// The last tick that said something about the website, when it was a good one and no failing run is open. A failing
+/// word does not stand: what failed just before the region's own trouble showed may have been that trouble (I5).
+fn good_word(region: &RegionState) -> Option<&RecentTick> {
+    let word = region.recent.iter().find(|t| t.outcome != Outcome::Unknown)?;
+    let is_good = match word.outcome {
+        Outcome::Up | Outcome::Degraded => region.failing_since_at.is_none(),
+        Outcome::Down | Outcome::Unknown => false,
+    };
+    is_good.then_some(word)
+}
+
+/// Until when a region's vote stands without a new tick.
+fn stands_until(region: &RegionState, settings: &WebsiteSettings) -> UtcMs {
+    let said_at = match region.outcome {
+        Outcome::Down if is_targets_fault(region.failure.as_ref()) => region.received_at,
+        Outcome::Up | Outcome::Degraded => region.received_at,
+        Outcome::Down | Outcome::Unknown => good_word(region).map_or(region.received_at, |word| word.slot_at),
+    };
+    said_at.saturating_add(stale_after_ms(settings))
 }
 
 /// What the regions together say now; a transition when it differs from before. `regions` in any order.
@@ -123,23 +162,23 @@ pub fn judge(
         // Not enough looks yet, or not enough good ones: what held before holds.
         (1, [_]) => before.verdict,
         (_, down) if down.len() >= 2 && 2 * down.len() > reporting => Outcome::Down,
+        // An outage ends by the rule it began by; regions that disagree half and half end nothing.
+        _ if before.verdict == Outcome::Down && 2 * (up.len() + degraded.len()) <= reporting => Outcome::Down,
         _ if degraded.len() > up.len() => Outcome::Degraded,
-        // One region's opinion makes no outage; two that disagree make no verdict either way.
-        _ if up.is_empty() && degraded.is_empty() => before.verdict,
         _ => Outcome::Up,
     };
     let reason = explain(verdict, &voters, reporting);
     let fresh_until_at = voters
         .iter()
         .filter(|(_, v)| matches!(v, Vote::Up | Vote::Degraded | Vote::Down))
-        .map(|(r, _)| r.received_at + stale_after_ms(&website.settings))
+        .map(|(r, _)| stands_until(r, &website.settings))
         .max();
     if verdict == before.verdict {
         let state = WebsiteState { reason, fresh_until_at, ..before.clone() };
         return (state, None);
     }
     let since = match verdict {
-        Outcome::Down => outage_since(&website.settings, &down, before),
+        Outcome::Down => outage_since(&website.settings, &down, before).max(last_good_elsewhere(regions, &down)),
         // The region that was last to turn made the difference: the others may have said so for hours.
         Outcome::Up => up.iter().filter_map(|r| run_since(r, before)).max(),
         Outcome::Degraded => degraded.iter().filter_map(|r| run_since(r, before)).max(),
@@ -162,7 +201,11 @@ pub fn judge(
 #[must_use]
 pub fn expire(before: &WebsiteState, now: UtcMs) -> Option<(WebsiteState, Option<Transition>)> {
     let at = before.fresh_until_at.filter(|until| *until < now)?.max(before.since_at);
-    let reason = "no region has reported lately".to_owned();
+    let reason = match before.verdict {
+        Outcome::Unknown => "no region reports on it; see that a probe runs",
+        Outcome::Up | Outcome::Degraded | Outcome::Down => "no region has reported lately",
+    };
+    let reason = reason.to_owned();
     let (website_id, from, to) = (before.website_id, before.verdict, Outcome::Unknown);
     let changes = from != to;
     let transition = changes.then(|| Transition { website_id, at, decided_at: now, from, to, reason: reason.clone() });
@@ -181,6 +224,15 @@ fn outage_since(settings: &WebsiteSettings, down: &[&RegionState], before: &Webs
     let latest = down.iter().filter_map(began).max()?;
     let one_round_ms = settings.interval_ms + settings.timeout_ms;
     down.iter().filter_map(began).filter(|at| *at >= latest - one_round_ms).min()
+}
+
+/// The last good look from a region that does not vote down: while somebody saw it up, it was not down for all. A
+/// region that failed alone for hours and is alone now does not make those hours an outage.
+fn last_good_elsewhere(regions: &[RegionState], down: &[&RegionState]) -> Option<UtcMs> {
+    let others = regions.iter().filter(|r| down.iter().all(|d| d.region_id != r.region_id));
+    let is_good = |t: &&RecentTick| matches!(t.outcome, Outcome::Up | Outcome::Degraded);
+    // With two regions or more down, the majority decides; one region's good looks do not move its beginning.
+    others.filter(|_| down.len() == 1).filter_map(|r| r.recent.iter().find(is_good)).map(|t| t.slot_at).max()
 }
 
 /// Slot of the first tick of the run of equal outcomes a region is in, as far as the recent ticks tell. After a time of

@@ -1,11 +1,14 @@
 //! The embedded probe: the same engine and pool as the probe's, fed without Redis. Bounded both ways.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::engine::Engine;
-use probe::pool::Pool;
+use probe::pool::{Pool, Ran};
 use probe::wire::{Check, Heartbeat, RegionId, Report, WorkerId};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc};
 
 use super::{Delivery, QueueError};
@@ -24,6 +27,13 @@ pub struct InProcess {
     concurrency: u16,
     started_at: i64,
     names: Option<(RegionId, WorkerId)>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    checks: AtomicU64,
+    expired: AtomicU64,
 }
 
 struct Incoming {
@@ -43,23 +53,28 @@ impl InProcess {
             concurrency,
             started_at: clock::now(),
             names: "LOCAL".parse().ok().zip("hub".parse().ok()),
+            counters: Arc::default(),
         }
     }
 
-    pub(super) fn publish(&self, checks: &[Check]) -> Result<(), QueueError> {
+    pub(super) fn publish(&self, checks: &mut Vec<Check>) -> Result<(), QueueError> {
         let waiting = self.pool.in_flight();
-        if waiting + checks.len() > WAITING {
-            return Err(QueueError::Full { waiting });
-        }
-        for check in checks {
-            let reports = self.reports.clone();
-            self.pool.submit(check.clone(), move |tick| {
-                if reports.blocking_send(Report::Tick(Box::new(tick))).is_err() {
-                    log::debug!("A tick came after the hub stopped.");
+        let fits = checks.len().min(WAITING.saturating_sub(waiting));
+        for check in checks.drain(..fits) {
+            let (reports, counters) = (self.reports.clone(), self.counters.clone());
+            let may_wait = check.may_wait();
+            self.pool.submit(check, may_wait, move |ran| match ran {
+                Ran::Tick(tick) => {
+                    counters.checks.fetch_add(1, Ordering::Relaxed);
+                    hand_over(&reports, Report::Tick(tick));
+                }
+                Ran::Expired => {
+                    let expired = counters.expired.fetch_add(1, Ordering::Relaxed) + 1;
+                    tracing::debug!(expired, "A check waited too long for a thread and was not run.");
                 }
             });
         }
-        Ok(())
+        if checks.is_empty() { Ok(()) } else { Err(QueueError::Full { waiting }) }
     }
 
     pub(super) fn waiting(&self) -> u64 {
@@ -91,6 +106,11 @@ impl InProcess {
         reports.into_iter().map(delivery).collect()
     }
 
+    pub(super) async fn holds_reports(&self) -> bool {
+        let incoming = self.incoming.lock().await;
+        !incoming.reports.is_empty() || !incoming.pending.is_empty()
+    }
+
     pub(super) async fn acknowledge(&self) {
         self.incoming.lock().await.pending.clear();
     }
@@ -102,8 +122,8 @@ impl InProcess {
             sent_at: clock::now(),
             concurrency: self.concurrency,
             in_flight: u16::try_from(self.pool.in_flight()).unwrap_or(u16::MAX),
-            checks: 0,
-            expired: 0,
+            checks: self.counters.checks.load(Ordering::Relaxed),
+            expired: self.counters.expired.load(Ordering::Relaxed),
             refused: 0,
             buffered: 0,
             dropped: 0,
@@ -120,5 +140,18 @@ impl InProcess {
         {
             tracing::warn!(left, "Checks were still running at the stop.");
         }
+    }
+}
+
+/// Waits for room on a check's thread, which is the bound. On the scheduler's own, where a tick comes from only when no
+/// thread could be had, it must not wait.
+fn hand_over(reports: &mpsc::Sender<Report>, report: Report) {
+    let lost = match reports.try_send(report) {
+        Ok(()) => false,
+        Err(TrySendError::Full(report)) if Handle::try_current().is_err() => reports.blocking_send(report).is_err(),
+        Err(TrySendError::Full(_) | TrySendError::Closed(_)) => true,
+    };
+    if lost {
+        tracing::warn!("A tick could not be taken in: the hub has stopped, or does not keep up.");
     }
 }

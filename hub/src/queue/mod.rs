@@ -18,7 +18,7 @@ pub enum QueueError {
     #[error(transparent)]
     Wire(#[from] WireError),
     /// The embedded probe does not keep up; the checks were not taken.
-    #[error("the embedded probe has {waiting} checks waiting")]
+    #[error("the embedded probe has {waiting} checks waiting, more than it may")]
     Full {
         /// How many.
         waiting: usize,
@@ -32,7 +32,7 @@ pub struct Delivery {
     pub region: RegionId,
     /// From the stream's key.
     pub worker: WorkerId,
-    /// By the queue's clock.
+    /// When the queue got it, by the hub's clock; never later than now.
     pub received_at: UtcMs,
     /// What it says, or why it is not understood.
     pub report: Result<Report, WireError>,
@@ -66,11 +66,11 @@ impl Queue {
         Self::InProcess(Arc::new(in_process::InProcess::start(engine, concurrency)))
     }
 
-    /// Publishes checks for a region, in order.
+    /// Publishes checks for a region, in order, and takes out those that are.
     ///
     /// # Errors
-    /// They were not (all) published; publishing them again is harmless.
-    pub async fn publish(&self, region: &RegionId, checks: &[Check]) -> Result<(), QueueError> {
+    /// What is left was not published; publishing it again is harmless.
+    pub async fn publish(&self, region: &RegionId, checks: &mut Vec<Check>) -> Result<(), QueueError> {
         match self {
             Self::Redis(queue) => queue.publish(region, checks).await,
             Self::InProcess(queue) => queue.publish(checks),
@@ -111,6 +111,14 @@ impl Queue {
         }
     }
 
+    /// Whether reports are at hand that nobody will hand out again after the end of this process.
+    pub async fn holds_reports(&self) -> bool {
+        match self {
+            Self::Redis(_) => false,
+            Self::InProcess(queue) => queue.holds_reports().await,
+        }
+    }
+
     /// Makes stream and group of a region. From `0`: what was written before is not lost.
     ///
     /// # Errors
@@ -144,7 +152,7 @@ impl Queue {
         }
     }
 
-    /// Stops the embedded probe: waits for what is in flight.
+    /// Stops the embedded probe: waits for what is in flight; its reports can still be read.
     pub async fn close(&self) {
         match self {
             Self::Redis(_) => {}

@@ -1,5 +1,9 @@
 //! How the rest of the hub speaks to the scheduler: short messages on a bounded channel, sent without waiting.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::sync::mpsc;
 
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
@@ -21,17 +25,30 @@ pub enum Command {
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     commands: mpsc::Sender<Command>,
+    overran: Arc<AtomicBool>,
+    asked: Arc<Mutex<HashMap<WebsiteId, UtcMs>>>,
 }
 
-/// Commands that may wait. Over that the oldest truth is in the database anyway: the scheduler is told to resync.
-pub const COMMANDS_WAITING: usize = 10_000;
+/// The end the scheduler reads.
+#[derive(Debug)]
+pub struct Inbox {
+    pub(super) commands: mpsc::Receiver<Command>,
+    /// Messages were dropped: the websites are to be read again.
+    pub(super) overran: Arc<AtomicBool>,
+}
+
+/// Commands that may wait. What does not fit is dropped, and the scheduler reads all websites again.
+const COMMANDS_WAITING: usize = 10_000;
+/// Between two checks of one website that people asked for: a target is not to be flooded by a button (DESIGN 6.5).
+const ASKED_EVERY_MS: i64 = 10_000;
 
 impl Scheduler {
     /// A handle and the end the scheduler reads.
     #[must_use]
-    pub fn channel() -> (Self, mpsc::Receiver<Command>) {
-        let (commands, receiver) = mpsc::channel(COMMANDS_WAITING);
-        (Self { commands }, receiver)
+    pub fn channel() -> (Self, Inbox) {
+        let (sender, commands) = mpsc::channel(COMMANDS_WAITING);
+        let overran = Arc::new(AtomicBool::new(false));
+        (Self { commands: sender, overran: overran.clone(), asked: Arc::default() }, Inbox { commands, overran })
     }
 
     /// A website was added, edited, paused, resumed or deleted.
@@ -39,9 +56,22 @@ impl Scheduler {
         self.send(Command::Changed(website_id));
     }
 
-    /// Check it now, from all its regions.
-    pub fn check_now(&self, website_id: WebsiteId, kind: CheckKind) {
-        self.send(Command::CheckNow(website_id, kind));
+    /// A person asks for a check now, from all regions of the website.
+    ///
+    /// # Errors
+    /// Somebody asked a moment ago: milliseconds until it may be asked for again.
+    pub fn check_now(&self, website_id: WebsiteId, now: UtcMs) -> Result<(), i64> {
+        {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            // Only the last moments are kept, which bounds it.
+            asked.retain(|_, at| (0..ASKED_EVERY_MS).contains(&(now - *at)));
+            if let Some(at) = asked.get(&website_id) {
+                return Err(at + ASKED_EVERY_MS - now);
+            }
+            asked.insert(website_id, now);
+        }
+        self.send(Command::CheckNow(website_id, CheckKind::Manual));
+        Ok(())
     }
 
     /// Look again at a failure.
@@ -49,14 +79,39 @@ impl Scheduler {
         self.send(Command::Confirm(confirm));
     }
 
-    /// A worker of the region was heard of at that time.
+    /// A worker of the region was heard of at that time, by the hub's clock.
     pub fn region_alive(&self, region_id: RegionId, at: UtcMs) {
         self.send(Command::RegionAlive(region_id, at));
     }
 
     fn send(&self, command: Command) {
         if let Err(error) = self.commands.try_send(command) {
-            tracing::error!(%error, "The scheduler does not keep up; a message to it was dropped.");
+            self.overran.store(true, Ordering::Relaxed);
+            tracing::error!(%error, "The scheduler does not keep up; it will read all websites again.");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_website_is_asked_for_once_in_a_while() {
+        let (scheduler, mut inbox) = Scheduler::channel();
+        let (a, b) = (WebsiteId(uuid::Uuid::from_u128(1)), WebsiteId(uuid::Uuid::from_u128(2)));
+        assert_eq!(scheduler.check_now(a, 1_000), Ok(()));
+        assert_eq!(scheduler.check_now(a, 4_000), Err(7_000));
+        assert_eq!(scheduler.check_now(b, 4_000), Ok(()));
+        assert_eq!(scheduler.check_now(a, 11_000), Ok(()));
+        assert_eq!(scheduler.check_now(a, 500), Ok(()), "a clock that was set back locks nobody out");
+        assert_eq!(std::iter::from_fn(|| inbox.commands.try_recv().ok()).count(), 4);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_noticed() {
+        let (scheduler, inbox) = Scheduler::channel();
+        (0..=COMMANDS_WAITING).for_each(|n| scheduler.changed(WebsiteId(uuid::Uuid::from_u128(n as u128))));
+        assert!(inbox.overran.load(Ordering::Relaxed));
     }
 }

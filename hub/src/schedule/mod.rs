@@ -4,33 +4,37 @@
 //! ahead; a claimed second is published check by check as its milliseconds come, then marked. A second that nobody
 //! published within 3 s is taken over. On SQLite there is one hub and nothing to claim.
 
+mod claim;
 mod handle;
+mod obey;
 pub mod plan;
 mod publish;
 
-pub use handle::{COMMANDS_WAITING, Command, Scheduler};
+pub use handle::{Command, Inbox, Scheduler};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock;
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId, slots};
 use crate::queue::Queue;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use plan::{Due, Plan};
 use publish::Publisher;
 
 /// The resolution of the schedule.
 const TICK: Duration = Duration::from_millis(25);
-/// Seconds claimed before they come.
-const AHEAD_S: i64 = 2;
-/// A claimed second that was not published for so long is taken over: sooner than the grace of the shortest interval
-/// (5 s) ends, so that nothing is missed.
-const TAKE_OVER_AFTER_S: i64 = 3;
+/// Slots older than this are not made good after a start or a standstill (see [`slots::grace_ms`]).
+const MADE_GOOD_MS: i64 = 15_000;
+/// How often what was missed is looked after.
+const CARE_EVERY: Duration = Duration::from_secs(1);
+/// How often regions that reported to other hubs are read.
+const REGIONS_EVERY: Duration = Duration::from_secs(5);
 /// Websites read per query at the start.
 const PAGE: i64 = 5_000;
 
@@ -41,7 +45,7 @@ const PAGE: i64 = 5_000;
 pub async fn run(
     store: Store,
     queue: Queue,
-    mut commands: mpsc::Receiver<Command>,
+    mut inbox: Inbox,
     mut stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let mut schedule = Schedule::load(store, queue).await.context("the websites could not be read")?;
@@ -49,8 +53,13 @@ pub async fn run(
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = turns.tick() => schedule.turn(clock::now()).await,
-            command = commands.recv() => match command {
+            _ = turns.tick() => {
+                if inbox.overran.swap(false, Ordering::Relaxed) {
+                    schedule.is_stale = true;
+                }
+                schedule.turn(clock::now()).await;
+            }
+            command = inbox.commands.recv() => match command {
                 Some(command) => schedule.obey(command, clock::now()).await,
                 None => return Ok(()),
             },
@@ -79,8 +88,16 @@ struct Schedule {
     later: Vec<(UtcMs, Confirm)>,
     /// Slots done before the start, by what the store knows (SQLite only).
     done_before: HashMap<(WebsiteId, RegionId), UtcMs>,
+    /// Websites whose first look waits for a region that lives.
+    unlooked: HashSet<WebsiteId>,
+    /// Changed websites that could not be read.
+    unread: HashSet<WebsiteId>,
+    /// Messages were lost: all websites are to be read again.
+    is_stale: bool,
     missed: u64,
     claim_again_at: Instant,
+    care_at: Instant,
+    regions_at: Instant,
     cleaned_at: Instant,
 }
 
@@ -88,54 +105,75 @@ impl Schedule {
     async fn load(store: Store, queue: Queue) -> anyhow::Result<Self> {
         let now = clock::now();
         // Young enough to be made good; older slots are marked missed by never being published.
-        let from = now - 15_000;
-        let mut plan = Plan::default();
-        for region in store.regions().await? {
-            // The last heartbeat may be as old as this hub's absence: the region gets the benefit of the doubt once.
-            let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
-            if now - seen_at < 600_000 {
-                plan.region_alive(&region.region_id, now, from);
-            }
-        }
-        let mut after = None;
-        loop {
-            let page = store.scheduled_websites(after, PAGE).await?;
-            after = page.last().map(|w| w.website_id);
-            let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < PAGE;
-            page.into_iter().for_each(|website| plan.put(website, from));
-            if is_last {
-                break;
-            }
-        }
+        let from = now - MADE_GOOD_MS;
+        // Traces of a clock that was ahead before this start.
+        store.drop_future_claims().await?;
+        store.shorten_verdicts(now).await?;
         let done_before = if store.is_shared() {
             HashMap::new()
         } else {
-            store.newest_slots(from).await?.into_iter().map(|(w, r, at)| ((w, r), at)).collect()
+            let newest = store.newest_slots(from).await?.into_iter();
+            newest.filter(|(_, _, at)| *at <= now).map(|(w, r, at)| ((w, r), at)).collect()
         };
-        for region in plan.live_regions(now) {
-            if let Err(error) = queue.ensure_region(&region).await {
-                tracing::warn!(%region, %error, "The stream of a region could not be made yet.");
-            }
-        }
-        tracing::info!(websites = plan.len(), regions = plan.live_regions(now).len(), "The schedule is loaded.");
-        Ok(Self {
-            store,
+        let at = Instant::now();
+        let mut schedule = Self {
             publisher: Publisher::new(queue),
-            plan,
+            plan: Plan::default(),
             hub_id: uuid::Uuid::new_v4().to_string(),
             claimed: BTreeMap::new(),
             next_second: from.div_euclid(1_000),
             others: BTreeMap::new(),
             later: Vec::new(),
             done_before,
+            unlooked: HashSet::new(),
+            unread: HashSet::new(),
+            is_stale: false,
             missed: 0,
-            claim_again_at: Instant::now(),
-            cleaned_at: Instant::now(),
-        })
+            claim_again_at: at,
+            care_at: at,
+            regions_at: at + REGIONS_EVERY,
+            cleaned_at: at,
+            store,
+        };
+        for region in schedule.store.regions().await? {
+            // The last heartbeat may be as old as this hub's absence: the region gets the benefit of the doubt once.
+            let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
+            if now - seen_at < 600_000 {
+                schedule.plan.region_alive(&region.region_id, now, from);
+                schedule.publisher.open(&region.region_id).await;
+            }
+        }
+        schedule.read_all(from).await?;
+        // Added, edited or resumed just before the last stop.
+        for id in schedule.store.unlooked_websites().await? {
+            schedule.look_first(id, now);
+        }
+        let regions = schedule.plan.live_regions(now).len();
+        tracing::info!(websites = schedule.plan.len(), regions, "The schedule is loaded.");
+        Ok(schedule)
+    }
+
+    /// Reads all websites, page by page; slots of what is new count from `from`.
+    async fn read_all(&mut self, from: UtcMs) -> Result<(), StoreError> {
+        let (mut after, mut found) = (None, HashSet::new());
+        loop {
+            let page = self.store.scheduled_websites(after, PAGE).await?;
+            after = page.last().map(|w| w.website_id);
+            let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < PAGE;
+            for website in page {
+                found.insert(website.website_id);
+                self.plan.put(website, from);
+            }
+            if is_last {
+                self.plan.keep_only(&found);
+                return Ok(());
+            }
+        }
     }
 
     /// Claims what is near, publishes what is due.
     async fn turn(&mut self, now: UtcMs) {
+        self.care(now).await;
         self.claim(now).await;
         let mut ready = Vec::new();
         for due in self.claimed.values_mut() {
@@ -164,15 +202,18 @@ impl Schedule {
                 self.claimed.iter().filter(|(s, due)| **s < second && due.is_empty()).map(|(s, _)| *s).collect();
             if let (Some(first), Some(last)) = (done.first(), done.last()) {
                 match self.store.mark_published(*first, *last, &self.hub_id, now).await {
-                    Ok(()) => self.claimed.retain(|s, _| !done.contains(s)),
+                    Ok(()) => done.iter().for_each(|s| {
+                        self.claimed.remove(s);
+                    }),
                     Err(error) => tracing::debug!(%error, "A claim could not be marked yet."),
                 }
             }
         }
         if self.cleaned_at.elapsed() > Duration::from_secs(60) {
             self.cleaned_at = Instant::now();
-            if let Err(error) = self.store.drop_claims(second - 3_600).await {
-                tracing::debug!(%error, "Old claims could not be dropped.");
+            let old = self.store.drop_claims(second - 3_600).await;
+            if let Err(error) = old.and(self.store.drop_future_claims().await) {
+                tracing::debug!(%error, "Claims that are of no use could not be dropped.");
             }
         }
     }
@@ -194,99 +235,40 @@ impl Schedule {
         false
     }
 
-    async fn claim(&mut self, now: UtcMs) {
-        let second = now.div_euclid(1_000);
-        if Instant::now() < self.claim_again_at {
+    /// Makes good what went wrong before: changes that could not be read, messages that were lost, regions that report
+    /// to other hubs.
+    async fn care(&mut self, now: UtcMs) {
+        if Instant::now() < self.care_at {
             return;
         }
-        while self.next_second <= second + AHEAD_S {
-            let wanted = self.next_second;
-            match self.store.claim_second(wanted, &self.hub_id).await {
-                Ok(ours) => {
-                    let due = self.plan.due(wanted * 1_000 + 999);
-                    if ours {
-                        self.claimed.insert(wanted, due)
-                    } else {
-                        self.others.insert(wanted, due)
-                    };
-                    self.next_second += 1;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "The schedule cannot be claimed; trying again.");
-                    self.claim_again_at = Instant::now() + Duration::from_millis(500);
-                    return;
-                }
+        self.care_at = Instant::now() + CARE_EVERY;
+        if self.is_stale {
+            match self.read_all(self.plan_from(now)).await {
+                Ok(()) => self.is_stale = false,
+                Err(error) => tracing::warn!(%error, "The websites could not be read again; trying again."),
             }
         }
-        while let Some(entry) = self.others.first_entry() {
-            let old = *entry.key();
-            if old > second - TAKE_OVER_AFTER_S {
-                break;
-            }
-            match self.store.take_over_second(old, &self.hub_id).await {
-                Ok(ours) => {
-                    let due = entry.remove();
-                    if ours {
-                        tracing::warn!(
-                            second = old,
-                            checks = due.len(),
-                            "A second another hub had claimed is taken over."
-                        );
-                        self.claimed.insert(old, due);
+        for id in std::mem::take(&mut self.unread) {
+            self.changed(id, now).await;
+        }
+        if self.store.is_shared() && Instant::now() >= self.regions_at {
+            self.regions_at = Instant::now() + REGIONS_EVERY;
+            match self.store.regions().await {
+                Ok(regions) => {
+                    for region in regions {
+                        let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
+                        if now - seen_at < crate::model::Worker::SILENT_AFTER_MS {
+                            self.region_alive(&region.region_id, seen_at, now).await;
+                        }
                     }
                 }
-                Err(_) => break,
+                Err(error) => tracing::debug!(%error, "The regions could not be read."),
             }
         }
     }
 
-    async fn obey(&mut self, command: Command, now: UtcMs) {
-        match command {
-            Command::Changed(id) => match self.store.scheduled_website(id).await {
-                Ok(Some(website)) => {
-                    let is_news = self.plan.website(id).is_none_or(|w| w.revision < website.revision);
-                    // From the first second not yet claimed on: what is claimed belongs to the old revision.
-                    self.plan.put(website, (self.next_second * 1_000).max(now));
-                    if is_news {
-                        self.check_all(id, CheckKind::First, now);
-                    }
-                }
-                Ok(None) => self.plan.remove(id),
-                Err(error) => {
-                    tracing::error!(website.id = %id, %error, "A change could not be read; it counts from the next start.")
-                }
-            },
-            Command::CheckNow(id, kind) => self.check_all(id, kind, now),
-            Command::Confirm(confirm) if confirm.delay_ms > 0 => self.later.push((now + confirm.delay_ms, confirm)),
-            Command::Confirm(confirm) => self.publish_confirm(confirm, now),
-            Command::RegionAlive(region, at) => {
-                let was_live = self.plan.is_live(&region, now);
-                let is_new = self.plan.region_alive(&region, at, (self.next_second * 1_000).max(now));
-                if is_new || !was_live {
-                    tracing::info!(%region, "A region reports.");
-                }
-                // With every sign of life: a Redis that lost its data lost the group too, and a worker waits for it.
-                self.publisher.open(&region).await;
-            }
-        }
-        self.publisher.flush(now).await;
-    }
-
-    fn check_all(&mut self, id: WebsiteId, kind: CheckKind, now: UtcMs) {
-        let Some(website) = self.plan.website(id).cloned() else { return };
-        for region in self.plan.live_regions(now) {
-            if website.settings.watches_from(&region) {
-                self.publisher.add(&website, region, now, 0, kind);
-            }
-        }
-    }
-
-    fn publish_confirm(&mut self, confirm: Confirm, now: UtcMs) {
-        let Some(website) = self.plan.website(confirm.website_id).cloned() else { return };
-        for region in confirm.regions {
-            if self.plan.is_live(&region, now) {
-                self.publisher.add(&website, region, confirm.slot_at, confirm.attempt, CheckKind::Confirm);
-            }
-        }
+    /// From where on new entries of the plan count: what is claimed belongs to what was known before.
+    fn plan_from(&self, now: UtcMs) -> UtcMs {
+        (self.next_second * 1_000).max(now)
     }
 }

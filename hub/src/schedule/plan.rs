@@ -2,7 +2,7 @@
 //! an edit leaves the old entry behind, which is recognised by its revision when it comes up.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{RegionId, UtcMs, Website, WebsiteId, Worker, slots};
@@ -32,6 +32,8 @@ pub struct Plan {
     websites: HashMap<WebsiteId, Arc<Website>>,
     regions: Vec<(RegionId, UtcMs)>,
     queue: BinaryHeap<Reverse<Entry>>,
+    /// Added to every phase; see [`Plan::set_back`].
+    shift_ms: i64,
 }
 
 impl Plan {
@@ -85,6 +87,41 @@ impl Plan {
         }
     }
 
+    /// Forgets all websites but these.
+    pub fn keep_only(&mut self, ids: &HashSet<WebsiteId>) {
+        self.websites.retain(|id, _| ids.contains(id));
+    }
+
+    /// Goes on at `from`, after a suspend or a clock that jumped ahead: what lies between is passed over, not made up
+    /// for (I8). Returns how many slots that are.
+    pub fn skip_to(&mut self, from: UtcMs) -> u64 {
+        let current = |e: &Entry| self.websites.get(&e.website_id).filter(|w| w.revision == e.revision);
+        let passed = self.queue.iter().filter(|Reverse(e)| e.slot_at < from).filter_map(|Reverse(e)| {
+            let interval = current(e)?.settings.interval_ms.max(1);
+            u64::try_from((from - 1 - e.slot_at) / interval + 1).ok()
+        });
+        let passed = passed.sum();
+        self.fill(from);
+        passed
+    }
+
+    /// Goes on at `from`, which lies before what was planned: the clock was set back. Slots are named by their instant,
+    /// and those names were used; a millisecond makes the new ones different.
+    pub fn set_back(&mut self, from: UtcMs) {
+        self.shift_ms += 1;
+        self.fill(from);
+    }
+
+    fn fill(&mut self, from: UtcMs) {
+        let mut queue = std::mem::take(&mut self.queue).into_vec();
+        queue.clear();
+        for website in self.websites.values() {
+            let regions = (0..self.regions.len()).filter_map(|n| u16::try_from(n).ok());
+            queue.extend(regions.filter_map(|n| self.entry(website, n, from)).map(Reverse));
+        }
+        self.queue = BinaryHeap::from(queue);
+    }
+
     /// Forgets a website.
     pub fn remove(&mut self, id: WebsiteId) {
         self.websites.remove(&id);
@@ -102,7 +139,7 @@ impl Plan {
         if !settings.watches_from(name) {
             return None;
         }
-        let phase = slots::phase_ms(website.website_id, name, settings.interval_ms);
+        let phase = slots::phase_ms(website.website_id, name, settings.interval_ms) + self.shift_ms;
         let slot_at = slots::next_slot_at(phase, settings.interval_ms, from);
         Some(Entry { slot_at, website_id: website.website_id, region, revision: website.revision })
     }
@@ -148,8 +185,7 @@ mod tests {
         (0..100).for_each(|n| plan.put(website(n, 10_000), 0));
         let due = plan.due(29_999);
         assert_eq!(due.len(), 100 * 2 * 3);
-        let distinct: std::collections::HashSet<_> =
-            due.iter().map(|d| (d.website.website_id, d.region_id.clone(), d.slot_at)).collect();
+        let distinct: HashSet<_> = due.iter().map(|d| (d.website.website_id, d.region_id.clone(), d.slot_at)).collect();
         assert_eq!(distinct.len(), due.len());
     }
 
@@ -176,5 +212,20 @@ mod tests {
         assert!(plan.region_alive(&region("A"), 5, 0) && !plan.region_alive(&region("A"), 6, 0));
         assert_eq!(plan.due(9_999).len(), 1);
         assert!(plan.is_live(&region("A"), 35_000) && !plan.is_live(&region("A"), 35_006));
+    }
+
+    #[test]
+    fn t201_a_clock_that_jumps_passes_over_slots_and_one_set_back_uses_no_name_twice() {
+        let mut plan = Plan::default();
+        plan.region_alive(&region("A"), 0, 0);
+        (0..10).for_each(|n| plan.put(website(n, 10_000), 0));
+        let before: HashSet<_> = plan.due(19_999).into_iter().map(|d| (d.website.website_id, d.slot_at)).collect();
+        assert_eq!(before.len(), 20);
+        assert_eq!(plan.skip_to(50_000), 30, "one minute was passed over, as a number");
+        assert_eq!(plan.due(59_999).len(), 10);
+
+        plan.set_back(0);
+        let again: HashSet<_> = plan.due(19_999).into_iter().map(|d| (d.website.website_id, d.slot_at)).collect();
+        assert_eq!((again.len(), again.intersection(&before).count()), (20, 0));
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::model::{Check, CheckKind, RegionId, UtcMs, Website, slots};
 use crate::queue::Queue;
 
-/// Backpressure: above this many undone checks a region gets no more (I7).
+/// Backpressure: from this many undone checks on a region gets no more (I7).
 const WAITING: u64 = 5_000;
 /// How often a region's backlog is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -56,8 +56,15 @@ impl Publisher {
             // Asked for after the slot's own check took its time.
             CheckKind::Confirm => slots::deadline_at(slot_at, settings.interval_ms) + settings.timeout_ms + 5_000,
         };
-        let check =
-            Check { website_id: website.website_id, slot_at, attempt, kind, deadline_at, target: settings.target() };
+        let check = Check {
+            website_id: website.website_id,
+            slot_at,
+            attempt,
+            kind,
+            deadline_at,
+            published_at: slot_at,
+            target: settings.target(),
+        };
         self.out.entry(region).or_default().push(check);
     }
 
@@ -70,7 +77,7 @@ impl Publisher {
             self.look_at = Instant::now() + LOOK_EVERY;
             for region in self.out.keys() {
                 let waiting = self.queue.waiting(region).await.unwrap_or(0);
-                self.full.insert(region.clone(), waiting > WAITING);
+                self.full.insert(region.clone(), waiting >= WAITING);
             }
         }
         for (region, mut checks) in std::mem::take(&mut self.out) {
@@ -87,7 +94,8 @@ impl Publisher {
             if checks.is_empty() {
                 continue;
             }
-            if let Err(error) = self.queue.publish(&region, &checks).await {
+            checks.iter_mut().for_each(|c| c.published_at = now);
+            if let Err(error) = self.queue.publish(&region, &mut checks).await {
                 tracing::warn!(%region, checks = checks.len(), %error, "Checks could not be published; trying again.");
                 self.retry_at = Instant::now() + Duration::from_millis(250);
                 self.out.insert(region, checks);

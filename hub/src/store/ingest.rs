@@ -68,7 +68,9 @@ impl Known {
             transitions.extend(transition);
         }
         let place = self.regions.iter().position(|r| r.region_id == tick.region_id);
-        let Some(state) = verdict::absorb(place.map(|p| &self.regions[p]), tick) else { return (transitions, None) };
+        let Some(state) = verdict::absorb(place.map(|p| &self.regions[p]), tick, now) else {
+            return (transitions, None);
+        };
         let place = match place {
             Some(place) => {
                 self.regions[place] = state;
@@ -88,7 +90,7 @@ impl Known {
             transition.decided_at = now;
         }
         // Of a backlog nothing is left to confirm.
-        let is_current = now - tick.received_at <= verdict::stale_after_ms(&self.website.settings);
+        let is_current = now.saturating_sub(tick.received_at) <= verdict::stale_after_ms(&self.website.settings);
         let confirm = verdict::confirm(&self.website, &self.state, &self.regions, tick, now).filter(|_| is_current);
         (transitions, confirm)
     }
@@ -168,8 +170,10 @@ impl Store {
         ordered.sort_by_key(|t| (t.tick.slot_at, t.tick.attempt, &t.region_id));
         let ids: BTreeSetOfIds = ordered.iter().map(|t| t.tick.website_id).collect();
         let lock = match &self.pool {
-            Pool::Postgres(_) => " for update", // hubs that ingest at once take turns per website, in order of id
-            Pool::Sqlite { .. } => "",          // one writer
+            // Hubs that ingest at once take turns per website, in order of id. The weaker lock, since a transition's
+            // foreign key locks the website too, and must not wait for this.
+            Pool::Postgres(_) => " for no key update",
+            Pool::Sqlite { .. } => "", // one writer
         };
         let select_website = format!("select {WEBSITE} from website where website_id = $1{lock}");
         // Locked too: a verdict that runs out at this moment must not be overwritten unseen.
@@ -266,35 +270,62 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn expire_verdicts(&self, now: UtcMs) -> Result<Vec<Transition>, StoreError> {
+        // What another hub or ingest is at work on is left for the next turn.
         let lock = match &self.pool {
-            Pool::Postgres(_) => " for update",
+            Pool::Postgres(_) => " for no key update skip locked",
             Pool::Sqlite { .. } => "",
         };
-        let mut transitions = Vec::new();
-        super::write!(self, pool => {
-            let mut tx = pool.begin().await?;
-            let stale: Vec<(uuid::Uuid, String, i64, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-                "select website_id, verdict, since_at, fresh_until_at from website_state \
-                 where fresh_until_at < $1 order by website_id{lock}")))
-                .bind(now).fetch_all(&mut *tx).await?;
-            for (id, from, since_at, fresh_until_at) in stale {
-                let before = WebsiteState {
-                    website_id: WebsiteId(id),
-                    verdict: parse(&from)?,
-                    since_at,
-                    reason: String::new(),
-                    fresh_until_at: Some(fresh_until_at),
-                };
-                let Some((state, transition)) = verdict::expire(&before, now) else { continue };
-                write_state!(tx, &state);
-                transitions.extend(transition);
+        let select = format!(
+            "select website_id, verdict, since_at, fresh_until_at from website_state \
+             where fresh_until_at < $1 order by fresh_until_at, website_id limit {EXPIRED_AT_ONCE}{lock}"
+        );
+        let mut all = Vec::new();
+        loop {
+            let mut transitions = Vec::new();
+            let found = super::write!(self, pool => {
+                let mut tx = pool.begin().await?;
+                let stale: Vec<(uuid::Uuid, String, i64, i64)> =
+                    sqlx::query_as(sqlx::AssertSqlSafe(select.as_str())).bind(now).fetch_all(&mut *tx).await?;
+                let found = stale.len();
+                for (id, from, since_at, fresh_until_at) in stale {
+                    let before = WebsiteState {
+                        website_id: WebsiteId(id),
+                        verdict: parse(&from)?,
+                        since_at,
+                        reason: String::new(),
+                        fresh_until_at: Some(fresh_until_at),
+                    };
+                    let Some((state, transition)) = verdict::expire(&before, now) else { continue };
+                    write_state!(tx, &state);
+                    transitions.extend(transition);
+                }
+                write_transitions!(tx, &transitions);
+                tx.commit().await?;
+                found
+            });
+            all.extend(transitions);
+            if found < EXPIRED_AT_ONCE {
+                return Ok(all);
             }
-            write_transitions!(tx, &transitions);
-            tx.commit().await?;
-        });
-        Ok(transitions)
+        }
+    }
+
+    /// After a clock was set back: no verdict may stand longer from now than a fresh one would (I6, T201).
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn shorten_verdicts(&self, now: UtcMs) -> Result<u64, StoreError> {
+        // The sum is model::verdict::stale_after_ms.
+        const LATEST: &str = "(select $1 + 2 * interval_ms + timeout_ms + 15000 from website \
+            where website.website_id = website_state.website_id)";
+        let sql = format!("update website_state set fresh_until_at = {LATEST} where fresh_until_at > {LATEST}");
+        Ok(super::write!(self, pool =>
+            sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(now).execute(pool).await?.rows_affected()))
     }
 }
+
+/// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
+const EXPIRED_AT_ONCE: usize = 500;
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
 const FUTURE_MS: i64 = 5 * 60_000;

@@ -32,7 +32,7 @@ enum Pool {
     Sqlite {
         write: SqlitePool,
         read: SqlitePool,
-        _lock: std::sync::Arc<std::fs::File>,
+        _lock: std::sync::Arc<Option<std::fs::File>>,
     },
 }
 

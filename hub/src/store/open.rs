@@ -1,6 +1,6 @@
 //! Opening, migrating, closing.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
@@ -34,8 +34,20 @@ impl Store {
             Err(std::fs::TryLockError::Error(cause)) => return Err(failed(cause)),
         }
         private(&file).map_err(failed)?; // SQLite gives its side files the mode of the main file
+        Self::connect_sqlite(&file, Some(lock)).await
+    }
+
+    /// Opens the file that a running hub owns, for one short command: a write waits for the hub's, and the other way.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub async fn open_sqlite_beside(directory: &Path) -> Result<Self, StoreError> {
+        Self::connect_sqlite(&directory.join("betteruptime.sqlite"), None).await
+    }
+
+    async fn connect_sqlite(file: &Path, lock: Option<File>) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
-            .filename(&file)
+            .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
             // Acknowledged means stored, also after a power cut (I1).
             .synchronous(SqliteSynchronous::Full)

@@ -5,23 +5,28 @@ use super::{Store, StoreError, read, write};
 use crate::model::{Heartbeat, Region, RegionId, UtcMs, Worker, WorkerId};
 
 impl Store {
-    /// Notes heartbeats; a region appears with the first one of its first worker.
+    /// Notes heartbeats that were read at `now`; a region appears with the first one of its first worker. The last
+    /// member of each is when the queue received it, by the queue's clock as far as that was known.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn record_heartbeats(&self, beats: &[(RegionId, WorkerId, Heartbeat, UtcMs)]) -> Result<(), StoreError> {
+    pub async fn record_heartbeats(
+        &self,
+        beats: &[(RegionId, WorkerId, Heartbeat, UtcMs)],
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
         for (region, worker, beat, received_at) in beats {
+            let version: String = beat.version.chars().filter(char::is_ascii_graphic).take(40).collect();
             write!(self, pool => {
                 sqlx::query("insert into region (region_id, created_at) values ($1, $2) on conflict do nothing")
-                    .bind(region.as_str()).bind(received_at).execute(pool).await?;
+                    .bind(region.as_str()).bind(now).execute(pool).await?;
                 sqlx::query(
                     "insert into worker (region_id, worker_id, seen_at, version, concurrency, checks, clock_offset_ms) \
                      values ($1, $2, $3, $4, $5, $6, $7) on conflict (region_id, worker_id) do update set \
                      seen_at = excluded.seen_at, version = excluded.version, concurrency = excluded.concurrency, \
-                     checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms \
-                     where worker.seen_at <= excluded.seen_at")
-                    .bind(region.as_str()).bind(worker.as_str()).bind(received_at)
-                    .bind(beat.version.chars().take(40).collect::<String>()).bind(i64::from(beat.concurrency))
+                     checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms")
+                    .bind(region.as_str()).bind(worker.as_str()).bind(now)
+                    .bind(&version).bind(i64::from(beat.concurrency))
                     .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(beat.sent_at.saturating_sub(*received_at))
                     .execute(pool).await?;
             });

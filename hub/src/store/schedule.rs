@@ -57,14 +57,29 @@ impl Store {
         Ok(taken.rows_affected() == 1)
     }
 
-    /// Gives back what this hub claimed and did not publish: it stops, and another need not wait to take it over.
+    /// Gives back what this hub claimed and did not publish: it stops. The rows stay, without an owner: other hubs have
+    /// tried to claim those seconds before, and take them over as they do those of a hub that died.
     ///
     /// # Errors
-    /// The database is away; the claims are taken over after a while.
+    /// The database is away; the claims are taken over all the same.
     pub async fn release_claims(&self, hub_id: &str) -> Result<(), StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
-        sqlx::query("delete from schedule_claim where hub_id = $1 and published_at is null")
+        sqlx::query("update schedule_claim set hub_id = '' where hub_id = $1 and published_at is null")
             .bind(hub_id)
+            .execute(pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets claims of seconds that lie in the future by the database's own clock: a hub's clock was ahead, or all
+    /// clocks were set back; nothing would be published until then (T201).
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn drop_future_claims(&self) -> Result<(), StoreError> {
+        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
+        // 30 s: hubs claim 2 s ahead, and their clocks may differ a little.
+        sqlx::query("delete from schedule_claim where second_at > extract(epoch from clock_timestamp())::bigint + 30")
             .execute(pool)
             .await?;
         Ok(())

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::row::{WEBSITE, WebsiteRow, regions_text};
 use super::{Store, StoreError, read, write};
+use crate::model::verdict::FIRST_LOOK_WITHIN_MS;
 use crate::model::{AccountId, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
 
 /// `select` of whole website rows, with the rest of the statement.
@@ -13,9 +14,10 @@ macro_rules! select_website {
     };
 }
 
-/// Forgets the current state of a website inside a transaction; the change of verdict is recorded as one.
+/// Forgets the current state of a website inside a transaction; the change of verdict is recorded as one. `$until`:
+/// when it counts as looked at by nobody, unless a tick comes.
 macro_rules! forget {
-    ($tx:ident, $id:ident, $now:ident, $reason:expr) => {
+    ($tx:ident, $id:ident, $now:ident, $reason:expr, $until:expr) => {
         sqlx::query("update website set watched_since_at = $2 where website_id = $1")
             .bind($id.0)
             .bind($now)
@@ -33,12 +35,13 @@ macro_rules! forget {
         .execute(&mut *$tx)
         .await?;
         sqlx::query(
-            "update website_state set verdict = 'unknown', since_at = $2, reason = $3, fresh_until_at = null \
+            "update website_state set verdict = 'unknown', since_at = $2, reason = $3, fresh_until_at = $4 \
              where website_id = $1",
         )
         .bind($id.0)
         .bind($now)
         .bind($reason)
+        .bind($until)
         .execute(&mut *$tx)
         .await?;
     };
@@ -69,9 +72,10 @@ impl Store {
                          values ($1, $2, $3, $4, $5, $6, $7)")
                 .bind(website.website_id.0).bind(account.0).bind(&settings.url).bind(settings.interval_ms)
                 .bind(settings.timeout_ms).bind(regions_text(settings)).bind(now).execute(&mut *tx).await?;
-            sqlx::query("insert into website_state (website_id, verdict, since_at, reason) values ($1, $2, $3, $4)")
+            sqlx::query("insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
+                         values ($1, $2, $3, $4, $5)")
                 .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind("not checked yet")
-                .execute(&mut *tx).await?;
+                .bind(now + FIRST_LOOK_WITHIN_MS).execute(&mut *tx).await?;
             tx.commit().await?;
         });
         Ok(website)
@@ -96,7 +100,10 @@ impl Store {
                 .bind(account.0).bind(id.0).bind(&settings.url).bind(settings.interval_ms).bind(settings.timeout_ms)
                 .bind(regions_text(settings)).execute(&mut *tx).await?.rows_affected();
             if changed == 1 {
-                forget!(tx, id, now, "changed by its owner; not checked since");
+                let is_watched: bool = sqlx::query_scalar("select not paused from website where website_id = $1")
+                    .bind(id.0).fetch_one(&mut *tx).await?;
+                let until = is_watched.then_some(now + FIRST_LOOK_WITHIN_MS);
+                forget!(tx, id, now, "changed by its owner; not checked since", until);
             }
             tx.commit().await?;
             changed
@@ -123,7 +130,8 @@ impl Store {
                 .bind(account.0).bind(id.0).bind(paused).execute(&mut *tx).await?.rows_affected();
             if changed == 1 {
                 let reason = if paused { "paused by its owner" } else { "resumed; not checked since" };
-                forget!(tx, id, now, reason);
+                let until = (!paused).then_some(now + FIRST_LOOK_WITHIN_MS);
+                forget!(tx, id, now, reason, until);
             }
             tx.commit().await?;
         });
@@ -184,5 +192,17 @@ impl Store {
             sqlx::query_as(select_website!("where website_id = $1 and not paused"))
                 .bind(id.0).fetch_optional(pool).await?);
         row.map(Website::try_from).transpose()
+    }
+
+    /// For the scheduler at its start: websites that nobody has looked at since they were added, edited or resumed.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn unlooked_websites(&self) -> Result<Vec<WebsiteId>, StoreError> {
+        let ids: Vec<Uuid> = read!(self, pool => sqlx::query_scalar(
+            "select website_id from website where not paused and not exists \
+             (select 1 from region_state where region_state.website_id = website.website_id)")
+            .fetch_all(pool).await?);
+        Ok(ids.into_iter().map(WebsiteId).collect())
     }
 }

@@ -37,3 +37,16 @@ pub fn token(base: &str, username: &str, password: &str) -> String {
     assert_eq!(status, 200, "{answer}");
     answer["token"].as_str().expect("a token").to_owned()
 }
+
+/// Sends a form as a browser on one of our pages would; returns the status.
+pub fn form(base: &str, path: &str, token: &str, body: &str) -> u16 {
+    let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false).proxy(None).build();
+    let agent: ureq::Agent = config.into();
+    let answer = agent
+        .post(format!("{base}{path}"))
+        .header("cookie", format!("betteruptime_session={token}"))
+        .header("origin", base)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .send(body);
+    answer.unwrap_or_else(|e| panic!("POST {path}: {e}")).status().as_u16()
+}

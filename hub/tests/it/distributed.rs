@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::Connection as _;
 
-use crate::client::{call, token};
+use crate::client::{call, form, token};
 use crate::process::{Hub, KEY, Target, probe};
 use crate::services::{Redis, database, wait_until};
 
@@ -37,19 +37,10 @@ fn two_regions_with_two_workers_each_give_one_tick_per_region_and_slot_across_a_
     });
 
     let ann = token(&hub.url(""), "ann", "correct horse");
-    let cookie = format!("betteruptime_session={ann}");
     for n in 0..WEBSITES {
         // The form's route: the ancestor's has no interval.
-        let form = format!("url={}&interval_s=10&timeout_s=5", target.url(&format!("/{n}")));
-        let agent: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).build().into();
-        let answer = agent
-            .post(hub.url("/websites/new"))
-            .header("cookie", &cookie)
-            .header("origin", hub.url(""))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .send(form.as_str())
-            .unwrap();
-        assert_eq!(answer.status().as_u16(), 303);
+        let body = format!("url={}&interval_s=10&timeout_s=5", target.url(&format!("/{n}")));
+        assert_eq!(form(&hub.url(""), "/websites/new", &ann, &body), 303);
     }
     wait_until("a first tick from each region for each website", Duration::from_secs(10), || {
         let (_, list) = call("GET", &hub.url("/website"), Some(&ann), None);
@@ -106,8 +97,87 @@ fn a_redis_that_lost_everything_is_filled_again() {
     let first = add("/1")["id"].as_str().unwrap().to_owned();
     wait_until("the first tick", Duration::from_secs(10), || has_tick(&first));
 
+    // A region that has retired: Redis will know nothing of it.
+    runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&database_url).await.unwrap();
+        for sql in [
+            "insert into region (region_id, created_at) values ('ASIA', 0)",
+            "insert into worker (region_id, worker_id, seen_at, version, concurrency, checks, clock_offset_ms) \
+             values ('ASIA', 'a', 0, '0.1.0', 1, 0, 0)",
+        ] {
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        }
+    });
     redis.crash_and_restart();
     // P11: Redis back, steady within 30 s. A website added now is checked as soon as group and worker are back.
     let second = add("/2")["id"].as_str().unwrap().to_owned();
     wait_until("a tick after Redis lost everything", Duration::from_secs(60), || has_tick(&second));
+    let mut connection = ::redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    wait_until("done checks to be trimmed, retired regions or not", Duration::from_secs(20), || {
+        // The last one stays: a stream is trimmed up to what was last delivered.
+        ::redis::cmd("XLEN").arg("betteruptime:website:INDIA").query::<u64>(&mut connection).unwrap() <= 1
+    });
+}
+
+#[test]
+fn t160_what_a_hostile_worker_writes_stops_nobody_else() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (redis, database_url) = (Redis::start(), runtime.block_on(database()));
+    let environment = [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", &redis.url()), ("JWT_SECRET_KEY", KEY)];
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &environment);
+    let _probe = probe(directory.path(), &redis.url(), "INDIA", "a");
+    wait_until("the region to report", Duration::from_secs(20), || hub.process.log().contains("A region reports"));
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let url = json!({"url": target.url("/")});
+    let id = call("POST", &hub.url("/website"), Some(&ann), Some(&url)).1["id"].as_str().unwrap().to_owned();
+
+    let mut connection = ::redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let beat = |version: &str| {
+        format!(
+            r#"{{"version":"{version}","started_at":0,"sent_at":0,"concurrency":1,"in_flight":0,"checks":0,"expired":0,
+                "refused":0,"buffered":0,"dropped":0,"lost":0,"stopping":false}}"#
+        )
+    };
+    let tick = |website: &str| {
+        format!(
+            r#"{{"website_id":"{website}","slot_at":1,"attempt":0,"kind":"scheduled","started_at":1,"outcome":"up",
+                "phases":{{}},"total_us":1,"body_bytes":0,"truncated":false,"hops":[]}}"#
+        )
+    };
+    let mut write = |entry: &str, kind: &str, body: &str| {
+        let mut command = ::redis::cmd("XADD");
+        command
+            .arg("betteruptime:tick:EVIL:x")
+            .arg(entry)
+            .arg("v")
+            .arg("1")
+            .arg("kind")
+            .arg(kind)
+            .arg("body")
+            .arg(body);
+        command.query::<String>(&mut connection).unwrap()
+    };
+    write("*", "heartbeat", &beat("\\u0000"));
+    write("*", "tick", "not json");
+    write("*", "nonsense", &"x".repeat(100_000));
+    write("*", "tick", &tick(&id));
+    write("9223372036854775806-0", "heartbeat", &beat("9.9"));
+    write("9223372036854775807-0", "tick", &tick(&id));
+
+    let dead = || {
+        runtime.block_on(async {
+            let mut connection = sqlx::PgConnection::connect(&database_url).await.unwrap();
+            sqlx::query_scalar::<_, i64>("select count(*) from dead_letter").fetch_one(&mut connection).await.unwrap()
+        })
+    };
+    wait_until("what cannot be understood to be put aside", Duration::from_secs(15), || dead() >= 2);
+    let url = json!({"url": target.url("/after")});
+    let after = call("POST", &hub.url("/website"), Some(&ann), Some(&url)).1["id"].as_str().unwrap().to_owned();
+    wait_until("an honest worker's tick", Duration::from_secs(15), || {
+        let (_, website) = call("GET", &hub.url(&format!("/status/{after}")), Some(&ann), None);
+        website["ticks"].as_array().is_some_and(|t| t.iter().any(|t| t["regionId"] == "INDIA" && t["status"] == "Up"))
+    });
+    assert!(!hub.process.log().contains("panicked"), "{}", hub.process.log());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::client::{call, token};
+use crate::client::{call, form, token};
 use crate::process::{Hub, Target};
 use crate::services::wait_until;
 
@@ -36,6 +36,96 @@ fn a_website_is_checked_seconds_after_it_was_added_and_a_restart_keeps_everythin
     let (status, websites) = call("GET", &hub.url("/website"), Some(&ann), None);
     assert_eq!((status, websites[0]["id"].as_str()), (200, Some(id.as_str())), "the session is kept too");
     assert_eq!(websites[0]["ticks"][0]["status"], "Up");
+}
+
+#[test]
+fn adding_editing_pausing_and_deleting_act_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    let settings = |path: &str| format!("url={}&interval_s=10&timeout_s=5", target.url(path));
+    assert_eq!(form(&base, "/websites/new", &ann, &settings("/first")), 303);
+    wait_until("a look at what was added", Duration::from_secs(3), || target.hits_of("/first") == 1);
+    let (_, list) = call("GET", &hub.url("/website"), Some(&ann), None);
+    let website = format!("/websites/{}", list[0]["id"].as_str().unwrap());
+
+    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &settings("/second")), 303);
+    wait_until("a look at what it is now", Duration::from_secs(3), || target.hits_of("/second") == 1);
+    wait_until("its slot", Duration::from_secs(15), || target.hits_of("/second") == 2);
+    let before = target.hits_of("/first");
+
+    assert_eq!(form(&base, &format!("{website}/pause"), &ann, ""), 303);
+    let paused_at = target.hits();
+    assert_eq!(form(&base, &format!("{website}/check"), &ann, ""), 303);
+    assert_eq!(form(&base, &format!("{website}/resume"), &ann, ""), 303);
+    wait_until("a look after the resume", Duration::from_secs(3), || target.hits() == paused_at + 1);
+    assert_eq!(form(&base, &format!("{website}/check"), &ann, ""), 303);
+    wait_until("the look that was asked for", Duration::from_secs(3), || target.hits() >= paused_at + 2);
+    assert_eq!(form(&base, &format!("{website}/check"), &ann, ""), 429, "a button is no way to flood a target");
+    assert_eq!(target.hits_of("/first"), before, "the old address is not looked at again");
+
+    assert_eq!(form(&base, &format!("{website}/delete"), &ann, ""), 303);
+    assert_eq!(call("GET", &hub.url("/website"), Some(&ann), None).1, json!([]));
+}
+
+#[test]
+fn a_stop_waits_for_the_check_in_flight_and_keeps_what_it_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    target.delay_by(2_000);
+    let mut hub = Hub::start(directory.path(), &[]);
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let (_, website) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": target.url("/slow")})));
+    let id = website["id"].as_str().unwrap().to_owned();
+    wait_until("the check to be under way", Duration::from_secs(3), || target.hits() == 1);
+    assert_eq!(hub.process.terminate(), Some(0));
+    let sockets = std::fs::read_dir(directory.path().join("data")).unwrap().flatten();
+    let left = sockets.filter(|entry| entry.file_name().to_string_lossy().ends_with(".sock")).count();
+    assert_eq!(left, 0, "no socket is left behind");
+
+    let hub = Hub::start(directory.path(), &[]);
+    let (_, website) = call("GET", &hub.url(&format!("/status/{id}")), Some(&ann), None);
+    assert_eq!(website["ticks"][0]["status"], "Up", "{website}");
+    assert!(website["ticks"][0]["responseTimeMs"].as_u64().unwrap() >= 2_000, "{website}");
+}
+
+#[test]
+fn an_account_can_be_made_beside_a_running_hub() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[("SIGNUPS", "closed")]);
+    assert!(hub.process.log().contains("betteruptime-hub user create"), "{}", hub.process.log());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_betteruptime-hub"))
+        .args(["user", "create", "ann"])
+        .env_clear()
+        .current_dir(directory.path())
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut command.stdin.take().unwrap(), b"correct horse\n").unwrap();
+    assert!(command.wait().unwrap().success());
+    let account = json!({"username": "ann", "password": "correct horse"});
+    assert_eq!(call("POST", &hub.url("/signin"), None, Some(&account)).0, 200);
+}
+
+#[test]
+fn a_program_that_keeps_cookies_is_not_taken_for_a_foreign_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &[]);
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build();
+    let agent: ureq::Agent = config.into();
+    let cookie = format!("betteruptime_session={ann}");
+    let body = json!({"url": target.url("/")}).to_string();
+    let add = |origin: Option<&str>| {
+        let request =
+            agent.post(hub.url("/website")).header("cookie", &cookie).header("content-type", "application/json");
+        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+        request.send(&body).unwrap().status().as_u16()
+    };
+    assert_eq!((add(None), add(Some("http://evil.example"))), (201, 403));
 }
 
 #[test]

@@ -151,3 +151,33 @@ fn t144_every_answer_carries_the_security_headers() {
         }
     }
 }
+
+#[test]
+fn other_applications_cookies_of_any_bytes_do_no_harm() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    for header in ["Cookie: theirs=caf\u{e9}; ours=1", "X-Name: \u{fc}ber"] {
+        let request = format!("GET /signup HTTP/1.1\r\nHost: h\r\n{header}\r\nConnection: close\r\n\r\n");
+        assert_eq!(status(&exchange(hub.address, request.as_bytes())), 200, "{header}");
+    }
+    let target = "GET /caf\u{e9} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    assert_eq!(status(&exchange(hub.address, target.as_bytes())), 400);
+}
+
+#[test]
+fn a_foreign_name_for_our_address_is_not_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let form = "username=mallory&password=correct+horse";
+    let sign_up = |host: &str| {
+        let request = format!(
+            "POST /signup HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{form}",
+            form.len()
+        );
+        exchange(hub.address, request.as_bytes())
+    };
+    let refused = sign_up("evil.example:3001");
+    assert!(status(&refused) == 403 && refused.contains("PUBLIC_URL"), "{refused}");
+    assert_eq!(status(&sign_up("localhost:3001")), 303);
+}

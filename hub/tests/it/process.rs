@@ -123,6 +123,7 @@ pub struct Target {
     hits: Arc<AtomicU64>,
     by_path: Arc<Mutex<HashMap<String, u64>>>,
     closed: Arc<AtomicBool>,
+    delay_ms: Arc<AtomicU64>,
 }
 
 impl Target {
@@ -134,16 +135,19 @@ impl Target {
             hits: Arc::default(),
             by_path: Arc::default(),
             closed: Arc::default(),
+            delay_ms: Arc::default(),
         };
         let (status, hits, by_path, closed) =
             (target.status.clone(), target.hits.clone(), target.by_path.clone(), target.closed.clone());
+        let delay_ms = target.delay_ms.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if closed.load(Ordering::Relaxed) {
                     return; // the listener goes with the thread: from now on connections are refused
                 }
                 let (status, hits, by_path) = (status.clone(), hits.clone(), by_path.clone());
-                std::thread::spawn(move || answer(stream, status.load(Ordering::Relaxed), &hits, &by_path));
+                let delay = Duration::from_millis(delay_ms.load(Ordering::Relaxed));
+                std::thread::spawn(move || answer(stream, status.load(Ordering::Relaxed), delay, &hits, &by_path));
             }
         });
         target
@@ -157,9 +161,13 @@ impl Target {
         self.hits.load(Ordering::Relaxed)
     }
 
-    #[allow(dead_code, reason = "for load tests")]
-    pub fn hits_by_path(&self) -> HashMap<String, u64> {
-        self.by_path.lock().expect("no panic in the target").clone()
+    pub fn hits_of(&self, path: &str) -> u64 {
+        self.by_path.lock().expect("no panic in the target").get(path).copied().unwrap_or(0)
+    }
+
+    /// Answers come this much later.
+    pub fn delay_by(&self, ms: u64) {
+        self.delay_ms.store(ms, Ordering::Relaxed);
     }
 
     #[allow(dead_code, reason = "for verdict tests")]
@@ -174,7 +182,13 @@ impl Target {
     }
 }
 
-fn answer(mut stream: TcpStream, status: u16, hits: &AtomicU64, by_path: &Mutex<HashMap<String, u64>>) {
+fn answer(
+    mut stream: TcpStream,
+    status: u16,
+    delay: Duration,
+    hits: &AtomicU64,
+    by_path: &Mutex<HashMap<String, u64>>,
+) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
     let Ok(clone) = stream.try_clone() else { return };
     let mut lines = BufReader::new(clone.take(16_384)).lines();
@@ -189,5 +203,6 @@ fn answer(mut stream: TcpStream, status: u16, hits: &AtomicU64, by_path: &Mutex<
     if let Ok(mut map) = by_path.lock() {
         *map.entry(path).or_default() += 1;
     }
+    std::thread::sleep(delay);
     let _ = write!(stream, "HTTP/1.1 {status} Because\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
 }

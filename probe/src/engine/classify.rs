@@ -6,9 +6,9 @@ use std::io;
 use super::certificate;
 use super::dns::DnsError;
 use super::hop::Record;
-use super::limits::{MAX_DETAIL_BYTES, MAX_SNIPPET_BYTES};
+use super::limits::{EARLIEST_NOW_AT, MAX_DETAIL_BYTES, MAX_SNIPPET_BYTES};
 use super::tls::Seen;
-use crate::wire::{Blame, Class, Failure, IpFamily, Phase};
+use crate::wire::{Blame, Class, Failure, IpFamily, Phase, UtcMs};
 
 /// A failure whose sentence may still hold anything.
 #[derive(Debug)]
@@ -83,9 +83,11 @@ pub(super) fn blame_of_dns(name: &str, family: IpFamily, error: &DnsError) -> Fa
         DnsError::Unavailable { reason } => {
             (Class::DnsUnavailable, Blame::Probe, format!("No name server could be asked: {reason}."))
         }
-        DnsError::Protocol => {
-            (Class::DnsProtocol, Blame::Target, format!("The name server's answer for {name} cannot be read."))
-        }
+        DnsError::Protocol { server_works } => (
+            Class::DnsProtocol,
+            of(*server_works),
+            format!("The name server's answer for {name} cannot be read.{}", hint(*server_works)),
+        ),
     };
     Trouble { class, phase: Phase::Dns, blame, detail }.into()
 }
@@ -100,10 +102,15 @@ fn rcode_name(rcode: u8) -> String {
     }
 }
 
-/// A TLS handshake that failed.
-pub(super) fn handshake(error: &io::Error, seen: &Seen, host: &str) -> Failure {
+/// A TLS handshake that failed at `now`.
+pub(super) fn handshake(error: &io::Error, seen: &Seen, host: &str, now: UtcMs) -> Failure {
     if let Some(tls) = tls_error(error) {
         let (class, detail) = certificate::judge(tls, seen, host);
+        if matches!(class, Class::TlsExpired | Class::TlsNotYetValid) && now < EARLIEST_NOW_AT {
+            let today = certificate::date(now);
+            let detail = format!("{detail} The probe's clock says {today}, which cannot be: set it.");
+            return Trouble { class, phase: Phase::Tls, blame: Blame::Probe, detail }.into();
+        }
         return target(class, Phase::Tls, detail);
     }
     if is_timeout(error) {
@@ -204,13 +211,20 @@ pub(super) fn body(error: io::Error, record: &Record, body_bytes: u32, declared:
         );
     }
     let text = error.to_string();
-    if let Ok(ureq::Error::Protocol(error)) = error.downcast::<ureq::Error>() {
-        return target(Class::HttpProtocol, phase, format!("The body is not framed as HTTP/1.1: {error}."));
+    match error.downcast::<ureq::Error>() {
+        Ok(ureq::Error::Protocol(error)) => {
+            return target(Class::HttpProtocol, phase, format!("The body is not framed as HTTP/1.1: {error}."));
+        }
+        // Only a line that does not end fills the buffer: a chunk's size or a trailer.
+        Ok(ureq::Error::LargeResponseHeader(..)) => {
+            return target(Class::HttpProtocol, phase, "The body is not framed as HTTP/1.1: a line of it has no end.");
+        }
+        Ok(_) | Err(_) => {}
     }
     let detail = match declared {
         Some(declared) => format!("The body ended after {body_bytes} of {declared} bytes ({text})."),
         None => format!("The body ended after {body_bytes} bytes, before it was complete ({text})."),
     };
-    let class = if record.head_complete { Class::BodyIncomplete } else { Class::ConnectionLost };
+    let class = if record.head_end.is_some() { Class::BodyIncomplete } else { Class::ConnectionLost };
     target(class, phase, detail)
 }

@@ -82,7 +82,7 @@ fn talk(
         Ok(response) => response,
         Err(error) => return (None, Some(classify::exchange(&error, &hop.record()))),
     };
-    hop.record().head_complete = true;
+    hop.record().end_head();
     let (head, body) = response.into_parts();
     let mut answer = Answer { status: head.status.as_u16(), headers: head.headers, body_bytes: 0, truncated: false };
     if answer.status == 101 {
@@ -109,10 +109,20 @@ fn talk(
                     return (Some(answer), None);
                 }
             }
+            Err(error) if is_over_the_wire_limit(&error) => {
+                answer.truncated = true;
+                return (Some(answer), None);
+            }
             Err(error) => {
                 let failure = classify::body(error, &hop.record(), answer.body_bytes, declared);
                 return (Some(answer), Some(failure));
             }
         }
     }
+}
+
+/// The transport stopped: the body and its framing were more than is read of any answer.
+fn is_over_the_wire_limit(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    inner.is_some_and(|inner| matches!(inner, ureq::Error::BodyExceedsLimit(_)))
 }

@@ -33,7 +33,8 @@ pub(super) struct Record {
     pub(super) tls_version: Option<String>,
     /// Bytes received, head included.
     pub(super) received: u64,
-    pub(super) head_complete: bool,
+    /// `received` when the head was complete.
+    pub(super) head_end: Option<u64>,
     /// The beginning of the answer, for a sentence about what it was.
     pub(super) beginning: Vec<u8>,
     /// Set by the layer that knows best what went wrong; the error that travels through ureq says less.
@@ -78,10 +79,15 @@ impl Record {
             seen: Seen::default(),
             tls_version: None,
             received: 0,
-            head_complete: false,
+            head_end: None,
             beginning: Vec::new(),
             failure: None,
         }
+    }
+
+    /// The head of the answer is complete; what comes from here on is its body.
+    pub(super) fn end_head(&mut self) {
+        self.head_end = Some(self.received);
     }
 
     /// Counts bytes of the answer; the first end the wait.

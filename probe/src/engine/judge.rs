@@ -1,17 +1,10 @@
 //! The answer against what was asked for.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::certificate::date;
 use super::classify::Trouble;
 use super::exchange::Exchange;
 use super::limits::CERTIFICATE_WARNING;
-use crate::wire::{Blame, Class, Failure, Method, Outcome, Phase, Target, UtcMs};
-
-/// The worker's wall clock.
-pub(super) fn now() -> UtcMs {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
-}
+use crate::wire::{Blame, Certificate, Class, Failure, Method, Outcome, Phase, Target, UtcMs};
 
 /// Outcome of a failed exchange: only the target's fault says anything about the target (I5).
 pub(super) fn failed(failure: Failure) -> (Outcome, Option<Failure>) {
@@ -22,8 +15,8 @@ pub(super) fn failed(failure: Failure) -> (Outcome, Option<Failure>) {
     (outcome, Some(failure))
 }
 
-/// Outcome of a complete exchange.
-pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32) -> (Outcome, Option<Failure>) {
+/// Outcome of an exchange that is complete at `now`.
+pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32, now: UtcMs) -> (Outcome, Option<Failure>) {
     let Some(answer) = &last.answer else {
         return failed(trouble(Class::ProbeError, Blame::Probe, "The exchange ended without an answer.".to_owned()));
     };
@@ -40,8 +33,7 @@ pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32) -> (Outc
         return failed(trouble(Class::HttpStatus, Blame::Target, text));
     }
     if let Some(certificate) = &last.certificate
-        && certificate.not_after_at.saturating_sub(now())
-            < i64::try_from(CERTIFICATE_WARNING.as_millis()).unwrap_or(i64::MAX)
+        && ends_soon(certificate, now)
     {
         let text = format!("The certificate ends on {}.", date(certificate.not_after_at));
         return (Outcome::Degraded, Some(trouble(Class::CertificateEnding, Blame::Target, text)));
@@ -55,6 +47,35 @@ pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32) -> (Outc
     (Outcome::Up, None)
 }
 
+/// Whether somebody should have a look: renewal is done with a third of the life left, and with a week at the latest.
+/// Certificates that live for six days in all would otherwise be near their end all the time.
+fn ends_soon(certificate: &Certificate, now: UtcMs) -> bool {
+    let week = i64::try_from(CERTIFICATE_WARNING.as_millis()).unwrap_or(i64::MAX);
+    let life = certificate.not_after_at.saturating_sub(certificate.not_before_at);
+    certificate.not_after_at.saturating_sub(now) < week.min(life / 3)
+}
+
 fn trouble(class: Class, blame: Blame, detail: String) -> Failure {
     Trouble { class, phase: Phase::Judge, blame, detail }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_ends_soon_by_the_measure_of_its_life() {
+        const DAY: i64 = 86_400_000;
+        // (life, days left, worth a warning)
+        for (life, left, expected) in [(90, 8, false), (90, 6, true), (6, 3, false), (6, 1, true), (0, 0, false)] {
+            let certificate = Certificate {
+                not_before_at: 0,
+                not_after_at: life * DAY,
+                issuer: String::new(),
+                subject: String::new(),
+                tls_version: None,
+            };
+            assert_eq!(ends_soon(&certificate, (life - left) * DAY), expected, "{life} days, {left} left");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wire::UtcMs;
+
 /// Name to addresses.
 pub(super) const DNS_BUDGET: Duration = Duration::from_secs(3);
 /// TCP handshake, all addresses together.
@@ -18,6 +20,9 @@ pub(super) const MAX_ADDRESSES: usize = 4;
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Body read of one answer.
 pub(super) const MAX_BODY_BYTES: u32 = 1024 * 1024;
+/// What may cross the wire after a head beside the body itself, for its framing: chunk sizes and trailers have no end
+/// of their own (T020, T021).
+pub(super) const MAX_FRAMING_BYTES: u64 = 64 * 1024;
 /// One buffer.
 pub(super) const BUFFER_BYTES: usize = 8 * 1024;
 /// Sentence of a failure.
@@ -28,5 +33,8 @@ pub(super) const MAX_SNIPPET_BYTES: usize = 64;
 pub(super) const MAX_HOP_URL_BYTES: usize = 512;
 /// Text of a certificate.
 pub(super) const MAX_CERTIFICATE_TEXT_BYTES: usize = 256;
-/// A certificate that ends sooner is worth a warning.
+/// A certificate that ends sooner is worth a warning, unless it was never meant to live long.
 pub(super) const CERTIFICATE_WARNING: Duration = Duration::from_secs(7 * 24 * 3600);
+/// 2026-11-01, before which no copy of this program existed: a clock that says less was never set (a Pi starts in
+/// 1970), and nothing it says about a certificate is the website's fault.
+pub(super) const EARLIEST_NOW_AT: UtcMs = 1_793_491_200_000;

@@ -30,6 +30,7 @@ use url::Url;
 pub use dns::ResolverConfig;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
 
+use crate::clock::{self, Clock};
 use crate::wire::{Check, Failure, Phases, Tick};
 
 /// What an engine is built from.
@@ -43,10 +44,12 @@ pub struct EngineConfig {
     pub user_agent: String,
     /// Where names are looked up.
     pub resolver: ResolverConfig,
+    /// The time certificates are judged by. Keep a clone to teach it.
+    pub clock: Clock,
 }
 
 impl Default for EngineConfig {
-    /// Public addresses only, Mozilla's roots, the product's name, the system's name servers.
+    /// Public addresses only, Mozilla's roots, the product's name, the system's name servers, the wall clock.
     fn default() -> Self {
         Self {
             policy: AddressPolicy::public_only(),
@@ -58,6 +61,7 @@ impl Default for EngineConfig {
             )
             .to_owned(),
             resolver: ResolverConfig::System,
+            clock: Clock::default(),
         }
     }
 }
@@ -88,6 +92,7 @@ struct Shared {
     dns: dns::Dns,
     tls: tls::TlsSetup,
     http: Config,
+    clock: Clock,
 }
 
 impl Engine {
@@ -110,15 +115,16 @@ impl Engine {
             .accept("*/*")
             .accept_encoding("identity")
             .build();
-        let tls = tls::TlsSetup::new(&config.extra_roots)?;
-        let shared = Shared { policy: config.policy, dns: dns::Dns::new(config.resolver), tls, http };
+        let tls = tls::TlsSetup::new(&config.extra_roots, &config.clock)?;
+        let dns = dns::Dns::new(config.resolver);
+        let shared = Shared { policy: config.policy, dns, tls, http, clock: config.clock };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Runs a check on this thread. Whatever the target does becomes a tick, within the check's timeout.
     #[must_use]
     pub fn run(&self, check: &Check) -> Tick {
-        let started_at = judge::now();
+        let started_at = clock::wall();
         let target = &check.target;
         let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
         let deadline = Instant::now() + budget;
@@ -145,7 +151,7 @@ impl Engine {
                 tick.total_us = journey.phases.sum_us();
                 (tick.outcome, tick.failure) = match journey.failure {
                     Some(failure) => judge::failed(failure),
-                    None => judge::answered(target, &journey.last, tick.total_us),
+                    None => judge::answered(target, &journey.last, tick.total_us, self.shared.clock.now()),
                 };
                 tick.phases = journey.phases;
                 tick.hops = journey.hops;

@@ -182,11 +182,20 @@ impl AddressPolicy {
         }
     }
 
+    /// Whether this machine may be checked at all: by its loopback addresses as [`AddressPolicy::allows`] has it, and by
+    /// the addresses its interfaces have, which lead to the same ports (T091).
+    pub(super) fn allows_this_machine(&self) -> bool {
+        self.own_networks || self.loopback_blocks().next().is_some()
+    }
+
+    fn names_loopback(&self, address: IpAddr) -> bool {
+        self.loopback_blocks().any(|block| block.contains(address.to_canonical()))
+    }
+
     /// Loopback is this machine itself (its Redis, its metrics): a wide network such as 0.0.0.0/0 does not open it,
     /// only one that names it, such as 127.0.0.1/32.
-    fn names_loopback(&self, address: IpAddr) -> bool {
-        let named = self.allowed.iter().filter(|block| AddressKind::of(block.network) == AddressKind::Loopback);
-        named.into_iter().any(|block| block.prefix >= 8 && block.contains(address.to_canonical()))
+    fn loopback_blocks(&self) -> impl Iterator<Item = &Cidr> {
+        self.allowed.iter().filter(|b| b.prefix >= 8 && AddressKind::of(b.network) == AddressKind::Loopback)
     }
 
     fn lists(&self, address: IpAddr) -> bool {

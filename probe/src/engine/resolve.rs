@@ -1,6 +1,6 @@
 //! Host of a URL to the few addresses that will be tried, policy applied.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use url::Host;
@@ -28,19 +28,37 @@ pub(super) fn resolve(
             Some(name.as_str()),
         ),
     };
+    let blocked = |address: Option<&IpAddr>, why: &str| -> Failure {
+        let address = address.map(IpAddr::to_string).unwrap_or_default();
+        let what = name.map_or_else(|| address.clone(), |name| format!("{name} is {address}, which"));
+        let detail = format!("{what} is {why}.");
+        Trouble { class: Class::BlockedByPolicy, phase: Phase::Dns, blame: Blame::Policy, detail }.into()
+    };
     let allowed: Vec<IpAddr> = found.iter().copied().filter(|address| policy.allows(*address)).collect();
     if allowed.is_empty() {
-        let address = found.first().map(IpAddr::to_string).unwrap_or_default();
-        let what = name.map_or_else(|| address.clone(), |name| format!("{name} is {address}, which"));
-        return Err(Trouble {
-            class: Class::BlockedByPolicy,
-            phase: Phase::Dns,
-            blame: Blame::Policy,
-            detail: format!("{what} is not an address this probe may check."),
-        }
-        .into());
+        return Err(blocked(found.first(), "not an address this probe may check"));
     }
-    Ok(interleave(&allowed).into_iter().take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, port)).collect())
+    let mut tried: Vec<IpAddr> = interleave(&allowed).into_iter().take(MAX_ADDRESSES).collect();
+    if !policy.allows_this_machine() {
+        tried.retain(|address| !is_own(*address));
+        if tried.is_empty() {
+            return Err(blocked(allowed.first(), "an address of the probe's own machine, which it may not check"));
+        }
+    }
+    Ok(tried.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+}
+
+/// Whether an interface of this machine has the address (T091): the kernel talks to its own addresses from themselves.
+/// Nothing is sent. An address without a route is nobody's.
+fn is_own(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let ask = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    };
+    ask().is_ok_and(|own| own.ip() == address)
 }
 
 /// IPv6 and IPv4 in turn, IPv6 first (RFC 8305), so that one broken family costs one try.

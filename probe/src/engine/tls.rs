@@ -13,6 +13,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 
 use super::EngineError;
 use super::socket::Socket;
+use crate::clock::Clock;
 
 /// What a handshake showed, whether or not it succeeded.
 #[derive(Debug, Default, Clone)]
@@ -36,8 +37,8 @@ pub(super) fn random() -> &'static dyn SecureRandom {
 }
 
 impl TlsSetup {
-    /// Trusts Mozilla's roots and `extra_roots`.
-    pub(super) fn new(extra_roots: &[CertificateDer<'static>]) -> Result<Self, EngineError> {
+    /// Trusts Mozilla's roots and `extra_roots`, at the time `clock` tells.
+    pub(super) fn new(extra_roots: &[CertificateDer<'static>], clock: &Clock) -> Result<Self, EngineError> {
         let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for root in extra_roots {
@@ -46,7 +47,7 @@ impl TlsSetup {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|e| EngineError::Tls(e.to_string()))?;
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()))
             .with_safe_default_protocol_versions()
             .map_err(|e| EngineError::Tls(e.to_string()))?
             .with_webpki_verifier(Arc::clone(&verifier))

@@ -17,7 +17,9 @@ use super::buffers::SmallBuffers;
 use super::classify;
 use super::dial::dial;
 use super::hop::Hop;
-use super::limits::{BUFFER_BYTES, CONNECT_BUDGET, DNS_BUDGET, MAX_HEAD_BYTES, TLS_BUDGET};
+use super::limits::{
+    BUFFER_BYTES, CONNECT_BUDGET, DNS_BUDGET, MAX_BODY_BYTES, MAX_FRAMING_BYTES, MAX_HEAD_BYTES, TLS_BUDGET,
+};
 use super::resolve::resolve;
 use super::socket::Socket;
 use crate::wire::{Failure, Phase};
@@ -71,14 +73,15 @@ impl Connector<()> for Layers {
         hop.record().remote = Some(remote);
         let stream = if details.needs_tls() {
             hop.record().stopwatch.enter(Phase::Tls);
+            let host = hop.host.to_string();
             let Some(name) = hop.server_name.clone() else {
-                return Err(self.fail(classify::bad_server_name(&hop.host.to_string())));
+                return Err(self.fail(classify::bad_server_name(&host)));
             };
             let deadline = hop.deadline.min(Instant::now() + TLS_BUDGET);
             let (result, seen) = self.shared.tls.handshake(stream, name, deadline);
             hop.record().seen = seen.clone();
-            let mut stream =
-                result.map_err(|error| self.fail(classify::handshake(&error, &seen, &hop.host.to_string())))?;
+            let mut stream = result
+                .map_err(|error| self.fail(classify::handshake(&error, &seen, &host, self.shared.clock.now())))?;
             stream.sock.set_deadline(hop.deadline);
             hop.record().tls_version = stream.conn.protocol_version().and_then(|v| v.as_str()).map(tls_name);
             Stream::Tls(Box::new(stream))
@@ -129,10 +132,20 @@ impl Transport for Wire {
             if record.stopwatch.phase() == Phase::Send {
                 record.stopwatch.enter(Phase::Wait);
             }
-            let head = usize::try_from(record.received).unwrap_or(usize::MAX);
-            if !record.head_complete && head > MAX_HEAD_BYTES + BUFFER_BYTES {
-                // Interim answers without end do not fill the buffer, but they are a head all the same.
-                return Err(ureq::Error::LargeResponseHeader(head, MAX_HEAD_BYTES));
+            match record.head_end {
+                None => {
+                    // Interim answers without end do not fill the buffer, but they are a head all the same.
+                    let head = usize::try_from(record.received).unwrap_or(usize::MAX);
+                    if head > MAX_HEAD_BYTES + BUFFER_BYTES {
+                        return Err(ureq::Error::LargeResponseHeader(head, MAX_HEAD_BYTES));
+                    }
+                }
+                Some(head_end) => {
+                    let limit = u64::from(MAX_BODY_BYTES) + MAX_FRAMING_BYTES;
+                    if record.received - head_end > limit {
+                        return Err(ureq::Error::BodyExceedsLimit(limit));
+                    }
+                }
             }
         }
         let buffer = self.buffers.input_append_buf();

@@ -1,5 +1,7 @@
 //! The order: what the hub asks a worker to do.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{UtcMs, WebsiteId};
@@ -17,8 +19,20 @@ pub struct Check {
     pub kind: CheckKind,
     /// Past this instant the check is acknowledged and counted, not run (invariant I8, P6).
     pub deadline_at: UtcMs,
+    /// When it was handed to the queue, by the hub's clock like the two above: `deadline_at` minus this is how long it may
+    /// wait ([`Check::may_wait`]), whatever the clocks of queue and worker say.
+    pub published_at: UtcMs,
     /// What to ask of whom.
     pub target: Target,
+}
+
+impl Check {
+    /// How long it may wait in queues before it is run; zero for an order whose deadline lies before its publication.
+    #[must_use]
+    pub fn may_wait(&self) -> Duration {
+        let ms = self.deadline_at.saturating_sub(self.published_at);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
 }
 
 crate::named! {

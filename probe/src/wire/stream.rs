@@ -177,6 +177,7 @@ mod tests {
             attempt: 0,
             kind: CheckKind::Scheduled,
             deadline_at: 2_000,
+            published_at: 1_000,
             target: Target::get("https://example.com/"),
         }
     }
@@ -194,8 +195,17 @@ mod tests {
     #[test]
     fn unknown_json_fields_are_ignored_and_missing_ones_take_their_default() {
         let json = r#"{"website_id":"00000000-0000-0000-0000-000000000000","slot_at":1000,"attempt":0,
-            "kind":"scheduled","deadline_at":2000,"target":{"url":"https://example.com/","timeout_ms":10000},"new":1}"#;
+            "kind":"scheduled","deadline_at":2000,"published_at":1000,
+            "target":{"url":"https://example.com/","timeout_ms":10000},"new":1}"#;
         assert_eq!(decode_check(entry("1", KIND_CHECK, json)), Ok(check()));
+    }
+
+    #[test]
+    fn how_long_a_check_may_wait_is_on_the_wire() {
+        assert_eq!(check().may_wait(), std::time::Duration::from_secs(1));
+        assert_eq!(Check { published_at: 3_000, ..check() }.may_wait(), std::time::Duration::ZERO);
+        let json = encode(&check(), MAX_CHECK_BYTES).unwrap_or_default().replace("\"published_at\":1000,", "");
+        assert!(matches!(decode_check(entry("1", KIND_CHECK, &json)), Err(WireError::Body(_))), "{json}");
     }
 
     #[test]

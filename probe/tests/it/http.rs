@@ -94,6 +94,27 @@ fn t020_an_endless_chunked_body_is_cut_at_the_cap() {
 }
 
 #[test]
+fn t021_one_byte_chunks_and_trailers_without_end_are_cut_by_what_crosses_the_wire() {
+    for (first, then) in [("", "1\r\nx\r\n"), ("2\r\nhi\r\n0\r\n", "A: b\r\n")] {
+        let server = Server::start(move |_, mut stream| {
+            head(&mut stream);
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{first}");
+            let many = then.repeat(1_000);
+            while stream.write_all(many.as_bytes()).is_ok() {}
+        });
+        let tick = get(server.url("/"));
+        assert_up(&tick);
+        assert!(tick.truncated && tick.body_bytes < 1024 * 1024 / 4, "{tick:?}");
+    }
+    let endless = Server::start(|_, mut stream| {
+        head(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: ");
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    assert_down(&get(endless.url("/")), Class::HttpProtocol);
+}
+
+#[test]
 fn t023_bad_chunk_sizes_are_protocol_errors() {
     for size in ["zz", "ffffffffffffffffff"] {
         let server = Server::answering(format!(

@@ -7,3 +7,4 @@ mod http;
 mod policy;
 mod server;
 mod tls;
+mod worker;

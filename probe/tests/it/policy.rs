@@ -1,8 +1,8 @@
 //! Which addresses are allowed. A table: nothing here connects to any of them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener, UdpSocket};
 
-use probe::engine::{AddressKind, AddressPolicy, Cidr};
+use probe::engine::{AddressKind, AddressPolicy, Cidr, EngineConfig};
 use probe::wire::{Blame, Class, Outcome, Target};
 
 use crate::server::{Server, class, owner, run_with};
@@ -151,4 +151,21 @@ fn t086_a_redirect_into_a_forbidden_place_is_blocked_at_that_hop() {
         assert_eq!((tick.outcome, class(&tick)), (Outcome::Unknown, Some(Class::RedirectBlocked)), "{tick:?}");
         assert_eq!(tick.hops.len(), 2);
     }
+}
+
+#[test]
+fn t091_this_machines_other_addresses_are_as_closed_as_loopback() {
+    // The address other machines know this one by; without a network there is none to test with.
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let Ok(own) = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()) else { return };
+    let Ok(listener) = TcpListener::bind((own.ip(), 0)) else { return };
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let visit = |allowed: &[&str]| {
+        let policy = AddressPolicy::with_allowed(allowed.iter().map(|block| block.parse().unwrap()).collect());
+        run_with(EngineConfig { policy, ..owner() }, Target { timeout_ms: 300, ..Target::get(url.clone()) })
+    };
+    let tick = visit(&["0.0.0.0/0"]);
+    assert_eq!((tick.outcome, class(&tick), tick.remote), (Outcome::Unknown, Some(Class::BlockedByPolicy), None));
+    let tick = visit(&["0.0.0.0/0", "127.0.0.0/8"]);
+    assert_eq!(class(&tick), Some(Class::FirstByteTimeout), "{tick:?}");
 }

@@ -101,6 +101,7 @@ pub(crate) fn check(target: Target) -> Check {
         attempt: 0,
         kind: CheckKind::Scheduled,
         deadline_at: i64::MAX,
+        published_at: 0,
         target,
     }
 }

@@ -3,15 +3,22 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use probe::clock::Clock;
 use probe::engine::EngineConfig;
-use probe::wire::{Class, Target, Tick};
+use probe::wire::{Blame, Class, Outcome, Target, Tick};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
 
-use crate::server::{Server, assert_down, assert_up, head, hold, owner, run_with};
+use crate::server::{Server, assert_down, assert_up, class, head, hold, owner, run_with};
 
-/// Checks a server whose certificate is for `name`, ends in `year`, and comes from an authority that is `trusted`.
+/// Checks a server whose certificate is for `name`, lives from and to these years, and comes from an authority that is
+/// `trusted`.
 fn visit(name: &str, years: (i32, i32), trusted: bool) -> Tick {
+    visit_at(Clock::default(), name, years, trusted)
+}
+
+/// The same, at the time `clock` tells.
+fn visit_at(clock: Clock, name: &str, years: (i32, i32), trusted: bool) -> Tick {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().unwrap();
@@ -37,7 +44,7 @@ fn visit(name: &str, years: (i32, i32), trusted: bool) -> Tick {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     });
     let extra_roots = if trusted { vec![root.der().clone()] } else { Vec::new() };
-    run_with(EngineConfig { extra_roots, ..owner() }, Target::get(format!("https://{}/", server.address)))
+    run_with(EngineConfig { extra_roots, clock, ..owner() }, Target::get(format!("https://{}/", server.address)))
 }
 
 #[test]
@@ -56,6 +63,24 @@ fn t009_expired_and_not_yet_valid_are_told_with_the_date() {
     assert!(tick.failure.unwrap().detail.contains("2021-01-01"));
     assert!(tick.certificate.is_some());
     assert_down(&visit("127.0.0.1", (2089, 2090), true), Class::TlsNotYetValid);
+}
+
+#[test]
+fn t199_certificates_are_judged_by_the_time_that_was_learnt_and_a_clock_that_was_never_set_blames_nobody_else() {
+    let at = |at| {
+        let clock = Clock::default();
+        clock.learn(at);
+        clock
+    };
+    // 2090-01-01.
+    let then = 3_786_912_000_000;
+    assert_up(&visit_at(at(then), "127.0.0.1", (2089, 2099), true));
+    assert_down(&visit_at(at(then), "127.0.0.1", (2020, 2089), true), Class::TlsExpired);
+    let tick = visit_at(at(0), "127.0.0.1", (2020, 2090), true);
+    assert_eq!((tick.outcome, class(&tick)), (Outcome::Unknown, Some(Class::TlsNotYetValid)), "{tick:?}");
+    let failure = tick.failure.unwrap();
+    assert_eq!(failure.blame, Blame::Probe);
+    assert!(failure.detail.contains("1970-01-01"), "{}", failure.detail);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::{Frame, page};
 use crate::clock;
+use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, api::ancestor, login, route::Params};
 use crate::model::FieldErrors;
 
@@ -21,7 +22,7 @@ pub struct SignPage {
 }
 
 impl SignPage {
-    /// Sign-up. `first`: no account exists yet, so this one becomes the owner's.
+    /// Sign-up. `first`: this account becomes the owner's, and the last one that can be made here.
     #[must_use]
     pub fn up(first: bool) -> Self {
         Self::new("Create an account", true, first, true)
@@ -51,8 +52,12 @@ impl SignPage {
     }
 }
 
+/// Whether the account made now becomes the owner's: where anybody may sign up, there is no owner.
 fn is_first(app: &App) -> Result<bool, HttpError> {
-    Ok(login::may_sign_up(app)? && app.wait(app.store.count_accounts()).map_err(login::store)? == 0)
+    Ok(match app.settings.sign_ups {
+        SignUps::First => login::may_sign_up(app)?,
+        SignUps::Open | SignUps::Closed => false,
+    })
 }
 
 /// `GET /signup`; where nobody may sign up, the other form.
@@ -90,6 +95,7 @@ pub fn sign_up(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
     let username = fields.get("username");
     match login::sign_up(app, username, fields.get("password")) {
         Ok(account) => {
+            login::end_previous(app, request)?;
             let session = login::new_session(app, account, clock::now())?;
             Ok(Response::see_other("/").with("set-cookie", &app.login.cookie(&session.token)))
         }
@@ -110,13 +116,19 @@ pub fn sign_in(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
         return ancestor::sign_in(app, request);
     }
     let fields = request.form();
-    match login::sign_in(app, request, fields.get("username"), fields.get("password"))? {
-        Some(session) => Ok(Response::see_other("/").with("set-cookie", &app.login.cookie(&session.token))),
-        None => {
-            let again = SignPage::sign_in(login::may_sign_up(app)?);
-            let again = again.again(fields.get("username"), FieldErrors::default());
-            page(422, &again.notice("Username or password is not right."))
+    let again = |status, notice: String| {
+        let form = SignPage::sign_in(login::may_sign_up(app)?);
+        page(status, &form.again(fields.get("username"), FieldErrors::default()).notice(notice))
+    };
+    match login::sign_in(app, request, fields.get("username"), fields.get("password")) {
+        Ok(Some(session)) => Ok(Response::see_other("/").with("set-cookie", &app.login.cookie(&session.token))),
+        Ok(None) => again(422, "Username or password is not right.".to_owned()),
+        Err(HttpError::TooMany { retry_after_s }) => {
+            let notice = format!("Too many wrong tries. Wait {} min, then try again.", retry_after_s.div_ceil(60));
+            Ok(again(429, notice)?.with("retry-after", &retry_after_s.to_string()))
         }
+        Err(HttpError::Unavailable(why)) => again(503, why.to_owned()),
+        Err(error) => Err(error),
     }
 }
 
@@ -125,8 +137,11 @@ pub fn sign_in(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
 /// # Errors
 /// The database is away.
 pub fn sign_out(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    if let Ok(who) = login::signed_in(app, request) {
-        app.wait(app.store.end_session(who.session)).map_err(login::store)?;
+    match login::signed_in(app, request) {
+        Ok(who) => app.wait(app.store.end_session(who.session)).map_err(login::store)?,
+        Err(HttpError::SignInFirst) => {}
+        // The session lives on: do not say that it has ended.
+        Err(error) => return Err(error),
     }
     Ok(Response::see_other("/signin").with("set-cookie", &app.login.no_cookie()))
 }

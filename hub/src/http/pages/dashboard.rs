@@ -7,6 +7,7 @@ use super::spark::{Spark, spark};
 use super::words::{self, Mark, Share, share, took};
 use super::{Frame, class, etag, page};
 use crate::clock;
+use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{BoardRow, Outcome, RegionState, WebsiteId};
 
@@ -151,11 +152,11 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
             let board = BoardPage::new(&who.account.username, &rows).map_err(anyhow::Error::from)?;
             page(200, &board)
         }
-        Err(HttpError::SignInFirst) => {
-            let open = login::may_sign_up(app)?;
-            let first = open && app.wait(app.store.count_accounts()).map_err(login::store)? == 0;
-            page(200, &LandingPage::new(first, open))
-        }
+        Err(HttpError::SignInFirst) => match (app.settings.sign_ups, login::may_sign_up(app)?) {
+            // A hub that nobody owns yet has one thing to show.
+            (SignUps::First, true) => Ok(Response::see_other("/signup")),
+            (SignUps::First | SignUps::Open | SignUps::Closed, open) => page(200, &LandingPage::new(open)),
+        },
         Err(error) => Err(error),
     }
 }

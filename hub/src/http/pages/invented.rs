@@ -33,7 +33,8 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     let account_id = account("").account_id;
     let website =
         Website { website_id, account_id, settings, paused: false, created_at: NOW - 9_000_000_000, revision: 1 };
-    let known = if verdict == Outcome::Unknown { None } else { Some(NOW + 400_000) };
+    // A website without a look yet waits for its first.
+    let known = if verdict == Outcome::Unknown && !outcomes.is_empty() { None } else { Some(NOW + 400_000) };
     let state = WebsiteState {
         website_id,
         verdict,

@@ -9,14 +9,13 @@ use super::Frame;
 #[template(path = "landing.html", whitespace = "minimize")]
 pub struct LandingPage {
     frame: Frame,
-    first: bool,
     open: bool,
 }
 
 impl LandingPage {
-    /// `first`: no account exists yet. `open`: anybody may sign up.
+    /// `open`: anybody may sign up.
     #[must_use]
-    pub fn new(first: bool, open: bool) -> Self {
-        Self { frame: Frame::narrow("Know when your websites are down", None), first, open }
+    pub fn new(open: bool) -> Self {
+        Self { frame: Frame::narrow("Know when your websites are down", None), open }
     }
 }

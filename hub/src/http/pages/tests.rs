@@ -33,7 +33,7 @@ fn all_pages() -> Vec<(String, String)> {
         let page = WebsitePage::new(HOSTILE, row, &ticks(row), &transitions(row), NOW);
         add(&format!("website-{n}"), page.and_then(|p| p.render()));
     }
-    add("landing", LandingPage::new(true, true).render());
+    add("landing", LandingPage::new(true).render());
     add("signup", SignPage::up(true).again(HOSTILE, errors.clone()).notice(HOSTILE).render());
     add("signin", SignPage::sign_in(true).again(HOSTILE, errors.clone()).render());
     add("new", FormPage::add(HOSTILE, &regions, typed.clone(), errors.clone()).render());

@@ -24,7 +24,7 @@ impl TroublePage {
             403 => ("This is not allowed", message),
             404 => ("Nothing is here", "There is no such page, or it belongs to somebody else."),
             405 => ("This does not work here", message),
-            429 => ("Too many tries", message),
+            429 => ("Not so fast", message),
             503 => ("Not now", message),
             500.. => ("Something went wrong", message),
             ..500 => ("This did not work", message),
@@ -49,7 +49,7 @@ pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
     }
     let message = match error {
         HttpError::TooMany { retry_after_s } => {
-            format!("Wait {} minutes, then try again. Another network is not affected.", retry_after_s.div_ceil(60))
+            format!("Wait {retry_after_s} s, then try again.")
         }
         HttpError::Fields(_)
         | HttpError::BadRequest(_)
@@ -63,5 +63,17 @@ pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
     };
     let username = login::signed_in(app, request).ok().map(|s| s.account.username);
     let view = TroublePage::new(error.status(), &message, username.as_deref());
-    page(error.status(), &view).unwrap_or_else(|_| Response::text(error.status(), message))
+    let answer = page(error.status(), &view).unwrap_or_else(|_| Response::text(error.status(), message));
+    match error {
+        HttpError::TooMany { retry_after_s } => answer.with("retry-after", &retry_after_s.to_string()),
+        HttpError::Fields(_)
+        | HttpError::BadRequest(_)
+        | HttpError::SignInFirst
+        | HttpError::Forbidden(_)
+        | HttpError::NotFound
+        | HttpError::Conflict(_)
+        | HttpError::MediaType(_)
+        | HttpError::Unavailable(_)
+        | HttpError::Internal(_) => answer,
+    }
 }

@@ -3,18 +3,19 @@
 use super::{delete::DeletePage, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::CheckKind;
 
 /// `POST /websites/:id/check`: now, from all its regions.
 ///
 /// # Errors
-/// Not yours, or paused.
+/// Not yours, or asked for a moment ago.
 pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let id = params.website_id()?;
     let found = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
     if !found.ok_or(HttpError::NotFound)?.paused {
-        app.scheduler.check_now(id, CheckKind::Manual);
+        app.scheduler.check_now(id, clock::now()).map_err(|left_ms| HttpError::TooMany {
+            retry_after_s: u32::try_from(left_ms.div_euclid(1_000) + 1).unwrap_or(10),
+        })?;
     }
     Ok(Response::see_other(&format!("/websites/{id}")))
 }

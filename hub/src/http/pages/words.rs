@@ -26,7 +26,8 @@ impl Mark {
         if row.website.paused {
             return Self::Paused;
         }
-        if row.state.verdict == Outcome::Unknown && row.regions.is_empty() {
+        // Only as long as a first look can still be on its way: after that nobody looks (I6).
+        if row.state.verdict == Outcome::Unknown && row.regions.is_empty() && row.state.fresh_until_at.is_some() {
             return Self::Pending;
         }
         row.state.verdict.into()

@@ -90,7 +90,7 @@ fn apply(ticks: &[StoredTick]) -> (Vec<(i64, Outcome)>, WebsiteState, Vec<Region
             changes.extend(change);
         }
         let known = regions.iter().position(|r| r.region_id == tick.region_id);
-        let Some(after) = absorb(known.map(|n| &regions[n]), tick) else { continue };
+        let Some(after) = absorb(known.map(|n| &regions[n]), tick, tick.received_at) else { continue };
         match known {
             Some(n) => regions[n] = after,
             None => regions.push(after),
@@ -117,7 +117,16 @@ fn verdicts_by_table() {
         ("a lucky tick is no recovery (T244)", &["uddud", "uddud", "uuuuu"], &[(0, Up), (1, Down)]),
         ("two good looks are", &["udduu", "udduu", "uuuuu"], &[(0, Up), (1, Down), (3, Up)]),
         ("the probe's own trouble does not count", &["uppp", "uppp", "uuuu"], &[(0, Up)]),
-        ("and all of it is no knowledge", &["up"], &[(0, Up), (1, Unknown)]),
+        ("a good word stands while it is fresh", &["upp"], &[(0, Up)]),
+        ("and all of it is no knowledge", &["upppp"], &[(0, Up), (2, Unknown)]),
+        ("our own trouble never makes another's failing alone an outage", &["uddddddd", "uuuuupuu"], &[(0, Up)]),
+        ("nor does a failing word stand", &["uuudd", "udppp", "uuuuu"], &[(0, Up)]),
+        ("half of the regions end no outage", &["uddddd", "udduuu"], &[(0, Up), (1, Down)]),
+        (
+            "who failed alone and is alone now makes no outage of the time others saw it up",
+            &["udddddddd", "uuuu....."],
+            &[(0, Up), (3, Down)],
+        ),
         ("slow from most regions", &["uuss", "uuss", "uuuu"], &[(0, Up), (2, Degraded)]),
         ("and fast again", &["ussu", "ussu", "uuuu"], &[(0, Up), (1, Degraded), (3, Up)]),
         (
@@ -152,6 +161,24 @@ fn every_order_of_the_same_ticks_ends_alike() {
         })
         .collect();
     assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+}
+
+#[test]
+fn t201_slots_of_a_clock_that_was_set_back_do_not_block_new_ones() {
+    let (_, _, regions) = play(&["uuuu"]);
+    let late = tick("a", 1, 1, 'd');
+    assert_eq!(absorb(Some(&regions[0]), &late, START + 4 * MINUTE), None, "an ordinary late tick");
+    let after = absorb(Some(&regions[0]), &late, START + MINUTE).expect("the known slot has not come yet");
+    assert_eq!((after.slot_at, after.recent.len()), (late.tick.slot_at, 1));
+}
+
+#[test]
+fn an_impossible_time_of_receipt_overflows_nothing() {
+    let mut odd = tick("a", 0, 0, 'u');
+    odd.received_at = i64::MAX;
+    let after = absorb(None, &odd, START).expect("a state");
+    let (state, _) = judge(&website(), &fresh(), &[after], START);
+    assert_eq!(state.fresh_until_at, Some(i64::MAX));
 }
 
 #[test]

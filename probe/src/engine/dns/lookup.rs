@@ -1,16 +1,18 @@
 //! One look-up: A and AAAA together, each server in turn, twice around, late answers still heard.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::DnsError;
 use super::message::{self, Reply, TYPE_A, TYPE_AAAA, TYPE_NS};
-use crate::engine::socket::Socket;
+use super::{DnsError, tcp};
 use crate::wire::IpFamily;
 
 /// How long a family that has answered waits for the other (RFC 8305, resolution delay).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long a family that is said not to exist waits for the other. Some servers say so of a name that has addresses
+/// of the other family only (RFC 4074, 4.2); what hangs on it is not a preference but an outage, hence the longer wait.
+const NXDOMAIN_DELAY: Duration = Duration::from_millis(500);
 /// How long one socket is listened to while others are open.
 const TURN: Duration = Duration::from_millis(20);
 /// How long the servers may take to prove that they know the root.
@@ -30,7 +32,7 @@ impl Question {
     fn decided(&self) -> bool {
         match &self.reply {
             Some(Reply::Addresses(_) | Reply::Nxdomain) => true,
-            Some(Reply::Failed(_) | Reply::Truncated | Reply::Malformed) | None => false,
+            Some(Reply::Failed(_) | Reply::Truncated(_) | Reply::Malformed) | None => false,
         }
     }
 }
@@ -49,7 +51,8 @@ pub(super) struct Lookup<'a> {
     deadline: Instant,
     root_id: Option<u16>,
     root_known: Option<bool>,
-    heard_at: Option<Instant>,
+    /// Until when an answer that could do waits for that of the other family.
+    enough_at: Option<Instant>,
     trouble: Option<String>,
 }
 
@@ -70,7 +73,7 @@ impl<'a> Lookup<'a> {
             deadline,
             root_id: None,
             root_known: None,
-            heard_at: None,
+            enough_at: None,
             trouble: None,
         }
     }
@@ -137,23 +140,35 @@ impl<'a> Lookup<'a> {
     fn listen(&mut self, current: usize, until: Instant) {
         let mut buffer = [0u8; 1500];
         while !self.finished() && !self.servers[current].gave_up && self.servers[current].socket.is_some() {
-            let until = self.heard_at.map_or(until, |at| until.min(at + RESOLUTION_DELAY));
-            let left = until.min(self.deadline).saturating_duration_since(Instant::now());
+            let wait_until = self.enough_at.map_or(until, |at| until.min(at)).min(self.deadline);
+            let left = wait_until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
             let open = self.servers.iter().filter(|s| s.socket.is_some()).count();
-            self.hear(current, if open > 1 { left.min(TURN) } else { left }, &mut buffer);
+            self.hear(current, if open > 1 { left.min(TURN) } else { left }, until, &mut buffer);
             for other in 0..self.servers.len() {
                 if other != current {
-                    self.hear(other, Duration::ZERO, &mut buffer);
+                    self.hear(other, Duration::ZERO, until, &mut buffer);
                 }
             }
         }
     }
 
-    /// Takes one datagram from a server, if there is one within `wait`.
-    fn hear(&mut self, index: usize, wait: Duration, buffer: &mut [u8]) {
+    /// Takes what has come in while nobody listened: a question over TCP takes the turn's time.
+    fn sweep(&mut self) {
+        let mut buffer = [0u8; 1500];
+        for index in 0..self.servers.len() {
+            // Both families and the root.
+            for _ in 0..3 {
+                self.hear(index, Duration::ZERO, Instant::now(), &mut buffer);
+            }
+        }
+    }
+
+    /// Takes one datagram from a server, if there is one within `wait`. A question that it sends on to TCP is done by
+    /// `until`, so that one server without TCP leaves time for the others.
+    fn hear(&mut self, index: usize, wait: Duration, until: Instant, buffer: &mut [u8]) {
         let Some(socket) = &self.servers[index].socket else { return };
         let ready = if wait.is_zero() {
             socket.set_nonblocking(true)
@@ -161,7 +176,7 @@ impl<'a> Lookup<'a> {
             socket.set_nonblocking(false).and_then(|()| socket.set_read_timeout(Some(wait)))
         };
         match ready.and_then(|()| socket.recv(buffer)) {
-            Ok(length) => self.take(index, &buffer[..length]),
+            Ok(length) => self.take(index, until.min(self.deadline), &buffer[..length]),
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(e) => {
                 // Connection refused: nobody listens on port 53 there.
@@ -171,21 +186,32 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    fn take(&mut self, index: usize, datagram: &[u8]) {
+    fn take(&mut self, index: usize, until: Instant, datagram: &[u8]) {
         let address = self.servers[index].address;
         for question in &mut self.questions {
             if question.decided() {
                 continue;
             }
-            let Some(mut reply) = message::reply(datagram, question.id, self.name, question.kind) else { continue };
-            if reply == Reply::Truncated {
-                reply = over_tcp(address, self.name, question, self.deadline);
-            }
-            let good = matches!(&reply, Reply::Addresses(found) if !found.is_empty());
+            let Some(reply) = message::reply(datagram, question.id, self.name, question.kind) else { continue };
+            let reply = match reply {
+                Reply::Truncated(some) => match tcp::ask(address, question.id, self.name, question.kind, until) {
+                    Some(reply) => reply,
+                    // Half a list of addresses is a list of addresses.
+                    None if !some.is_empty() => Reply::Addresses(some),
+                    None => Reply::Truncated(some),
+                },
+                Reply::Addresses(_) | Reply::Nxdomain | Reply::Failed(_) | Reply::Malformed => reply,
+            };
+            let enough = match &reply {
+                Reply::Addresses(found) if !found.is_empty() => Some(RESOLUTION_DELAY),
+                Reply::Nxdomain => Some(NXDOMAIN_DELAY),
+                Reply::Addresses(_) | Reply::Failed(_) | Reply::Truncated(_) | Reply::Malformed => None,
+            };
             question.reply = Some(reply);
             question.open = false;
-            if good {
-                self.heard_at.get_or_insert_with(Instant::now);
+            if let Some(delay) = enough {
+                let at = Instant::now() + delay;
+                self.enough_at = Some(self.enough_at.map_or(at, |before| before.min(at)));
             }
         }
         if let Some(id) = self.root_id
@@ -197,33 +223,36 @@ impl<'a> Lookup<'a> {
     }
 
     fn finished(&self) -> bool {
-        let all = self.questions.iter().all(Question::decided);
-        let gone = self.questions.iter().any(|q| q.reply == Some(Reply::Nxdomain));
-        all || gone || self.heard_at.is_some_and(|at| at.elapsed() >= RESOLUTION_DELAY)
+        self.questions.iter().all(Question::decided) || self.enough_at.is_some_and(|at| Instant::now() >= at)
     }
 
     fn conclude(mut self) -> Result<Vec<IpAddr>, DnsError> {
+        if !self.finished() {
+            self.sweep();
+        }
         let mut found = Vec::new();
         let mut failed = None;
-        let mut malformed = false;
-        let mut silent = false;
+        let (mut gone, mut malformed, mut silent) = (false, false, false);
         for question in &self.questions {
             match &question.reply {
                 Some(Reply::Addresses(addresses)) => found.extend(addresses.iter().copied()),
-                Some(Reply::Nxdomain) => return Err(DnsError::Nxdomain),
+                Some(Reply::Nxdomain) => gone = true,
                 Some(Reply::Failed(rcode)) => failed = Some(*rcode),
-                Some(Reply::Malformed | Reply::Truncated) => malformed = true,
+                Some(Reply::Malformed | Reply::Truncated(_)) => malformed = true,
                 None => silent = true,
             }
         }
         if !found.is_empty() {
             return Ok(found);
         }
+        if gone {
+            return Err(DnsError::Nxdomain);
+        }
         if let Some(rcode) = failed {
             return Err(DnsError::Servfail { rcode, server_works: self.servers_know_the_root() });
         }
         if malformed {
-            return Err(DnsError::Protocol);
+            return Err(DnsError::Protocol { server_works: self.servers_know_the_root() });
         }
         if silent {
             if self.servers.iter().all(|server| server.socket.is_none()) {
@@ -253,7 +282,7 @@ impl<'a> Lookup<'a> {
                 if left.is_zero() {
                     break;
                 }
-                self.hear(index, left, &mut buffer);
+                self.hear(index, left, Instant::now(), &mut buffer);
             }
         }
         self.root_known == Some(true)
@@ -266,23 +295,6 @@ fn open(server: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(server)?;
     Ok(socket)
-}
-
-fn over_tcp(server: SocketAddr, name: &str, question: &Question, deadline: Instant) -> Reply {
-    let ask = || -> io::Result<Vec<u8>> {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let mut socket = Socket::new(TcpStream::connect_timeout(&server, left)?, deadline);
-        let message = message::question(question.id, name, question.kind);
-        let mut framed = u16::try_from(message.len()).unwrap_or(0).to_be_bytes().to_vec();
-        framed.extend(message);
-        socket.write_all(&framed)?;
-        let mut length = [0u8; 2];
-        socket.read_exact(&mut length)?;
-        let mut answer = vec![0u8; usize::from(u16::from_be_bytes(length))];
-        socket.read_exact(&mut answer)?;
-        Ok(answer)
-    };
-    ask().ok().and_then(|answer| message::reply(&answer, question.id, name, question.kind)).unwrap_or(Reply::Truncated)
 }
 
 fn random_id() -> u16 {

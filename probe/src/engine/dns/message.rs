@@ -41,8 +41,8 @@ pub(super) enum Reply {
     Nxdomain,
     /// RCODE other than these.
     Failed(u8),
-    /// Did not fit a datagram: ask again over TCP.
-    Truncated,
+    /// Did not fit a datagram: ask again over TCP. The addresses that did fit.
+    Truncated(Vec<IpAddr>),
     /// Answers our question, but cannot be read.
     Malformed,
 }
@@ -67,14 +67,24 @@ pub(super) fn reply(message: &[u8], id: u16, name: &str, kind: u16) -> Option<Re
     if questions != 1 || reader.name()? != name || reader.u16()? != kind || reader.u16()? != CLASS_IN {
         return None;
     }
-    if flags & 0x0200 != 0 {
-        return Some(Reply::Truncated);
-    }
-    match rcode {
-        0 => Some(reader.addresses(answers, name, kind).map_or(Reply::Malformed, Reply::Addresses)),
-        3 => Some(Reply::Nxdomain),
-        other => Some(Reply::Failed(other)),
-    }
+    let truncated = flags & 0x0200 != 0;
+    Some(match (rcode, truncated) {
+        (0, _) => match reader.addresses(answers, name, kind) {
+            (found, _) if truncated => Reply::Truncated(found),
+            (found, true) => Reply::Addresses(found),
+            (_, false) => Reply::Malformed,
+        },
+        (_, true) => Reply::Truncated(Vec::new()),
+        (3, false) => Reply::Nxdomain,
+        (other, false) => Reply::Failed(other),
+    })
+}
+
+/// A record of an answer, as far as it matters here: with its owner.
+enum Record {
+    Alias(String, String),
+    Address(String, IpAddr),
+    Other,
 }
 
 struct Reader<'a> {
@@ -138,31 +148,48 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
-    /// Addresses of `name`, aliases followed. `None` when the section cannot be read.
-    fn addresses(&mut self, answers: u16, name: &str, kind: u16) -> Option<Vec<IpAddr>> {
+    /// One record. `None` when it cannot be read.
+    fn record(&mut self, kind: u16) -> Option<Record> {
+        let owner = self.name()?;
+        let record = self.u16()?;
+        let class = self.u16()?;
+        self.skip(4)?;
+        let length = usize::from(self.u16()?);
+        let start = self.at;
+        let data = self.take(length)?;
+        let (class_in, end) = (class == CLASS_IN, self.at);
+        if class_in && record == TYPE_CNAME {
+            // The alias may point into what came before its own data.
+            self.at = start;
+            let alias = self.name()?;
+            self.at = end;
+            return Some(Record::Alias(owner, alias));
+        }
+        if !class_in || record != kind {
+            return Some(Record::Other);
+        }
+        match record {
+            TYPE_A => Some(Record::Address(owner, Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?).into())),
+            TYPE_AAAA => Some(Record::Address(owner, Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).into())),
+            _ => Some(Record::Other),
+        }
+    }
+
+    /// Addresses of `name`, aliases followed, and whether the whole section could be read.
+    fn addresses(&mut self, answers: u16, name: &str, kind: u16) -> (Vec<IpAddr>, bool) {
         let mut aliases: Vec<(String, String)> = Vec::new();
         let mut found: Vec<(String, IpAddr)> = Vec::new();
+        let mut complete = true;
         for _ in 0..answers {
-            let owner = self.name()?;
-            let record = self.u16()?;
-            let class = self.u16()?;
-            self.skip(4)?;
-            let length = usize::from(self.u16()?);
-            let end = self.at + length;
-            if class == CLASS_IN && record == TYPE_CNAME {
-                aliases.push((owner, self.name()?));
-            } else if class == CLASS_IN && record == kind {
-                let data = self.message.get(self.at..end)?;
-                if record == TYPE_A {
-                    found.push((owner, Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?).into()));
-                } else if record == TYPE_AAAA {
-                    found.push((owner, Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).into()));
+            match self.record(kind) {
+                Some(Record::Alias(owner, alias)) => aliases.push((owner, alias)),
+                Some(Record::Address(owner, address)) => found.push((owner, address)),
+                Some(Record::Other) => {}
+                None => {
+                    complete = false;
+                    break;
                 }
             }
-            if end > self.message.len() {
-                return None;
-            }
-            self.at = end;
         }
         let mut wanted = name.to_owned();
         for _ in 0..MAX_ALIASES {
@@ -171,14 +198,15 @@ impl<'a> Reader<'a> {
                 None => break,
             }
         }
-        Some(found.into_iter().filter(|(owner, _)| *owner == wanted).map(|(_, address)| address).collect())
+        let of_name = found.into_iter().filter(|(owner, _)| *owner == wanted).map(|(_, address)| address).collect();
+        (of_name, complete)
     }
 }
 
 /// Whether a datagram that answers `id` came from a server that is in touch with the world: it knows the root.
 pub(super) fn knows_root(message: &[u8], id: u16) -> Option<bool> {
     reply(message, id, "", TYPE_NS)
-        .map(|reply| matches!(reply, Reply::Addresses(_) | Reply::Truncated | Reply::Malformed))
+        .map(|reply| matches!(reply, Reply::Addresses(_) | Reply::Truncated(_) | Reply::Malformed))
 }
 
 #[cfg(test)]
@@ -203,6 +231,18 @@ mod tests {
         message[7] = 1;
         let at = u8::try_from(message.len()).unwrap();
         message.extend([0xc0, at, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4]);
+        assert_eq!(reply(&message, 7, "a", TYPE_A), Some(Reply::Malformed));
+    }
+
+    #[test]
+    fn a_truncated_reply_gives_the_addresses_that_are_whole() {
+        let mut message = question(7, "a", TYPE_A);
+        message[2] |= 0x82;
+        message[7] = 2;
+        message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4, 0xc0, 12, 0, 1]);
+        let whole = vec![IpAddr::from([1, 2, 3, 4])];
+        assert_eq!(reply(&message, 7, "a", TYPE_A), Some(Reply::Truncated(whole)));
+        message[2] &= !2;
         assert_eq!(reply(&message, 7, "a", TYPE_A), Some(Reply::Malformed));
     }
 

@@ -4,6 +4,7 @@
 mod lookup;
 mod message;
 mod system;
+mod tcp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
@@ -25,8 +26,8 @@ pub(super) enum DnsError {
     Timeout { server_works: bool },
     /// No server could be asked at all.
     Unavailable { reason: String },
-    /// An answer that cannot be read.
-    Protocol,
+    /// An answer that cannot be read, or not be had in full. `server_works` as above.
+    Protocol { server_works: bool },
 }
 
 /// The resolver. Holds no sockets and no threads.

@@ -1,0 +1,255 @@
+//! One complete request, checked and written anew for tiny_http over a UNIX socket, and its answer back. tiny_http never
+//! sees a byte from outside: one anonymous request would end the process (CASES 2.1).
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use hyper_util::rt::TokioIo;
+use probe::engine::Cidr;
+use tokio::net::UnixStream;
+
+use super::front::Front;
+
+const TARGET_BYTES: usize = 2 * 1024;
+const BODY_BYTES: usize = 64 * 1024;
+const ANSWER_BYTES: usize = 2 * 1024 * 1024;
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// What is answered to: also the value of `Allow` where something else was asked for.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+
+/// Who asks: the connection's peer, or, when that is a proxy we trust, whom it names. Of a chain of proxies the last
+/// address that is not a trusted proxy counts; what stands before it could be written by anybody.
+fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Cidr]) -> IpAddr {
+    let is_proxy = |address: IpAddr| proxies.iter().any(|p| p.contains(address));
+    let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let chain: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut client = peer;
+    for text in chain.into_iter().rev() {
+        if !is_proxy(client) {
+            break;
+        }
+        let Ok(address) = text.parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+    }
+    client
+}
+
+fn plain(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(status.canonical_reason().unwrap_or("").to_owned() + "\n"));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    // What follows a refused request on the connection is not to be trusted.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    }
+    response
+}
+
+/// The answer to a request, headers of every answer included.
+pub(super) async fn answer(front: &Front, peer: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let is_head = request.method() == Method::HEAD;
+    let request_id = uuid::Uuid::now_v7().simple().to_string();
+    let mut response = match relay(front, peer, &request_id, request).await {
+        Ok(response) => response,
+        Err(status) => plain(status),
+    };
+    if is_head {
+        let length = http_body_util::BodyExt::boxed(response.body().clone());
+        let size = hyper::body::Body::size_hint(&length).exact().unwrap_or(0);
+        *response.body_mut() = Full::default();
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
+    secure(response.headers_mut(), front.is_https);
+    response
+}
+
+/// Headers of every answer, errors included (T144).
+fn secure(headers: &mut hyper::HeaderMap, is_https: bool) {
+    let fixed = [
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        // Not no-referrer: with it browsers send `Origin: null` with our own forms, and the forgery check needs it.
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("x-frame-options", "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if is_https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+async fn relay(
+    front: &Front,
+    peer: IpAddr,
+    request_id: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, StatusCode> {
+    let (head, body) = request.into_parts();
+    check(&head)?;
+    let collected = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, BODY_BYTES).collect()).await;
+    let body = match collected {
+        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST),
+        Ok(Ok(body)) => body.to_bytes(),
+    };
+    let method = if head.method == Method::HEAD { Method::GET } else { head.method.clone() };
+    let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
+    let mut clean = Request::builder().method(method).uri(target);
+    for (name, value) in &head.headers {
+        let name_text = name.as_str();
+        let is_ours = name_text.starts_with("x-betteruptime-");
+        let is_framing = matches!(
+            name_text,
+            "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+                | "content-length"
+                | "expect"
+        );
+        if is_ours || is_framing {
+            continue;
+        }
+        // tiny_http reads ASCII only. Other applications of the same host may have set cookies of any bytes: those are
+        // left out, ours stay.
+        if value.to_str().is_ok() {
+            clean = clean.header(name, value);
+        } else if name == header::COOKIE {
+            let pairs = value.as_bytes().split(|b| *b == b';').filter(|pair| pair.is_ascii());
+            clean = clean.header(name, pairs.collect::<Vec<_>>().join(&b';'));
+        }
+    }
+    let client = client(peer, &head.headers, &front.proxies);
+    let clean = clean
+        .header("x-betteruptime-client", client.to_string())
+        .header("x-betteruptime-request", request_id)
+        .header(header::CONNECTION, "close")
+        .header(header::CONTENT_LENGTH, body.len())
+        .body(Full::new(body))
+        .map_err(|_| StatusCode::BAD_REQUEST)?;
+    let wait = tokio::time::timeout(Duration::from_secs(5), front.at_once.acquire());
+    let Ok(Ok(_turn)) = wait.await else { return Err(StatusCode::SERVICE_UNAVAILABLE) };
+    match tokio::time::timeout(ANSWER_DEADLINE, forward(&front.socket, clean)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => {
+            tracing::error!(request.id = request_id, error = format!("{error:#}"), "The application gave no answer.");
+            Err(StatusCode::BAD_GATEWAY)
+        }
+        Err(_) => Err(StatusCode::GATEWAY_TIMEOUT),
+    }
+}
+
+/// What hyper lets through and we do not.
+fn check(head: &hyper::http::request::Parts) -> Result<(), StatusCode> {
+    let headers = &head.headers;
+    let is_known =
+        matches!(head.method, Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+    if !is_known {
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    if head.version != Version::HTTP_11 && head.version != Version::HTTP_10 {
+        return Err(StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+    }
+    let target = head.uri.path_and_query().map_or("", |t| t.as_str());
+    if target.len() > TARGET_BYTES {
+        return Err(StatusCode::URI_TOO_LONG);
+    }
+    if !target.starts_with('/') || !target.is_ascii() || head.uri.authority().is_some() {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let count = |name: HeaderName| headers.get_all(name).iter().count();
+    if count(header::HOST) != 1 && head.version == Version::HTTP_11 {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
+    if both || count(header::CONTENT_LENGTH) > 1 || count(header::TRANSFER_ENCODING) > 1 {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let length = headers.get(header::CONTENT_LENGTH).map(|v| v.to_str().unwrap_or("").parse::<usize>());
+    match length {
+        Some(Ok(length)) if length > BODY_BYTES => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Some(Err(_)) => return Err(StatusCode::BAD_REQUEST),
+        Some(Ok(_)) | None => {}
+    }
+    match headers.get(header::EXPECT).map(HeaderValue::as_bytes) {
+        None => Ok(()),
+        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(()),
+        Some(_) => Err(StatusCode::EXPECTATION_FAILED),
+    }
+}
+
+async fn forward(socket: &Path, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Full<Bytes>>> {
+    let stream = UnixStream::connect(socket).await.context("its socket does not answer")?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        let _ = connection.await; // ends with the request
+    });
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES).collect().await;
+    let body = body.map_err(|e| anyhow::anyhow!("its answer is over 2 MiB or broke off: {e}"))?.to_bytes();
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = head.status;
+    for (name, value) in &head.headers {
+        let is_framing = [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::SERVER];
+        if !is_framing.contains(name) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    Ok(response)
+}
+
+/// Whether the application answers.
+pub(super) async fn is_alive(socket: &Path) -> bool {
+    match Request::get("/healthz").header(header::HOST, "self").body(Full::default()) {
+        Ok(request) => forward(socket, request).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_who_the_client_is() {
+        let proxies: Vec<Cidr> = ["10.0.0.0/8", "127.0.0.1/32"].iter().map(|p| p.parse().unwrap()).collect();
+        let named = |value: &str| {
+            HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_str(value).unwrap())])
+        };
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (peer, value, expected) in [
+            ("203.0.113.9", "1.2.3.4", "203.0.113.9"),
+            ("127.0.0.1", "1.2.3.4", "1.2.3.4"),
+            ("127.0.0.1", "6.6.6.6, 1.2.3.4", "1.2.3.4"),
+            ("127.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.7", "1.2.3.4"),
+            ("127.0.0.1", "unknown", "127.0.0.1"),
+            ("127.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
+        ] {
+            assert_eq!(client(ip(peer), &named(value), &proxies), ip(expected), "{peer} {value}");
+        }
+        assert_eq!(client(ip("127.0.0.1"), &named("1.2.3.4"), &[]), ip("127.0.0.1"));
+    }
+}

@@ -1,0 +1,39 @@
+//! What is looked after now and then: verdicts that ran out, done checks, partitions.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::queue::Queue;
+use crate::store::Store;
+
+const EVERY: Duration = Duration::from_secs(5);
+/// Turns between two looks at the partitions: an hour.
+const PARTITIONS_EVERY: u32 = 720;
+
+/// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every hour: partitions.
+pub(super) async fn run(store: Store, queue: Queue, mut stopping: watch::Receiver<bool>) {
+    let mut turn = 0_u32;
+    while !*stopping.borrow() {
+        match store.expire_verdicts(clock::now()).await {
+            Ok(changes) if !changes.is_empty() => {
+                tracing::warn!(websites = changes.len(), "No region reports on some websites; they are unknown now.");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "Stale verdicts could not be looked for."),
+        }
+        if turn.is_multiple_of(PARTITIONS_EVERY)
+            && let Err(error) = store.ensure_partitions(clock::now()).await
+        {
+            tracing::warn!(%error, "Partitions could not be made.");
+        }
+        let regions = store.regions().await.unwrap_or_default();
+        let regions: Vec<_> = regions.into_iter().map(|r| r.region_id).collect();
+        if let Err(error) = queue.tidy(&regions).await {
+            tracing::debug!(%error, "Done checks could not be trimmed.");
+        }
+        turn = turn.wrapping_add(1);
+        let _ = tokio::time::timeout(EVERY, stopping.changed()).await;
+    }
+}

@@ -1,0 +1,181 @@
+//! Redis streams (DESIGN 5, CASES 6.2). Commands of 7.0 only. Reading blocks and has a connection of its own; redis-rs
+//! ends every command after 500 ms unless told otherwise, and what it read is then lost to the caller (CASES 2.3).
+
+mod reports;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex as StdMutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use probe::wire::{self, Check, KIND_CHECK, MAX_CHECK_BYTES, RegionId};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisResult, Value};
+use tokio::sync::Mutex;
+
+use super::QueueError;
+use crate::clock;
+
+const GROUP: &str = "hub";
+const BLOCK: Duration = Duration::from_secs(2);
+const BATCH: usize = 500;
+
+pub struct RedisQueue {
+    client: Client,
+    consumer: String,
+    writing: Mutex<Option<MultiplexedConnection>>,
+    reading: Mutex<Reading>,
+    /// Tick streams known, whose group exists.
+    streams: StdMutex<BTreeSet<String>>,
+    /// Redis' clock minus the hub's, learnt from the ids Redis gives to checks.
+    clock_offset_ms: AtomicI64,
+}
+
+struct Reading {
+    connection: Option<MultiplexedConnection>,
+    own_first: bool,
+    claim_at: Instant,
+    discover_at: Instant,
+}
+
+impl RedisQueue {
+    pub(super) fn new(url: &str, consumer: &str) -> Result<Self, QueueError> {
+        Ok(Self {
+            client: Client::open(url)?,
+            consumer: consumer.to_owned(),
+            writing: Mutex::new(None),
+            reading: Mutex::new(Reading::new()),
+            streams: StdMutex::default(),
+            clock_offset_ms: AtomicI64::new(0),
+        })
+    }
+
+    async fn connect(&self, wait: Duration) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(wait))
+            .set_connection_timeout(Some(Duration::from_secs(4)));
+        self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+
+    /// The connection for writes, taken out of its slot; anew after an error.
+    async fn writer(&self) -> RedisResult<MultiplexedConnection> {
+        let mut slot = self.writing.lock().await;
+        if let Some(connection) = &*slot {
+            return Ok(connection.clone());
+        }
+        let connection = self.connect(Duration::from_secs(4)).await?;
+        *slot = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// A refusal is an answer, and the connection is fine; anything else ends it.
+    async fn settle<T>(&self, result: RedisResult<T>) -> RedisResult<T> {
+        if result.as_ref().err().is_some_and(|e| !is_answer(e)) {
+            *self.writing.lock().await = None;
+        }
+        result
+    }
+
+    async fn command<T: redis::FromRedisValue>(&self, pipe: &redis::Pipeline) -> RedisResult<T> {
+        let mut connection = self.writer().await?;
+        self.settle(pipe.query_async(&mut connection).await).await
+    }
+
+    async fn one<T: redis::FromRedisValue>(&self, command: redis::Cmd) -> RedisResult<T> {
+        let mut connection = self.writer().await?;
+        self.settle(command.query_async(&mut connection).await).await
+    }
+
+    pub(super) async fn publish(&self, region: &RegionId, checks: &mut Vec<Check>) -> Result<(), QueueError> {
+        let key = wire::check_key(region);
+        while !checks.is_empty() {
+            let count = checks.len().min(BATCH);
+            let mut pipe = redis::pipe();
+            for check in &checks[..count] {
+                let body = wire::encode(check, MAX_CHECK_BYTES)?;
+                pipe.cmd("XADD").arg(&key).arg("*");
+                pipe.arg(wire::VERSION_FIELD).arg(wire::VERSION).arg(wire::KIND_FIELD).arg(KIND_CHECK);
+                pipe.arg(wire::BODY_FIELD).arg(body);
+            }
+            let ids: Vec<String> = self.command(&pipe).await?;
+            if let Some(at) = ids.last().and_then(|id| id_ms(id)) {
+                self.clock_offset_ms.store(at.saturating_sub(clock::now()), Ordering::Relaxed);
+            }
+            checks.drain(..count);
+        }
+        Ok(())
+    }
+
+    async fn create_group(&self, key: &str, group: &str) -> RedisResult<()> {
+        let mut command = redis::cmd("XGROUP");
+        command.arg("CREATE").arg(key).arg(group).arg("0").arg("MKSTREAM");
+        match self.one::<Value>(command).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn ensure_region(&self, region: &RegionId) -> Result<(), QueueError> {
+        Ok(self.create_group(&wire::check_key(region), region.as_str()).await?)
+    }
+
+    pub(super) async fn waiting(&self, region: &RegionId) -> Result<u64, QueueError> {
+        let mut command = redis::cmd("XINFO");
+        command.arg("GROUPS").arg(wire::check_key(region));
+        let groups: Vec<std::collections::HashMap<String, Value>> = self.one(command).await?;
+        let number = |value: Option<&Value>| match value {
+            Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
+            Some(_) | None => 0,
+        };
+        Ok(groups.iter().map(|g| number(g.get("pending")) + number(g.get("lag"))).max().unwrap_or(0))
+    }
+
+    /// Deletes checks that are done: everything older than the oldest one still pending, or, when none is, than the
+    /// last one delivered. Work that nobody has read yet is never touched.
+    pub(super) async fn tidy(&self, regions: &[RegionId]) -> Result<(), QueueError> {
+        for region in regions {
+            match self.trim(region).await {
+                Ok(()) => {}
+                // A region that has retired, or that Redis has forgotten: the others are trimmed all the same.
+                Err(error) if error.code() == Some("NOGROUP") => {}
+                Err(error) if is_answer(&error) => {
+                    tracing::warn!(%region, %error, "Done checks could not be trimmed.");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn trim(&self, region: &RegionId) -> RedisResult<()> {
+        let key = wire::check_key(region);
+        let mut command = redis::cmd("XPENDING");
+        command.arg(&key).arg(region.as_str());
+        let (count, oldest, _, _): (u64, Option<String>, Value, Value) = self.one(command).await?;
+        let keep_from = if count > 0 { oldest } else { self.last_delivered(&key, region).await? };
+        let Some(keep_from) = keep_from else { return Ok(()) };
+        let mut command = redis::cmd("XTRIM");
+        command.arg(&key).arg("MINID").arg(keep_from);
+        self.one::<Value>(command).await.map(|_| ())
+    }
+
+    async fn last_delivered(&self, key: &str, region: &RegionId) -> RedisResult<Option<String>> {
+        let mut command = redis::cmd("XINFO");
+        command.arg("GROUPS").arg(key);
+        let groups: Vec<std::collections::HashMap<String, Value>> = self.one(command).await?;
+        let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
+        let ours = groups.iter().find(|g| g.get("name").and_then(text).as_deref() == Some(region.as_str()));
+        Ok(ours.and_then(|g| g.get("last-delivered-id")).and_then(text))
+    }
+}
+
+/// Redis said no; the connection is fine.
+fn is_answer(error: &redis::RedisError) -> bool {
+    !(error.is_io_error() || error.is_connection_dropped() || error.is_timeout())
+}
+
+/// The instant in an entry's id, by Redis' clock; or what a worker wrote there.
+fn id_ms(id: &str) -> Option<i64> {
+    id.split('-').next()?.parse().ok()
+}

@@ -1,0 +1,85 @@
+//! What the rest of the hub asks of the scheduler, done at once.
+
+use super::Schedule;
+use super::handle::Command;
+use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
+
+impl Schedule {
+    pub(super) async fn obey(&mut self, command: Command, now: UtcMs) {
+        match command {
+            Command::Changed(id) => self.changed(id, now).await,
+            Command::CheckNow(id, kind) => {
+                self.check_all(id, kind, now);
+            }
+            Command::Confirm(confirm) if confirm.delay_ms > 0 => self.later.push((now + confirm.delay_ms, confirm)),
+            Command::Confirm(confirm) => self.publish_confirm(confirm, now),
+            Command::RegionAlive(region, at) => self.region_alive(&region, at, now).await,
+        }
+        self.publisher.flush(now).await;
+    }
+
+    /// Reads a website's row again: added, edited, paused, resumed or deleted.
+    pub(super) async fn changed(&mut self, id: WebsiteId, now: UtcMs) {
+        match self.store.scheduled_website(id).await {
+            Ok(Some(website)) => {
+                let is_news = self.plan.website(id).is_none_or(|w| w.revision < website.revision);
+                self.plan.put(website, self.plan_from(now));
+                if is_news {
+                    self.look_first(id, now);
+                }
+            }
+            Ok(None) => {
+                self.plan.remove(id);
+                self.unlooked.remove(&id);
+            }
+            Err(error) => {
+                tracing::warn!(website.id = %id, %error, "A change could not be read; trying again.");
+                self.unread.insert(id);
+            }
+        }
+    }
+
+    /// The look at once, from every region that lives; without any it waits for the first one.
+    pub(super) fn look_first(&mut self, id: WebsiteId, now: UtcMs) {
+        if self.check_all(id, CheckKind::First, now) == 0 && self.plan.website(id).is_some() {
+            self.unlooked.insert(id);
+        }
+    }
+
+    /// Returns how many regions were asked.
+    fn check_all(&mut self, id: WebsiteId, kind: CheckKind, now: UtcMs) -> usize {
+        let Some(website) = self.plan.website(id).cloned() else { return 0 };
+        let mut regions = self.plan.live_regions(now);
+        regions.retain(|region| website.settings.watches_from(region));
+        let asked = regions.len();
+        for region in regions {
+            self.publisher.add(&website, region, now, 0, kind);
+        }
+        asked
+    }
+
+    pub(super) async fn region_alive(&mut self, region: &RegionId, at: UtcMs, now: UtcMs) {
+        let was_live = self.plan.is_live(region, now);
+        let is_new = self.plan.region_alive(region, at, self.plan_from(now));
+        if is_new || !was_live {
+            tracing::info!(%region, "A region reports.");
+        }
+        // With every sign of life: a Redis that lost its data lost the group too, and a worker waits for it.
+        self.publisher.open(region).await;
+        let plan = &self.plan;
+        let waits = |id: &WebsiteId| plan.website(*id).is_none_or(|w| w.settings.watches_from(region));
+        let ready: Vec<WebsiteId> = self.unlooked.extract_if(waits).collect();
+        for id in ready {
+            self.look_first(id, now);
+        }
+    }
+
+    pub(super) fn publish_confirm(&mut self, confirm: Confirm, now: UtcMs) {
+        let Some(website) = self.plan.website(confirm.website_id).cloned() else { return };
+        for region in confirm.regions {
+            if self.plan.is_live(&region, now) {
+                self.publisher.add(&website, region, confirm.slot_at, confirm.attempt, CheckKind::Confirm);
+            }
+        }
+    }
+}

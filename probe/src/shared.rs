@@ -1,0 +1,109 @@
+//! What the reader, the checks and the reporter of a worker share.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::{Client, Connection};
+
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::entry;
+use crate::stop::Stop;
+use crate::wire::{self, Heartbeat, RegionId, UtcMs, WorkerId};
+
+/// For the TCP handshake with one address of Redis, and for each command of setting up.
+const CONNECT: Duration = Duration::from_secs(4);
+/// A clock further off is worth a line (T198).
+const SKEW_WARNING_MS: u64 = 2_000;
+
+pub(crate) struct Shared {
+    client: Client,
+    pub region: RegionId,
+    pub worker: WorkerId,
+    pub check_key: String,
+    pub tick_key: String,
+    pub counters: Counters,
+    /// Redis' clock, once that is known: entry ids are in it, and the age of a check is told by it.
+    pub clock: Clock,
+    pub stop: Stop,
+    concurrency: u16,
+    started_at: UtcMs,
+    running: Mutex<HashSet<String>>,
+    skewed: AtomicBool,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub checks: AtomicU64,
+    pub expired: AtomicU64,
+    pub refused: AtomicU64,
+    pub dropped: AtomicU64,
+    pub lost: AtomicU64,
+    pub buffered: AtomicU32,
+}
+
+impl Shared {
+    /// # Errors
+    /// `REDIS_URL` is not one.
+    pub(crate) fn new(config: &Config, clock: Clock) -> redis::RedisResult<Self> {
+        Ok(Self {
+            client: Client::open(config.redis_url.expose())?,
+            region: config.region.clone(),
+            worker: config.worker.clone(),
+            check_key: wire::check_key(&config.region),
+            tick_key: wire::tick_key(&config.region, &config.worker),
+            counters: Counters::default(),
+            clock,
+            stop: Stop::default(),
+            concurrency: config.concurrency,
+            started_at: clock::wall(),
+            running: Mutex::default(),
+            skewed: AtomicBool::new(false),
+        })
+    }
+
+    /// Entries read and not yet acknowledged.
+    pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection of one's own, on which a command may take `wait`. All of it within the time a stop leaves.
+    pub(crate) fn connect(&self, wait: Duration) -> redis::RedisResult<Connection> {
+        let connection = self.client.get_connection_with_timeout(self.stop.bound(CONNECT))?;
+        let wait = Some(self.stop.bound(wait));
+        connection.set_read_timeout(wait)?;
+        connection.set_write_timeout(wait)?;
+        Ok(connection)
+    }
+
+    /// Learns the time from an entry id that Redis just made.
+    pub(crate) fn note_redis_time(&self, id: &str) {
+        let Some(at) = entry::made_at(id) else { return };
+        self.clock.learn(at);
+        let behind = at.saturating_sub(clock::wall());
+        let skewed = behind.unsigned_abs() > SKEW_WARNING_MS;
+        if !self.skewed.swap(skewed, Ordering::Relaxed) && skewed {
+            log::warn!("This machine's clock is {behind} ms behind that of Redis, which counts; set it.");
+        }
+    }
+
+    pub(crate) fn heartbeat(&self, stopping: bool) -> Heartbeat {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Heartbeat {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at,
+            sent_at: clock::wall(),
+            concurrency: self.concurrency,
+            in_flight: u16::try_from(self.in_flight().len()).unwrap_or(u16::MAX),
+            checks: count(&self.counters.checks),
+            expired: count(&self.counters.expired),
+            refused: count(&self.counters.refused),
+            buffered: self.counters.buffered.load(Ordering::Relaxed),
+            dropped: count(&self.counters.dropped),
+            lost: count(&self.counters.lost),
+            stopping,
+        }
+    }
+}
