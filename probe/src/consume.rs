@@ -221,12 +221,13 @@ enum Turn {
 }
 
 fn turn(check: &Check, age: Duration, round: Round) -> Turn {
+    let Some(may_wait) = check.may_wait().checked_sub(age) else { return Turn::Expired };
+    // It was given away at least the idle time ago; when exactly, nobody tells.
     let given_up = Duration::from_millis(u64::from(check.target.timeout_ms)) + CLAIM_GRACE;
+    let left = given_up.saturating_sub(entry::CLAIM_IDLE);
     match round {
-        Round::Claimed if age <= given_up => Turn::Later(given_up - age + Duration::from_millis(1)),
-        Round::New | Round::Own | Round::Claimed => {
-            check.may_wait().checked_sub(age).map_or(Turn::Expired, |may_wait| Turn::Now { may_wait })
-        }
+        Round::Claimed if !left.is_zero() => Turn::Later(left),
+        Round::New | Round::Own | Round::Claimed => Turn::Now { may_wait },
     }
 }
 
@@ -252,9 +253,9 @@ mod tests {
             (10_000, 100, Round::Own, Turn::Now { may_wait: s(20) }),
             (10_000, 121, Round::New, Turn::Expired),
             (10_000, 31, Round::Claimed, Turn::Now { may_wait: s(89) }),
-            (60_000, 31, Round::Claimed, Turn::Later(Duration::from_millis(34_001))),
+            (60_000, 31, Round::Claimed, Turn::Later(s(35))),
             (60_000, 31, Round::Own, Turn::Now { may_wait: s(89) }),
-            (60_000, 66, Round::Claimed, Turn::Now { may_wait: s(54) }),
+            (60_000, 66, Round::Claimed, Turn::Later(s(35))),
             (60_000, 121, Round::Claimed, Turn::Expired),
         ] {
             assert_eq!(turn(&check(timeout_ms), s(age), round), expected, "{timeout_ms} {age}");

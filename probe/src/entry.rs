@@ -10,7 +10,7 @@ use crate::wire::UtcMs;
 /// How long Redis may keep a reader waiting; also bounds how long a stop takes.
 pub(crate) const BLOCK: Duration = Duration::from_secs(2);
 /// P6.
-const CLAIM_IDLE_MS: u32 = 30_000;
+pub(crate) const CLAIM_IDLE: Duration = Duration::from_secs(30);
 /// Entries claimed at once.
 const CLAIM_COUNT: usize = 10;
 /// Where a history or a round of claims begins, and what Redis says when the latter is through.
@@ -74,7 +74,7 @@ pub(crate) fn claim(shared: &Shared, connection: &mut Connection, count: usize, 
         .arg(&shared.check_key)
         .arg(shared.region.as_str())
         .arg(shared.worker.as_str())
-        .arg(CLAIM_IDLE_MS)
+        .arg(CLAIM_IDLE.as_millis() as u64)
         .arg(from)
         .arg("COUNT")
         .arg(count.min(CLAIM_COUNT))

@@ -29,14 +29,16 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// address that is not a trusted proxy counts; what stands before it could be written by anybody.
 fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Cidr]) -> IpAddr {
     let is_proxy = |address: IpAddr| proxies.iter().any(|p| p.contains(address));
-    let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let chain: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let named = headers.get_all("x-forwarded-for").iter();
+    // Each part by itself: what a client put in front must not hide what the proxy added.
+    let chain: Vec<&[u8]> = named.flat_map(|value| value.as_bytes().split(|b| *b == b',')).collect();
     let mut client = peer;
-    for text in chain.into_iter().rev() {
+    for part in chain.into_iter().rev() {
         if !is_proxy(client) {
             break;
         }
-        let Ok(address) = text.parse::<IpAddr>() else { break };
+        let address = std::str::from_utf8(part).ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
+        let Some(address) = address else { break };
         client = address.to_canonical();
     }
     client
@@ -246,6 +248,7 @@ mod tests {
             ("127.0.0.1", "6.6.6.6, 1.2.3.4", "1.2.3.4"),
             ("127.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.7", "1.2.3.4"),
             ("127.0.0.1", "unknown", "127.0.0.1"),
+            ("127.0.0.1", "\u{e9}, 1.2.3.4", "1.2.3.4"),
             ("127.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
         ] {
             assert_eq!(client(ip(peer), &named(value), &proxies), ip(expected), "{peer} {value}");

@@ -162,8 +162,8 @@ pub fn judge(
         // Not enough looks yet, or not enough good ones: what held before holds.
         (1, [_]) => before.verdict,
         (_, down) if down.len() >= 2 && 2 * down.len() > reporting => Outcome::Down,
-        // An outage ends by the rule it began by; regions that disagree half and half end nothing.
-        _ if before.verdict == Outcome::Down && 2 * (up.len() + degraded.len()) <= reporting => Outcome::Down,
+        // An outage that as many say goes on as say is over goes on, while they are enough to have called it one.
+        _ if before.verdict == Outcome::Down && down.len() >= 2 && 2 * down.len() >= reporting => Outcome::Down,
         _ if degraded.len() > up.len() => Outcome::Degraded,
         _ => Outcome::Up,
     };
@@ -177,11 +177,12 @@ pub fn judge(
         let state = WebsiteState { reason, fresh_until_at, ..before.clone() };
         return (state, None);
     }
+    let settings = &website.settings;
     let since = match verdict {
-        Outcome::Down => outage_since(&website.settings, &down, before).max(last_good_elsewhere(regions, &down)),
+        Outcome::Down => outage_since(settings, &down, before).max(last_good_elsewhere(regions, &down)),
         // The region that was last to turn made the difference: the others may have said so for hours.
-        Outcome::Up => up.iter().filter_map(|r| run_since(r, before)).max(),
-        Outcome::Degraded => degraded.iter().filter_map(|r| run_since(r, before)).max(),
+        Outcome::Up => up.iter().filter_map(|r| run_since(settings, r, before)).max(),
+        Outcome::Degraded => degraded.iter().filter_map(|r| run_since(settings, r, before)).max(),
         Outcome::Unknown => None,
     };
     let at = since.unwrap_or(now).max(before.since_at);
@@ -219,7 +220,7 @@ fn outage_since(settings: &WebsiteSettings, down: &[&RegionState], before: &Webs
     let began = |r: &&RegionState| match r.failing_since_at {
         Some(at) if before.verdict != Outcome::Unknown || at >= before.since_at => Some(at),
         // It failed before nobody looked, too; what nobody saw stays unknown.
-        Some(_) | None => run_since(r, before),
+        Some(_) | None => run_since(settings, r, before),
     };
     let latest = down.iter().filter_map(began).max()?;
     let one_round_ms = settings.interval_ms + settings.timeout_ms;
@@ -235,12 +236,18 @@ fn last_good_elsewhere(regions: &[RegionState], down: &[&RegionState]) -> Option
     others.filter(|_| down.len() == 1).filter_map(|r| r.recent.iter().find(is_good)).map(|t| t.slot_at).max()
 }
 
-/// Slot of the first tick of the run of equal outcomes a region is in, as far as the recent ticks tell. After a time of
-/// blindness only ticks since then count: it must stay visible (I6).
-fn run_since(region: &RegionState, before: &WebsiteState) -> Option<UtcMs> {
-    let seen = |t: &&RecentTick| before.verdict != Outcome::Unknown || t.slot_at >= before.since_at;
-    let run = region.recent.iter().take_while(|t| t.outcome == region.outcome).take_while(seen);
-    run.last().map(|t| t.slot_at).or(Some(region.slot_at))
+/// Slot of the first tick of the run of equal outcomes a region is in, as far as the recent ticks tell: without gaps in
+/// which nobody looked. After a time of blindness only ticks since then count: it must stay visible (I6).
+fn run_since(settings: &WebsiteSettings, region: &RegionState, before: &WebsiteState) -> Option<UtcMs> {
+    let mut since = region.slot_at;
+    for tick in region.recent.iter().take_while(|t| t.outcome == region.outcome) {
+        let is_gap = since.saturating_sub(tick.slot_at) > stale_after_ms(settings);
+        if is_gap || (before.verdict == Outcome::Unknown && tick.slot_at < before.since_at) {
+            break;
+        }
+        since = tick.slot_at;
+    }
+    Some(since)
 }
 
 fn explain(verdict: Outcome, voters: &[(&RegionState, Vote)], reporting: usize) -> String {
@@ -300,9 +307,10 @@ pub fn confirm(
     if !is_newest || !is_open || seen.attempt >= MAX_ATTEMPT {
         return None;
     }
+    // One that cannot tell would confirm nothing.
     let others: Vec<_> = regions
         .iter()
-        .filter(|r| r.region_id != tick.region_id && !matches!(vote(r, website, now), Vote::Silent | Vote::Down))
+        .filter(|r| r.region_id != tick.region_id && matches!(vote(r, website, now), Vote::Up | Vote::Degraded))
         .map(|r| r.region_id.clone())
         .collect();
     let attempt = seen.attempt + 1;

@@ -106,9 +106,10 @@ impl Plan {
     }
 
     /// Goes on at `from`, which lies before what was planned: the clock was set back. Slots are named by their instant,
-    /// and those names were used; a millisecond makes the new ones different.
+    /// and those names were used; a millisecond makes the new ones different. Signs of life are none from the future.
     pub fn set_back(&mut self, from: UtcMs) {
         self.shift_ms += 1;
+        self.regions.iter_mut().for_each(|(_, at)| *at = (*at).min(from));
         self.fill(from);
     }
 

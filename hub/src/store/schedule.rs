@@ -111,4 +111,14 @@ impl Store {
             .bind(since).fetch_all(pool).await?);
         rows.into_iter().map(|(id, region, slot_at)| Ok((WebsiteId(id), parse(&region)?, slot_at))).collect()
     }
+
+    /// Whether results of slots are stored that have not come yet: a clock was ahead.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn has_future_slots(&self, now: UtcMs) -> Result<bool, StoreError> {
+        // 10 s: hubs' clocks may differ a little.
+        Ok(read!(self, pool => sqlx::query_scalar("select exists (select 1 from region_state where slot_at > $1)")
+            .bind(now + 10_000).fetch_one(pool).await?))
+    }
 }

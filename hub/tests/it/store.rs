@@ -108,6 +108,8 @@ on_both! {
     an_outage_is_recorded_from_its_first_failing_tick_to_its_first_good_one
     a_single_region_needs_three_looks
     a_time_of_blindness_stays_in_the_record
+    a_clock_that_was_ahead_leaves_no_verdict_standing
+    what_nobody_looked_at_yet_is_known_and_runs_out
     a_paused_website_has_no_verdict
     an_edit_forgets_what_was_known_and_ignores_what_is_on_its_way
     ticks_nobody_asked_for_are_put_aside
@@ -397,6 +399,34 @@ async fn a_time_of_blindness_stays_in_the_record(f: Fixture) {
     assert_eq!(f.changes(&website).await.last(), Some(&(f.now - 10 * MINUTE, Outcome::Unknown, Outcome::Up)));
 }
 
+async fn a_clock_that_was_ahead_leaves_no_verdict_standing(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    // The clock is three hours ahead for one look, and is then set right.
+    f.feed(&[region_tick(&website, "a", f.now + 180 * MINUTE, Outcome::Up)]).await;
+    assert!(f.store.has_future_slots(f.now).await.expect("a read"));
+    assert_eq!(f.store.expire_verdicts(f.now + 10 * MINUTE).await.expect("expiry"), []);
+    assert_eq!(f.store.shorten_verdicts(f.now).await.expect("an update"), 1);
+    assert_eq!(f.store.shorten_verdicts(f.now).await.expect("an update"), 0, "what stands rightly stays");
+    let gone = f.store.expire_verdicts(f.now + 10 * MINUTE).await.expect("expiry");
+    assert_eq!(gone.iter().map(|t| t.to).collect::<Vec<_>>(), [Outcome::Unknown]);
+    // And what is seen now counts, though it is older than what was seen then.
+    f.feed(&[region_tick(&website, "a", f.now + 11 * MINUTE, Outcome::Up)]).await;
+    assert_eq!(f.verdict(&website).await, Outcome::Up);
+    assert!(!f.store.has_future_slots(f.now + 11 * MINUTE).await.expect("a read"));
+}
+
+async fn what_nobody_looked_at_yet_is_known_and_runs_out(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let (one, two) = (f.website(account).await, f.website(account).await);
+    f.feed(&[region_tick(&one, "a", f.now - 59 * MINUTE, Outcome::Up)]).await;
+    assert_eq!(f.store.unlooked_websites().await.expect("a read"), [two.website_id]);
+    assert_eq!(f.store.expire_verdicts(f.now - 59 * MINUTE).await.expect("expiry"), [], "its first look may come yet");
+    assert_eq!(f.store.expire_verdicts(f.now - 58 * MINUTE).await.expect("expiry"), [], "unknown it was already");
+    let row = f.store.board_row(account, two.website_id, f.now).await.expect("the board").expect("the website");
+    assert!(row.state.reason.contains("see that a probe runs"), "{}", row.state.reason);
+    assert_eq!(row.state.fresh_until_at, None);
+}
+
 async fn a_paused_website_has_no_verdict(f: Fixture) {
     let website = f.website(f.account("ann").await.account_id).await;
     f.feed(&round(&website, f.now - 3 * MINUTE, [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)])).await;
@@ -575,6 +605,17 @@ async fn a_second_of_the_schedule_belongs_to_one_hub() {
     assert!(!s.take_over_second(7, "two").await.expect("too late"));
     s.drop_claims(8).await.expect("drop");
     assert_eq!(f.count("select count(*) from schedule_claim").await, 0);
+
+    // A hub that stops gives back what it did not publish; who tried before takes it over.
+    let soon = f.now / 1_000;
+    assert!(s.claim_second(soon, "one").await.expect("a claim"));
+    assert!(!s.claim_second(soon, "two").await.expect("a claim"));
+    s.release_claims("one").await.expect("released");
+    assert!(s.take_over_second(soon, "two").await.expect("given back"));
+    // Seconds far ahead were claimed by a wrong clock.
+    assert!(s.claim_second(soon + 3_600, "one").await.expect("a claim"));
+    s.drop_future_claims().await.expect("drop");
+    assert_eq!(f.count("select count(*) from schedule_claim").await, 1);
 }
 
 #[tokio::test]

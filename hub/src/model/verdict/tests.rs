@@ -73,7 +73,7 @@ fn play(regions: &[&str]) -> (Vec<(i64, Outcome)>, WebsiteState, Vec<RegionState
     let minutes = regions.iter().map(|r| r.len()).max().unwrap_or(0);
     let mut ticks = Vec::new();
     for minute in 0..minutes {
-        for (name, letters) in ["a", "b", "c"].iter().zip(regions) {
+        for (name, letters) in ["a", "b", "c", "d"].iter().zip(regions) {
             if let Some(letter) = letters.chars().nth(minute).filter(|l| *l != '.') {
                 ticks.push(tick(name, minute as i64, 0, letter));
             }
@@ -121,7 +121,13 @@ fn verdicts_by_table() {
         ("and all of it is no knowledge", &["upppp"], &[(0, Up), (2, Unknown)]),
         ("our own trouble never makes another's failing alone an outage", &["uddddddd", "uuuuupuu"], &[(0, Up)]),
         ("nor does a failing word stand", &["uuudd", "udppp", "uuuuu"], &[(0, Up)]),
-        ("half of the regions end no outage", &["uddddd", "udduuu"], &[(0, Up), (1, Down)]),
+        ("half of four regions end no outage", &["uddddd", "uddddd", "udduuu", "udduuu"], &[(0, Up), (1, Down)]),
+        ("one region's opinion keeps none open (T241)", &["uddddd", "udduuu"], &[(0, Up), (1, Down), (3, Up)]),
+        (
+            "who comes back and sees it up ends what was decided without him",
+            &["uddddddddddd", "uuuu......uu"],
+            &[(0, Up), (3, Down), (10, Up)],
+        ),
         (
             "who failed alone and is alone now makes no outage of the time others saw it up",
             &["udddddddd", "uuuu....."],
@@ -196,6 +202,15 @@ fn a_first_failure_is_looked_at_from_elsewhere_at_once() {
     let asked = confirm(&website(), &state, &regions, &failing, failing.received_at).expect("a second look");
     let names: Vec<_> = asked.regions.iter().map(|r| r.as_str()).collect();
     assert_eq!((asked.slot_at, asked.attempt, names), (failing.tick.slot_at, 1, vec!["b", "c"]));
+}
+
+#[test]
+fn a_region_that_cannot_tell_is_not_asked_to_confirm() {
+    let (_, state, regions) = play(&["uuuuud", "uppppp"]);
+    let failing = tick("a", 5, 0, 'd');
+    let asked = confirm(&website(), &state, &regions, &failing, failing.received_at).expect("a second look");
+    let names: Vec<_> = asked.regions.iter().map(|r| r.as_str()).collect();
+    assert_eq!((names, asked.delay_ms), (vec!["a"], 500), "it looks again itself");
 }
 
 #[test]
