@@ -64,16 +64,8 @@ pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
     let username = login::signed_in(app, request).ok().map(|s| s.account.username);
     let view = TroublePage::new(error.status(), &message, username.as_deref());
     let answer = page(error.status(), &view).unwrap_or_else(|_| Response::text(error.status(), message));
-    match error {
-        HttpError::TooMany { retry_after_s } => answer.with("retry-after", &retry_after_s.to_string()),
-        HttpError::Fields(_)
-        | HttpError::BadRequest(_)
-        | HttpError::SignInFirst
-        | HttpError::Forbidden(_)
-        | HttpError::NotFound
-        | HttpError::Conflict(_)
-        | HttpError::MediaType(_)
-        | HttpError::Unavailable(_)
-        | HttpError::Internal(_) => answer,
+    if let HttpError::TooMany { retry_after_s } = error {
+        return answer.with("retry-after", &retry_after_s.to_string());
     }
+    answer
 }

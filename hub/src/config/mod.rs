@@ -3,8 +3,8 @@
 //! flag > environment > file (`--config FILE`, lines of `NAME=value`) > default. Every secret may also come as
 //! `NAME_FILE`, the path of a file that holds it. All problems are reported in one go.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+mod sources;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ use probe::engine::Cidr;
 
 use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
+
+pub use sources::Sources;
 
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,115 +95,6 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` is believed (default none).
     pub trusted_proxies: Vec<Cidr>,
-}
-
-/// Variables that hold secrets, and may be given as `NAME_FILE`.
-const SECRETS: [&str; 3] = ["DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY"];
-const PLAIN: [&str; 12] = [
-    "LISTEN",
-    "PORT",
-    "PUBLIC_URL",
-    "STATE_DIRECTORY",
-    "SIGNUPS",
-    "LOG_FORMAT",
-    "RUST_LOG",
-    "CONCURRENCY",
-    "TLS_CERT_FILE",
-    "TLS_KEY_FILE",
-    "TRUSTED_PROXIES",
-    "CONFIG_FILE",
-];
-/// The probe's: one file may serve both programs.
-const PROBES: [&str; 3] = ["CONSUMER_GROUP_REGION_ID", "WORKER_ID", "ALLOW_PRIVATE"];
-
-/// Where a value was given: flags first, then the environment, then the file.
-#[derive(Debug, Default)]
-pub struct Sources {
-    /// From the command line, by variable name.
-    pub flags: HashMap<&'static str, String>,
-    /// The environment.
-    pub environment: HashMap<String, String>,
-    /// Lines of the file.
-    pub file: HashMap<String, String>,
-}
-
-impl Sources {
-    /// Flags and the process environment, and the file when one is named.
-    ///
-    /// # Errors
-    /// The file cannot be read, or has a line that is not `NAME=value`, or a name we do not know (T285).
-    pub fn gather(flags: HashMap<&'static str, String>) -> Result<Self, FieldErrors> {
-        // What is not UTF-8 is none of our values.
-        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        let environment: HashMap<_, _> = std::env::vars_os().filter_map(text).collect();
-        let path = flags.get("CONFIG_FILE").or_else(|| environment.get("CONFIG_FILE")).cloned();
-        let file = path.map_or_else(|| Ok(HashMap::new()), |path| read_file(&path))?;
-        Ok(Self { flags, environment, file })
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let given = self.flags.get(name).or_else(|| self.environment.get(name)).or_else(|| self.file.get(name));
-        given.map(|v| v.trim()).filter(|v| !v.is_empty())
-    }
-
-    /// How strong the source of a value is: a flag is stronger than the environment, that than the file.
-    fn strength(&self, name: &str) -> u8 {
-        let in_flags = self.flags.contains_key(name);
-        match (in_flags, self.environment.contains_key(name), self.file.contains_key(name)) {
-            (true, _, _) => 3,
-            (false, true, _) => 2,
-            (false, false, true) => 1,
-            (false, false, false) => 0,
-        }
-    }
-
-    fn secret(&self, name: &'static str, errors: &mut FieldErrors) -> Option<Secret> {
-        let from_file = self.get(&format!("{name}_FILE"));
-        match (self.get(name), from_file) {
-            (Some(_), Some(path)) => {
-                errors.push(FieldError::new(name, "", format!("{name}_FILE ({path}) is set too; set one of them.")));
-                None
-            }
-            (Some(value), None) => Some(Secret::new(value)),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
-                Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
-                Err(error) => {
-                    let remedy = format!("{name}_FILE cannot be read ({error}); name a file this user can read.");
-                    errors.push(FieldError::new(name, path, remedy));
-                    None
-                }
-            },
-            (None, None) => None,
-        }
-    }
-}
-
-fn read_file(path: &str) -> Result<HashMap<String, String>, FieldErrors> {
-    let mut errors = FieldErrors::default();
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
-        errors.push(FieldError::new("CONFIG_FILE", path, format!("It cannot be read: {error}.")));
-        String::new()
-    });
-    let mut values = HashMap::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (name, value) = line.split_once('=').unwrap_or((line, ""));
-        let known = PLAIN.contains(&name)
-            || PROBES.contains(&name)
-            || SECRETS.iter().any(|s| name.strip_suffix("_FILE").unwrap_or(name) == *s);
-        if !known {
-            let remedy = format!("Line {} of {path} is not a setting; .env.example lists them.", number + 1);
-            errors.push(FieldError::new("CONFIG_FILE", name, remedy));
-            continue;
-        }
-        let value = value.trim();
-        let unquoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
-        values.insert(name.to_owned(), unquoted.to_owned());
-    }
-    if errors.is_empty() { Ok(values) } else { Err(errors) }
 }
 
 impl Config {
@@ -403,6 +296,8 @@ fn check_key(key: Option<&Secret>, required: bool, errors: &mut FieldErrors) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn with(values: &[(&str, &str)]) -> Result<Config, FieldErrors> {
@@ -462,14 +357,6 @@ mod tests {
         assert!(!shown.contains("hunter2") && !shown.contains(KEY), "{shown}");
         let errors = with(&[("DATABASE_URL", "mysql://u:hunter2@h/d")]).unwrap_err().to_string();
         assert!(!errors.contains("hunter2") && errors.contains("mysql"), "{errors}");
-    }
-
-    #[test]
-    fn t285_an_unknown_name_in_the_file_stops_the_start() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "# a comment\nLISTEN=127.0.0.1:9\nSIGNUP=open\n").unwrap();
-        let errors = read_file(file.path().to_str().unwrap()).unwrap_err();
-        assert!(errors.to_string().contains("SIGNUP"), "{errors}");
     }
 
     #[test]
