@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::engine::Engine;
-use crate::wire::{Blame, Check, Class, Failure, Outcome, Phase, Phases, Tick};
+use crate::wire::{Blame, Check, Class, Failure, Phase, Tick};
 
 /// Enough for TLS and the exchange with their buffers; the default of 2 MiB is for programs with deep stacks.
 const STACK_BYTES: usize = 256 * 1024;
@@ -186,23 +186,7 @@ fn work(shared: &Shared) {
 pub(crate) fn not_run(check: &Check, why: &str) -> Tick {
     let failure =
         Failure { class: Class::ProbeError, phase: Phase::Judge, blame: Blame::Probe, detail: why.to_owned() };
-    Tick {
-        website_id: check.website_id,
-        slot_at: check.slot_at,
-        attempt: check.attempt,
-        kind: check.kind,
-        started_at: clock::wall(),
-        outcome: Outcome::Unknown,
-        failure: Some(failure),
-        phases: Phases::default(),
-        total_us: 0,
-        status: None,
-        remote: None,
-        body_bytes: 0,
-        truncated: false,
-        hops: Vec::new(),
-        certificate: None,
-    }
+    Tick { failure: Some(failure), ..Tick::blank(check, clock::wall()) }
 }
 
 #[cfg(test)]

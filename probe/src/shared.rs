@@ -11,7 +11,7 @@ use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::entry;
 use crate::stop::Stop;
-use crate::wire::{self, Heartbeat, RegionId, UtcMs, WorkerId};
+use crate::wire::{self, Heartbeat, NetworkState, RegionId, UtcMs, WorkerId};
 
 /// For the TCP handshake with one address of Redis, and for each command of setting up.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -103,6 +103,9 @@ impl Shared {
             buffered: self.counters.buffered.load(Ordering::Relaxed),
             dropped: count(&self.counters.dropped),
             lost: count(&self.counters.lost),
+            clock_offset_ms: self.clock.learnt().map(|_| clock::wall().saturating_sub(self.clock.now())),
+            network: NetworkState::Unasked,
+            excused: 0,
             stopping,
         }
     }

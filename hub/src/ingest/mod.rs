@@ -53,6 +53,7 @@ async fn step_by_step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> an
                 tracing::error!(stream, %panic, "A report made the hub fail; it is kept as a dead letter.");
                 let raw = match &delivery.report {
                     Ok(Report::Tick(tick)) => serde_json::to_vec(tick).unwrap_or_default(),
+                    Ok(Report::DeadLetter(letter)) => serde_json::to_vec(letter).unwrap_or_default(),
                     Ok(Report::Heartbeat(beat)) => serde_json::to_vec(beat).unwrap_or_default(),
                     Err(_) => delivery.raw.clone(),
                 };
@@ -79,6 +80,12 @@ async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now
             }),
             Ok(Report::Heartbeat(beat)) => {
                 beats.push((delivery.region.clone(), delivery.worker.clone(), beat.clone(), delivery.received_at));
+            }
+            Ok(Report::DeadLetter(letter)) => {
+                let stream = tick_key(&delivery.region, &delivery.worker);
+                let reason = format!("{}: {}", letter.reason, letter.detail);
+                tracing::warn!(stream, %reason, entry = letter.entry_id, "A worker put a check away unrun.");
+                store.dead_letter(&stream, &reason, letter.raw.as_bytes(), now).await?;
             }
             Err(reason) => {
                 let stream = tick_key(&delivery.region, &delivery.worker);

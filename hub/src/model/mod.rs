@@ -20,6 +20,6 @@ pub use state::{BoardRow, RecentTick, RegionState, StoredTick, Transition, Uptim
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 
 pub use probe::wire::{
-    Blame, Certificate, Check, CheckKind, Class, Failure, Heartbeat, Outcome, Phase, Phases, RegionId, Report, Tick,
-    UtcMs, WebsiteId, WorkerId,
+    Blame, Certificate, Check, CheckKind, Class, DeadLetter, Delays, Failure, Heartbeat, Outcome, Phase, Phases,
+    RegionId, Report, Tick, UtcMs, WebsiteId, WorkerId,
 };

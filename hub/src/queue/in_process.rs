@@ -124,11 +124,7 @@ impl InProcess {
             in_flight: u16::try_from(self.pool.in_flight()).unwrap_or(u16::MAX),
             checks: self.counters.checks.load(Ordering::Relaxed),
             expired: self.counters.expired.load(Ordering::Relaxed),
-            refused: 0,
-            buffered: 0,
-            dropped: 0,
-            lost: 0,
-            stopping: false,
+            ..Heartbeat::default()
         }
     }
 

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::StoreError;
 use crate::model::{
-    AccountId, Certificate, Failure, Phases, RegionState, StoredTick, Tick, Website, WebsiteId, WebsiteSettings, recent,
+    AccountId, Certificate, Delays, Failure, Phases, RegionState, StoredTick, Tick, Website, WebsiteId,
+    WebsiteSettings, recent,
 };
 
 /// A stored text back to its type.
@@ -178,6 +179,7 @@ impl TryFrom<TickRow> for StoredTick {
             issuer: row.certificate_issuer.unwrap_or_default(),
             subject: row.certificate_subject.unwrap_or_default(),
             tls_version: row.tls_version,
+            ..Certificate::default()
         });
         Ok(Self {
             region_id: parse(&row.region_id)?,
@@ -199,6 +201,8 @@ impl TryFrom<TickRow> for StoredTick {
                 truncated: row.truncated,
                 hops: Vec::new(),
                 certificate,
+                notes: Vec::new(),
+                delays: Delays::default(),
             },
         })
     }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use hub::model::{
-    Account, AccountId, Blame, CheckKind, Class, Failure, Heartbeat, Outcome, Phase, Phases, SessionKey, StoredTick,
-    Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
+    Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, Outcome, Phase, Phases, SessionKey,
+    StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
 };
 use hub::store::{Conflict, Store, StoreError};
 
@@ -149,6 +149,8 @@ fn region_tick(website: &Website, region: &str, slot_at: UtcMs, outcome: Outcome
             truncated: false,
             hops: Vec::new(),
             certificate: None,
+            notes: Vec::new(),
+            delays: Delays::default(),
         },
     }
 }
@@ -311,6 +313,7 @@ async fn a_tick_survives_the_table(f: Fixture) {
         issuer: "R11".into(),
         subject: "example.com".into(),
         tls_version: Some("TLSv1.3".into()),
+        ..hub::model::Certificate::default()
     });
     f.feed(std::slice::from_ref(&tick)).await;
     let mut read = f.store.ticks(website.account_id, website.website_id, None, 10).await.expect("ticks");
@@ -526,6 +529,7 @@ async fn heartbeats_make_regions(f: Fixture) {
         dropped: 0,
         lost: 0,
         stopping: false,
+        ..Heartbeat::default()
     };
     let of = |worker: &str, beat, at| ("INDIA".parse().expect("a region"), worker.parse().expect("a worker"), beat, at);
     let nul = Heartbeat { version: "0.1\0.0".into(), ..beat(1_000, 3) };

@@ -39,6 +39,9 @@ pub(super) fn facts(der: &CertificateDer<'_>, tls_version: Option<String>) -> Op
         not_before_at: at(body.validity().not_before),
         issuer: printable(&issuer, MAX_CERTIFICATE_TEXT_BYTES),
         subject: printable(&subject, MAX_CERTIFICATE_TEXT_BYTES),
+        names: Vec::new(),
+        names_total: 0,
+        chain: Vec::new(),
         tls_version,
     })
 }

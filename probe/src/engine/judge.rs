@@ -20,14 +20,14 @@ pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32, now: Utc
     let Some(answer) = &last.answer else {
         return failed(trouble(Class::ProbeError, Blame::Probe, "The exchange ended without an answer.".to_owned()));
     };
-    if !target.accept.accepts(answer.status) {
+    if !target.expect.accept.accepts(answer.status) {
         if answer.headers.get("cf-mitigated").is_some_and(|value| value == "challenge") {
             let text = format!("A bot challenge ({}) answered instead of the website.", answer.status);
             return failed(trouble(Class::EdgeBlocked, Blame::Probe, text));
         }
-        let hint = match (target.method, answer.status) {
+        let hint = match (target.request.method, answer.status) {
             (Method::Head, 405 | 501) => " The server does not take HEAD; GET may work.",
-            (Method::Head | Method::Get, _) => "",
+            (_, _) => "",
         };
         let text = format!("The website answered with status {}.{hint}", answer.status);
         return failed(trouble(Class::HttpStatus, Blame::Target, text));
@@ -38,7 +38,7 @@ pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32, now: Utc
         let text = format!("The certificate ends on {}.", date(certificate.not_after_at));
         return (Outcome::Degraded, Some(trouble(Class::CertificateEnding, Blame::Target, text)));
     }
-    if let Some(slow_ms) = target.slow_ms
+    if let Some(slow_ms) = target.expect.slow_ms
         && u64::from(total_us) > u64::from(slow_ms) * 1000
     {
         let text = format!("The answer took {} ms; more than {slow_ms} ms counts as slow.", total_us / 1000);
@@ -73,6 +73,9 @@ mod tests {
                 not_after_at: life * DAY,
                 issuer: String::new(),
                 subject: String::new(),
+                names: Vec::new(),
+                names_total: 0,
+                chain: Vec::new(),
                 tls_version: None,
             };
             assert_eq!(ends_soon(&certificate, (life - left) * DAY), expected, "{life} days, {left} left");

@@ -31,7 +31,7 @@ pub use dns::ResolverConfig;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
 
 use crate::clock::{self, Clock};
-use crate::wire::{Check, Failure, Phases, Tick};
+use crate::wire::{Check, Failure, Tick};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -128,23 +128,7 @@ impl Engine {
         let target = &check.target;
         let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
         let deadline = Instant::now() + budget;
-        let mut tick = Tick {
-            website_id: check.website_id,
-            slot_at: check.slot_at,
-            attempt: check.attempt,
-            kind: check.kind,
-            started_at,
-            outcome: crate::wire::Outcome::Unknown,
-            failure: None,
-            phases: Phases::default(),
-            total_us: 0,
-            status: None,
-            remote: None,
-            body_bytes: 0,
-            truncated: false,
-            hops: Vec::new(),
-            certificate: None,
-        };
+        let mut tick = Tick::blank(check, started_at);
         match parse(&target.url) {
             Ok(url) => {
                 let journey = redirect::travel(&self.shared, url, target, deadline);

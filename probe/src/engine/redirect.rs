@@ -30,8 +30,8 @@ pub(super) fn travel(shared: &Arc<Shared>, mut url: Url, target: &Target, deadli
     let mut retried = false;
     loop {
         let follows =
-            |status: u16, headers: &HeaderMap| target.max_redirects > 0 && location(status, headers).is_some();
-        let mut last = exchange(shared, &url, target.method, target.ip_family, deadline, follows);
+            |status: u16, headers: &HeaderMap| target.request.max_redirects > 0 && location(status, headers).is_some();
+        let mut last = exchange(shared, &url, target.request.method, target.request.ip_family, deadline, follows);
         phases.add(&last.phases);
         hops.push(Hop {
             url: shown(&url),
@@ -50,11 +50,11 @@ pub(super) fn travel(shared: &Arc<Shared>, mut url: Url, target: &Target, deadli
         let next = last
             .answer
             .as_ref()
-            .filter(|_| target.max_redirects > 0)
+            .filter(|_| target.request.max_redirects > 0)
             .and_then(|answer| location(answer.status, &answer.headers));
         let Some(next) = next else { return Journey { hops, phases, last, failure: None } };
         let failure = match resolve(&url, &next) {
-            Ok(_) if followed == target.max_redirects => too_many(target.max_redirects),
+            Ok(_) if followed == target.request.max_redirects => too_many(target.request.max_redirects),
             Ok(next) => {
                 followed += 1;
                 retried = false;

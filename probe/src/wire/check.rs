@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{UtcMs, WebsiteId};
+use super::{Target, UtcMs, WebsiteId};
 
 /// One unit of work: website x region x slot x attempt, with a deadline. The region is told by the stream's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,98 +46,5 @@ crate::named! {
         Manual = "manual",
         /// A failure elsewhere or before is to be confirmed.
         Confirm = "confirm",
-    }
-}
-
-crate::named! {
-    /// Request methods a website may ask for (RFC 9110).
-    Method {
-        /// GET.
-        Get = "GET",
-        /// HEAD.
-        Head = "HEAD",
-    }
-}
-
-crate::named! {
-    /// Which addresses of a name are tried.
-    IpFamily {
-        /// Both, interleaved (RFC 8305).
-        Any = "any",
-        /// IPv4 only.
-        V4 = "v4",
-        /// IPv6 only.
-        V6 = "v6",
-    }
-}
-
-/// What to ask of whom, and what counts as a good answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    /// Absolute http or https URL in the normal form of the `url` crate, at most 2,048 bytes, no credentials.
-    pub url: String,
-    /// Request method.
-    #[serde(default = "get")]
-    pub method: Method,
-    /// Budget of the whole check, redirects included; 1,000 to 60,000.
-    pub timeout_ms: u32,
-    /// Which status codes count as up.
-    #[serde(default)]
-    pub accept: StatusRule,
-    /// Slower than this in total counts as degraded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slow_ms: Option<u32>,
-    /// Redirects followed at most (P2); 0 judges the redirect itself.
-    #[serde(default = "five")]
-    pub max_redirects: u8,
-    /// Which addresses are tried.
-    #[serde(default = "any")]
-    pub ip_family: IpFamily,
-}
-
-fn get() -> Method {
-    Method::Get
-}
-
-fn five() -> u8 {
-    5
-}
-
-fn any() -> IpFamily {
-    IpFamily::Any
-}
-
-impl Target {
-    /// A plain GET of `url` with the defaults of the product: 10 s, 200-299 is up, 5 redirects.
-    #[must_use]
-    pub fn get(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            method: Method::Get,
-            timeout_ms: 10_000,
-            accept: StatusRule::default(),
-            slow_ms: None,
-            max_redirects: 5,
-            ip_family: IpFamily::Any,
-        }
-    }
-}
-
-/// Status codes that count as up: inclusive ranges. Default 200-299.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StatusRule(pub Vec<(u16, u16)>);
-
-impl Default for StatusRule {
-    fn default() -> Self {
-        Self(vec![(200, 299)])
-    }
-}
-
-impl StatusRule {
-    /// Whether `status` counts as up.
-    #[must_use]
-    pub fn accepts(&self, status: u16) -> bool {
-        self.0.iter().any(|(low, high)| (*low..=*high).contains(&status))
     }
 }

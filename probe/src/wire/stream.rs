@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Check, Heartbeat, RegionId, Tick, WorkerId};
+use super::{Check, DeadLetter, Heartbeat, RegionId, Tick, WorkerId};
 
 /// Schema version written to every entry. A reader accepts this one and the one before.
 pub const VERSION: u16 = 1;
@@ -19,6 +19,8 @@ pub const KIND_CHECK: &str = "check";
 pub const KIND_TICK: &str = "tick";
 /// A [`Heartbeat`].
 pub const KIND_HEARTBEAT: &str = "heartbeat";
+/// A [`DeadLetter`].
+pub const KIND_DEAD_LETTER: &str = "dead_letter";
 /// Largest body of a check.
 pub const MAX_CHECK_BYTES: usize = 8 * 1024;
 /// Largest body of a tick or heartbeat.
@@ -33,6 +35,8 @@ pub enum Report {
     Tick(Box<Tick>),
     /// A sign of life.
     Heartbeat(Heartbeat),
+    /// A check that was put away unrun.
+    DeadLetter(DeadLetter),
 }
 
 /// Why an entry cannot be understood. It is dead-lettered with this text, never retried.
@@ -112,12 +116,13 @@ pub fn decode_check<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) 
 /// Reads an entry of a tick stream.
 ///
 /// # Errors
-/// Any way in which the entry is neither tick nor heartbeat.
+/// Any way in which the entry is none of tick, heartbeat and dead letter.
 pub fn decode_report<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Report, WireError> {
     let entry = Entry::read(fields)?;
     match entry.kind {
         b"tick" => entry.body(MAX_TICK_BYTES).map(|tick| Report::Tick(Box::new(tick))),
         b"heartbeat" => entry.body(MAX_TICK_BYTES).map(Report::Heartbeat),
+        b"dead_letter" => entry.body(MAX_TICK_BYTES).map(Report::DeadLetter),
         other => Err(unexpected(other)),
     }
 }
@@ -198,6 +203,19 @@ mod tests {
             "kind":"scheduled","deadline_at":2000,"published_at":1000,
             "target":{"url":"https://example.com/","timeout_ms":10000},"new":1}"#;
         assert_eq!(decode_check(entry("1", KIND_CHECK, json)), Ok(check()));
+    }
+
+    #[test]
+    fn t288_an_option_that_is_not_understood_is_refused_not_left_out() {
+        let json = encode(&check(), MAX_CHECK_BYTES).unwrap_or_default();
+        for (at, with) in [
+            ("\"timeout_ms\":10000", "\"timeout_ms\":10000,\"expect\":{\"contains_later\":1}"),
+            ("\"timeout_ms\":10000", "\"timeout_ms\":10000,\"request\":{\"http3\":true}"),
+            ("\"timeout_ms\":10000", "\"timeout_ms\":10000,\"dance\":1"),
+        ] {
+            assert!(json.contains(at), "{json}");
+            assert!(matches!(decode_check(entry("1", KIND_CHECK, &json.replace(at, with))), Err(WireError::Body(_))));
+        }
     }
 
     #[test]

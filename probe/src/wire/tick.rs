@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckKind, Failure, Outcome, UtcMs, WebsiteId};
+use super::{Check, CheckKind, Failure, Outcome, UtcMs, WebsiteId};
 
 /// The result of a check. (website, region, slot, attempt) makes it one row, once; region and worker are told by the
 /// stream's key.
@@ -47,6 +47,75 @@ pub struct Tick {
     /// Certificate of the last TLS hop, also when its verification failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// What else is worth knowing of an answer that counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+    /// Waits of the check outside the exchange: our own, never the website's.
+    #[serde(default, skip_serializing_if = "Delays::is_empty")]
+    pub delays: Delays,
+}
+
+impl Tick {
+    /// The tick of a check about which nothing is known yet, begun at `started_at`.
+    #[must_use]
+    pub fn blank(check: &Check, started_at: UtcMs) -> Self {
+        Self {
+            website_id: check.website_id,
+            slot_at: check.slot_at,
+            attempt: check.attempt,
+            kind: check.kind,
+            started_at,
+            outcome: Outcome::Unknown,
+            failure: None,
+            phases: Phases::default(),
+            total_us: 0,
+            status: None,
+            remote: None,
+            body_bytes: 0,
+            truncated: false,
+            hops: Vec::new(),
+            certificate: None,
+            notes: Vec::new(),
+            delays: Delays::default(),
+        }
+    }
+}
+
+crate::named! {
+    /// Something about an answer that does not change its outcome.
+    Note {
+        /// An https hop redirected to http (T035). What is secret was not sent there.
+        RedirectDowngrade = "redirect_downgrade",
+        /// The certificate was not verified, as this website's settings ask (T017).
+        TlsUnverified = "tls_unverified",
+    }
+}
+
+/// Where a check's time went before and after its exchange. The first is a difference of two instants of the hub's
+/// clock, the second of Redis' clock, the others are monotonic; no clock is compared with another. `None`: not known,
+/// or there was no such stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delays {
+    /// Slot to publication: the hub's lateness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish_ms: Option<u32>,
+    /// Publication to a worker: the time in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_ms: Option<u32>,
+    /// In the worker, until a thread began the check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_us: Option<u32>,
+    /// End of the exchange until the tick was first written to the queue; a review by canaries is part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_us: Option<u32>,
+}
+
+impl Delays {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Monotonic durations in microseconds. `None`: the phase did not take place (no DNS for an IP literal, no TLS for
@@ -122,7 +191,7 @@ pub struct Hop {
 }
 
 /// Facts of a certificate. Texts are printable ASCII, at most 256 bytes each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// End of validity.
     pub not_after_at: UtcMs,
@@ -132,13 +201,22 @@ pub struct Certificate {
     pub issuer: String,
     /// Subject's common name, or first alternative name.
     pub subject: String,
+    /// Names it is for: the first eight alternative names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// How many alternative names it has in all.
+    #[serde(default)]
+    pub names_total: u32,
+    /// Subjects of the other certificates the server sent, in its order: the first four.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<String>,
     /// `TLSv1.2`, `TLSv1.3`; absent when the handshake failed before it was settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_version: Option<String>,
 }
 
 /// A sign of life, every 10 s (P7), and once when the worker stops.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Version of the probe.
     pub version: String,
@@ -162,7 +240,63 @@ pub struct Heartbeat {
     pub dropped: u64,
     /// Checks whose entry vanished while pending (XAUTOCLAIM's third field).
     pub lost: u64,
+    /// This machine's wall clock minus Redis' clock, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+    /// What the canaries say about the worker's own network.
+    #[serde(default)]
+    pub network: NetworkState,
+    /// Failures that were not counted against their website, because the canaries failed too.
+    #[serde(default)]
+    pub excused: u64,
     /// The worker is about to stop.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
+}
+
+crate::named! {
+    /// What a worker's canaries say about its own network.
+    NetworkState {
+        /// Nobody asked them lately: nothing failed, or there are none.
+        Unasked = "unasked",
+        /// The network works.
+        Works = "works",
+        /// No canary answers: what fails now says nothing about the websites.
+        CutOff = "cut_off",
+    }
+}
+
+impl Default for NetworkState {
+    fn default() -> Self {
+        Self::Unasked
+    }
+}
+
+/// A check that was put away unrun, for the hub to keep with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Redis' id of the entry in the region's stream of checks.
+    pub entry_id: String,
+    /// Why.
+    pub reason: DeadReason,
+    /// A sentence for people: printable ASCII, at most 512 bytes.
+    pub detail: String,
+    /// The website, when that much was understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub website_id: Option<WebsiteId>,
+    /// The entry's body, cut to 1 KiB of printable ASCII; empty when the body was understood, since it may hold secrets.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub raw: String,
+}
+
+crate::named! {
+    /// Why a check was put away.
+    DeadReason {
+        /// Too large, of an unknown version or kind, or not the JSON it should be.
+        NotUnderstood = "not_understood",
+        /// Past its deadline.
+        Expired = "expired",
+        /// It asks for what this worker cannot do or its operator forbids.
+        Refused = "refused",
+    }
 }

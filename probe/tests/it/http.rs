@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use probe::wire::{Class, Method, Outcome, Phase, StatusRule, Target};
+use probe::wire::{Class, Expectations, Method, Outcome, Phase, RequestOptions, StatusRule, Target};
 
 use crate::server::{Server, assert_down, assert_up, class, get, head, hold, run};
 
@@ -14,6 +14,14 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
 fn short(url: String, timeout_ms: u32) -> Target {
     Target { timeout_ms, ..Target::get(url) }
+}
+
+fn asking(method: Method, url: String) -> Target {
+    Target { request: RequestOptions { method, ..RequestOptions::default() }, ..Target::get(url) }
+}
+
+fn expecting(expect: Expectations, url: String) -> Target {
+    Target { expect, ..Target::get(url) }
 }
 
 fn drip(stream: &mut impl Write, bytes: &[u8]) {
@@ -153,7 +161,10 @@ fn t029_a_redirect_loop_is_left_after_five_redirects() {
 fn t031_a_redirect_without_location_is_an_answer() {
     let server = Server::answering("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
     assert_down(&get(server.url("/")), Class::HttpStatus);
-    assert_up(&run(Target { accept: StatusRule(vec![(300, 399)]), ..Target::get(server.url("/")) }));
+    assert_up(&run(expecting(
+        Expectations { accept: StatusRule(vec![(300, 399)]), ..Expectations::default() },
+        server.url("/"),
+    )));
 }
 
 #[test]
@@ -344,11 +355,11 @@ fn t062_the_request_says_who_asks_and_each_field_once() {
 #[test]
 fn t063_head_ignores_a_body_and_a_405_hints_at_get() {
     let server = Server::answering(OK);
-    let tick = run(Target { method: Method::Head, ..Target::get(server.url("/")) });
+    let tick = run(asking(Method::Head, server.url("/")));
     assert_up(&tick);
     assert_eq!(tick.body_bytes, 0);
     let server = Server::answering("HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n");
-    let tick = run(Target { method: Method::Head, ..Target::get(server.url("/")) });
+    let tick = run(asking(Method::Head, server.url("/")));
     assert!(tick.failure.unwrap().detail.contains("GET"));
 }
 
@@ -359,7 +370,7 @@ fn a_slow_answer_is_degraded() {
         std::thread::sleep(Duration::from_millis(60));
         let _ = stream.write_all(OK.as_bytes());
     });
-    let tick = run(Target { slow_ms: Some(50), ..Target::get(server.url("/")) });
+    let tick = run(expecting(Expectations { slow_ms: Some(50), ..Expectations::default() }, server.url("/")));
     assert_eq!((tick.outcome, class(&tick)), (Outcome::Degraded, Some(Class::Slow)));
     assert!(tick.phases.wait_us.unwrap() >= 60_000);
 }

@@ -90,7 +90,7 @@ impl Redis {
     fn slots(&mut self) -> Vec<i64> {
         let slot = |report: Report| match report {
             Report::Tick(tick) => Some(tick.slot_at),
-            Report::Heartbeat(_) => None,
+            Report::Heartbeat(_) | Report::DeadLetter(_) => None,
         };
         self.reports().into_iter().filter_map(slot).collect()
     }
@@ -98,7 +98,7 @@ impl Redis {
     fn last_heartbeat(&mut self) -> Option<Heartbeat> {
         let heartbeat = |report: Report| match report {
             Report::Heartbeat(heartbeat) => Some(heartbeat),
-            Report::Tick(_) => None,
+            Report::Tick(_) | Report::DeadLetter(_) => None,
         };
         self.reports().into_iter().filter_map(heartbeat).next_back()
     }

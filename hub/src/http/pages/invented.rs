@@ -1,6 +1,6 @@
 //! Invented websites in every state, for tests and for `examples/preview.rs`.
 
-use probe::wire::{Blame, CheckKind, Class, Failure, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
+use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
 use uuid::Uuid;
 
 use crate::model::{
@@ -164,6 +164,8 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
                 truncated: false,
                 hops: Vec::new(),
                 certificate: None,
+                notes: Vec::new(),
+                delays: Delays::default(),
             };
             let (region_id, worker_id) = (region.region_id.clone(), region.worker_id.clone());
             ticks.push(StoredTick { region_id, worker_id, received_at: slot_at + 200, tick });

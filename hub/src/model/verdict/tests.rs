@@ -1,7 +1,7 @@
 //! The rules by table, and over every order of the same ticks.
 
 use super::*;
-use crate::model::{AccountId, CheckKind, Class, Failure, Phase, Phases, Tick, WebsiteId};
+use crate::model::{AccountId, CheckKind, Class, Delays, Failure, Phase, Phases, Tick, WebsiteId};
 
 const MINUTE: i64 = 60_000;
 /// Far from zero, so that nothing is before 1970.
@@ -64,6 +64,8 @@ fn tick(region: &str, minute: i64, attempt: u16, letter: char) -> StoredTick {
             truncated: false,
             hops: Vec::new(),
             certificate: None,
+            notes: Vec::new(),
+            delays: Delays::default(),
         },
     }
 }
