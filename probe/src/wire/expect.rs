@@ -18,7 +18,7 @@ pub struct Expectations {
     /// Degraded when the certificate has fewer days left. `None`: seven, or a third of a short life; 0: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_days: Option<u16>,
-    /// Every hop must be https; a redirect to http is down, not a note (T035).
+    /// The answer must come over https, and no https hop may lead to http: that is down then, not a note (T035).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_https: bool,
 }
