@@ -20,6 +20,7 @@ mod policy;
 mod redirect;
 mod request;
 mod resolve;
+mod roots;
 mod socket;
 mod stopwatch;
 mod tls;
@@ -34,6 +35,7 @@ use url::Url;
 
 pub use dns::ResolverConfig;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
+pub use roots::{RootsError, read_roots};
 
 use crate::clock::{self, Clock};
 use crate::wire::{Check, Failure, Target, Tick};
