@@ -10,6 +10,7 @@ pub mod check_command;
 pub mod clock;
 pub mod config;
 mod consume;
+mod dead_letter;
 pub mod engine;
 mod entry;
 pub mod logger;

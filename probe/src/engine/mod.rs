@@ -12,6 +12,7 @@ mod exchange;
 mod hop;
 mod judge;
 mod limits;
+mod own;
 mod policy;
 mod redirect;
 mod resolve;
@@ -28,6 +29,7 @@ use ureq::config::Config;
 use url::Url;
 
 pub use dns::ResolverConfig;
+pub use own::OwnEndpoints;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
 
 use crate::clock::{self, Clock};
