@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 mod consume;
 mod dead_letter;
+pub mod doctor;
 pub mod engine;
 mod entry;
 pub mod logger;

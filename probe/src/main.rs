@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
-use probe::{check_command, config, logger, run};
+use probe::{check_command, config, doctor, logger, run};
 
 const HELP: &str = "\
 BetterUptime's probe: times HTTP(S) requests for a hub.
 
 Usage: betteruptime-probe [run] [--config FILE]
        betteruptime-probe check <url> [--json]
+       betteruptime-probe doctor [--config FILE] [--json]
        betteruptime-probe config show
 
 Settings (environment, or NAME=value lines of FILE):
@@ -19,6 +20,8 @@ Settings (environment, or NAME=value lines of FILE):
   CONCURRENCY               checks run at once, 1 to 2000 (default 50)
   ALLOW_PRIVATE             private networks it may reach, e.g. 192.168.1.0/24,10.0.0.0/8
   RUST_LOG                  off, error, warn, info (default), debug or trace
+
+doctor tries everything a probe needs, changes nothing, and says what to do.
 
 Exit codes: 0 fine, 1 failed (check: down), 2 wrong usage or settings.
 ";
@@ -56,6 +59,7 @@ fn parse() -> Result<ExitCode, lexopt::Error> {
     match words.as_slice() {
         ["check", url] => Ok(check_command::run(url, json)),
         ["check", ..] => Err("check takes one address, for example: check https://example.com".into()),
+        ["doctor"] => Ok(doctor::run(file.as_deref(), json)),
         [] | ["run"] => Ok(with_config(file.as_deref(), |config| match run::run(config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 mod dns;
+mod doctor;
 mod http;
 mod policy;
 mod server;

@@ -18,9 +18,11 @@ const TICKS: &str = "betteruptime:tick:eu:w";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+/// An entry, why it is put away, and a part of the sentence.
+type Poison<'a> = (Vec<(&'a str, &'a [u8])>, DeadReason, &'a str);
 
 /// Waits until `ready` gives something, at most `bound`; fails with what was awaited.
-fn wait_for<T>(what: &str, bound: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, bound: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = ready() {
@@ -32,15 +34,15 @@ fn wait_for<T>(what: &str, bound: Duration, mut ready: impl FnMut() -> Option<T>
 }
 
 /// A redis-server on a free port, with the region's group as the hub makes it; ends with the value.
-struct Redis {
+pub(crate) struct Redis {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     connection: redis::Connection,
     _directory: tempfile::TempDir,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("redis-server")
@@ -59,7 +61,7 @@ impl Redis {
         redis
     }
 
-    fn run<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
+    pub(crate) fn run<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
         redis::cmd(words[0]).arg(&words[1..]).query(&mut self.connection).unwrap()
     }
 
@@ -327,7 +329,7 @@ fn t160_whatever_a_check_is_it_is_put_away_with_its_reason_and_the_next_is_done(
     let large = vec![b'x'; 1 << 20];
     let deep = "[".repeat(8_000);
     let whole = |body: &'static [u8]| [("v", &b"1"[..]), ("kind", &b"check"[..]), ("body", body)];
-    let poisons: Vec<(Vec<(&str, &[u8])>, DeadReason, &str)> = vec![
+    let poisons: Vec<Poison<'_>> = vec![
         (vec![("v", b"1"), ("kind", b"check"), ("body", &large)], DeadReason::NotUnderstood, "1048576 bytes"),
         (vec![("v", &large), ("kind", b"check"), ("body", b"{}")], DeadReason::NotUnderstood, "schema version xxx"),
         (whole(b"\xff\xfe\xfd").to_vec(), DeadReason::NotUnderstood, "not JSON"),
