@@ -226,6 +226,55 @@ mod tests {
         }
     }
 
+    /// Every value of a check with every option, in turn, as something else.
+    #[test]
+    fn i11_no_value_of_any_field_is_repeated_whatever_stands_there() {
+        let full: Value = serde_json::from_str(
+            r#"{"website_id":"00000000-0000-0000-0000-000000000001","slot_at":1,"attempt":0,"kind":"scheduled",
+            "deadline_at":9,"published_at":2,"target":{"url":"https://u:hunter2@example.com/","timeout_ms":10000,
+            "request":{"method":"POST","headers":[{"name":"x","value":"hunter2"}],"body":"hunter2",
+            "credentials":{"basic":{"username":"hunter2","password":"hunter2"}},"user_agent":"hunter2",
+            "max_redirects":5,"ip_family":"any","insecure_tls":true},"expect":{"accept":[[200,299]],
+            "content":[{"contains":"hunter2"},{"json_equals":{"pointer":"/hunter2","value":"hunter2"}},
+            {"header_equals":{"name":"hunter2","value":"hunter2"}}],"slow_ms":1,"certificate_days":7,
+            "require_https":true}}}"#,
+        )
+        .unwrap();
+        serde_json::from_value::<Check>(full.clone()).unwrap();
+        let others =
+            ["\"hunter2\"", "-7e77", "null", "[\"hunter2\"]", "{\"basic\":\"hunter2\"}", "{\"new\":\"hunter2\"}"];
+        let (mut places, mut refused) = (Vec::new(), 0);
+        pointers(&full, String::new(), &mut places);
+        for place in &places {
+            for other in others {
+                let mut odd = full.clone();
+                *odd.pointer_mut(place).unwrap() = serde_json::from_str(other).unwrap();
+                let body = odd.to_string().into_bytes();
+                if serde_json::from_slice::<Check>(&body).is_ok() {
+                    continue;
+                }
+                refused += 1;
+                let letter = letter("1", "check", &body);
+                assert!(!format!("{letter:?}").contains("hunter2"), "{place} {other}: {letter:?}");
+                assert!(letter.raw.is_empty() && letter.detail.contains("line 1"), "{place} {other}: {letter:?}");
+            }
+        }
+        assert!(places.len() > 40 && refused > 150, "{} {refused}", places.len());
+    }
+
+    fn pointers(value: &Value, here: String, places: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| pointers(value, format!("{here}/{name}"), places));
+            }
+            Value::Array(values) => {
+                (0..).zip(values).for_each(|(n, value): (usize, _)| pointers(value, format!("{here}/{n}"), places));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        places.push(here);
+    }
+
     #[test]
     fn t160_what_is_no_json_is_shown_as_far_as_it_can_be_printed() {
         let cut = letter("1", "check", b"{");

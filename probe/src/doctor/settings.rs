@@ -7,11 +7,7 @@ const AREA: &str = "settings";
 
 /// Something is wrong with them. The line names the variable, what was found and what would work.
 pub(super) fn problem(line: &str) -> Finding {
-    Finding::fail(
-        AREA,
-        line,
-        "correct it in the environment or the file given with --config; .env.example explains each",
-    )
+    Finding::fail(AREA, line, "set it in the environment or in the file of --config; see .env.example")
 }
 
 /// They can be used.

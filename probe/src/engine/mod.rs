@@ -28,7 +28,7 @@ use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
 use url::Url;
 
-pub use dns::{ResolverConfig, Root, ServerAnswer, survey_name_servers};
+pub use dns::{ResolverConfig, RootAnswer, ServerAnswer, survey_name_servers};
 pub(crate) use limits::EARLIEST_NOW_AT;
 pub use own::OwnEndpoints;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};

@@ -10,7 +10,7 @@ mod tcp;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
-pub use survey::{Root, ServerAnswer, survey_name_servers};
+pub use survey::{RootAnswer, ServerAnswer, survey_name_servers};
 pub use system::ResolverConfig;
 
 use crate::wire::IpFamily;

@@ -14,12 +14,12 @@ pub struct ServerAnswer {
     /// The server.
     pub address: SocketAddr,
     /// What it said of the root, and how long it took.
-    pub root: Root,
+    pub root: RootAnswer,
 }
 
 /// What a name server says of the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Root {
+pub enum RootAnswer {
     /// It knows it.
     Known(Duration),
     /// It answers, and does not say: a server for some names only.
@@ -39,13 +39,14 @@ fn survey(config: ResolverConfig, budget: Duration) -> Vec<ServerAnswer> {
     std::thread::scope(|scope| {
         let asked: Vec<_> =
             known.servers.iter().map(|address| (*address, scope.spawn(|| ask(*address, budget)))).collect();
-        let answer = |root: std::thread::Result<_>| root.unwrap_or_else(|_| Root::Lost("it was not asked".to_owned()));
+        let answer =
+            |root: std::thread::Result<_>| root.unwrap_or_else(|_| RootAnswer::Lost("it was not asked".to_owned()));
         asked.into_iter().map(|(address, thread)| ServerAnswer { address, root: answer(thread.join()) }).collect()
     })
 }
 
 /// Twice: one datagram may be lost.
-fn ask(server: SocketAddr, budget: Duration) -> Root {
+fn ask(server: SocketAddr, budget: Duration) -> RootAnswer {
     let mut buffer = [0u8; 1500];
     for _ in 0..2 {
         let (id, began) = (random_id(), Instant::now());
@@ -56,7 +57,7 @@ fn ask(server: SocketAddr, budget: Duration) -> Root {
         });
         let socket = match socket {
             Ok(socket) => socket,
-            Err(error) => return Root::Lost(format!("it cannot be asked: {error}")),
+            Err(error) => return RootAnswer::Lost(format!("it cannot be asked: {error}")),
         };
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -65,22 +66,24 @@ fn ask(server: SocketAddr, budget: Duration) -> Root {
             }
             match socket.set_read_timeout(Some(left)).and_then(|()| socket.recv(&mut buffer)) {
                 Ok(length) => match message::reply(&buffer[..length], id, "", TYPE_NS) {
-                    Some(Reply::Failed(2)) => return Root::Lost("it answers that it failed (SERVFAIL)".to_owned()),
-                    Some(Reply::Failed(_) | Reply::Nxdomain) => return Root::NotTold(began.elapsed()),
+                    Some(Reply::Failed(2)) => {
+                        return RootAnswer::Lost("it answers that it failed (SERVFAIL)".to_owned());
+                    }
+                    Some(Reply::Failed(_) | Reply::Nxdomain) => return RootAnswer::NotTold(began.elapsed()),
                     Some(Reply::Addresses(_) | Reply::Truncated(_) | Reply::Malformed) => {
-                        return Root::Known(began.elapsed());
+                        return RootAnswer::Known(began.elapsed());
                     }
                     None => {}
                 },
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    return Root::Lost("nothing listens there".to_owned());
+                    return RootAnswer::Lost("nothing listens there".to_owned());
                 }
-                Err(error) => return Root::Lost(format!("it cannot be asked: {error}")),
+                Err(error) => return RootAnswer::Lost(format!("it cannot be asked: {error}")),
             }
         }
     }
-    Root::Lost(format!("no answer within {} s", budget.as_secs()))
+    RootAnswer::Lost(format!("no answer within {} s", budget.as_secs()))
 }
 
 #[cfg(test)]
@@ -108,9 +111,9 @@ mod tests {
             survey(ResolverConfig::Fixed { servers: servers.clone(), hosts: Vec::new() }, Duration::from_secs(1));
         assert_eq!(found.iter().map(|answer| answer.address).collect::<Vec<_>>(), servers);
         let root = |index: usize| &found[index].root;
-        assert!(matches!((root(0), root(2)), (Root::Known(_), Root::NotTold(_))), "{found:?}");
+        assert!(matches!((root(0), root(2)), (RootAnswer::Known(_), RootAnswer::NotTold(_))), "{found:?}");
         for (index, part) in [(1, "SERVFAIL"), (3, "no answer within 1 s"), (4, "nothing listens")] {
-            assert!(matches!(root(index), Root::Lost(why) if why.contains(part)), "{found:?}");
+            assert!(matches!(root(index), RootAnswer::Lost(why) if why.contains(part)), "{found:?}");
         }
         drop(silent);
     }
