@@ -38,6 +38,7 @@ struct Shared {
 
 struct Waiting {
     check: Check,
+    since: Instant,
     /// `None`: never.
     void_at: Option<Instant>,
     done: Done,
@@ -113,7 +114,7 @@ impl Pool {
             return;
         }
         state.busy += 1;
-        state.waiting.push_back(Waiting { check, void_at, done: Box::new(done) });
+        state.waiting.push_back(Waiting { check, since: Instant::now(), void_at, done: Box::new(done) });
         let mut stranded = None;
         if state.idle < state.waiting.len() && state.threads < self.concurrency {
             let shared = self.shared.clone();
@@ -157,7 +158,7 @@ impl Pool {
 fn work(shared: &Shared) {
     let mut state = shared.lock();
     loop {
-        let Some(Waiting { check, void_at, done }) = state.waiting.pop_front() else {
+        let Some(Waiting { check, since, void_at, done }) = state.waiting.pop_front() else {
             if state.stopping {
                 state.threads -= 1;
                 return;
@@ -171,11 +172,15 @@ fn work(shared: &Shared) {
         let ran = if void_at.is_some_and(|at| Instant::now() > at) {
             Ran::Expired
         } else {
+            let thread_us = clock::micros(since.elapsed());
             // A panic is our bug; it costs this check, not the worker (D29).
             let tick = catch_unwind(AssertUnwindSafe(|| shared.engine.run(&check)));
-            Ran::Tick(Box::new(
-                tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check.")),
-            ))
+            let ended = Instant::now();
+            let mut tick = tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check."));
+            tick.delays.thread_us = Some(thread_us);
+            // Whoever writes the tick adds the rest.
+            tick.delays.report_us = Some(clock::micros(ended.elapsed()));
+            Ran::Tick(Box::new(tick))
         };
         shared.finish(done, ran);
         state = shared.lock();
@@ -230,7 +235,11 @@ mod tests {
         }
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Expired)));
-        assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
+        match told.recv_timeout(BOUND) {
+            // It waited while the first had its 300 ms.
+            Ok(Ran::Tick(tick)) => assert!(tick.delays.thread_us >= Some(250_000), "{:?}", tick.delays),
+            other => panic!("{other:?}"),
+        }
         assert_eq!(pool.stop(BOUND), 0);
         pool.submit(check, BOUND, move |ran| tell.send(ran).unwrap());
         assert!(told.recv().is_err(), "a stopped pool runs nothing");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineConfig, EngineError};
+use crate::engine::{Engine, EngineConfig, EngineError, OwnEndpoints};
 use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::{consume, report};
@@ -45,9 +45,11 @@ pub enum RunError {
 /// It could not start, or lost one of its threads. Redis being away is not an error: it is waited for.
 pub fn run(config: &Config) -> Result<(), RunError> {
     let clock = Clock::default();
-    let engine_config = EngineConfig { policy: config.policy(), clock: clock.clone(), ..EngineConfig::default() };
+    let own = OwnEndpoints::default();
+    let policy = config.policy().forbidding(own.clone());
+    let engine_config = EngineConfig { policy, clock: clock.clone(), ..EngineConfig::default() };
     let engine = Engine::new(engine_config)?;
-    let shared = Arc::new(Shared::new(config, clock).map_err(|_| RunError::Url)?);
+    let shared = Arc::new(Shared::new(config, clock, own).map_err(|_| RunError::Url)?);
     shared.stop.listen()?;
     let pool = Arc::new(Pool::start(Arc::new(engine), config.concurrency));
     // The sender that stays here keeps the channel open until the reporter has ended.

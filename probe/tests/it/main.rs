@@ -8,6 +8,7 @@ mod checks;
 mod content;
 mod dial;
 mod dns;
+mod doctor;
 mod head;
 mod policy;
 mod redirect;
