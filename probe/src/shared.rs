@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{Client, Connection};
 
+use crate::canary::Keeper;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::entry;
 use crate::stop::Stop;
-use crate::wire::{self, Heartbeat, NetworkState, RegionId, UtcMs, WorkerId};
+use crate::wire::{self, Heartbeat, RegionId, UtcMs, WorkerId};
 
 /// For the TCP handshake with one address of Redis, and for each command of setting up.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     /// Redis' clock, once that is known: entry ids are in it, and the age of a check is told by it.
     pub clock: Clock,
     pub stop: Stop,
+    pub canaries: Arc<Keeper>,
     concurrency: u16,
     started_at: UtcMs,
     running: Mutex<HashSet<String>>,
@@ -47,7 +49,7 @@ pub(crate) struct Counters {
 impl Shared {
     /// # Errors
     /// `REDIS_URL` is not one.
-    pub(crate) fn new(config: &Config, clock: Clock) -> redis::RedisResult<Self> {
+    pub(crate) fn new(config: &Config, clock: Clock, canaries: Arc<Keeper>) -> redis::RedisResult<Self> {
         Ok(Self {
             client: Client::open(config.redis_url.expose())?,
             region: config.region.clone(),
@@ -57,6 +59,7 @@ impl Shared {
             counters: Counters::default(),
             clock,
             stop: Stop::default(),
+            canaries,
             concurrency: config.concurrency,
             started_at: clock::wall(),
             running: Mutex::default(),
@@ -104,8 +107,8 @@ impl Shared {
             dropped: count(&self.counters.dropped),
             lost: count(&self.counters.lost),
             clock_offset_ms: self.clock.learnt().map(|_| clock::wall().saturating_sub(self.clock.now())),
-            network: NetworkState::Unasked,
-            excused: 0,
+            network: self.canaries.network(),
+            excused: self.canaries.excused(),
             stopping,
         }
     }
