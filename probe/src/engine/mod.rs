@@ -5,16 +5,22 @@
 
 mod buffers;
 mod certificate;
+mod challenge;
 mod classify;
+mod content;
 mod dial;
 mod dns;
 mod exchange;
+mod gzip;
 mod hop;
+mod json;
 mod judge;
 mod limits;
 mod policy;
 mod redirect;
+mod request;
 mod resolve;
+mod roots;
 mod socket;
 mod stopwatch;
 mod tls;
@@ -30,9 +36,10 @@ use url::Url;
 
 pub use dns::ResolverConfig;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
+pub use roots::{RootsError, read_roots};
 
 use crate::clock::{self, Clock};
-use crate::wire::{Check, Failure, IpFamily, Tick};
+use crate::wire::{Check, Failure, IpFamily, Target, Tick};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -145,7 +152,7 @@ impl Engine {
         let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
         let deadline = Instant::now() + budget;
         let mut tick = Tick::blank(check, started_at);
-        match parse(&target.url) {
+        match parse(&target.url).and_then(|url| can_be_run(target).map(|()| url)) {
             Ok(url) => {
                 let journey = redirect::travel(&self.shared, url, target, deadline);
                 tick.total_us = journey.phases.sum_us();
@@ -155,6 +162,7 @@ impl Engine {
                 };
                 tick.phases = journey.phases;
                 tick.hops = journey.hops;
+                tick.notes = journey.notes;
                 seen.addresses = journey.last.addresses;
                 tick.remote = journey.last.remote;
                 tick.certificate = journey.last.certificate;
@@ -172,6 +180,16 @@ impl Engine {
     /// Addresses of a name as checks find them, by `deadline`; none when it has none.
     pub(crate) fn addresses(&self, name: &str, deadline: Instant) -> Vec<IpAddr> {
         self.shared.dns.addresses(name, IpFamily::Any, deadline).unwrap_or_default()
+    }
+}
+
+/// The rule of what may be asked and expected, again.
+fn can_be_run(target: &Target) -> Result<(), Failure> {
+    match target.problems().first() {
+        None => Ok(()),
+        Some(problem) => {
+            Err(classify::unsupported(&format!("{} is \"{}\". {}", problem.field, problem.found, problem.remedy)))
+        }
     }
 }
 
