@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::threads::{Stop, Threads, lock};
 
@@ -219,6 +219,15 @@ impl Connection {
         match &self.stream {
             Stream::Plain(_) => None,
             Stream::Tls(stream) => stream.conn.server_name(),
+        }
+    }
+
+    /// Whether the TLS handshake continued an earlier session instead of showing the certificate.
+    #[must_use]
+    pub fn resumed(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.conn.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }
 
