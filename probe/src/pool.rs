@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::canary::Keeper;
 use crate::clock;
 use crate::engine::Engine;
 use crate::wire::{Blame, Check, Class, Failure, Phase, Tick};
@@ -34,6 +35,7 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     engine: Arc<Engine>,
+    canaries: Arc<Keeper>,
 }
 
 struct Waiting {
@@ -68,10 +70,10 @@ impl Shared {
 }
 
 impl Pool {
-    /// A pool that runs at most `concurrency` checks at once.
+    /// A pool that runs at most `concurrency` checks at once, and asks `canaries` about those that fail.
     #[must_use]
-    pub fn start(engine: Arc<Engine>, concurrency: u16) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), engine });
+    pub fn start(engine: Arc<Engine>, canaries: Arc<Keeper>, concurrency: u16) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), engine, canaries });
         Self { shared, concurrency: usize::from(concurrency.max(1)), stack_bytes: STACK_BYTES }
     }
 
@@ -174,17 +176,25 @@ fn work(shared: &Shared) {
         } else {
             let thread_us = clock::micros(since.elapsed());
             // A panic is our bug; it costs this check, not the worker (D29).
-            let tick = catch_unwind(AssertUnwindSafe(|| shared.engine.run(&check)));
-            let ended = Instant::now();
+            let tick = catch_unwind(AssertUnwindSafe(|| run(shared, &check)));
             let mut tick = tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check."));
             tick.delays.thread_us = Some(thread_us);
-            // Whoever writes the tick adds the rest.
-            tick.delays.report_us = Some(clock::micros(ended.elapsed()));
             Ran::Tick(Box::new(tick))
         };
         shared.finish(done, ran);
         state = shared.lock();
     }
+}
+
+/// The check, and a word of the canaries about it when it failed.
+fn run(shared: &Shared, check: &Check) -> Tick {
+    let started = Instant::now();
+    let (tick, seen) = shared.engine.run_seen(check);
+    let ended = Instant::now();
+    let mut tick = shared.canaries.review(tick, &seen, started, ended);
+    // Whoever writes the tick adds the rest.
+    tick.delays.report_us = Some(clock::micros(ended.elapsed()));
+    tick
 }
 
 /// The tick of a check that trouble of ours kept from an end: it says nothing about the website.
@@ -207,7 +217,7 @@ mod tests {
 
     fn pool() -> Pool {
         let config = EngineConfig { policy: AddressPolicy::owner(), ..EngineConfig::default() };
-        Pool::start(Arc::new(Engine::new(config).unwrap()), 1)
+        Pool::start(Arc::new(Engine::new(config).unwrap()), Arc::new(Keeper::off()), 1)
     }
 
     fn check(url: &str) -> Check {

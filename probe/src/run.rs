@@ -4,6 +4,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::canary::Keeper;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, EngineConfig, EngineError, OwnEndpoints};
@@ -49,9 +50,10 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     let policy = config.policy().forbidding(own.clone());
     let engine_config = EngineConfig { policy, clock: clock.clone(), ..EngineConfig::default() };
     let engine = Engine::new(engine_config)?;
-    let shared = Arc::new(Shared::new(config, clock, own).map_err(|_| RunError::Url)?);
+    let canaries = Arc::new(Keeper::new(config.canaries.clone(), engine.clone()));
+    let shared = Arc::new(Shared::new(config, clock, own, canaries.clone()).map_err(|_| RunError::Url)?);
     shared.stop.listen()?;
-    let pool = Arc::new(Pool::start(Arc::new(engine), config.concurrency));
+    let pool = Arc::new(Pool::start(Arc::new(engine), canaries, config.concurrency));
     // The sender that stays here keeps the channel open until the reporter has ended.
     let (finished, results) = mpsc::sync_channel(usize::from(config.concurrency) * 2);
     log::info!(
@@ -89,6 +91,7 @@ fn stop(shared: &Shared, pool: &Pool, reader: &JoinHandle<()>, reporter: &JoinHa
     if unfinished > 0 {
         log::warn!("{unfinished} checks were not finished; a neighbour takes them over.");
     }
+    shared.canaries.end_soon();
     shared.stop.call_last();
     if !wait(reporter, left() + LATE) {
         log::error!("The reporter did not end in time.");

@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionAddr};
 
+use crate::canary::Keeper;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::engine::OwnEndpoints;
 use crate::entry;
 use crate::stop::Stop;
-use crate::wire::{self, Heartbeat, NetworkState, RegionId, UtcMs, WorkerId};
+use crate::wire::{self, Heartbeat, RegionId, UtcMs, WorkerId};
 
 /// For the TCP handshake with one address of Redis, and for each command of setting up.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     /// Redis' clock, once that is known: entry ids are in it, and the age of a check is told by it.
     pub clock: Clock,
     pub stop: Stop,
+    pub canaries: Arc<Keeper>,
     concurrency: u16,
     started_at: UtcMs,
     running: Mutex<HashSet<String>>,
@@ -52,7 +54,12 @@ pub(crate) struct Counters {
 impl Shared {
     /// # Errors
     /// `REDIS_URL` is not one.
-    pub(crate) fn new(config: &Config, clock: Clock, own: OwnEndpoints) -> redis::RedisResult<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        clock: Clock,
+        own: OwnEndpoints,
+        canaries: Arc<Keeper>,
+    ) -> redis::RedisResult<Self> {
         Ok(Self {
             client: Client::open(config.redis_url.expose())?,
             own,
@@ -63,6 +70,7 @@ impl Shared {
             counters: Counters::default(),
             clock,
             stop: Stop::default(),
+            canaries,
             concurrency: config.concurrency,
             started_at: clock::wall(),
             running: Mutex::default(),
@@ -114,8 +122,8 @@ impl Shared {
             dropped: count(&self.counters.dropped),
             lost: count(&self.counters.lost),
             clock_offset_ms: self.clock.learnt().map(|_| clock::wall().saturating_sub(self.clock.now())),
-            network: NetworkState::Unasked,
-            excused: 0,
+            network: self.canaries.network(),
+            excused: self.canaries.excused(),
             forbidden: count(&self.counters.forbidden),
             stopping,
         }

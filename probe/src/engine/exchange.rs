@@ -23,6 +23,8 @@ use crate::wire::{Certificate, Expectations, Failure, Method, Phases, Target};
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) phases: Phases,
+    /// Addresses there were to connect to; none when it did not come to that.
+    pub(super) addresses: Vec<std::net::IpAddr>,
     pub(super) remote: Option<std::net::SocketAddr>,
     pub(super) certificate: Option<Certificate>,
     pub(super) answer: Option<Answer>,
@@ -60,15 +62,22 @@ pub(super) fn exchange(
     let (answer, failure) = talk(&agent, &hop, url, ask, &target.expect, follows);
     drop(agent);
     let record = hop.finish();
-    let Record { stopwatch, remote, seen, tls_version, .. } = record;
+    let Record { stopwatch, addresses, remote, seen, tls_version, .. } = record;
     let phases = stopwatch.stop();
     let certificate = seen.leaf.as_ref().and_then(|leaf| certificate::facts(leaf, tls_version));
-    Exchange { phases, remote, certificate, answer, failure }
+    Exchange { phases, addresses, remote, certificate, answer, failure }
 }
 
 impl Exchange {
     pub(super) fn refused(failure: Failure) -> Self {
-        Self { phases: Phases::default(), remote: None, certificate: None, answer: None, failure: Some(failure) }
+        Self {
+            phases: Phases::default(),
+            addresses: Vec::new(),
+            remote: None,
+            certificate: None,
+            answer: None,
+            failure: Some(failure),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one hop needs to know and what it finds out; shared by resolver, connector and transport of that hop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -28,6 +28,8 @@ pub(super) struct Hop {
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) stopwatch: Stopwatch,
+    /// Addresses there were to connect to.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) remote: Option<SocketAddr>,
     pub(super) seen: Seen,
     pub(super) tls_version: Option<String>,
@@ -75,6 +77,7 @@ impl Record {
     fn new(first: Phase) -> Self {
         Self {
             stopwatch: Stopwatch::start(first),
+            addresses: Vec::new(),
             remote: None,
             seen: Seen::default(),
             tls_version: None,

@@ -61,6 +61,7 @@ impl Connector<()> for Layers {
         let addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
         {
             let mut record = hop.record();
+            record.addresses = addresses.iter().map(SocketAddr::ip).collect();
             match record.stopwatch.phase() {
                 Phase::Dns => record.stopwatch.enter(Phase::Connect),
                 Phase::Connect | Phase::Tls | Phase::Send | Phase::Wait | Phase::Receive | Phase::Judge => {
