@@ -158,14 +158,14 @@ pub(crate) fn child(words: &[&str]) -> Result<(), Failed> {
         "engine" => {
             let engine = Engine::new(config(&root))?;
             let check = check(0, Target { timeout_ms: 30_000, ..Target::get(url) });
-            looping(in_flight, count, move || engine.run(&check).outcome == Outcome::Up)?
+            looping("engine", in_flight, count, move || engine.run(&check).outcome == Outcome::Up)?
         }
         _ => {
             let request = fs::read(format!("{directory}/request"))?;
             let address: SocketAddr = address.parse()?;
             let (config, name) = (client(&root)?, ServerName::from(address.ip()));
             let ask = move || bare::exchange(address, tls.then(|| (&config, name.clone())), &request);
-            looping(in_flight, count, move || ask().is_ok())?
+            looping("bare", in_flight, count, move || ask().is_ok())?
         }
     };
     println!("{}", serde_json::to_string(&outcomes)?);
@@ -200,7 +200,12 @@ fn pooled(url: &str, root: &CertificateDer<'static>, in_flight: usize, count: us
     outcomes(count, failures, started, cpu, idle_kib)
 }
 
-fn looping(in_flight: usize, count: usize, ask: impl Fn() -> bool + Send + Sync + 'static) -> Result<Outcomes, Failed> {
+fn looping(
+    name: &str,
+    in_flight: usize,
+    count: usize,
+    ask: impl Fn() -> bool + Send + Sync + 'static,
+) -> Result<Outcomes, Failed> {
     let idle_kib = process::kib(std::process::id(), "VmRSS")?;
     let ask = Arc::new(ask);
     // Before the count, after it, and after it was read what it took.
@@ -208,7 +213,7 @@ fn looping(in_flight: usize, count: usize, ask: impl Fn() -> bool + Send + Sync 
     let failures = Arc::new(AtomicUsize::new(0));
     for _ in 0..in_flight {
         let (ask, barrier, failures) = (Arc::clone(&ask), Arc::clone(&barrier), Arc::clone(&failures));
-        thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+        thread::Builder::new().stack_size(STACK_BYTES).name(name.to_owned()).spawn(move || {
             for _ in 0..2 {
                 ask();
             }
