@@ -5,16 +5,22 @@
 
 mod buffers;
 mod certificate;
+mod challenge;
 mod classify;
+mod content;
 mod dial;
 mod dns;
 mod exchange;
+mod gzip;
 mod hop;
+mod json;
 mod judge;
 mod limits;
 mod policy;
 mod redirect;
+mod request;
 mod resolve;
+mod roots;
 mod socket;
 mod stopwatch;
 mod tls;
@@ -29,9 +35,10 @@ use url::Url;
 
 pub use dns::ResolverConfig;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
+pub use roots::{RootsError, read_roots};
 
 use crate::clock::{self, Clock};
-use crate::wire::{Check, Failure, Tick};
+use crate::wire::{Check, Failure, Target, Tick};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -129,7 +136,7 @@ impl Engine {
         let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
         let deadline = Instant::now() + budget;
         let mut tick = Tick::blank(check, started_at);
-        match parse(&target.url) {
+        match parse(&target.url).and_then(|url| can_be_run(target).map(|()| url)) {
             Ok(url) => {
                 let journey = redirect::travel(&self.shared, url, target, deadline);
                 tick.total_us = journey.phases.sum_us();
@@ -139,6 +146,7 @@ impl Engine {
                 };
                 tick.phases = journey.phases;
                 tick.hops = journey.hops;
+                tick.notes = journey.notes;
                 tick.remote = journey.last.remote;
                 tick.certificate = journey.last.certificate;
                 if let Some(answer) = journey.last.answer {
@@ -150,6 +158,16 @@ impl Engine {
             Err(failure) => (tick.outcome, tick.failure) = judge::failed(failure),
         }
         tick
+    }
+}
+
+/// The rule of what may be asked and expected, again.
+fn can_be_run(target: &Target) -> Result<(), Failure> {
+    match target.problems().first() {
+        None => Ok(()),
+        Some(problem) => {
+            Err(classify::unsupported(&format!("{} is \"{}\". {}", problem.field, problem.found, problem.remedy)))
+        }
     }
 }
 

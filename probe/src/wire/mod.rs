@@ -12,6 +12,7 @@ mod secret;
 mod stream;
 mod target;
 mod tick;
+mod valid;
 
 pub use check::{Check, CheckKind};
 pub use expect::{Content, Expectations, StatusRule};
@@ -25,6 +26,11 @@ pub use stream::{
 };
 pub use target::{Credentials, HeaderField, IpFamily, Method, RequestOptions, Target};
 pub use tick::{Certificate, DeadLetter, DeadReason, Delays, Heartbeat, Hop, NetworkState, Note, Phases, Tick};
+
+pub use valid::{
+    MAX_BODY_BYTES, MAX_CONTENT, MAX_EXPECTED_BYTES, MAX_HEADER_VALUE_BYTES, MAX_HEADERS, MAX_REDIRECTS,
+    MAX_STATUS_RANGES, MAX_TIMEOUT_MS, Problem, pattern,
+};
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z. Names of such values end in `_at`.
 pub type UtcMs = i64;
