@@ -173,6 +173,10 @@ fn can_be_run(target: &Target) -> Result<(), Failure> {
 
 /// The rule of the wire type again: an order may be older than the rule.
 fn parse(text: &str) -> Result<Url, Failure> {
+    if text.len() > limits::MAX_URL_BYTES {
+        let detail = format!("The URL has {} bytes; at most {} are asked for.", text.len(), limits::MAX_URL_BYTES);
+        return Err(classify::unsupported(&detail));
+    }
     let mut url = Url::parse(text).map_err(|e| classify::unsupported(&format!("The URL cannot be read: {e}.")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(classify::unsupported("Only http and https URLs are checked."));

@@ -89,6 +89,8 @@ fn t023_bad_chunk_sizes_are_protocol_errors() {
         assert_eq!(tick.outcome, Outcome::Down, "{size:?}: {tick:?}");
         assert!(matches!(class(&tick), Some(Class::HttpProtocol | Class::BodyIncomplete)), "{size}: {tick:?}");
     }
+    // A limit of the HTTP library (ureq-proto 0.7), which reads the number as Rust does: no server writes it.
+    assert_up(&answer(format!("{CHUNKED}+5\r\nhello\r\n0\r\n\r\n")));
     let tick = answer(format!("{CHUNKED}5;name=value\r\nhello\r\n0\r\nTrailer: x\r\n\r\n"));
     assert_up(&tick);
     assert_eq!(tick.body_bytes, 5);
@@ -158,7 +160,8 @@ fn t061_a_tls_session_may_end_without_a_word_after_a_whole_body_only() {
         (format!("{CHUNKED}5\r\nhello\r\n0\r\n\r\n"), None),
         ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello".to_owned(), Some(Class::BodyIncomplete)),
         (format!("{CHUNKED}9\r\nhello"), Some(Class::BodyIncomplete)),
-        // Nothing says that there should be more: old servers end so, and browsers show it.
+        // Only the end of the connection tells the end of the body. Servers that leave out the last word are too many
+        // to call each of them down; browsers take it, too.
         ("HTTP/1.1 200 OK\r\n\r\nhello".to_owned(), None),
     ] {
         let said = part.clone();

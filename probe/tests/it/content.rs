@@ -72,7 +72,7 @@ fn t025_a_bomb_is_not_decoded_past_the_limit() {
     let tick = run_on(&engine, Target::get(server.url("/")));
     assert_up(&tick);
     assert!(server.heads()[0].to_ascii_lowercase().contains("accept-encoding: identity\r\n"));
-    assert_eq!(tick.body_bytes as usize, bomb.len());
+    assert_eq!(tick.body_bytes as usize, bomb.len().min(MIB));
 }
 
 #[test]
