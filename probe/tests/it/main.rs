@@ -9,6 +9,7 @@ mod content;
 mod dial;
 mod dns;
 mod doctor;
+mod fuzz;
 mod head;
 mod policy;
 mod redirect;
