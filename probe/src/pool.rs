@@ -32,7 +32,10 @@ pub struct Pool {
 
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A check waits, for one thread; or all are to end.
+    work: Condvar,
+    /// A check is finished. Only told when somebody waits for it, since telling is a system call.
+    finished: Condvar,
     engine: Arc<Engine>,
 }
 
@@ -50,6 +53,8 @@ struct State {
     busy: usize,
     threads: usize,
     idle: usize,
+    /// Callers that wait for a check to be finished.
+    watching: usize,
     stopping: bool,
 }
 
@@ -61,8 +66,21 @@ impl Shared {
     /// Says what became of a check, and that it is finished.
     fn finish(&self, done: Done, ran: Ran) {
         let _ = catch_unwind(AssertUnwindSafe(|| done(ran)));
-        self.lock().busy -= 1;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.busy -= 1;
+        let watched = state.watching > 0;
+        drop(state);
+        if watched {
+            self.finished.notify_all();
+        }
+    }
+
+    /// Waits until a check is finished, or `left` is over.
+    fn watch<'a>(&self, mut state: MutexGuard<'a, State>, left: Duration) -> MutexGuard<'a, State> {
+        state.watching += 1;
+        let mut state = self.finished.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        state.watching -= 1;
+        state
     }
 }
 
@@ -70,7 +88,8 @@ impl Pool {
     /// A pool that runs at most `concurrency` checks at once.
     #[must_use]
     pub fn start(engine: Arc<Engine>, concurrency: u16) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), engine });
+        let shared =
+            Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), finished: Condvar::new(), engine });
         Self { shared, concurrency: usize::from(concurrency.max(1)), stack_bytes: STACK_BYTES }
     }
 
@@ -96,7 +115,7 @@ impl Pool {
             if left.is_zero() {
                 return 0;
             }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.watch(state, left);
         }
         self.concurrency - state.busy
     }
@@ -129,8 +148,12 @@ impl Pool {
                 }
             }
         }
+        let idle = state.idle > 0;
         drop(state);
-        self.shared.changed.notify_all();
+        // One check is for one thread: waking all of them costs more than the check.
+        if idle {
+            self.shared.work.notify_one();
+        }
         if let Some(Waiting { check, done, .. }) = stranded {
             let tick = not_run(&check, "The probe could not start a thread for the check.");
             self.shared.finish(done, Ran::Tick(Box::new(tick)));
@@ -142,13 +165,13 @@ impl Pool {
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();
         state.stopping = true;
-        self.shared.changed.notify_all();
+        self.shared.work.notify_all();
         while state.busy > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.watch(state, left);
         }
         state.busy
     }
@@ -163,7 +186,7 @@ fn work(shared: &Shared) {
                 return;
             }
             state.idle += 1;
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
             continue;
         };
