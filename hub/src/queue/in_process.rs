@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use probe::engine::Engine;
 use probe::pool::{Pool, Ran};
-use probe::wire::{Check, Heartbeat, RegionId, Report, WorkerId};
+use probe::wire::{Blame, Check, Heartbeat, RegionId, Report, WorkerId};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc};
@@ -34,6 +34,7 @@ pub struct InProcess {
 struct Counters {
     checks: AtomicU64,
     expired: AtomicU64,
+    forbidden: AtomicU64,
 }
 
 struct Incoming {
@@ -68,6 +69,9 @@ impl InProcess {
                     // No queue lies between the scheduler and the pool; the wait for a thread is the pool's to tell.
                     (tick.delays.publish_ms, tick.delays.queue_ms) = (Some(publish_ms), Some(0));
                     counters.checks.fetch_add(1, Ordering::Relaxed);
+                    if tick.failure.as_ref().is_some_and(|failure| failure.blame == Blame::Policy) {
+                        counters.forbidden.fetch_add(1, Ordering::Relaxed);
+                    }
                     hand_over(&reports, Report::Tick(tick));
                 }
                 Ran::Expired => {
@@ -126,6 +130,7 @@ impl InProcess {
             in_flight: u16::try_from(self.pool.in_flight()).unwrap_or(u16::MAX),
             checks: self.counters.checks.load(Ordering::Relaxed),
             expired: self.counters.expired.load(Ordering::Relaxed),
+            forbidden: self.counters.forbidden.load(Ordering::Relaxed),
             ..Heartbeat::default()
         }
     }

@@ -6,6 +6,8 @@ mod dns;
 mod doctor;
 mod http;
 mod policy;
+mod put_away;
+mod redis_worker;
 mod server;
 mod tls;
 mod worker;
