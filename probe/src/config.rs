@@ -10,6 +10,9 @@ use crate::canary::Canaries;
 use crate::engine::{AddressPolicy, Cidr};
 use crate::wire::{RegionId, WorkerId};
 
+/// Checks run at once where nothing else is said.
+pub const DEFAULT_CONCURRENCY: u16 = 50;
+
 /// A Redis URL with its password: neither `Display` nor `Debug` show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
@@ -117,11 +120,11 @@ impl Config {
             }
         };
         let concurrency = match get("CONCURRENCY").map(|text| (text.parse::<u16>(), text)) {
-            None => 50,
+            None => DEFAULT_CONCURRENCY,
             Some((Ok(number @ 1..=2_000), _)) => number,
             Some((_, text)) => {
                 problems.push(format!("CONCURRENCY is \"{text}\"; give a whole number from 1 to 2000"));
-                50
+                DEFAULT_CONCURRENCY
             }
         };
         let mut allow_private = Vec::new();

@@ -12,6 +12,8 @@ pub mod check_command;
 pub mod clock;
 pub mod config;
 mod consume;
+mod dead_letter;
+pub mod doctor;
 pub mod engine;
 mod entry;
 pub mod logger;

@@ -40,6 +40,7 @@ struct Shared {
 
 struct Waiting {
     check: Check,
+    since: Instant,
     /// `None`: never.
     void_at: Option<Instant>,
     done: Done,
@@ -115,7 +116,7 @@ impl Pool {
             return;
         }
         state.busy += 1;
-        state.waiting.push_back(Waiting { check, void_at, done: Box::new(done) });
+        state.waiting.push_back(Waiting { check, since: Instant::now(), void_at, done: Box::new(done) });
         let mut stranded = None;
         if state.idle < state.waiting.len() && state.threads < self.concurrency {
             let shared = self.shared.clone();
@@ -159,7 +160,7 @@ impl Pool {
 fn work(shared: &Shared) {
     let mut state = shared.lock();
     loop {
-        let Some(Waiting { check, void_at, done }) = state.waiting.pop_front() else {
+        let Some(Waiting { check, since, void_at, done }) = state.waiting.pop_front() else {
             if state.stopping {
                 state.threads -= 1;
                 return;
@@ -173,11 +174,12 @@ fn work(shared: &Shared) {
         let ran = if void_at.is_some_and(|at| Instant::now() > at) {
             Ran::Expired
         } else {
+            let thread_us = clock::micros(since.elapsed());
             // A panic is our bug; it costs this check, not the worker (D29).
             let tick = catch_unwind(AssertUnwindSafe(|| run(shared, &check)));
-            Ran::Tick(Box::new(
-                tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check.")),
-            ))
+            let mut tick = tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check."));
+            tick.delays.thread_us = Some(thread_us);
+            Ran::Tick(Box::new(tick))
         };
         shared.finish(done, ran);
         state = shared.lock();
@@ -188,7 +190,11 @@ fn work(shared: &Shared) {
 fn run(shared: &Shared, check: &Check) -> Tick {
     let started = Instant::now();
     let (tick, seen) = shared.engine.run_seen(check);
-    shared.canaries.review(tick, &seen, started, Instant::now())
+    let ended = Instant::now();
+    let mut tick = shared.canaries.review(tick, &seen, started, ended);
+    // Whoever writes the tick adds the rest.
+    tick.delays.report_us = Some(clock::micros(ended.elapsed()));
+    tick
 }
 
 /// The tick of a check that trouble of ours kept from an end: it says nothing about the website.
@@ -239,7 +245,11 @@ mod tests {
         }
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Expired)));
-        assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
+        match told.recv_timeout(BOUND) {
+            // It waited while the first had its 300 ms.
+            Ok(Ran::Tick(tick)) => assert!(tick.delays.thread_us >= Some(250_000), "{:?}", tick.delays),
+            other => panic!("{other:?}"),
+        }
         assert_eq!(pool.stop(BOUND), 0);
         pool.submit(check, BOUND, move |ran| tell.send(ran).unwrap());
         assert!(told.recv().is_err(), "a stopped pool runs nothing");

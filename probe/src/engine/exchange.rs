@@ -9,7 +9,6 @@ use ureq::{Agent, Body};
 use url::Url;
 
 use super::Shared;
-use super::certificate;
 use super::challenge::LOOK_BYTES;
 use super::classify::{self, Trouble};
 use super::content::{self, Listener};
@@ -54,7 +53,8 @@ pub(super) fn exchange(
     deadline: Instant,
     follows: impl Fn(u16, &HeaderMap) -> bool,
 ) -> Exchange {
-    let Some(hop) = Hop::new(url, target.request.ip_family, deadline).map(Arc::new) else {
+    let verify = !target.request.insecure_tls;
+    let Some(hop) = Hop::new(url, target.request.ip_family, deadline, verify).map(Arc::new) else {
         return Exchange::refused(classify::unsupported("The URL has no host or no usable port."));
     };
     let layers = Layers { shared: Arc::clone(shared), hop: Arc::clone(&hop) };
@@ -64,7 +64,7 @@ pub(super) fn exchange(
     let record = hop.finish();
     let Record { stopwatch, addresses, remote, seen, tls_version, .. } = record;
     let phases = stopwatch.stop();
-    let certificate = seen.leaf.as_ref().and_then(|leaf| certificate::facts(leaf, tls_version));
+    let certificate = seen.shown.map(|shown| shown.facts(tls_version));
     Exchange { phases, addresses, remote, certificate, answer, failure }
 }
 

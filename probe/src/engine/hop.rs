@@ -21,6 +21,8 @@ pub(super) struct Hop {
     pub(super) family: IpFamily,
     /// End of the whole check.
     pub(super) deadline: Instant,
+    /// Whether the certificate must be good.
+    pub(super) verify: bool,
     record: Mutex<Record>,
 }
 
@@ -45,7 +47,7 @@ pub(super) struct Record {
 
 impl Hop {
     /// `None` when the URL has no host or no port.
-    pub(super) fn new(url: &Url, family: IpFamily, deadline: Instant) -> Option<Self> {
+    pub(super) fn new(url: &Url, family: IpFamily, deadline: Instant, verify: bool) -> Option<Self> {
         let host = url.host()?.to_owned();
         let server_name = match &host {
             Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned()).ok(),
@@ -59,6 +61,7 @@ impl Hop {
             server_name,
             family,
             deadline,
+            verify,
             record: Mutex::new(Record::new(first)),
         })
     }

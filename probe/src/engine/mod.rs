@@ -16,6 +16,7 @@ mod hop;
 mod json;
 mod judge;
 mod limits;
+mod own;
 mod policy;
 mod redirect;
 mod request;
@@ -34,7 +35,9 @@ use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
 use url::Url;
 
-pub use dns::ResolverConfig;
+pub use dns::{ResolverConfig, RootAnswer, ServerAnswer, survey_name_servers};
+pub(crate) use limits::EARLIEST_NOW_AT;
+pub use own::OwnEndpoints;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
 pub use roots::{RootsError, read_roots};
 

@@ -97,6 +97,12 @@ fn t023_bad_chunk_sizes_are_protocol_errors() {
 }
 
 #[test]
+fn t023_a_chunk_size_with_a_sign_is_no_chunk_size() {
+    let tick = answer(format!("{CHUNKED}+5\r\nhello\r\n0\r\n\r\n"));
+    assert!(matches!(class(&tick), Some(Class::HttpProtocol | Class::BodyIncomplete)), "{tick:?}");
+}
+
+#[test]
 fn t024_a_body_declared_huge_is_cut_at_the_cap() {
     let server = Server::start(|_, mut stream| {
         stream.head();

@@ -9,6 +9,8 @@ mod checks;
 mod content;
 mod dial;
 mod dns;
+mod doctor;
+mod fuzz;
 mod head;
 mod policy;
 mod redirect;
