@@ -61,7 +61,7 @@ impl Watch {
             let tell = tell.clone();
             self.pool.submit(check(target), Duration::from_secs(60), move |ran| match ran {
                 Ran::Tick(tick) => tell.send(*tick).unwrap(),
-                Ran::Expired => panic!("a check expired"),
+                Ran::Expired => unreachable!("there is time for all"),
             });
         }
         (0..count).map(|_| told.recv_timeout(Duration::from_secs(60)).unwrap()).collect()
@@ -318,7 +318,7 @@ impl Redis {
             match wire::decode_report(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice()))).unwrap() {
                 Report::Tick(tick) => ticks.push(*tick),
                 Report::Heartbeat(heartbeat) => last = Some(heartbeat),
-                Report::DeadLetter(letter) => panic!("{letter:?}"),
+                Report::DeadLetter(letter) => unreachable!("{letter:?}"),
             }
         }
         (ticks, last)
