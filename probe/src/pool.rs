@@ -33,7 +33,10 @@ pub struct Pool {
 
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A check waits, for one thread; or all are to end.
+    work: Condvar,
+    /// A check is finished. Only told when somebody waits for it, since telling is a system call.
+    finished: Condvar,
     engine: Arc<Engine>,
     canaries: Arc<Keeper>,
 }
@@ -53,6 +56,8 @@ struct State {
     busy: usize,
     threads: usize,
     idle: usize,
+    /// Callers that wait for a check to be finished.
+    watching: usize,
     stopping: bool,
 }
 
@@ -64,8 +69,21 @@ impl Shared {
     /// Says what became of a check, and that it is finished.
     fn finish(&self, done: Done, ran: Ran) {
         let _ = catch_unwind(AssertUnwindSafe(|| done(ran)));
-        self.lock().busy -= 1;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.busy -= 1;
+        let watched = state.watching > 0;
+        drop(state);
+        if watched {
+            self.finished.notify_all();
+        }
+    }
+
+    /// Waits until a check is finished, or `left` is over.
+    fn watch<'a>(&self, mut state: MutexGuard<'a, State>, left: Duration) -> MutexGuard<'a, State> {
+        state.watching += 1;
+        let mut state = self.finished.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        state.watching -= 1;
+        state
     }
 }
 
@@ -73,7 +91,8 @@ impl Pool {
     /// A pool that runs at most `concurrency` checks at once, and asks `canaries` about those that fail.
     #[must_use]
     pub fn start(engine: Arc<Engine>, canaries: Arc<Keeper>, concurrency: u16) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), engine, canaries });
+        let (work, finished) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { state: Mutex::default(), work, finished, engine, canaries });
         Self { shared, concurrency: usize::from(concurrency.max(1)), stack_bytes: STACK_BYTES }
     }
 
@@ -99,7 +118,7 @@ impl Pool {
             if left.is_zero() {
                 return 0;
             }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.watch(state, left);
         }
         self.concurrency - state.busy
     }
@@ -132,8 +151,12 @@ impl Pool {
                 }
             }
         }
+        let idle = state.idle > 0;
         drop(state);
-        self.shared.changed.notify_all();
+        // One check is for one thread: waking all of them costs more than the check.
+        if idle {
+            self.shared.work.notify_one();
+        }
         if let Some(Waiting { check, done, .. }) = stranded {
             let tick = not_run(&check, "The probe could not start a thread for the check.");
             self.shared.finish(done, Ran::Tick(Box::new(tick)));
@@ -145,13 +168,13 @@ impl Pool {
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();
         state.stopping = true;
-        self.shared.changed.notify_all();
+        self.shared.work.notify_all();
         while state.busy > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.watch(state, left);
         }
         state.busy
     }
@@ -166,7 +189,7 @@ fn work(shared: &Shared) {
                 return;
             }
             state.idle += 1;
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
             continue;
         };

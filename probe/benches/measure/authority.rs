@@ -50,11 +50,13 @@ impl Authority {
     }
 }
 
-/// The bare loop's client: the same roots and verification as the engine's, no resumption.
+/// The bare loop's client: the same roots, verification and order of ciphers as the engine's, no resumption.
 pub(crate) fn client(root: &CertificateDer<'static>) -> Result<Arc<ClientConfig>, Failed> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.add(root.clone())?;
-    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| !format!("{:?}", suite.suite()).contains("AES_128"));
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();

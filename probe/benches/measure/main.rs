@@ -2,7 +2,7 @@
 //! Rounds are interleaved, so that ratios within a run count even on a busy machine.
 //!
 //! ```text
-//! cargo bench -p probe --bench measure -- engine [--rounds 7] [--json]    CPU per check, checks/s, peak RSS; needs nginx
+//! cargo bench -p probe --bench measure -- engine [--rounds 15] [--json]    CPU per check, checks/s, peak RSS; needs nginx
 //! cargo bench -p probe --bench measure -- timing [--seconds 20] [--json]  error of each phase against known delays; needs nginx
 //! cargo bench -p probe --bench measure -- memory [--json]                 RSS of the binary, idle and loaded; needs redis-server
 //! ```
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options, Failed> {
-    let mut options = Options { words: Vec::new(), rounds: 7, seconds: 20, json: false };
+    let mut options = Options { words: Vec::new(), rounds: 15, seconds: 20, json: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse().ok()).ok_or("give a number after the option");

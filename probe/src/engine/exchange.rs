@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use ureq::http::{HeaderMap, Request, Response, header};
@@ -132,6 +133,7 @@ fn talk(
     if follows(status, &answer.headers) {
         return (Some(answer), None);
     }
+    hop.chunked.store(is_chunked(&answer.headers), Ordering::Relaxed);
     let counts = expect.accept.accepts(status);
     let mut listener = Listener::new(expect, &answer.headers).filter(|_| counts);
     let failure = read(hop, body, &mut answer, |bytes| match &mut listener {
@@ -142,6 +144,7 @@ fn talk(
         None if counts => &[],
         None => bytes,
     });
+    let failure = failure.or_else(|| hop.unsound.load(Ordering::Relaxed).then(classify::bad_chunk));
     if failure.is_none() && counts {
         answer.content = match listener {
             Some(listener) => listener.judge(answer.truncated, &answer.headers),
@@ -149,6 +152,11 @@ fn talk(
         };
     }
     (Some(answer), failure)
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back();
+    last.is_some_and(|value| value.as_bytes().to_ascii_lowercase().ends_with(b"chunked"))
 }
 
 /// Reads the body to its end or to the cap. `hear` is given each piece, and gives back what of it is to be kept as the

@@ -27,6 +27,8 @@ pub(super) const MAX_FRAMING_BYTES: u64 = 64 * 1024;
 pub(super) const BUFFER_BYTES: usize = 8 * 1024;
 /// Sentence of a failure.
 pub(super) const MAX_DETAIL_BYTES: usize = 512;
+/// Bytes of an answer that are kept to tell what is strange about it.
+pub(super) const MAX_BEGINNING_BYTES: usize = 1024;
 /// Bytes of a strange answer that are quoted.
 pub(super) const MAX_SNIPPET_BYTES: usize = 64;
 /// Text of an expectation, or of what was found instead, that is quoted.

@@ -11,6 +11,7 @@ mod content;
 mod dial;
 mod dns;
 mod exchange;
+mod framing;
 mod gzip;
 mod hop;
 mod json;

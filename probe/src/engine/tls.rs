@@ -39,7 +39,11 @@ pub(super) fn random() -> &'static dyn SecureRandom {
 impl TlsSetup {
     /// Trusts Mozilla's roots and `extra_roots`, at the time `clock` tells.
     pub(super) fn new(extra_roots: &[CertificateDer<'static>], clock: &Clock) -> Result<Self, EngineError> {
-        let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+        let mut provider = ring::default_provider();
+        // As browsers order them. What is exchanged is small, so that the hash decides what a handshake costs, and
+        // processors have instructions for SHA-256.
+        provider.cipher_suites.sort_by_key(|suite| !format!("{:?}", suite.suite()).contains("AES_128"));
+        let provider: Arc<CryptoProvider> = Arc::new(provider);
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for root in extra_roots {
             roots.add(root.clone()).map_err(|e| EngineError::Root(e.to_string()))?;
