@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod canary;
 mod checks;
 mod content;
 mod dial;
