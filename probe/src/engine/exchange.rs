@@ -9,7 +9,6 @@ use ureq::{Agent, Body};
 use url::Url;
 
 use super::Shared;
-use super::certificate;
 use super::challenge::LOOK_BYTES;
 use super::classify::{self, Trouble};
 use super::content::{self, Listener};
@@ -23,6 +22,8 @@ use crate::wire::{Certificate, Expectations, Failure, Method, Phases, Target};
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) phases: Phases,
+    /// Addresses there were to connect to; none when it did not come to that.
+    pub(super) addresses: Vec<std::net::IpAddr>,
     pub(super) remote: Option<std::net::SocketAddr>,
     pub(super) certificate: Option<Certificate>,
     pub(super) answer: Option<Answer>,
@@ -52,7 +53,8 @@ pub(super) fn exchange(
     deadline: Instant,
     follows: impl Fn(u16, &HeaderMap) -> bool,
 ) -> Exchange {
-    let Some(hop) = Hop::new(url, target.request.ip_family, deadline).map(Arc::new) else {
+    let verify = !target.request.insecure_tls;
+    let Some(hop) = Hop::new(url, target.request.ip_family, deadline, verify).map(Arc::new) else {
         return Exchange::refused(classify::unsupported("The URL has no host or no usable port."));
     };
     let layers = Layers { shared: Arc::clone(shared), hop: Arc::clone(&hop) };
@@ -60,15 +62,22 @@ pub(super) fn exchange(
     let (answer, failure) = talk(&agent, &hop, url, ask, &target.expect, follows);
     drop(agent);
     let record = hop.finish();
-    let Record { stopwatch, remote, seen, tls_version, .. } = record;
+    let Record { stopwatch, addresses, remote, seen, tls_version, .. } = record;
     let phases = stopwatch.stop();
-    let certificate = seen.leaf.as_ref().and_then(|leaf| certificate::facts(leaf, tls_version));
-    Exchange { phases, remote, certificate, answer, failure }
+    let certificate = seen.shown.map(|shown| shown.facts(tls_version));
+    Exchange { phases, addresses, remote, certificate, answer, failure }
 }
 
 impl Exchange {
     pub(super) fn refused(failure: Failure) -> Self {
-        Self { phases: Phases::default(), remote: None, certificate: None, answer: None, failure: Some(failure) }
+        Self {
+            phases: Phases::default(),
+            addresses: Vec::new(),
+            remote: None,
+            certificate: None,
+            answer: None,
+            failure: Some(failure),
+        }
     }
 }
 

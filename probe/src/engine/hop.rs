@@ -1,6 +1,6 @@
 //! What one hop needs to know and what it finds out; shared by resolver, connector and transport of that hop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -21,6 +21,8 @@ pub(super) struct Hop {
     pub(super) family: IpFamily,
     /// End of the whole check.
     pub(super) deadline: Instant,
+    /// Whether the certificate must be good.
+    pub(super) verify: bool,
     record: Mutex<Record>,
 }
 
@@ -28,6 +30,8 @@ pub(super) struct Hop {
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) stopwatch: Stopwatch,
+    /// Addresses there were to connect to.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) remote: Option<SocketAddr>,
     pub(super) seen: Seen,
     pub(super) tls_version: Option<String>,
@@ -43,7 +47,7 @@ pub(super) struct Record {
 
 impl Hop {
     /// `None` when the URL has no host or no port.
-    pub(super) fn new(url: &Url, family: IpFamily, deadline: Instant) -> Option<Self> {
+    pub(super) fn new(url: &Url, family: IpFamily, deadline: Instant, verify: bool) -> Option<Self> {
         let host = url.host()?.to_owned();
         let server_name = match &host {
             Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned()).ok(),
@@ -57,6 +61,7 @@ impl Hop {
             server_name,
             family,
             deadline,
+            verify,
             record: Mutex::new(Record::new(first)),
         })
     }
@@ -75,6 +80,7 @@ impl Record {
     fn new(first: Phase) -> Self {
         Self {
             stopwatch: Stopwatch::start(first),
+            addresses: Vec::new(),
             remote: None,
             seen: Seen::default(),
             tls_version: None,

@@ -41,4 +41,4 @@ pub(super) const MAX_CERTIFICATE_TEXT_BYTES: usize = 256;
 pub(super) const CERTIFICATE_WARNING: Duration = Duration::from_secs(7 * 24 * 3600);
 /// 2026-11-01, before which no copy of this program existed: a clock that says less was never set (a Pi starts in
 /// 1970), and nothing it says about a certificate is the website's fault.
-pub(super) const EARLIEST_NOW_AT: UtcMs = 1_793_491_200_000;
+pub(crate) const EARLIEST_NOW_AT: UtcMs = 1_793_491_200_000;

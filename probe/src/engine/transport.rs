@@ -61,6 +61,7 @@ impl Connector<()> for Layers {
         let addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
         {
             let mut record = hop.record();
+            record.addresses = addresses.iter().map(SocketAddr::ip).collect();
             match record.stopwatch.phase() {
                 Phase::Dns => record.stopwatch.enter(Phase::Connect),
                 Phase::Connect | Phase::Tls | Phase::Send | Phase::Wait | Phase::Receive | Phase::Judge => {
@@ -73,15 +74,16 @@ impl Connector<()> for Layers {
         hop.record().remote = Some(remote);
         let stream = if details.needs_tls() {
             hop.record().stopwatch.enter(Phase::Tls);
-            let host = hop.host.to_string();
             let Some(name) = hop.server_name.clone() else {
-                return Err(self.fail(classify::bad_server_name(&host)));
+                return Err(self.fail(classify::bad_server_name(&hop.host.to_string())));
             };
             let deadline = hop.deadline.min(Instant::now() + TLS_BUDGET);
-            let (result, seen) = self.shared.tls.handshake(stream, name, deadline);
-            hop.record().seen = seen.clone();
-            let mut stream = result
-                .map_err(|error| self.fail(classify::handshake(&error, &seen, &host, self.shared.clock.now())))?;
+            let (result, seen) = self.shared.tls.handshake(stream, name, deadline, hop.verify);
+            let result = result.map_err(|error| {
+                self.fail(classify::handshake(&error, &seen, &hop.host.to_string(), self.shared.clock.now()))
+            });
+            hop.record().seen = seen;
+            let mut stream = result?;
             stream.sock.set_deadline(hop.deadline);
             hop.record().tls_version = stream.conn.protocol_version().and_then(|v| v.as_str()).map(tls_name);
             Stream::Tls(Box::new(stream))

@@ -8,6 +8,7 @@ mod checks;
 mod content;
 mod dial;
 mod dns;
+mod doctor;
 mod fuzz;
 mod head;
 mod policy;
