@@ -14,7 +14,6 @@ mod head;
 mod policy;
 mod redirect;
 mod request;
-mod server;
 mod ssrf;
 mod tls;
 mod url;

@@ -10,8 +10,7 @@ use probe::wire::{
     self, BODY_FIELD, Blame, Check, Class, DeadLetter, DeadReason, Heartbeat, KIND_CHECK, KIND_FIELD, MAX_CHECK_BYTES,
     Outcome, Report, Target, Tick, VERSION, VERSION_FIELD, WebsiteId,
 };
-
-use crate::server::{Server, head, hold};
+use testbed::server::{Server, head, hold};
 
 const CHECKS: &str = "betteruptime:website:eu";
 const TICKS: &str = "betteruptime:tick:eu:w";
