@@ -17,7 +17,6 @@ mod put_away;
 mod redirect;
 mod redis_worker;
 mod request;
-mod server;
 mod ssrf;
 mod tls;
 mod url;

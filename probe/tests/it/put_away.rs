@@ -7,7 +7,7 @@ use probe::clock::wall;
 use probe::wire::{self, Blame, Check, Class, DeadReason, MAX_CHECK_BYTES, Outcome, VERSION_FIELD};
 
 use crate::redis_worker::{CHECKS, OK, Redis, TICKS, Worker, check, wait_for};
-use crate::server::{Server, head};
+use testbed::server::{Server, head};
 
 /// An entry, why it is put away, and a part of the sentence.
 type Poison<'a> = (Vec<(&'a str, &'a [u8])>, DeadReason, &'a str);

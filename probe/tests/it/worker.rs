@@ -9,7 +9,7 @@ use probe::clock::wall;
 use probe::wire::{BODY_FIELD, Check, DeadReason, KIND_CHECK, KIND_FIELD, Target, VERSION_FIELD};
 
 use crate::redis_worker::{CHECKS, OK, Redis, Worker, check, wait_for};
-use crate::server::{Server, head, hold};
+use testbed::server::{Server, head, hold};
 
 #[test]
 fn t165_own_checks_come_first_all_of_them_and_void_ones_are_counted_and_not_run() {
