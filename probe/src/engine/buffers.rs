@@ -1,17 +1,50 @@
 //! Buffers of one exchange: 8 KiB to begin with, so that hundreds of checks fit a small machine; the input grows
 //! only for a long response head.
 
+use std::cell::Cell;
+use std::fmt;
+
 use ureq::unversioned::transport::Buffers;
 
 use super::limits::{BUFFER_BYTES, MAX_HEAD_BYTES};
 
-#[derive(Debug, Default)]
+thread_local! {
+    /// Buffers of the thread's last exchange, input and output: clearing new ones is a good part of what an exchange
+    /// over plain HTTP costs.
+    static SPARE: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
 pub(super) struct SmallBuffers {
     input: Vec<u8>,
     consumed: usize,
     filled: usize,
     output: Vec<u8>,
     progress: bool,
+}
+
+/// What is in them may be secret.
+impl fmt::Debug for SmallBuffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SmallBuffers(..)")
+    }
+}
+
+impl Default for SmallBuffers {
+    fn default() -> Self {
+        let (input, output) = SPARE.take();
+        Self { input, consumed: 0, filled: 0, output, progress: false }
+    }
+}
+
+impl Drop for SmallBuffers {
+    fn drop(&mut self) {
+        // One that has grown for a long head is not kept.
+        if self.input.len() <= BUFFER_BYTES {
+            // Nothing is kept by a thread that ends.
+            let _ =
+                SPARE.try_with(|spare| spare.set((std::mem::take(&mut self.input), std::mem::take(&mut self.output))));
+        }
+    }
 }
 
 impl Buffers for SmallBuffers {
