@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::measure::wait_for;
+
 /// Name of the test that is run inside; set for the inner process only.
 const INSIDE: &str = "TESTBED_INSIDE";
 /// With `1`, a test passes without being run where namespaces are not allowed, and says so.
@@ -132,6 +134,18 @@ fn not_run(test: &str, reason: &str) {
     }
 }
 
+/// Waits until no IPv6 address is tentative: also those that are not probed for duplicates are so for a moment, in which
+/// they take nothing in.
+fn settled() {
+    wait_for("IPv6 addresses to be usable", Duration::from_secs(5), || {
+        let addresses = std::fs::read_to_string("/proc/self/net/if_inet6").unwrap();
+        // Address, interface, prefix, scope, flags, name.
+        let flags = |line: &str| line.split_whitespace().nth(4).map(|f| u32::from_str_radix(f, 16).unwrap());
+        let tentative = addresses.lines().any(|line| flags(line).is_some_and(|flags| flags & 0x40 != 0));
+        (!tentative).then_some(())
+    });
+}
+
 /// The network inside: `lo`, and what is added to it.
 #[derive(Debug)]
 pub struct Network(());
@@ -144,6 +158,7 @@ impl Network {
         network.ip(&["link", "set", "lo", "up"]);
         network.ip(&["address", "add", &format!("{SELF_V4}/32"), "dev", "lo"]);
         network.ip(&["-6", "address", "add", &format!("{SELF_V6}/128"), "dev", "lo", "nodad"]);
+        settled();
         // Servers may listen on the fake IPv6 addresses, which are no interface's.
         network.sysctl("net/ipv6/ip_nonlocal_bind", "1");
         network.nft("add table inet testbed");
@@ -168,7 +183,10 @@ impl Network {
     pub fn here(&self, address: impl Into<IpAddr>) {
         match address.into() {
             IpAddr::V4(address) => self.ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]),
-            IpAddr::V6(address) => self.ip(&["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"]),
+            IpAddr::V6(address) => {
+                self.ip(&["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"]);
+                settled();
+            }
         }
     }
 
