@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -169,7 +169,8 @@ impl Network {
 
     /// Makes a fake machine's address: one may listen there and connect to it, but no interface here has it.
     pub fn elsewhere(&self, address: impl Into<IpAddr>) {
-        match address.into() {
+        let address = address.into();
+        match address {
             IpAddr::V4(address) => {
                 self.ip(&["route", "add", "local", &format!("{address}/32"), "dev", "lo", "src", SELF_V4]);
             }
@@ -177,17 +178,20 @@ impl Network {
                 self.ip(&["-6", "route", "add", "local", &format!("{address}/128"), "dev", "lo", "src", SELF_V6]);
             }
         }
+        await_packets(address);
     }
 
     /// Gives this machine another address.
     pub fn here(&self, address: impl Into<IpAddr>) {
-        match address.into() {
+        let address = address.into();
+        match address {
             IpAddr::V4(address) => self.ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]),
             IpAddr::V6(address) => {
                 self.ip(&["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"]);
                 settled();
             }
         }
+        await_packets(address);
     }
 
     /// Runs `ip`.
@@ -251,6 +255,16 @@ impl Network {
         // The mount keeps it.
         let _ = std::fs::remove_file(&file);
     }
+}
+
+/// Waits until a packet to `address` arrives: the first ones to a new address may be lost, and a lost SYN costs a second.
+fn await_packets(address: IpAddr) {
+    wait_for("packets to a new address", Duration::from_secs(5), || {
+        let socket = UdpSocket::bind((address, 0)).ok()?;
+        socket.set_read_timeout(Some(Duration::from_millis(50))).ok()?;
+        socket.send_to(b"x", socket.local_addr().ok()?).ok()?;
+        socket.recv(&mut [0u8; 1]).ok()
+    });
 }
 
 fn family(address: IpAddr) -> &'static str {
