@@ -1,19 +1,13 @@
-//! Buffers of one exchange: 8 KiB to begin with, so that hundreds of checks fit a small machine; the input grows
-//! only for a long response head.
+//! Buffers of one exchange: 8 KiB to begin with, so that hundreds of checks fit a small machine. The one that held the
+//! request takes the answer; it grows only for a long response head.
 
-use std::cell::Cell;
 use std::fmt;
 
 use ureq::unversioned::transport::Buffers;
 
 use super::limits::{BUFFER_BYTES, MAX_HEAD_BYTES};
 
-thread_local! {
-    /// Buffers of the thread's last exchange, input and output: clearing new ones is a good part of what an exchange
-    /// over plain HTTP costs.
-    static SPARE: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
-}
-
+#[derive(Default)]
 pub(super) struct SmallBuffers {
     input: Vec<u8>,
     consumed: usize,
@@ -26,24 +20,6 @@ pub(super) struct SmallBuffers {
 impl fmt::Debug for SmallBuffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SmallBuffers(..)")
-    }
-}
-
-impl Default for SmallBuffers {
-    fn default() -> Self {
-        let (input, output) = SPARE.take();
-        Self { input, consumed: 0, filled: 0, output, progress: false }
-    }
-}
-
-impl Drop for SmallBuffers {
-    fn drop(&mut self) {
-        // One that has grown for a long head is not kept.
-        if self.input.len() <= BUFFER_BYTES {
-            // Nothing is kept by a thread that ends.
-            let _ =
-                SPARE.try_with(|spare| spare.set((std::mem::take(&mut self.input), std::mem::take(&mut self.output))));
-        }
     }
 }
 
@@ -66,6 +42,9 @@ impl Buffers for SmallBuffers {
             self.filled -= self.consumed;
             self.consumed = 0;
         }
+        if self.input.is_empty() {
+            self.input = std::mem::take(&mut self.output);
+        }
         if self.filled == self.input.len() {
             let size = (self.input.len() * 2).clamp(BUFFER_BYTES, MAX_HEAD_BYTES + BUFFER_BYTES);
             self.input.resize(size, 0);
@@ -83,8 +62,8 @@ impl Buffers for SmallBuffers {
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        self.output();
         self.input_append_buf();
+        self.output();
         (&mut self.input[self.filled..], &mut self.output)
     }
 
