@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult};
 
+use crate::backlog::{End, Finished};
 use crate::backoff::Backoff;
+use crate::clock;
+use crate::dead_letter;
 use crate::entry::{self, BLOCK, Entry, START};
 use crate::pool::{Pool, Ran};
-use crate::report::Finished;
 use crate::shared::Shared;
-use crate::wire::{self, Check};
+use crate::turn::{Round, Turn, turn};
+use crate::wire::{self, Blame, Check, DeadLetter, DeadReason, Tick};
 
 const CLAIM_EVERY: Duration = Duration::from_secs(10);
-/// What a neighbour has beyond a check's own timeout to report it, before it counts as dead.
-const CLAIM_GRACE: Duration = Duration::from_secs(5);
 /// Claimed checks remembered until a neighbour that may be alive has had its time. One beyond is claimed again later.
 const DEFERRED: usize = 1_000;
 
@@ -80,17 +81,6 @@ struct Reader<'a> {
     deferred: HashMap<String, Instant>,
 }
 
-/// Where entries came from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Round {
-    /// Nobody had them before.
-    New,
-    /// This worker was given them and has lost sight of them, or has waited for its turn.
-    Own,
-    /// Another worker was given them.
-    Claimed,
-}
-
 impl Reader<'_> {
     /// One read, and its entries handed to the pool.
     fn round(&mut self, free: usize) -> RedisResult<Round> {
@@ -146,41 +136,52 @@ impl Reader<'_> {
     /// Hands entries to the pool, except those that are known already, and puts away what is not to be run.
     fn start(&mut self, entries: Vec<Entry>, round: Round, connection: &mut Connection) -> RedisResult<()> {
         let counters = &self.shared.counters;
-        let mut put_away: Vec<String> = Vec::new();
-        let mut lost = 0;
+        let mut lost: Vec<String> = Vec::new();
         for Entry { id, fields } in entries {
             if self.shared.in_flight().contains(&id) || self.deferred.contains_key(&id) {
                 continue;
             }
             let Some(fields) = fields else {
-                lost += 1;
-                put_away.push(id);
+                lost.push(id);
                 continue;
             };
             let check = match wire::decode_check(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice()))) {
                 Ok(check) => check,
                 Err(error) => {
-                    log::warn!("Check {id} is not understood and was put away: {error}.");
                     counters.refused.fetch_add(1, Ordering::Relaxed);
-                    put_away.push(id);
+                    self.put_away(dead_letter::not_understood(&id, &fields, &error));
                     continue;
                 }
             };
-            match turn(&check, self.age(&id), round) {
-                Turn::Now { may_wait } => self.submit(id, check, may_wait),
+            if let Some(why) = dead_letter::impossible(&check) {
+                counters.refused.fetch_add(1, Ordering::Relaxed);
+                self.put_away(dead_letter::put_away(&id, check.website_id, DeadReason::NotUnderstood, &why));
+                continue;
+            }
+            let age = self.age(&id);
+            match turn(&check, age, round) {
+                Turn::Now { may_wait } => self.submit(id, check, age, may_wait),
                 Turn::Later(wait) if self.deferred.len() < DEFERRED => {
                     self.deferred.insert(id, Instant::now() + wait);
                 }
                 Turn::Later(_) => {}
                 Turn::Expired => {
                     counters.expired.fetch_add(1, Ordering::Relaxed);
-                    put_away.push(id);
+                    self.put_away(expired(&id, &check, age));
                 }
             }
         }
-        self.lose(lost);
-        let put_away: Vec<&str> = put_away.iter().map(String::as_str).collect();
-        entry::acknowledge(self.shared, connection, &put_away)
+        self.lose(lost.len());
+        let lost: Vec<&str> = lost.iter().map(String::as_str).collect();
+        entry::acknowledge(self.shared, connection, &lost)
+    }
+
+    /// Tells the reporter of a check that is not run: its entry is acknowledged once the letter is written.
+    fn put_away(&self, letter: DeadLetter) {
+        let entry_id = letter.entry_id.clone();
+        self.shared.in_flight().insert(entry_id.clone());
+        // Waits while the reporter is behind, which bounds how fast a burst of such checks is read.
+        let _ = self.finished.send(Finished { entry_id, end: End::Letter(Box::new(letter)) });
     }
 
     /// How long ago Redis made an entry. Both ends are by its own clock.
@@ -189,19 +190,41 @@ impl Reader<'_> {
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 
-    fn submit(&self, entry_id: String, check: Check, may_wait: Duration) {
+    fn submit(&self, entry_id: String, check: Check, age: Duration, may_wait: Duration) {
         self.shared.in_flight().insert(entry_id.clone());
         let (shared, finished) = (self.shared.clone(), self.finished.clone());
+        let (publish_ms, queue_ms) = (check.publish_ms(), clock::millis(age));
+        let late = expired(&entry_id, &check, age + may_wait);
         self.pool.submit(check, may_wait, move |ran| {
-            let (counter, tick) = match ran {
-                Ran::Tick(tick) => (&shared.counters.checks, Some(tick)),
-                Ran::Expired => (&shared.counters.expired, None),
+            let end = match ran {
+                Ran::Tick(mut tick) => {
+                    tick.delays.publish_ms = Some(publish_ms);
+                    tick.delays.queue_ms = Some(queue_ms);
+                    count(&shared, &tick);
+                    End::Tick { tick, at: Instant::now() }
+                }
+                Ran::Expired => {
+                    shared.counters.expired.fetch_add(1, Ordering::Relaxed);
+                    End::Letter(Box::new(late))
+                }
             };
-            counter.fetch_add(1, Ordering::Relaxed);
             // Waits while the reporter is behind: then no new check is taken either, which is the bound.
-            let _ = finished.send(Finished { entry_id, tick });
+            let _ = finished.send(Finished { entry_id, end });
         });
     }
+}
+
+fn count(shared: &Shared, tick: &Tick) {
+    shared.counters.checks.fetch_add(1, Ordering::Relaxed);
+    if tick.failure.as_ref().is_some_and(|failure| failure.blame == Blame::Policy) {
+        shared.counters.forbidden.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn expired(entry_id: &str, check: &Check, age: Duration) -> DeadLetter {
+    let (waited, may_wait) = (age.as_secs(), check.may_wait().as_secs());
+    let detail = format!("It waited {waited} s for its turn and may wait {may_wait} s.");
+    dead_letter::put_away(entry_id, check.website_id, DeadReason::Expired, &detail)
 }
 
 /// A deferred entry whose time has come, the longest due first.
@@ -209,58 +232,9 @@ fn due(deferred: &HashMap<String, Instant>, now: Instant) -> Option<String> {
     deferred.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at).map(|(id, _)| id.clone())
 }
 
-/// When a check is to be run.
-#[derive(Debug, PartialEq, Eq)]
-enum Turn {
-    /// At once, or as soon as there is a thread within `may_wait`.
-    Now { may_wait: Duration },
-    /// Not before this time has passed: who was given it may still be at it (T163).
-    Later(Duration),
-    /// Not any more (T165).
-    Expired,
-}
-
-fn turn(check: &Check, age: Duration, round: Round) -> Turn {
-    let Some(may_wait) = check.may_wait().checked_sub(age) else { return Turn::Expired };
-    // It was given away at least the idle time ago; when exactly, nobody tells.
-    let given_up = Duration::from_millis(u64::from(check.target.timeout_ms)) + CLAIM_GRACE;
-    let left = given_up.saturating_sub(entry::CLAIM_IDLE);
-    match round {
-        Round::Claimed if !left.is_zero() => Turn::Later(left),
-        Round::New | Round::Own | Round::Claimed => Turn::Now { may_wait },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{CheckKind, Target, WebsiteId};
-
-    #[test]
-    fn t165_a_check_is_void_by_its_age_and_t163_a_claimed_one_waits_for_its_first_worker() {
-        let check = |timeout_ms| Check {
-            website_id: WebsiteId(uuid::Uuid::nil()),
-            slot_at: 0,
-            attempt: 0,
-            kind: CheckKind::Scheduled,
-            deadline_at: 1_000_000_120_000,
-            published_at: 1_000_000_000_000,
-            target: Target { timeout_ms, ..Target::get("https://example.com/") },
-        };
-        let s = Duration::from_secs;
-        for (timeout_ms, age, round, expected) in [
-            (10_000, 0, Round::New, Turn::Now { may_wait: s(120) }),
-            (10_000, 100, Round::Own, Turn::Now { may_wait: s(20) }),
-            (10_000, 121, Round::New, Turn::Expired),
-            (10_000, 31, Round::Claimed, Turn::Now { may_wait: s(89) }),
-            (60_000, 31, Round::Claimed, Turn::Later(s(35))),
-            (60_000, 31, Round::Own, Turn::Now { may_wait: s(89) }),
-            (60_000, 66, Round::Claimed, Turn::Later(s(35))),
-            (60_000, 121, Round::Claimed, Turn::Expired),
-        ] {
-            assert_eq!(turn(&check(timeout_ms), s(age), round), expected, "{timeout_ms} {age}");
-        }
-    }
 
     #[test]
     fn the_longest_due_comes_first() {

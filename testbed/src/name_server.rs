@@ -1,11 +1,14 @@
 //! A name server that answers as scripted, over UDP and TCP on one port (RFC 1035).
 
+mod message;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::message::{read, write};
 use crate::threads::{Stop, Threads, lock};
 
 /// RCODE of a name that does not exist.
@@ -213,12 +216,16 @@ impl Desk {
         while !self.stop.is_set() {
             // A closed port of a client that left is told here, too.
             let Ok((length, peer)) = socket.recv_from(&mut buffer) else { continue };
-            let (desk, socket, message) = (self.clone(), Arc::clone(socket), buffer[..length].to_vec());
-            self.threads.spawn(move || {
-                if let Some(answer) = desk.answer(&message, Over::Udp) {
+            let Some((answer, end)) = self.decide(&buffer[..length], Over::Udp) else { continue };
+            let is_late = matches!(answer, Answer::Later(..));
+            let (desk, socket, question) = (self.clone(), Arc::clone(socket), buffer[..end].to_vec());
+            let send = move |desk: &Self| {
+                if let Some(answer) = desk.wait(answer).and_then(|answer| write(&question, &answer)) {
                     let _ = socket.send_to(&answer, peer);
                 }
-            });
+            };
+            // Only a wait needs a thread of its own.
+            if is_late { self.threads.spawn(move || send(&desk)) } else { send(&desk) }
         }
     }
 
@@ -237,7 +244,9 @@ impl Desk {
                     if stream.read_exact(&mut message).is_err() {
                         break;
                     }
-                    let Some(answer) = desk.answer(&message, Over::Tcp) else { continue };
+                    let Some((answer, end)) = desk.decide(&message, Over::Tcp) else { continue };
+                    let answer = desk.wait(answer).and_then(|answer| write(&message[..end], &answer));
+                    let Some(answer) = answer else { continue };
                     let framed = [&u16::try_from(answer.len()).unwrap().to_be_bytes()[..], &answer].concat();
                     if stream.write_all(&framed).is_err() {
                         break;
@@ -250,7 +259,8 @@ impl Desk {
         }
     }
 
-    fn answer(&self, message: &[u8], over: Over) -> Option<Vec<u8>> {
+    /// What the script says to a message, and where its question ends.
+    fn decide(&self, message: &[u8], over: Over) -> Option<(Answer, usize)> {
         let (mut question, end) = read(message, over)?;
         {
             let mut counts = lock(&self.counts);
@@ -258,14 +268,18 @@ impl Desk {
             question.before = *count;
             *count += 1;
         }
-        let mut answer = (self.script)(&question);
+        Some(((self.script)(&question), end))
+    }
+
+    /// The answer when it is time; none when it is time to stop.
+    fn wait(&self, mut answer: Answer) -> Option<Answer> {
         while let Answer::Later(time, then) = answer {
             if !self.stop.pause(time) {
                 return None;
             }
             answer = *then;
         }
-        write(&message[..end], &answer)
+        Some(answer)
     }
 }
 
@@ -273,82 +287,4 @@ fn socket(address: SocketAddr) -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind(address).unwrap_or_else(|e| panic!("no name server at {address}: {e}"));
     let address = socket.local_addr().unwrap();
     (socket, address)
-}
-
-/// The question, and where it ends. Clients do not compress names in questions.
-fn read(message: &[u8], over: Over) -> Option<(Question, usize)> {
-    let mut at = 12;
-    let mut labels = Vec::new();
-    loop {
-        let length = usize::from(*message.get(at)?);
-        at += 1;
-        if length == 0 {
-            break;
-        }
-        labels.push(String::from_utf8_lossy(message.get(at..at + length)?).to_ascii_lowercase());
-        at += length;
-    }
-    let kind = match u16::from_be_bytes(message.get(at..at + 2)?.try_into().ok()?) {
-        1 => Kind::A,
-        2 => Kind::Ns,
-        28 => Kind::Aaaa,
-        other => Kind::Other(other),
-    };
-    message.get(at + 2..at + 4)?;
-    Some((Question { name: labels.join("."), kind, over, before: 0 }, at + 4))
-}
-
-/// The answer to a message that ends with its question.
-fn write(question: &[u8], answer: &Answer) -> Option<Vec<u8>> {
-    let mut message = question.to_vec();
-    message[2] |= 0x80;
-    // No authority, no additional records, whatever the client sent.
-    message[6..12].fill(0);
-    match answer {
-        Answer::Silence | Answer::Later(..) => return None,
-        Answer::Raw(bytes) => return Some(bytes.clone()),
-        Answer::Rcode(rcode) => message[3] |= rcode,
-        Answer::Garbage(bytes) => {
-            message[7] = 1;
-            message.extend(bytes);
-        }
-        Answer::Records(records) => add(&mut message, records),
-        Answer::Truncated(records) => {
-            message[2] |= 2;
-            add(&mut message, records);
-        }
-    }
-    Some(message)
-}
-
-fn add(message: &mut Vec<u8>, records: &[Record]) {
-    message[6..8].copy_from_slice(&u16::try_from(records.len()).unwrap().to_be_bytes());
-    // A pointer to the name in the question.
-    let mut owner = vec![0xc0, 12];
-    for record in records {
-        let (kind, ttl, data) = match record {
-            Record::A(address, ttl) => (1u16, ttl, address.octets().to_vec()),
-            Record::Aaaa(address, ttl) => (28, ttl, address.octets().to_vec()),
-            Record::Cname(name, ttl) => (5, ttl, encode(name)),
-        };
-        message.extend(&owner);
-        message.extend(kind.to_be_bytes());
-        message.extend(1u16.to_be_bytes());
-        message.extend(ttl.to_be_bytes());
-        message.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
-        message.extend(&data);
-        if matches!(record, Record::Cname(..)) {
-            owner = data;
-        }
-    }
-}
-
-fn encode(name: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for label in name.split('.').filter(|label| !label.is_empty()) {
-        bytes.push(u8::try_from(label.len()).unwrap());
-        bytes.extend(label.as_bytes());
-    }
-    bytes.push(0);
-    bytes
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use probe::canary::Keeper;
 use probe::engine::{AddressPolicy, Engine, EngineConfig, ResolverConfig};
 use probe::pool::{Pool, Ran};
 use probe::wire::{Check, CheckKind, Outcome, Target, WebsiteId};
@@ -178,7 +179,9 @@ pub(crate) fn child(words: &[&str]) -> Result<(), Failed> {
 }
 
 fn pooled(url: &str, root: &CertificateDer<'static>, in_flight: usize, count: usize) -> Result<Outcomes, Failed> {
-    let pool = Pool::start(Arc::new(Engine::new(config(root))?), u16::try_from(in_flight)?);
+    let engine = Engine::new(config(root))?;
+    let canaries = Arc::new(Keeper::off());
+    let pool = Pool::start(Arc::new(engine), canaries, u16::try_from(in_flight)?);
     let check = check(0, Target { timeout_ms: 30_000, ..Target::get(url) });
     let idle_kib = process::kib(std::process::id(), "VmRSS")?;
     let feed = |count: usize| {

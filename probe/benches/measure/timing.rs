@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use probe::canary::Keeper;
 use probe::engine::{Engine, EngineConfig, ResolverConfig};
 use probe::pool::{Pool, Ran};
 use probe::wire::{IpFamily, Phases, RequestOptions, Target, Tick};
@@ -49,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     let over = Arc::new(AtomicBool::new(false));
     let filling = fill(&engine, nginx.https, &over)?;
     let asking = ask_barely(&authority, &known, &over)?;
-    let pool = Pool::start(Arc::clone(&engine), 64);
+    let pool = Pool::start(Arc::clone(&engine), Arc::new(Keeper::off()), 64);
     let (tell, told) = mpsc::channel();
     let request = RequestOptions { ip_family: IpFamily::V4, ..RequestOptions::default() };
     let (started, mut refused) = (Instant::now(), 0u64);

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rustls::{ClientConnection, StreamOwned};
@@ -59,6 +60,7 @@ impl Connector<()> for Layers {
         let hop = &self.hop;
         {
             let mut record = hop.record();
+            record.addresses = details.addrs.iter().map(std::net::SocketAddr::ip).collect();
             match record.stopwatch.phase() {
                 Phase::Dns => record.stopwatch.enter(Phase::Connect),
                 Phase::Connect | Phase::Tls | Phase::Send | Phase::Wait | Phase::Receive | Phase::Judge => {
@@ -88,7 +90,7 @@ impl Connector<()> for Layers {
             Stream::Plain(Socket::new(stream, hop.deadline))
         };
         hop.record().stopwatch.enter(Phase::Send);
-        Ok(Some(Wire { hop: Arc::clone(hop), stream, buffers: SmallBuffers::default() }))
+        Ok(Some(Wire { hop: Arc::clone(hop), stream, buffers: SmallBuffers::default(), deaf: false }))
     }
 }
 
@@ -109,20 +111,34 @@ pub(super) struct Wire {
     hop: Arc<Hop>,
     stream: Stream,
     buffers: SmallBuffers,
+    /// The server takes nothing more of the request; what it has to say may be on its way all the same (T050).
+    deaf: bool,
 }
 
 impl Transport for Wire {
     fn buffers(&mut self) -> &mut dyn Buffers {
+        if self.hop.chunked.load(Ordering::Relaxed) {
+            self.buffers.follow_chunks(&self.hop);
+        }
         &mut self.buffers
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let output = &self.buffers.output()[..amount];
-        match &mut self.stream {
-            Stream::Plain(socket) => socket.write_all(output)?,
-            Stream::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush())?,
+        if self.deaf {
+            return Ok(());
         }
-        Ok(())
+        let output = &self.buffers.output()[..amount];
+        let written = match &mut self.stream {
+            Stream::Plain(socket) => socket.write_all(output),
+            Stream::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush()),
+        };
+        match written {
+            Err(error) if is_closed(&error) => {
+                self.deaf = true;
+                Ok(())
+            }
+            done => Ok(done?),
+        }
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
@@ -171,6 +187,12 @@ impl Transport for Wire {
     fn is_tls(&self) -> bool {
         matches!(self.stream, Stream::Tls(_))
     }
+}
+
+/// Whether the other side has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(error.kind(), Kind::BrokenPipe | Kind::ConnectionReset | Kind::ConnectionAborted)
 }
 
 /// In TLS 1.3 a server refuses a visitor without a certificate after the handshake: the alert arrives while reading.

@@ -2,9 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
+mod answer;
+mod body;
+mod canary;
+mod checks;
+mod content;
+mod dial;
 mod dns;
-mod http;
+mod doctor;
+mod fuzz;
+mod head;
 mod policy;
-mod server;
+mod put_away;
+mod redirect;
+mod redis_worker;
+mod request;
+mod ssrf;
 mod tls;
+mod url;
 mod worker;

@@ -1,180 +1,15 @@
-//! The real binary against a real Redis, which each test starts for itself.
+//! The life of a worker: the real binary against a real Redis, which each test starts for itself.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::net::TcpListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use probe::clock::wall;
-use probe::wire::{
-    self, BODY_FIELD, Check, Heartbeat, KIND_CHECK, KIND_FIELD, MAX_CHECK_BYTES, Report, Target, VERSION,
-    VERSION_FIELD, WebsiteId,
-};
+use probe::wire::{BODY_FIELD, Check, DeadReason, KIND_CHECK, KIND_FIELD, Target, VERSION_FIELD};
 
-use crate::server::{Server, head, hold};
-
-const CHECKS: &str = "betteruptime:website:eu";
-const TICKS: &str = "betteruptime:tick:eu:w";
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Waits until `ready` gives something, at most `bound`; fails with what was awaited.
-fn wait_for<T>(what: &str, bound: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = ready() {
-            return found;
-        }
-        assert!(started.elapsed() < bound, "waited {bound:?} for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A redis-server on a free port, with the region's group as the hub makes it; ends with the value.
-struct Redis {
-    child: Child,
-    port: u16,
-    connection: redis::Connection,
-    _directory: tempfile::TempDir,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .arg("--dir")
-            .arg(directory.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("redis-server ({error}); install it, or run ./test.sh, which does"))
-            .unwrap();
-        wait_for("redis-server to listen", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
-        let connection = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap().get_connection().unwrap();
-        let mut redis = Self { child, port, connection, _directory: directory };
-        let _: redis::Value = redis.run(&["XGROUP", "CREATE", CHECKS, "eu", "0", "MKSTREAM"]);
-        redis
-    }
-
-    fn run<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
-        redis::cmd(words[0]).arg(&words[1..]).query(&mut self.connection).unwrap()
-    }
-
-    /// A check as the hub publishes it; `id` is `*`, or tells when Redis is to have made it.
-    fn publish(&mut self, id: &str, check: &Check) -> String {
-        let (version, body) = (VERSION.to_string(), wire::encode(check, MAX_CHECK_BYTES).unwrap());
-        self.run(&["XADD", CHECKS, id, VERSION_FIELD, &version, KIND_FIELD, KIND_CHECK, BODY_FIELD, &body])
-    }
-
-    /// Gives everything that is new to `worker`, as if it had not touched it for `idle_ms`.
-    fn give(&mut self, worker: &str, idle_ms: u64) -> usize {
-        let _: redis::Value = self.run(&["XREADGROUP", "GROUP", "eu", worker, "STREAMS", CHECKS, ">"]);
-        let pending: Vec<(String, String, u64, u64)> = self.run(&["XPENDING", CHECKS, "eu", "-", "+", "100", worker]);
-        for (id, ..) in &pending {
-            let idle = idle_ms.to_string();
-            let _: Vec<String> = self.run(&["XCLAIM", CHECKS, "eu", worker, "0", id, "IDLE", &idle, "JUSTID"]);
-        }
-        pending.len()
-    }
-
-    fn reports(&mut self) -> Vec<Report> {
-        let entries: Vec<(String, Fields)> = self.run(&["XRANGE", TICKS, "-", "+"]);
-        let decode = |fields: &Fields| wire::decode_report(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice())));
-        entries.iter().map(|(_, fields)| decode(fields).unwrap()).collect()
-    }
-
-    /// Slots of the ticks that came, in order.
-    fn slots(&mut self) -> Vec<i64> {
-        let slot = |report: Report| match report {
-            Report::Tick(tick) => Some(tick.slot_at),
-            Report::Heartbeat(_) | Report::DeadLetter(_) => None,
-        };
-        self.reports().into_iter().filter_map(slot).collect()
-    }
-
-    fn last_heartbeat(&mut self) -> Option<Heartbeat> {
-        let heartbeat = |report: Report| match report {
-            Report::Heartbeat(heartbeat) => Some(heartbeat),
-            Report::Tick(_) | Report::DeadLetter(_) => None,
-        };
-        self.reports().into_iter().filter_map(heartbeat).next_back()
-    }
-
-    fn pending(&mut self) -> usize {
-        self.run::<Vec<(String, String, u64, u64)>>(&["XPENDING", CHECKS, "eu", "-", "+", "100"]).len()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The binary; killed with the value, after which its log is that of the test.
-struct Worker {
-    child: Child,
-    log: tempfile::NamedTempFile,
-}
-
-impl Worker {
-    fn start(port: u16, concurrency: &str) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_betteruptime-probe"))
-            .env_clear()
-            .env("REDIS_URL", format!("redis://127.0.0.1:{port}"))
-            .env("CONSUMER_GROUP_REGION_ID", "eu")
-            .env("WORKER_ID", "w")
-            .env("CONCURRENCY", concurrency)
-            .env("ALLOW_PRIVATE", "127.0.0.0/8")
-            .stderr(log.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        Self { child, log }
-    }
-
-    /// SIGTERM, and how it ended, within the 20 s of DESIGN 8.
-    fn stop(&mut self) -> ExitStatus {
-        assert!(Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap().success());
-        wait_for("the probe to end", Duration::from_secs(20), || self.child.try_wait().unwrap())
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.log.path()).unwrap()
-    }
-
-    /// Processor time used so far, in ticks of 10 ms.
-    fn cpu(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        println!("{}", self.log());
-    }
-}
-
-/// A check that may wait two minutes. The hub's clock is of another century, which says nothing about that.
-fn check(slot_at: i64, url: &str) -> Check {
-    Check {
-        website_id: WebsiteId(uuid::Uuid::nil()),
-        slot_at,
-        attempt: 0,
-        kind: probe::wire::CheckKind::Scheduled,
-        deadline_at: 120_000,
-        published_at: 0,
-        target: Target { timeout_ms: 10_000, ..Target::get(url) },
-    }
-}
+use crate::redis_worker::{CHECKS, OK, Redis, Worker, check, wait_for};
+use testbed::server::{Server, head, hold};
 
 #[test]
 fn t165_own_checks_come_first_all_of_them_and_void_ones_are_counted_and_not_run() {
@@ -198,6 +33,10 @@ fn t165_own_checks_come_first_all_of_them_and_void_ones_are_counted_and_not_run(
     assert!(worker.stop().success());
     let last = redis.last_heartbeat().unwrap();
     assert_eq!((last.checks, last.expired, last.refused, last.stopping), (5, 1, 1, true));
+    let told: Vec<DeadReason> = redis.letters().iter().map(|letter| letter.reason).collect();
+    assert_eq!(told, [DeadReason::Expired, DeadReason::NotUnderstood]);
+    // Given to this worker before it began, and measured by Redis' clock alone.
+    assert!(redis.ticks().iter().all(|tick| tick.delays.queue_ms < Some(60_000)));
 }
 
 #[test]
