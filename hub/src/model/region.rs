@@ -1,6 +1,6 @@
 //! Regions and the workers in them.
 
-use super::{RegionId, UtcMs, WorkerId};
+use super::{NetworkState, RegionId, UtcMs, WorkerId};
 
 /// A place one watches from. It exists from the first heartbeat of its first worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub struct Worker {
     pub checks: u64,
     /// Its wall clock minus the queue's, at the last heartbeat.
     pub clock_offset_ms: i64,
+    /// What its canaries said about its own network, at the last heartbeat.
+    pub network: NetworkState,
+    /// Failures it did not count against their website, since its canaries failed too; since its start.
+    pub excused: u64,
 }
 
 impl Worker {

@@ -1,6 +1,6 @@
 //! Invented websites in every state, for tests and for `examples/preview.rs`.
 
-use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
+use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
 use uuid::Uuid;
 
 use crate::model::{
@@ -32,7 +32,7 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     let settings = WebsiteSettings::new(url.to_owned());
     let account_id = account("").account_id;
     let website =
-        Website { website_id, account_id, settings, paused: false, created_at: NOW - 9_000_000_000, revision: 1 };
+        Website { website_id, account_id, settings, paused: false, created_at: NOW - 9_000_000_000, is_unreadable: false, revision: 1 };
     // A website without a look yet waits for its first.
     let known = if verdict == Outcome::Unknown && !outcomes.is_empty() { None } else { Some(NOW + 400_000) };
     let state = WebsiteState {
@@ -81,9 +81,9 @@ fn region_state(n: u32, slug: &str, outcome: Outcome) -> RegionState {
     RegionState {
         region_id: region(slug),
         worker_id: "pi-1.local".parse().expect("a name"),
-        slot_at: NOW - 40_000,
+        slot_at: NOW - 7_123,
         attempt: 0,
-        received_at: NOW - 39_000,
+        received_at: NOW - 6_900,
         outcome,
         failure,
         phases,
@@ -164,8 +164,17 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
                 truncated: false,
                 hops: Vec::new(),
                 certificate: None,
-                notes: Vec::new(),
-                delays: Delays::default(),
+                notes: match (i, region.outcome) {
+                    (0, Outcome::Up) => vec![Note::TlsUnverified],
+                    (1, Outcome::Up) => vec![Note::RedirectDowngrade, Note::TlsUnverified],
+                    _ => Vec::new(),
+                },
+                delays: Delays {
+                    publish_ms: Some(2),
+                    queue_ms: Some(15),
+                    thread_us: (i != 2).then_some(310),
+                    report_us: (i != 2).then_some(1_040),
+                },
             };
             let (region_id, worker_id) = (region.region_id.clone(), region.worker_id.clone());
             ticks.push(StoredTick { region_id, worker_id, received_at: slot_at + 200, tick });
