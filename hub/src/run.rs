@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, SignUps};
 use crate::http::{self, App, FrontConfig, HttpSettings};
+use crate::model::{self, TargetRules};
 use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
-use crate::model::{self, TargetRules};
 use crate::{ingest, state_directory};
 
 /// Time to finish what is in flight after SIGTERM.
@@ -148,7 +148,11 @@ fn http_settings(config: &Config, directory: &std::path::Path) -> HttpSettings {
 
 /// Where strangers may add websites, our own names are none (T078). The engine judges the addresses behind all others.
 fn target_rules(config: &Config) -> TargetRules {
-    let urls = [config.public_url.as_deref(), config.redis_url.as_ref().map(Secret::expose), config.database_url.as_ref().map(Secret::expose)];
+    let urls = [
+        config.public_url.as_deref(),
+        config.redis_url.as_ref().map(Secret::expose),
+        config.database_url.as_ref().map(Secret::expose),
+    ];
     TargetRules {
         is_shared: match config.sign_ups {
             SignUps::Open => true,

@@ -4,14 +4,8 @@ use url::{Host, Url};
 
 /// Names that mean the machine itself, or the cloud it runs in (T078). The engine refuses the addresses behind them
 /// too; here a person is told at once.
-const OURS: [&str; 6] = [
-    "localhost",
-    "localhost.localdomain",
-    "metadata",
-    "metadata.google.internal",
-    "metadata.goog",
-    "instance-data",
-];
+const OURS: [&str; 6] =
+    ["localhost", "localhost.localdomain", "metadata", "metadata.google.internal", "metadata.goog", "instance-data"];
 
 /// Lower-case host of a URL or of a bare name, without the dot at its end: what spellings of one host have in common,
 /// and what limits per host go by (T080). `None`: no host.
@@ -28,7 +22,7 @@ fn without_dot(name: &str) -> String {
 
 /// Whether two URLs have scheme, host and port in common.
 #[must_use]
-pub fn is_same_origin(one: &str, other: &str) -> bool {
+pub(super) fn is_same_origin(one: &str, other: &str) -> bool {
     let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin());
     origin(one).is_some_and(|of_one| of_one.is_tuple() && Some(of_one) == origin(other))
 }
@@ -138,7 +132,8 @@ mod tests {
             assert!(rules.refuse(&url), "{inside}");
             assert!(!TargetRules::default().refuse(&url), "{inside}: an owner watches his own network");
         }
-        for outside in ["https://example.com/", "https://localhost.example/", "https://notlocalhost/", "http://192.0.2.1/"]
+        for outside in
+            ["https://example.com/", "https://localhost.example/", "https://notlocalhost/", "http://192.0.2.1/"]
         {
             assert!(!rules.refuse(outside), "{outside}");
         }

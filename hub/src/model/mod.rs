@@ -19,8 +19,8 @@ mod website;
 
 pub use account::{Account, AccountId, Session, SessionKey};
 pub use confirm::Confirm;
-pub use field::{FieldError, FieldErrors};
 pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_text};
+pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use input::SettingsInput;
 pub use options::{Options, is_secret_header};
@@ -30,6 +30,6 @@ pub use state::{BoardRow, RecentTick, RegionState, StoredTick, Transition, Uptim
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 
 pub use probe::wire::{
-    Blame, Certificate, Check, CheckKind, Class, DeadLetter, Delays, Failure, Heartbeat, IpFamily, Method, NetworkState, Note, Outcome,
-    Phase, Phases, RegionId, Report, SecretText, Tick, UtcMs, WebsiteId, WorkerId,
+    Blame, Certificate, Check, CheckKind, Class, DeadLetter, Delays, Failure, Heartbeat, IpFamily, Method,
+    NetworkState, Note, Outcome, Phase, Phases, RegionId, Report, SecretText, Tick, UtcMs, WebsiteId, WorkerId,
 };

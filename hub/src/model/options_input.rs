@@ -1,9 +1,7 @@
 //! Options as people type them, and back. What is allowed is said by [`probe::wire::Target::problems`]; here texts
 //! become values.
 
-use probe::wire::{
-    Credentials, Expectations, HeaderField, IpFamily, Method, RequestOptions, SecretText, StatusRule,
-};
+use probe::wire::{Credentials, Expectations, HeaderField, IpFamily, Method, RequestOptions, SecretText, StatusRule};
 
 use super::options::is_secret_header;
 use super::{ContentInput, FieldError, FieldErrors, Options, content_input};
@@ -254,12 +252,7 @@ fn choice<T: std::str::FromStr>(field: &'static str, text: &str, default: T, err
     })
 }
 
-fn number<T: std::str::FromStr>(
-    field: &'static str,
-    text: &str,
-    remedy: &str,
-    errors: &mut FieldErrors,
-) -> Option<T> {
+fn number<T: std::str::FromStr>(field: &'static str, text: &str, remedy: &str, errors: &mut FieldErrors) -> Option<T> {
     let text = text.trim();
     if text.is_empty() {
         return None;

@@ -36,7 +36,9 @@ pub fn normalise(text: &str) -> Result<String, FieldError> {
         return wrong("This is not an address; check the host name and the port.");
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return wrong("Leave name and password out of the address, where everyone sees them: put them under More settings, Sign in.");
+        return wrong(
+            "Leave name and password out of the address, where everyone sees them: put them under More settings, Sign in.",
+        );
     }
     // `host:` is not `host`: whoever types a colon means a port (T068). The crate takes it for the default one.
     if authority(text).ends_with(':') {
@@ -44,7 +46,7 @@ pub fn normalise(text: &str) -> Result<String, FieldError> {
     }
     match url.host() {
         Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
+            let name = name.strip_suffix('.').unwrap_or(name); // one dot at the end is the root
             let is_fine = name.len() <= 253 && name.split('.').all(|l| !l.is_empty() && l.len() <= 63);
             if !is_fine {
                 return wrong("This host name is not possible; check the dots.");

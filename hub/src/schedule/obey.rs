@@ -1,7 +1,7 @@
 //! What the rest of the hub asks of the scheduler, done at once.
 
-use super::{Schedule, is_understood};
 use super::handle::Command;
+use super::{Schedule, is_understood};
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
 
 impl Schedule {

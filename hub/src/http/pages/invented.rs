@@ -4,8 +4,8 @@ use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Note, Outcome, Phase
 use uuid::Uuid;
 
 use crate::model::{
-    Account, AccountId, BoardRow, RecentTick, RegionId, RegionState, StoredTick, Transition, Uptime, Website,
-    WebsiteSettings, WebsiteState,
+    Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, Options, OptionsInput, RecentTick, RegionId,
+    RegionState, SecretText, StoredTick, Transition, Uptime, Website, WebsiteSettings, WebsiteState,
 };
 
 /// 2026-11-24 02:30:00 UTC.
@@ -31,8 +31,15 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     let website_id = WebsiteId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)));
     let settings = WebsiteSettings::new(url.to_owned());
     let account_id = account("").account_id;
-    let website =
-        Website { website_id, account_id, settings, paused: false, created_at: NOW - 9_000_000_000, is_unreadable: false, revision: 1 };
+    let website = Website {
+        website_id,
+        account_id,
+        settings,
+        paused: false,
+        created_at: NOW - 9_000_000_000,
+        is_unreadable: false,
+        revision: 1,
+    };
     // A website without a look yet waits for its first.
     let known = if verdict == Outcome::Unknown && !outcomes.is_empty() { None } else { Some(NOW + 400_000) };
     let state = WebsiteState {
@@ -181,6 +188,34 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
         }
     }
     ticks
+}
+
+/// Options of every kind.
+pub fn options() -> std::sync::Arc<Options> {
+    let row = |kind: &str, place: &str, value: &str| ContentInput {
+        kind: kind.to_owned(),
+        place: place.to_owned(),
+        value: value.to_owned(),
+    };
+    let typed = OptionsInput {
+        method: "POST".to_owned(),
+        headers: SecretText::new("Content-Type: application/json\nX-Api-Key: hunter2"),
+        body: SecretText::new("{\n  \"query\": \"{ health }\"\n}"),
+        sign_in: "basic".to_owned(),
+        username: "watcher".to_owned(),
+        password: SecretText::new("hunter2"),
+        accept: "200-299, 301".to_owned(),
+        content: vec![
+            row("contains", "", "healthy"),
+            row("json_equals", "/data/health", "ok"),
+            row("header_equals", "Content-Type", "application/json"),
+        ],
+        slow_ms: "1500".to_owned(),
+        certificate_days: "14".to_owned(),
+        insecure_tls: true,
+        ..OptionsInput::default()
+    };
+    typed.parse(Kept::Nothing, &mut FieldErrors::default()).shared()
 }
 
 /// Changes of verdict, newest first.

@@ -128,7 +128,10 @@ mod tests {
         assert_eq!(
             said,
             [
-                ("Request", "POST, 1 header field, a body of 7 bytes, signed in as ann, no redirect followed".to_owned()),
+                (
+                    "Request",
+                    "POST, 1 header field, a body of 7 bytes, signed in as ann, no redirect followed".to_owned()
+                ),
                 ("Up when", "status 200, 301-399, the body contains “ok”, /status is up".to_owned()),
                 ("Degraded when", "slower than 2000 ms".to_owned()),
             ]

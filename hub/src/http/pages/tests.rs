@@ -3,16 +3,14 @@ use askama::Template;
 use super::account::SignPage;
 use super::dashboard::{Board, BoardPage};
 use super::delete::DeletePage;
-use super::invented::{HOSTILE, NOW, row, rows, ticks, transitions};
+use super::invented::{HOSTILE, NOW, options, row, rows, ticks, transitions};
 use super::landing::LandingPage;
 use super::trouble::TroublePage;
 use super::website::WebsitePage;
 use super::website_form::{FormPage, Typed};
 use super::{assets, unless_known};
 use crate::http::{Method, Request};
-use crate::model::{
-    ContentInput, FieldError, FieldErrors, HIDDEN, Options, OptionsInput, Outcome, SecretText, WebsiteSettings,
-};
+use crate::model::{ContentInput, FieldError, FieldErrors, HIDDEN, OptionsInput, Outcome, SecretText, WebsiteSettings};
 
 fn hostile_options() -> OptionsInput {
     let text = || HOSTILE.to_owned();
@@ -115,35 +113,24 @@ fn a_refused_form_keeps_what_was_typed_and_names_the_field() {
     let html = FormPage::add("owner", &[], typed, errors).render().unwrap();
     assert!(html.contains("value=\"example.com\"") && html.contains("aria-describedby=\"url-error\""));
     assert!(html.contains(&format!("id=\"url-error\">{remedy}")), "{html}");
-    assert!(!html.contains("type=\"checkbox\""), "one region or none needs no choice");
-}
-
-fn saved_options() -> std::sync::Arc<Options> {
-    let typed = OptionsInput {
-        headers: SecretText::new("Accept: text/plain\nX-Api-Key: hunter2"),
-        sign_in: "basic".into(),
-        username: "ann".into(),
-        password: SecretText::new("hunter2"),
-        ..OptionsInput::default()
-    };
-    let mut errors = FieldErrors::default();
-    let options = typed.parse(crate::model::Kept::Nothing, &mut errors);
-    assert!(errors.is_empty());
-    options.shared()
+    assert!(!html.contains("name=\"regions\""), "one region or none needs no choice");
 }
 
 #[test]
 fn i11_no_page_tells_a_stored_secret_and_no_form_gives_one_back() {
     let mut rows = rows();
-    rows[0].website.settings.options = saved_options();
+    rows[0].website.settings.options = options();
     let row = &rows[0];
     let page = WebsitePage::new("owner", row, &ticks(row), &transitions(row), NOW).unwrap().render().unwrap();
-    assert!(!page.contains("hunter2") && page.contains("signed in as ann"), "{page}");
+    assert!(!page.contains("hunter2") && page.contains("signed in as watcher"), "{page}");
 
     let shown = Typed::of(&row.website.settings);
     let form = FormPage::edit("owner", &row.website, &[], shown, FieldErrors::default()).render().unwrap();
     assert!(!form.contains("hunter2"));
-    assert!(form.contains(&format!("X-Api-Key: {HIDDEN}")) && form.contains("Accept: text/plain"), "{form}");
+    assert!(
+        form.contains(&format!("X-Api-Key: {HIDDEN}")) && form.contains("Content-Type: application/json"),
+        "{form}"
+    );
     assert!(form.contains("<details class=\"more\" open>"), "what is set is seen");
 
     let typed = OptionsInput {
@@ -157,7 +144,10 @@ fn i11_no_page_tells_a_stored_secret_and_no_form_gives_one_back() {
     let errors = FieldErrors(vec![FieldError::new("url", "x", "No.")]);
     let form = FormPage::edit("owner", &row.website, &[], typed, errors).render().unwrap();
     assert!(!form.contains("hunter"), "{form}");
-    assert!(form.contains("X-Api-Key:\n") && form.contains("X-Tenant: t1") && form.contains("type them again"), "{form}");
+    assert!(
+        form.contains("X-Api-Key:\n") && form.contains("X-Tenant: t1") && form.contains("type them again"),
+        "{form}"
+    );
     assert!(form.contains(">\n\nas typed"), "browsers drop the first line end of a text area: {form}");
 }
 

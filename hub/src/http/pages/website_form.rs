@@ -57,7 +57,11 @@ impl Typed {
         }
     }
 
-    fn settings(&self, rules: &TargetRules, before: Option<&Website>) -> Result<WebsiteSettings, FieldErrors> {
+    /// The settings; `before`: the website that is edited.
+    ///
+    /// # Errors
+    /// Every field that cannot be accepted.
+    pub fn settings(&self, rules: &TargetRules, before: Option<&Website>) -> Result<WebsiteSettings, FieldErrors> {
         let regions: Vec<&str> = self.regions.iter().map(String::as_str).collect();
         let input = SettingsInput {
             url: &self.url,
@@ -100,13 +104,7 @@ impl FormPage {
         Self::new(Frame::narrow("Edit website", Some(username)), Some(website), regions, typed, errors)
     }
 
-    fn new(
-        frame: Frame,
-        website: Option<&Website>,
-        regions: &[RegionId],
-        typed: Typed,
-        errors: FieldErrors,
-    ) -> Self {
+    fn new(frame: Frame, website: Option<&Website>, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
         let mut offered: Vec<i64> = INTERVALS_OFFERED_S.iter().map(|s| i64::from(*s)).collect();
         // The API takes other intervals too; editing such a website keeps its own.
         offered.extend(typed.interval_s.parse::<i64>().ok().filter(|s| (10..=86_400).contains(s)));

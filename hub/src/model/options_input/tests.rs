@@ -49,8 +49,7 @@ fn all_options_survive_being_shown_and_typed() {
     };
     let (options, errors) = parsed(&input);
     assert_eq!(errors, FieldErrors::default());
-    let headers: Vec<_> =
-        options.request.headers.iter().map(|h| format!("{}={}", h.name, h.value.expose())).collect();
+    let headers: Vec<_> = options.request.headers.iter().map(|h| format!("{}={}", h.name, h.value.expose())).collect();
     assert_eq!(headers, ["Accept=application/json", "X-Tenant=a: b"]);
     assert_eq!(options.request.body.as_ref().map(SecretText::expose), Some("{\n}"));
     assert_eq!(options.expect.content[0], Content::Contains(" ok ".into()));
@@ -82,11 +81,10 @@ fn status_codes_are_typed_as_people_write_them() {
 
 #[test]
 fn a_json_value_is_json_or_a_word() {
-    for (typed, shown) in [("ok", "ok"), ("\"ok\"", "ok"), ("true", "true"), ("\"true\"", "\"true\""), ("\"\"", "\"\"")] {
-        let (options, errors) = parsed(&OptionsInput {
-            content: vec![row("json_equals", "/a", typed)],
-            ..OptionsInput::default()
-        });
+    for (typed, shown) in [("ok", "ok"), ("\"ok\"", "ok"), ("true", "true"), ("\"true\"", "\"true\""), ("\"\"", "\"\"")]
+    {
+        let (options, errors) =
+            parsed(&OptionsInput { content: vec![row("json_equals", "/a", typed)], ..OptionsInput::default() });
         assert_eq!(errors, FieldErrors::default(), "{typed}");
         let Content::JsonEquals { value, .. } = &options.expect.content[0] else { panic!("{options:?}") };
         assert_eq!(json_text(value), shown, "{typed}");
