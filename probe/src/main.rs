@@ -9,7 +9,7 @@ const HELP: &str = "\
 BetterUptime's probe: times HTTP(S) requests for a hub.
 
 Usage: betteruptime-probe [run] [--config FILE]
-       betteruptime-probe check <url> [--json]
+       betteruptime-probe check <url> [options]   (check --help lists them)
        betteruptime-probe config show
 
 Settings (environment, or NAME=value lines of FILE):
@@ -35,11 +35,14 @@ fn main() -> ExitCode {
 
 fn parse() -> Result<ExitCode, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
-    let (mut words, mut json, mut file) = (Vec::new(), false, None);
+    if std::env::args_os().nth(1).is_some_and(|word| word == "check") {
+        parser.next()?;
+        return check_command::run(parser);
+    }
+    let (mut words, mut file) = (Vec::new(), None);
     while let Some(argument) = parser.next()? {
         match argument {
             Value(word) => words.push(word.to_string_lossy().into_owned()),
-            Long("json") => json = true,
             Long("config") => file = Some(parser.value()?.to_string_lossy().into_owned()),
             Long("help") | Short('h') => {
                 print!("{HELP}");
@@ -54,8 +57,7 @@ fn parse() -> Result<ExitCode, lexopt::Error> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["check", url] => Ok(check_command::run(url, json)),
-        ["check", ..] => Err("check takes one address, for example: check https://example.com".into()),
+        ["check", ..] => Err("check comes first: betteruptime-probe check https://example.com".into()),
         [] | ["run"] => Ok(with_config(file.as_deref(), |config| match run::run(config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

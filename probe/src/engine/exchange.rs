@@ -4,17 +4,20 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ureq::Agent;
-use ureq::http::{HeaderMap, Request, header};
+use ureq::http::{HeaderMap, Request, Response, header};
+use ureq::{Agent, Body};
 use url::Url;
 
 use super::Shared;
 use super::certificate;
-use super::classify;
+use super::challenge::LOOK_BYTES;
+use super::classify::{self, Trouble};
+use super::content::{self, Listener};
 use super::hop::{Hop, Record};
 use super::limits::{BUFFER_BYTES, MAX_BODY_BYTES};
+use super::request::Ask;
 use super::transport::Layers;
-use crate::wire::{Certificate, Failure, IpFamily, Method, Phases};
+use crate::wire::{Certificate, Expectations, Failure, Method, Phases, Target};
 
 /// What came of a hop.
 #[derive(Debug)]
@@ -34,23 +37,27 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body_bytes: u32,
     pub(super) truncated: bool,
+    /// Beginning of the body of an answer whose status does not count.
+    pub(super) beginning: Vec<u8>,
+    /// What is wrong with head or body of an answer whose status counts.
+    pub(super) content: Option<Trouble>,
 }
 
 /// Makes the exchange. `follow` tells statuses whose body is of no interest.
 pub(super) fn exchange(
     shared: &Arc<Shared>,
     url: &Url,
-    method: Method,
-    family: IpFamily,
+    target: &Target,
+    ask: &Ask<'_>,
     deadline: Instant,
     follows: impl Fn(u16, &HeaderMap) -> bool,
 ) -> Exchange {
-    let Some(hop) = Hop::new(url, family, deadline).map(Arc::new) else {
+    let Some(hop) = Hop::new(url, target.request.ip_family, deadline).map(Arc::new) else {
         return Exchange::refused(classify::unsupported("The URL has no host or no usable port."));
     };
     let layers = Layers { shared: Arc::clone(shared), hop: Arc::clone(&hop) };
     let agent = Agent::with_parts(shared.http.clone(), layers.clone(), layers);
-    let (answer, failure) = talk(&agent, &hop, url, method, follows);
+    let (answer, failure) = talk(&agent, &hop, url, ask, &target.expect, follows);
     drop(agent);
     let record = hop.finish();
     let Record { stopwatch, remote, seen, tls_version, .. } = record;
@@ -60,63 +67,116 @@ pub(super) fn exchange(
 }
 
 impl Exchange {
-    fn refused(failure: Failure) -> Self {
+    pub(super) fn refused(failure: Failure) -> Self {
         Self { phases: Phases::default(), remote: None, certificate: None, answer: None, failure: Some(failure) }
     }
+}
+
+/// Sends the request and reads the head of the answer.
+fn send(agent: &Agent, url: &Url, ask: &Ask<'_>) -> Result<Response<Body>, ureq::Error> {
+    let body = ask.body();
+    if ask.method == Method::Delete && !body.is_empty() {
+        let mut request = agent.delete(url.as_str()).header(header::CONNECTION, "close");
+        for (name, value) in fields(ask) {
+            request = request.header(name, value.as_ref());
+        }
+        return request.force_send_body().send(body);
+    }
+    let mut request =
+        Request::builder().method(ask.method.as_str()).uri(url.as_str()).header(header::CONNECTION, "close");
+    for (name, value) in fields(ask) {
+        request = request.header(name, value.as_ref());
+    }
+    match ask.method {
+        Method::Post | Method::Put | Method::Patch => agent.run(request.body(body)?),
+        Method::Get | Method::Head | Method::Delete | Method::Options => agent.run(request.body(())?),
+    }
+}
+
+/// Fields that not every request has.
+fn fields<'a>(ask: &Ask<'a>) -> impl Iterator<Item = (&'a str, std::borrow::Cow<'a, str>)> {
+    let agent = ask.user_agent().map(|agent| ("user-agent", agent.into()));
+    let authorization = ask.authorization().map(|value| ("authorization", value.into()));
+    ask.fields().map(|(name, value)| (name, value.into())).chain(agent).chain(authorization)
 }
 
 fn talk(
     agent: &Agent,
     hop: &Hop,
     url: &Url,
-    method: Method,
+    ask: &Ask<'_>,
+    expect: &Expectations,
     follows: impl Fn(u16, &HeaderMap) -> bool,
 ) -> (Option<Answer>, Option<Failure>) {
-    let request =
-        Request::builder().method(method.as_str()).uri(url.as_str()).header(header::CONNECTION, "close").body(());
-    let request = match request {
-        Ok(request) => request,
-        Err(e) => return (None, Some(classify::unsupported(&format!("The URL cannot be asked for: {e}.")))),
-    };
-    let response = match agent.run(request) {
+    let response = match send(agent, url, ask) {
         Ok(response) => response,
         Err(error) => return (None, Some(classify::exchange(&error, &hop.record()))),
     };
     hop.record().end_head();
     let (head, body) = response.into_parts();
-    let mut answer = Answer { status: head.status.as_u16(), headers: head.headers, body_bytes: 0, truncated: false };
-    if answer.status == 101 {
+    let status = head.status.as_u16();
+    let mut answer =
+        Answer { status, headers: head.headers, body_bytes: 0, truncated: false, beginning: Vec::new(), content: None };
+    if status == 101 {
         return (None, Some(classify::switched()));
     }
-    if follows(answer.status, &answer.headers) {
+    if follows(status, &answer.headers) {
         return (Some(answer), None);
     }
+    let counts = expect.accept.accepts(status);
+    let mut listener = Listener::new(expect, &answer.headers).filter(|_| counts);
+    let failure = read(hop, body, &mut answer, |bytes| match &mut listener {
+        Some(listener) => {
+            listener.hear(bytes);
+            &[]
+        }
+        None if counts => &[],
+        None => bytes,
+    });
+    if failure.is_none() && counts {
+        answer.content = match listener {
+            Some(listener) => listener.judge(answer.truncated, &answer.headers),
+            None => content::judge_head(expect, &answer.headers),
+        };
+    }
+    (Some(answer), failure)
+}
+
+/// Reads the body to its end or to the cap. `hear` is given each piece, and gives back what of it is to be kept as the
+/// answer's beginning.
+fn read(
+    hop: &Hop,
+    body: Body,
+    answer: &mut Answer,
+    mut hear: impl for<'b> FnMut(&'b [u8]) -> &'b [u8],
+) -> Option<Failure> {
     let declared = body.content_length();
     let mut reader = body.into_reader();
     let mut buffer = vec![0u8; BUFFER_BYTES];
     loop {
         if answer.body_bytes >= MAX_BODY_BYTES && declared.is_some() {
             answer.truncated = declared > Some(u64::from(MAX_BODY_BYTES));
-            return (Some(answer), None);
+            return None;
         }
         match reader.read(&mut buffer) {
-            Ok(0) => return (Some(answer), None),
+            Ok(0) => return None,
             Ok(count) => {
+                let room = usize::try_from(MAX_BODY_BYTES - answer.body_bytes).unwrap_or(0);
+                let kept = hear(&buffer[..count.min(room)]);
+                let more = LOOK_BYTES.saturating_sub(answer.beginning.len());
+                answer.beginning.extend_from_slice(&kept[..kept.len().min(more)]);
                 let sum = answer.body_bytes.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
                 answer.body_bytes = sum.min(MAX_BODY_BYTES);
                 if sum > MAX_BODY_BYTES {
                     answer.truncated = true;
-                    return (Some(answer), None);
+                    return None;
                 }
             }
             Err(error) if is_over_the_wire_limit(&error) => {
                 answer.truncated = true;
-                return (Some(answer), None);
+                return None;
             }
-            Err(error) => {
-                let failure = classify::body(error, &hop.record(), answer.body_bytes, declared);
-                return (Some(answer), Some(failure));
-            }
+            Err(error) => return Some(classify::body(error, &hop.record(), answer.body_bytes, declared)),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The answer against what was asked for.
 
 use super::certificate::date;
+use super::challenge;
 use super::classify::Trouble;
 use super::exchange::Exchange;
 use super::limits::CERTIFICATE_WARNING;
 use crate::wire::{Blame, Certificate, Class, Failure, Method, Outcome, Phase, Target, UtcMs};
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Outcome of a failed exchange: only the target's fault says anything about the target (I5).
 pub(super) fn failed(failure: Failure) -> (Outcome, Option<Failure>) {
@@ -20,20 +23,24 @@ pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32, now: Utc
     let Some(answer) = &last.answer else {
         return failed(trouble(Class::ProbeError, Blame::Probe, "The exchange ended without an answer.".to_owned()));
     };
+    if let Some(edge) = challenge::edge(answer.status, &answer.headers, &answer.beginning) {
+        let text = format!("A bot challenge of {edge} ({}) answered instead of the website.", answer.status);
+        return failed(trouble(Class::EdgeBlocked, Blame::Probe, text));
+    }
     if !target.expect.accept.accepts(answer.status) {
-        if answer.headers.get("cf-mitigated").is_some_and(|value| value == "challenge") {
-            let text = format!("A bot challenge ({}) answered instead of the website.", answer.status);
-            return failed(trouble(Class::EdgeBlocked, Blame::Probe, text));
-        }
-        let hint = match (target.request.method, answer.status) {
-            (Method::Head, 405 | 501) => " The server does not take HEAD; GET may work.",
-            (_, _) => "",
+        let hint = if target.request.method == Method::Head && matches!(answer.status, 405 | 501) {
+            " The server does not take HEAD; GET may work."
+        } else {
+            ""
         };
         let text = format!("The website answered with status {}.{hint}", answer.status);
         return failed(trouble(Class::HttpStatus, Blame::Target, text));
     }
+    if let Some(content) = &answer.content {
+        return failed(trouble(content.class, content.blame, content.detail.clone()));
+    }
     if let Some(certificate) = &last.certificate
-        && ends_soon(certificate, now)
+        && ends_soon(certificate, target.expect.certificate_days, now)
     {
         let text = format!("The certificate ends on {}.", date(certificate.not_after_at));
         return (Outcome::Degraded, Some(trouble(Class::CertificateEnding, Blame::Target, text)));
@@ -47,12 +54,20 @@ pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32, now: Utc
     (Outcome::Up, None)
 }
 
-/// Whether somebody should have a look: renewal is done with a third of the life left, and with a week at the latest.
-/// Certificates that live for six days in all would otherwise be near their end all the time.
-fn ends_soon(certificate: &Certificate, now: UtcMs) -> bool {
-    let week = i64::try_from(CERTIFICATE_WARNING.as_millis()).unwrap_or(i64::MAX);
-    let life = certificate.not_after_at.saturating_sub(certificate.not_before_at);
-    certificate.not_after_at.saturating_sub(now) < week.min(life / 3)
+/// Whether somebody should have a look: with less than `days` left, or, if nobody said how many, by a rule of thumb.
+/// Renewal is done with a third of the life left, and with a week at the latest; certificates that live for six days in
+/// all would otherwise be near their end all the time.
+fn ends_soon(certificate: &Certificate, days: Option<u16>, now: UtcMs) -> bool {
+    let left = certificate.not_after_at.saturating_sub(now);
+    let warning = match days {
+        Some(0) => return false,
+        Some(days) => i64::from(days) * DAY_MS,
+        None => {
+            let week = i64::try_from(CERTIFICATE_WARNING.as_millis()).unwrap_or(i64::MAX);
+            week.min(certificate.not_after_at.saturating_sub(certificate.not_before_at) / 3)
+        }
+    };
+    left < warning
 }
 
 fn trouble(class: Class, blame: Blame, detail: String) -> Failure {
@@ -64,21 +79,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_ends_soon_by_the_measure_of_its_life() {
-        const DAY: i64 = 86_400_000;
-        // (life, days left, worth a warning)
-        for (life, left, expected) in [(90, 8, false), (90, 6, true), (6, 3, false), (6, 1, true), (0, 0, false)] {
-            let certificate = Certificate {
-                not_before_at: 0,
-                not_after_at: life * DAY,
-                issuer: String::new(),
-                subject: String::new(),
-                names: Vec::new(),
-                names_total: 0,
-                chain: Vec::new(),
-                tls_version: None,
-            };
-            assert_eq!(ends_soon(&certificate, (life - left) * DAY), expected, "{life} days, {left} left");
+    fn a_certificate_ends_soon_by_the_measure_of_its_life_or_as_its_owner_says() {
+        // (life, days left, days asked for, worth a warning)
+        for (life, left, asked, expected) in [
+            (90, 8, None, false),
+            (90, 6, None, true),
+            (6, 3, None, false),
+            (6, 1, None, true),
+            (0, 0, None, false),
+            (90, 20, Some(21), true),
+            (90, 21, Some(21), false),
+            (90, 0, Some(0), false),
+        ] {
+            let certificate = Certificate { not_after_at: life * DAY_MS, ..Certificate::default() };
+            let soon = ends_soon(&certificate, asked, (life - left) * DAY_MS);
+            assert_eq!(soon, expected, "{life} days, {left} left, {asked:?} asked for");
         }
     }
 }

@@ -29,6 +29,10 @@ pub(super) const BUFFER_BYTES: usize = 8 * 1024;
 pub(super) const MAX_DETAIL_BYTES: usize = 512;
 /// Bytes of a strange answer that are quoted.
 pub(super) const MAX_SNIPPET_BYTES: usize = 64;
+/// Text of an expectation, or of what was found instead, that is quoted.
+pub(super) const MAX_QUOTE_BYTES: usize = 64;
+/// URL of a check (T076).
+pub(super) const MAX_URL_BYTES: usize = 2_048;
 /// URL of a hop.
 pub(super) const MAX_HOP_URL_BYTES: usize = 512;
 /// Text of a certificate.

@@ -5,16 +5,22 @@
 
 mod buffers;
 mod certificate;
+mod challenge;
 mod classify;
+mod content;
 mod dial;
 mod dns;
 mod exchange;
+mod gzip;
 mod hop;
+mod json;
 mod judge;
 mod limits;
 mod policy;
 mod redirect;
+mod request;
 mod resolve;
+mod roots;
 mod socket;
 mod stopwatch;
 mod tls;
@@ -29,9 +35,10 @@ use url::Url;
 
 pub use dns::ResolverConfig;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
+pub use roots::{RootsError, read_roots};
 
 use crate::clock::{self, Clock};
-use crate::wire::{Check, Failure, Tick};
+use crate::wire::{Check, Failure, Target, Tick};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -129,7 +136,7 @@ impl Engine {
         let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
         let deadline = Instant::now() + budget;
         let mut tick = Tick::blank(check, started_at);
-        match parse(&target.url) {
+        match parse(&target.url).and_then(|url| can_be_run(target).map(|()| url)) {
             Ok(url) => {
                 let journey = redirect::travel(&self.shared, url, target, deadline);
                 tick.total_us = journey.phases.sum_us();
@@ -139,6 +146,7 @@ impl Engine {
                 };
                 tick.phases = journey.phases;
                 tick.hops = journey.hops;
+                tick.notes = journey.notes;
                 tick.remote = journey.last.remote;
                 tick.certificate = journey.last.certificate;
                 if let Some(answer) = journey.last.answer {
@@ -153,8 +161,22 @@ impl Engine {
     }
 }
 
+/// The rule of what may be asked and expected, again.
+fn can_be_run(target: &Target) -> Result<(), Failure> {
+    match target.problems().first() {
+        None => Ok(()),
+        Some(problem) => {
+            Err(classify::unsupported(&format!("{} is \"{}\". {}", problem.field, problem.found, problem.remedy)))
+        }
+    }
+}
+
 /// The rule of the wire type again: an order may be older than the rule.
 fn parse(text: &str) -> Result<Url, Failure> {
+    if text.len() > limits::MAX_URL_BYTES {
+        let detail = format!("The URL has {} bytes; at most {} are asked for.", text.len(), limits::MAX_URL_BYTES);
+        return Err(classify::unsupported(&detail));
+    }
     let mut url = Url::parse(text).map_err(|e| classify::unsupported(&format!("The URL cannot be read: {e}.")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(classify::unsupported("Only http and https URLs are checked."));

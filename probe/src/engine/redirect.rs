@@ -11,7 +11,8 @@ use super::Shared;
 use super::classify::{self, Trouble, printable};
 use super::exchange::{Exchange, exchange};
 use super::hop::shown;
-use crate::wire::{Blame, Class, Failure, Hop, Phase, Phases, Target};
+use super::request::Ask;
+use crate::wire::{Blame, Class, Failure, Hop, Note, Phase, Phases, Target};
 
 /// Everything a check went through.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(super) struct Journey {
     pub(super) phases: Phases,
     pub(super) last: Exchange,
     pub(super) failure: Option<Failure>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Follows redirects from `url` until an answer is to be judged, or something fails.
@@ -28,10 +30,12 @@ pub(super) fn travel(shared: &Arc<Shared>, mut url: Url, target: &Target, deadli
     let mut phases = Phases::default();
     let mut followed = 0u8;
     let mut retried = false;
+    let mut ask = Ask::first(&target.request);
+    let mut notes = Vec::new();
     loop {
         let follows =
             |status: u16, headers: &HeaderMap| target.request.max_redirects > 0 && location(status, headers).is_some();
-        let mut last = exchange(shared, &url, target.request.method, target.request.ip_family, deadline, follows);
+        let mut last = exchange(shared, &url, target, &ask, deadline, follows);
         phases.add(&last.phases);
         hops.push(Hop {
             url: shown(&url),
@@ -45,26 +49,60 @@ pub(super) fn travel(shared: &Arc<Shared>, mut url: Url, target: &Target, deadli
                 continue;
             }
             let failure = at_hop(failure, followed, &url);
-            return Journey { hops, phases, last, failure: Some(failure) };
+            return Journey { hops, phases, last, failure: Some(failure), notes };
         }
-        let next = last
-            .answer
-            .as_ref()
-            .filter(|_| target.request.max_redirects > 0)
-            .and_then(|answer| location(answer.status, &answer.headers));
-        let Some(next) = next else { return Journey { hops, phases, last, failure: None } };
-        let failure = match resolve(&url, &next) {
+        let answer = last.answer.as_ref().filter(|_| target.request.max_redirects > 0);
+        let next = answer.and_then(|answer| Some((answer.status, location(answer.status, &answer.headers)?)));
+        let Some((status, next)) = next else {
+            let failure = came_in_the_clear(target, &url).map(Failure::from);
+            return Journey { hops, phases, last, failure, notes };
+        };
+        let trouble = match step(target, ask, status, &url, &next) {
             Ok(_) if followed == target.request.max_redirects => too_many(target.request.max_redirects),
-            Ok(next) => {
+            Ok((next, changed)) => {
+                if is_downgrade(&url, &next) && !notes.contains(&Note::RedirectDowngrade) {
+                    notes.push(Note::RedirectDowngrade);
+                }
                 followed += 1;
                 retried = false;
-                url = next;
+                (url, ask) = (next, changed);
                 continue;
             }
             Err(trouble) => trouble,
         };
-        return Journey { hops, phases, last, failure: Some(failure.into()) };
+        return Journey { hops, phases, last, failure: Some(trouble.into()), notes };
     }
+}
+
+/// Where to go from `from`, and what to ask there.
+fn step<'a>(
+    target: &Target,
+    ask: Ask<'a>,
+    status: u16,
+    from: &Url,
+    reference: &str,
+) -> Result<(Url, Ask<'a>), Trouble> {
+    let next = resolve(from, reference)?;
+    if target.expect.require_https && is_downgrade(from, &next) {
+        let detail = format!("The website redirects from https to http, at {}; https is required.", shown(&next));
+        return Err(blocked(detail));
+    }
+    let ask = ask.redirected(status, from, &next)?;
+    Ok((next, ask))
+}
+
+fn is_downgrade(from: &Url, to: &Url) -> bool {
+    from.scheme() == "https" && to.scheme() == "http"
+}
+
+/// An answer over http where https is required.
+fn came_in_the_clear(target: &Target, url: &Url) -> Option<Trouble> {
+    (target.expect.require_https && url.scheme() != "https").then(|| Trouble {
+        class: Class::ExpectationFailed,
+        phase: Phase::Judge,
+        blame: Blame::Target,
+        detail: format!("The answer came over http, from {}; https is required.", shown(url)),
+    })
 }
 
 /// Where a redirect leads; the last `Location` counts.
@@ -85,17 +123,17 @@ fn resolve(from: &Url, reference: &str) -> Result<Url, Trouble> {
         detail: format!("The redirect's Location \"{}\" is not a URL: {e}.", quoted(reference)),
     })?;
     if !matches!(next.scheme(), "http" | "https") {
-        return Err(Trouble {
-            class: Class::RedirectBlocked,
-            phase: Phase::Judge,
-            blame: Blame::Target,
-            detail: format!("The website redirects to a {} URL; only http and https are followed.", next.scheme()),
-        });
+        let scheme = next.scheme();
+        return Err(blocked(format!("The website redirects to a {scheme} URL; only http and https are followed.")));
     }
     next.set_fragment(None);
     let _ = next.set_username("");
     let _ = next.set_password(None);
     Ok(next)
+}
+
+fn blocked(detail: String) -> Trouble {
+    Trouble { class: Class::RedirectBlocked, phase: Phase::Judge, blame: Blame::Target, detail }
 }
 
 fn quoted(reference: &str) -> String {

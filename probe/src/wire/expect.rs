@@ -18,7 +18,7 @@ pub struct Expectations {
     /// Degraded when the certificate has fewer days left. `None`: seven, or a third of a short life; 0: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_days: Option<u16>,
-    /// Every hop must be https; a redirect to http is down, not a note (T035).
+    /// The answer must come over https, and no https hop may lead to http: that is down then, not a note (T035).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_https: bool,
 }
@@ -88,5 +88,51 @@ impl StatusRule {
     #[must_use]
     pub fn accepts(&self, status: u16) -> bool {
         self.0.iter().any(|(low, high)| (*low..=*high).contains(&status))
+    }
+}
+
+impl std::str::FromStr for StatusRule {
+    type Err = String;
+
+    /// Codes and ranges as people write them: `200-299, 301`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let code = |text: &str| -> Option<u16> {
+            Some(text.trim())
+                .filter(|t| t.len() == 3 && t.bytes().all(|b| b.is_ascii_digit()))?
+                .parse()
+                .ok()
+                .filter(|code| *code >= 100)
+        };
+        let range = |part: &str| match part.split_once('-') {
+            Some((low, high)) => Some((code(low)?, code(high)?)).filter(|(low, high)| low <= high),
+            None => code(part).map(|code| (code, code)),
+        };
+        text.split(',').map(range).collect::<Option<Vec<_>>>().map(Self).ok_or_else(|| {
+            let found: String = text.chars().take(80).flat_map(char::escape_default).collect();
+            format!("\"{found}\" is not a list of status codes; write it like 200-299, 301")
+        })
+    }
+}
+
+impl std::fmt::Display for StatusRule {
+    /// As [`StatusRule::from_str`] reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let range = |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}-{high}") };
+        f.write_str(&self.0.iter().map(range).collect::<Vec<_>>().join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_codes_are_read_as_they_are_written() {
+        for text in ["200-299", "200-299, 301, 404", "999"] {
+            assert_eq!(text.parse::<StatusRule>().map(|rule| rule.to_string()).as_deref(), Ok(text));
+        }
+        for bad in ["", "20", "299-200", "1000", "200-", "2xx", "200,", "+200"] {
+            assert!(bad.parse::<StatusRule>().is_err(), "{bad}");
+        }
     }
 }

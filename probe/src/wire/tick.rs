@@ -256,19 +256,15 @@ pub struct Heartbeat {
 
 crate::named! {
     /// What a worker's canaries say about its own network.
+    #[derive(Default)]
     NetworkState {
         /// Nobody asked them lately: nothing failed, or there are none.
+        #[default]
         Unasked = "unasked",
         /// The network works.
         Works = "works",
         /// No canary answers: what fails now says nothing about the websites.
         CutOff = "cut_off",
-    }
-}
-
-impl Default for NetworkState {
-    fn default() -> Self {
-        Self::Unasked
     }
 }
 

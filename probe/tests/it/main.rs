@@ -2,9 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
+mod answer;
+mod body;
+mod checks;
+mod content;
+mod dial;
 mod dns;
-mod http;
+mod head;
 mod policy;
+mod redirect;
+mod request;
 mod server;
+mod ssrf;
 mod tls;
+mod url;
 mod worker;

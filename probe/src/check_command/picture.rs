@@ -1,78 +1,11 @@
-//! `betteruptime-probe check <url>`: one check by hand, drawn as a waterfall.
+//! A tick for people: what came of it, a waterfall of its phases, the way it went, the certificate.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
-use std::process::ExitCode;
 
-use url::Url;
-use uuid::Uuid;
-
-use crate::engine::{AddressPolicy, Engine, EngineConfig};
-use crate::wire::{Check, CheckKind, Outcome, Target, Tick, WebsiteId};
+use crate::wire::{Certificate, Note, Outcome, Tick};
 
 /// Width of the bars; the whole line stays within 80 columns.
 const BAR: u64 = 48;
-
-/// Checks `url` once and prints what came of it, for people or as the tick's JSON. Private and loopback addresses are
-/// allowed: the operator sits at this machine. 0: up or degraded, 1: anything else, 2: not a URL to check.
-#[must_use]
-pub fn run(url: &str, json: bool) -> ExitCode {
-    let url = match parse(url) {
-        Ok(url) => url,
-        Err(why) => {
-            eprintln!("betteruptime-probe: {why}");
-            return ExitCode::from(2);
-        }
-    };
-    let engine = match Engine::new(EngineConfig { policy: AddressPolicy::owner(), ..EngineConfig::default() }) {
-        Ok(engine) => engine,
-        Err(e) => {
-            eprintln!("betteruptime-probe: {e}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let tick = engine.run(&Check {
-        website_id: WebsiteId(Uuid::nil()),
-        slot_at: 0,
-        attempt: 0,
-        kind: CheckKind::Manual,
-        deadline_at: i64::MAX,
-        published_at: 0,
-        target: Target::get(url.as_str()),
-    });
-    if json {
-        match serde_json::to_string_pretty(&tick) {
-            Ok(text) => println!("{text}"),
-            Err(e) => {
-                eprintln!("betteruptime-probe: the result cannot be written as JSON: {e}");
-                return ExitCode::FAILURE;
-            }
-        }
-    } else {
-        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        print!("{}", waterfall(&tick, colour));
-    }
-    match tick.outcome {
-        Outcome::Up | Outcome::Degraded => ExitCode::SUCCESS,
-        Outcome::Down | Outcome::Unknown => ExitCode::FAILURE,
-    }
-}
-
-/// Reads a URL as people type it: the scheme may be missing.
-fn parse(text: &str) -> Result<Url, String> {
-    let typed: String = text.chars().take(80).flat_map(char::escape_default).collect();
-    let example = "write it like https://example.com/";
-    let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let mut url = Url::parse(&text).map_err(|e| format!("\"{typed}\" is not a URL ({e}); {example}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("\"{}\" URLs cannot be checked, only http and https; {example}", url.scheme()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("the URL holds credentials, which are not sent; {example}"));
-    }
-    url.set_fragment(None);
-    Ok(url)
-}
 
 /// The picture of a tick.
 #[must_use]
@@ -114,16 +47,41 @@ pub fn waterfall(tick: &Tick, colour: bool) -> String {
         }
     }
     if let Some(certificate) = &tick.certificate {
-        let days = certificate.not_after_at.saturating_sub(tick.started_at).div_euclid(86_400_000);
-        let version = certificate.tls_version.as_deref().unwrap_or("TLS");
-        let _ = writeln!(out, "  {version}, certificate ends in {days} days: {}", cut(&certificate.subject, 36));
-        let _ = writeln!(out, "  issued by {}", cut(&certificate.issuer, 66));
+        describe(&mut out, certificate, tick.started_at);
+    }
+    for note in &tick.notes {
+        let words = match note {
+            Note::RedirectDowngrade => "an https address redirected to http",
+            Note::TlsUnverified => "the certificate was not verified",
+        };
+        let _ = writeln!(out, "  {} {words}", paint("33", "note:"));
     }
     if tick.body_bytes > 0 {
         let more = if tick.truncated { ", and there is more" } else { "" };
         let _ = writeln!(out, "  {} bytes of body{more}", tick.body_bytes);
     }
     out
+}
+
+fn describe(out: &mut String, certificate: &Certificate, now: i64) {
+    let days = certificate.not_after_at.saturating_sub(now).div_euclid(86_400_000);
+    let version = certificate.tls_version.as_deref().unwrap_or("TLS");
+    let when =
+        if days < 0 { format!("ended {} days ago", days.unsigned_abs()) } else { format!("ends in {days} days") };
+    let _ = writeln!(out, "  {version}, certificate {when}: {}", cut(&certificate.subject, 36));
+    if !certificate.names.is_empty() {
+        let shown = u32::try_from(certificate.names.len()).unwrap_or(u32::MAX);
+        let more = match certificate.names_total.saturating_sub(shown) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let _ = writeln!(out, "  for {}{more}", cut(&certificate.names.join(", "), 74 - more.len()));
+    }
+    let chain = match certificate.chain.len() {
+        0 => String::new(),
+        _ => format!("  chain: {}", certificate.chain.join(", ")),
+    };
+    let _ = writeln!(out, "  issued by {}", cut(&format!("{}{chain}", certificate.issuer), 66));
 }
 
 fn ms(us: u32) -> String {
@@ -159,15 +117,11 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use uuid::Uuid;
 
-    #[test]
-    fn a_url_may_lack_its_scheme_but_not_be_nonsense() {
-        assert_eq!(parse("example.com").unwrap().as_str(), "https://example.com/");
-        for bad in ["", "ftp://example.com", "http://u:p@example.com", "http://example.com:65536/", "http://"] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-    }
+    use super::*;
+    use crate::engine::{AddressPolicy, Engine, EngineConfig};
+    use crate::wire::{Check, CheckKind, Target, WebsiteId};
 
     #[test]
     fn the_picture_fits_80_columns() {

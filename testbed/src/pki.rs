@@ -1,0 +1,236 @@
+//! A certificate authority made at test time, and every kind of certificate one meets, good or bad.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ResolvesServerCertUsingSni, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+
+/// Years a certificate is valid from and to, 1 January each.
+pub type Years = (i32, i32);
+
+/// Long enough for every test.
+pub const VALID: Years = (2020, 2090);
+
+/// A certificate authority: a root, or an intermediate below one.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    /// Intermediates that lead to the root, this one first; empty for a root.
+    chain: Vec<CertificateDer<'static>>,
+}
+
+/// A chain, leaf first, and the leaf's key.
+#[derive(Debug)]
+pub struct Identity {
+    /// What the server sends, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// PKCS #8.
+    key: Vec<u8>,
+}
+
+impl Authority {
+    /// A root of this name.
+    #[must_use]
+    pub fn root(name: &str) -> Self {
+        let params = authority_params(name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { certificate: certificate.der().clone(), issuer: Issuer::new(params, key), chain: Vec::new() }
+    }
+
+    /// An intermediate authority below this one.
+    #[must_use]
+    pub fn intermediate(&self, name: &str) -> Self {
+        let params = authority_params(name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        let mut chain = vec![certificate.clone()];
+        chain.extend(self.chain.iter().cloned());
+        Self { certificate, issuer: Issuer::new(params, key), chain }
+    }
+
+    /// Its own certificate: what a client has to trust, for a root.
+    #[must_use]
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
+    }
+
+    /// A certificate for `names` (addresses become IP names), valid for a long time.
+    #[must_use]
+    pub fn issue(&self, names: &[&str]) -> Identity {
+        self.issue_for(names, VALID)
+    }
+
+    /// The same for these years: expired, or not yet valid.
+    #[must_use]
+    pub fn issue_for(&self, names: &[&str], years: Years) -> Identity {
+        self.sign(leaf_params(names, years))
+    }
+
+    /// A certificate valid from and to these instants, in seconds since 1970.
+    #[must_use]
+    pub fn issue_between(&self, names: &[&str], from_s: i64, to_s: i64) -> Identity {
+        let mut params = leaf_params(names, VALID);
+        let epoch = date_time_ymd(1970, 1, 1);
+        params.not_before = epoch + seconds(from_s);
+        params.not_after = epoch + seconds(to_s);
+        self.sign(params)
+    }
+
+    /// A certificate for `name` and as many other names as make `count`.
+    #[must_use]
+    pub fn issue_many(&self, name: &str, count: usize) -> Identity {
+        let mut params = leaf_params(&[name], VALID);
+        let others = (1..count).map(|i| SanType::DnsName(format!("n{i}.example").try_into().unwrap()));
+        params.subject_alt_names.extend(others);
+        self.sign(params)
+    }
+
+    /// A certificate for `names` below `depth` intermediates, all of which are sent.
+    #[must_use]
+    pub fn issue_deep(&self, names: &[&str], depth: usize) -> Identity {
+        let Some(first) = depth.checked_sub(1).map(|_| self.intermediate("level 1")) else { return self.issue(names) };
+        let last = (2..=depth).fold(first, |above, level| above.intermediate(&format!("level {level}")));
+        last.issue(names)
+    }
+
+    /// A certificate that may itself sign others, used by a website.
+    #[must_use]
+    pub fn issue_authority_as_leaf(&self, names: &[&str]) -> Identity {
+        let mut params = leaf_params(names, VALID);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        Identity::new(&leaf, &self.chain, &key)
+    }
+}
+
+/// A leaf signed by itself: no authority at all.
+#[must_use]
+pub fn self_signed(names: &[&str]) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    Identity::new(&leaf_params(names, VALID).self_signed(&key).unwrap(), &[], &key)
+}
+
+/// A self-signed certificate that is an authority: what `openssl req -x509` makes.
+#[must_use]
+pub fn self_signed_authority(names: &[&str]) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    let mut params = leaf_params(names, VALID);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    Identity::new(&params.self_signed(&key).unwrap(), &[], &key)
+}
+
+impl Identity {
+    fn new(leaf: &Certificate, above: &[CertificateDer<'static>], key: &KeyPair) -> Self {
+        let mut chain = vec![leaf.der().clone()];
+        chain.extend(above.iter().cloned());
+        Self { chain, key: key.serialize_der() }
+    }
+
+    /// The leaf alone: the server forgets its intermediates.
+    #[must_use]
+    pub fn without_intermediates(mut self) -> Self {
+        self.chain.truncate(1);
+        self
+    }
+
+    /// The private key.
+    #[must_use]
+    pub fn key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.clone()).into()
+    }
+
+    /// A server that shows this chain to everyone; TLS 1.2 and 1.3.
+    #[must_use]
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.server_config_of(rustls::ALL_VERSIONS)
+    }
+
+    /// The same for these versions only.
+    #[must_use]
+    pub fn server_config_of(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<ServerConfig> {
+        let config = builder(versions).with_no_client_auth().with_single_cert(self.chain.clone(), self.key());
+        Arc::new(config.unwrap())
+    }
+
+    /// A server that demands a certificate of its visitors, issued by `authority`.
+    #[must_use]
+    pub fn server_config_for_members(
+        &self,
+        authority: &Authority,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.der()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::new(rustls::crypto::ring::default_provider()),
+        );
+        let builder = builder(versions).with_client_cert_verifier(verifier.build().unwrap());
+        Arc::new(builder.with_single_cert(self.chain.clone(), self.key()).unwrap())
+    }
+}
+
+/// A server that shows each name its own certificate (SNI), and none to others.
+#[must_use]
+pub fn server_config_by_name(identities: &[(&str, &Identity)]) -> Arc<ServerConfig> {
+    let mut resolver = ResolvesServerCertUsingSni::new();
+    for (name, identity) in identities {
+        let key = rustls::crypto::ring::sign::any_supported_type(&identity.key()).unwrap();
+        resolver.add(name, CertifiedKey::new(identity.chain.clone(), key)).unwrap();
+    }
+    Arc::new(builder(rustls::ALL_VERSIONS).with_no_client_auth().with_cert_resolver(Arc::new(resolver)))
+}
+
+fn builder(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap()
+}
+
+fn seconds(count: i64) -> std::time::Duration {
+    std::time::Duration::from_secs(u64::try_from(count).unwrap())
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.distinguished_name = common_name(name);
+    (params.not_before, params.not_after) = (date_time_ymd(VALID.0, 1, 1), date_time_ymd(VALID.1, 1, 1));
+    params
+}
+
+fn leaf_params(names: &[&str], years: Years) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = names
+        .iter()
+        .map(|name| match name.parse::<IpAddr>() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName((*name).try_into().unwrap()),
+        })
+        .collect();
+    params.distinguished_name = common_name(names.first().unwrap_or(&"nobody"));
+    (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+    params
+}
+
+fn common_name(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}
