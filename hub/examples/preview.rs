@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<()> {
     let directory = std::env::args().nth(1).context("give the directory to write to")?;
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory.join("static"))?;
-    for asset in [&assets::STYLE, &assets::SCRIPT, &assets::ICON] {
+    for asset in [&assets::STYLE, &assets::FORM_STYLE, &assets::SCRIPT, &assets::ICON] {
         std::fs::write(directory.join(asset.url().trim_start_matches('/')), asset.body())?;
     }
     let write = |name: &str, html: String| {

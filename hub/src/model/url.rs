@@ -76,6 +76,16 @@ fn masked(text: &str) -> String {
     }
 }
 
+/// An address as typed, without the name and password in it: they do not come back on a form.
+#[must_use]
+pub fn without_credentials(text: &str) -> String {
+    let authority = authority(text);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => text.replacen(authority, host, 1),
+        None => text.to_owned(),
+    }
+}
+
 /// What stands between the scheme and the path.
 fn authority(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);

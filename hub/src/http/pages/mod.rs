@@ -59,6 +59,10 @@ impl Frame {
         assets::STYLE.url()
     }
 
+    fn form_style(&self) -> &str {
+        assets::FORM_STYLE.url()
+    }
+
     fn script(&self) -> &str {
         assets::SCRIPT.url()
     }

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::{
     FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website,
-    WebsiteSettings,
+    WebsiteSettings, url,
 };
 
 /// What stands in the fields: kept as typed, so that a refused form comes back as it was sent.
@@ -104,7 +104,14 @@ impl FormPage {
         Self::new(Frame::narrow("Edit website", Some(username)), Some(website), regions, typed, errors)
     }
 
-    fn new(frame: Frame, website: Option<&Website>, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
+    fn new(
+        frame: Frame,
+        website: Option<&Website>,
+        regions: &[RegionId],
+        mut typed: Typed,
+        errors: FieldErrors,
+    ) -> Self {
+        typed.url = url::without_credentials(&typed.url);
         let mut offered: Vec<i64> = INTERVALS_OFFERED_S.iter().map(|s| i64::from(*s)).collect();
         // The API takes other intervals too; editing such a website keeps its own.
         offered.extend(typed.interval_s.parse::<i64>().ok().filter(|s| (10..=86_400).contains(s)));
