@@ -104,7 +104,8 @@ impl SettingsInput<'_> {
     }
 }
 
-/// What may be alone and may not be together, and what the probe would refuse. A field is named once.
+/// What may be alone and may not be together, and what the probe would refuse. A field is named once, but for lines of
+/// header fields.
 fn together(settings: &WebsiteSettings, errors: &mut FieldErrors) {
     let target = settings.target();
     let add = |errors: &mut FieldErrors, field: &'static str, found: &str, remedy: String| {
@@ -115,7 +116,13 @@ fn together(settings: &WebsiteSettings, errors: &mut FieldErrors) {
         }
     };
     for problem in target.problems() {
-        add(errors, problem.field, &problem.found, problem.remedy);
+        if problem.field == "headers" {
+            // Many lines, one field: each is named.
+            let remedy = format!("{}: {}", problem.found, problem.remedy);
+            errors.push(FieldError::new("headers", &problem.found, remedy));
+        } else {
+            add(errors, problem.field, &problem.found, problem.remedy);
+        }
     }
     let expect = &target.expect;
     if expect.require_https && target.url.starts_with("http:") {

@@ -130,8 +130,12 @@ impl FormPage {
         let region = |slug: String| Choice { chosen: typed.regions.contains(&slug), words: slug.clone(), value: slug };
         let regions = slugs.into_iter().map(region).collect();
         let more = More::new(&typed.options, website.map(|w| &*w.settings.options), &errors);
-        let mut wrong_fields: Vec<Label> = errors.0.iter().filter_map(|e| options_form::label(e.field)).collect();
-        wrong_fields.dedup_by_key(|label| label.words);
+        let mut wrong_fields: Vec<Label> = Vec::new();
+        for label in errors.0.iter().filter_map(|e| options_form::label(e.field)) {
+            if wrong_fields.iter().all(|known| known.words != label.words) {
+                wrong_fields.push(label);
+            }
+        }
         Self {
             frame,
             name: website.map(|w| words::name(&w.settings.url)),
