@@ -45,7 +45,8 @@ export CARGO_ZIGBUILD_CACHE_DIR="$W/zigbuild" ZIG_GLOBAL_CACHE_DIR="$W/zig" ZIG_
 # Never rustup's cargo: its compiler has no matching source, and it might be replaced.
 [ "$(command -v cargo)" = "$W/rust/usr/bin/cargo" ] || { echo "$0: unexpected cargo $(command -v cargo)" >&2; exit 1; }
 
-cargo zigbuild --profile dist --locked -p probe "${targets[@]/#/--target=}" -Zbuild-std=std,panic_unwind
+cargo zigbuild --profile dist --locked -p probe "${targets[@]/#/--target=}" -Zbuild-std=std,panic_unwind \
+    -Zbuild-std-features=panic-unwind,optimize_for_size
 for target in "${targets[@]}"; do
     binary="$CARGO_TARGET_DIR/$target/dist/betteruptime-probe"
     if readelf -lW "$binary" | grep -q INTERP || readelf -dW "$binary" | grep -q NEEDED; then

@@ -124,7 +124,7 @@ async fn open_queue(config: &Config) -> anyhow::Result<Queue> {
         };
         let engine = Engine::new(EngineConfig { policy, ..EngineConfig::default() })
             .context("the embedded probe could not be set up")?;
-        return Ok(Queue::in_process(Arc::new(engine), config.concurrency));
+        return Ok(Queue::in_process(Arc::new(engine), config.canaries.clone(), config.concurrency));
     };
     // Under systemd's ProcSubset=pid the first is hidden.
     let names = ["/proc/sys/kernel/hostname", "/etc/hostname"];

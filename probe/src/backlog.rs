@@ -1,39 +1,70 @@
 //! What the reporter has yet to hand over. Bounded: Redis may be away for long.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use crate::wire::Tick;
+use crate::clock;
+use crate::wire::{DeadLetter, Tick};
 
-/// A check that is over: the entry to acknowledge, and its tick. No tick: it was not run.
+/// A check that is over, and its entry, which is to be acknowledged.
 pub(crate) struct Finished {
     pub entry_id: String,
-    pub tick: Option<Box<Tick>>,
+    pub end: End,
 }
 
-/// Ticks to write, and entries that are only to be acknowledged; each in the order they came.
+/// What is to be written before the entry is acknowledged.
+pub(crate) enum End {
+    /// It was run, and the exchange was over at `at` or before, as the tick's delays tell.
+    Tick { tick: Box<Tick>, at: Instant },
+    /// It was put away unrun, and the hub is to know.
+    Letter(Box<DeadLetter>),
+    /// It was put away unrun, and is only counted.
+    Nothing,
+}
+
+/// Ticks and letters to write, and entries that are only to be acknowledged; each in the order they came.
 pub(crate) struct Backlog {
     limit: usize,
-    ticks: VecDeque<(String, Box<Tick>)>,
+    letter_limit: usize,
+    ticks: VecDeque<Held>,
+    letters: VecDeque<(String, Box<DeadLetter>)>,
     owed: VecDeque<String>,
+}
+
+/// A tick that waits to be written.
+pub(crate) struct Held {
+    pub entry_id: String,
+    pub tick: Box<Tick>,
+    /// Since when; `None` once it was tried: its content stays the same then.
+    since: Option<Instant>,
+}
+
+impl Held {
+    /// Its delays are complete: it is about to be written.
+    pub(crate) fn close(&mut self, now: Instant) {
+        let Some(since) = self.since.take() else { return };
+        let before = Duration::from_micros(u64::from(self.tick.delays.report_us.unwrap_or(0)));
+        self.tick.delays.report_us = Some(clock::micros(before + now.saturating_duration_since(since)));
+    }
 }
 
 /// What adding something has cost.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// A tick was dropped, the oldest; its entry is still acknowledged when that is possible.
+    /// A tick or a letter was dropped, the oldest; its entry is still acknowledged when that is possible.
     pub dropped: bool,
     /// An entry that will not be acknowledged either: Redis hands it out again.
     pub forgotten: Option<String>,
 }
 
 impl Backlog {
-    /// Keeps at most `limit` ticks, and as many entries without.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, ticks: VecDeque::new(), owed: VecDeque::new() }
+    /// Keeps at most `limit` ticks, as many entries without, and `letter_limit` letters.
+    pub(crate) fn new(limit: usize, letter_limit: usize) -> Self {
+        Self { limit, letter_limit, ticks: VecDeque::new(), letters: VecDeque::new(), owed: VecDeque::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.ticks.is_empty() && self.owed.is_empty()
+        self.ticks.is_empty() && self.letters.is_empty() && self.owed.is_empty()
     }
 
     /// Ticks that wait.
@@ -42,41 +73,55 @@ impl Backlog {
     }
 
     pub(crate) fn push(&mut self, finished: Finished) -> Cost {
-        let mut cost = Cost::default();
-        match finished.tick {
-            Some(tick) => self.ticks.push_back((finished.entry_id, tick)),
-            None => self.owed.push_back(finished.entry_id),
+        let entry_id = finished.entry_id;
+        match finished.end {
+            End::Tick { tick, at } => self.ticks.push_back(Held { entry_id, tick, since: Some(at) }),
+            End::Letter(letter) => self.letters.push_back((entry_id, letter)),
+            End::Nothing => self.owed.push_back(entry_id),
         }
-        if self.ticks.len() > self.limit
-            && let Some((entry_id, _)) = self.ticks.pop_front()
-        {
-            cost.dropped = true;
-            self.owed.push_back(entry_id);
+        let mut dropped = None;
+        if self.ticks.len() > self.limit {
+            dropped = self.ticks.pop_front().map(|held| held.entry_id);
+        } else if self.letters.len() > self.letter_limit {
+            dropped = self.letters.pop_front().map(|(entry_id, _)| entry_id);
         }
+        let mut cost = Cost { dropped: dropped.is_some(), forgotten: None };
+        self.owed.extend(dropped);
         if self.owed.len() > self.limit {
             cost.forgotten = self.owed.pop_front();
         }
         cost
     }
 
-    /// The oldest ticks with their entries, at most `count`.
-    pub(crate) fn oldest(&self, count: usize) -> impl Iterator<Item = &(String, Box<Tick>)> {
-        self.ticks.iter().take(count)
+    /// The oldest ticks with their entries, at most `count`, to be written now.
+    pub(crate) fn oldest(&mut self, count: usize) -> impl Iterator<Item = &Held> {
+        let now = Instant::now();
+        self.ticks.iter_mut().take(count).map(move |held| {
+            held.close(now);
+            &*held
+        })
     }
 
-    /// The oldest ticks were written and acknowledged: their entries.
-    pub(crate) fn written(&mut self, count: usize) -> impl Iterator<Item = String> {
-        self.ticks.drain(..count.min(self.ticks.len())).map(|(entry_id, _)| entry_id)
+    /// The oldest letters with their entries, at most `count`.
+    pub(crate) fn oldest_letters(&self, count: usize) -> impl Iterator<Item = &(String, Box<DeadLetter>)> {
+        self.letters.iter().take(count)
     }
 
-    /// Entries to acknowledge without a tick.
+    /// The oldest ticks and letters were written and acknowledged: their entries.
+    pub(crate) fn written(&mut self, ticks: usize, letters: usize) -> Vec<String> {
+        let ticks = self.ticks.drain(..ticks.min(self.ticks.len())).map(|held| held.entry_id);
+        let letters = self.letters.drain(..letters.min(self.letters.len())).map(|(entry_id, _)| entry_id);
+        ticks.chain(letters).collect()
+    }
+
+    /// Entries to acknowledge without anything to write.
     pub(crate) fn owed(&self) -> Vec<&str> {
         self.owed.iter().map(String::as_str).collect()
     }
 
     /// They were acknowledged: the same entries.
-    pub(crate) fn settled(&mut self) -> impl Iterator<Item = String> {
-        self.owed.drain(..)
+    pub(crate) fn settled(&mut self) -> Vec<String> {
+        self.owed.drain(..).collect()
     }
 }
 
@@ -84,10 +129,9 @@ impl Backlog {
 mod tests {
     use super::*;
     use crate::pool::not_run;
-    use crate::wire::{Check, CheckKind, Target, WebsiteId};
+    use crate::wire::{Check, CheckKind, DeadReason, Target, WebsiteId};
 
-    #[test]
-    fn beyond_its_bound_the_oldest_tick_is_dropped_and_its_entry_is_still_owed() {
+    fn tick() -> Box<Tick> {
         let check = Check {
             website_id: WebsiteId(uuid::Uuid::nil()),
             slot_at: 0,
@@ -97,22 +141,68 @@ mod tests {
             published_at: 0,
             target: Target::get("https://example.com/"),
         };
-        let finished = |id: &str, ran: bool| Finished {
-            entry_id: id.to_owned(),
-            tick: ran.then(|| Box::new(not_run(&check, "It is a test."))),
-        };
-        let mut backlog = Backlog::new(2);
+        Box::new(not_run(&check, "It is a test."))
+    }
+
+    fn finished(id: &str, end: End) -> Finished {
+        Finished { entry_id: id.to_owned(), end }
+    }
+
+    fn ran(id: &str) -> Finished {
+        finished(id, End::Tick { tick: tick(), at: Instant::now() })
+    }
+
+    #[test]
+    fn beyond_its_bound_the_oldest_tick_is_dropped_and_its_entry_is_still_owed() {
+        let mut backlog = Backlog::new(2, 2);
         for id in ["1-0", "2-0"] {
-            assert_eq!(backlog.push(finished(id, true)), Cost::default());
+            assert_eq!(backlog.push(ran(id)), Cost::default());
         }
-        assert_eq!(backlog.push(finished("3-0", false)), Cost::default());
-        assert_eq!(backlog.push(finished("4-0", true)), Cost { dropped: true, forgotten: None });
+        assert_eq!(backlog.push(finished("3-0", End::Nothing)), Cost::default());
+        assert_eq!(backlog.push(ran("4-0")), Cost { dropped: true, forgotten: None });
         assert_eq!((backlog.ticks(), backlog.owed()), (2, vec!["3-0", "1-0"]));
-        let cost = backlog.push(finished("5-0", true));
+        let cost = backlog.push(ran("5-0"));
         assert_eq!(cost, Cost { dropped: true, forgotten: Some("3-0".to_owned()) });
-        assert_eq!(backlog.oldest(1).map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["4-0"]);
-        assert_eq!(backlog.written(1).collect::<Vec<_>>(), ["4-0"]);
-        assert_eq!(backlog.settled().collect::<Vec<_>>(), ["1-0", "2-0"]);
+        assert_eq!(backlog.oldest(1).map(|held| held.entry_id.as_str()).collect::<Vec<_>>(), ["4-0"]);
+        assert_eq!(backlog.written(1, 9), ["4-0"]);
+        assert_eq!(backlog.settled(), ["1-0", "2-0"]);
         assert!(!backlog.is_empty());
+    }
+
+    #[test]
+    fn letters_are_bounded_apart_from_ticks() {
+        let letter = |id: &str| {
+            let letter = DeadLetter {
+                entry_id: id.to_owned(),
+                reason: DeadReason::Expired,
+                detail: String::new(),
+                website_id: None,
+                raw: String::new(),
+            };
+            finished(id, End::Letter(Box::new(letter)))
+        };
+        let mut backlog = Backlog::new(9, 2);
+        backlog.push(ran("1-0"));
+        for id in ["2-0", "3-0"] {
+            assert_eq!(backlog.push(letter(id)), Cost::default());
+        }
+        assert_eq!(backlog.push(letter("4-0")), Cost { dropped: true, forgotten: None });
+        assert_eq!((backlog.ticks(), backlog.owed()), (1, vec!["2-0"]));
+        assert_eq!(backlog.oldest_letters(1).map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["3-0"]);
+        assert_eq!(backlog.written(1, 1), ["1-0", "3-0"]);
+        assert_eq!(backlog.settled(), ["2-0"]);
+        assert!(!backlog.is_empty());
+        assert_eq!(backlog.written(0, 9), ["4-0"]);
+        assert!(backlog.is_empty());
+    }
+
+    #[test]
+    fn the_delay_of_a_report_is_that_of_the_first_try() {
+        let began = Instant::now();
+        let mut held = Held { entry_id: String::new(), tick: tick(), since: Some(began) };
+        held.tick.delays.report_us = Some(5);
+        held.close(began + Duration::from_millis(2));
+        held.close(began + Duration::from_millis(90));
+        assert_eq!(held.tick.delays.report_us, Some(2_005));
     }
 }

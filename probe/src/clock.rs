@@ -65,6 +65,16 @@ impl TimeProvider for Clock {
     }
 }
 
+/// A span in whole microseconds, as ticks have it; at most 71 minutes.
+pub(crate) fn micros(span: Duration) -> u32 {
+    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
+}
+
+/// A span in whole milliseconds; at most 49 days.
+pub(crate) fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}
+
 /// This machine's wall clock, right or wrong.
 #[must_use]
 pub fn wall() -> UtcMs {

@@ -6,8 +6,12 @@ use std::fmt;
 
 use log::LevelFilter;
 
+use crate::canary::Canaries;
 use crate::engine::{AddressPolicy, Cidr};
 use crate::wire::{RegionId, WorkerId};
+
+/// Checks run at once where nothing else is said.
+pub const DEFAULT_CONCURRENCY: u16 = 50;
 
 /// A Redis URL with its password: neither `Display` nor `Debug` show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct Config {
     pub concurrency: u16,
     /// `ALLOW_PRIVATE`: networks beside the public ones, comma-separated CIDRs.
     pub allow_private: Vec<Cidr>,
+    /// `CANARIES`: who is asked whether this probe's own network works, up to 8 `address:port`, or `off`.
+    pub canaries: Canaries,
     /// `RUST_LOG`: what is logged (default info).
     pub log: LevelFilter,
 }
@@ -114,11 +120,11 @@ impl Config {
             }
         };
         let concurrency = match get("CONCURRENCY").map(|text| (text.parse::<u16>(), text)) {
-            None => 50,
+            None => DEFAULT_CONCURRENCY,
             Some((Ok(number @ 1..=2_000), _)) => number,
             Some((_, text)) => {
                 problems.push(format!("CONCURRENCY is \"{text}\"; give a whole number from 1 to 2000"));
-                50
+                DEFAULT_CONCURRENCY
             }
         };
         let mut allow_private = Vec::new();
@@ -128,6 +134,11 @@ impl Config {
                 Err(error) => problems.push(format!("ALLOW_PRIVATE: {error}")),
             }
         }
+        let canaries = get("CANARIES").map_or_else(|| Ok(Canaries::default()), |text| Canaries::parse(&text));
+        let canaries = canaries.unwrap_or_else(|errors| {
+            problems.extend(errors.iter().map(|error| format!("CANARIES: {error}")));
+            Canaries::off()
+        });
         let log = match get("RUST_LOG").map(|text| (text.parse::<LevelFilter>(), text)) {
             None => LevelFilter::Info,
             Some((Ok(level), _)) => level,
@@ -139,7 +150,7 @@ impl Config {
         };
         match (redis_url, region, worker) {
             (Some(url), Some(region), Some(worker)) if problems.is_empty() => {
-                Ok(Self { redis_url: RedisUrl(url), region, worker, concurrency, allow_private, log })
+                Ok(Self { redis_url: RedisUrl(url), region, worker, concurrency, allow_private, canaries, log })
             }
             _ => Err(problems),
         }
@@ -161,6 +172,7 @@ impl Config {
             ("WORKER_ID", self.worker.to_string()),
             ("CONCURRENCY", self.concurrency.to_string()),
             ("ALLOW_PRIVATE", networks.join(",")),
+            ("CANARIES", self.canaries.to_string()),
             ("RUST_LOG", self.log.as_str().to_ascii_lowercase()),
         ];
         values.iter().map(|(name, value)| format!("{name:<26}{value}").trim_end().to_owned() + "\n").collect()
@@ -193,10 +205,18 @@ mod tests {
             ("REDIS_URL", "http://:hunter2@h"),
             ("CONCURRENCY", "0"),
             ("ALLOW_PRIVATE", "x"),
+            ("CANARIES", "x,1.1.1.1:443"),
             ("RUST_LOG", "loud"),
         ]);
         let text = problems.unwrap_err().join("\n");
-        for part in ["REDIS_URL", "CONSUMER_GROUP_REGION_ID", "CONCURRENCY is \"0\"", "ALLOW_PRIVATE", "RUST_LOG is"] {
+        for part in [
+            "REDIS_URL",
+            "CONSUMER_GROUP_REGION_ID",
+            "CONCURRENCY is \"0\"",
+            "ALLOW_PRIVATE",
+            "CANARIES: \"x\"",
+            "RUST_LOG is",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains("hunter2"), "{text}");

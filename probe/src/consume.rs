@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult};
 
+use crate::backlog::{End, Finished};
 use crate::backoff::Backoff;
+use crate::clock;
+use crate::dead_letter;
 use crate::entry::{self, BLOCK, Entry, START};
 use crate::pool::{Pool, Ran};
-use crate::report::Finished;
 use crate::shared::Shared;
-use crate::wire::{self, Check};
+use crate::wire::{self, Blame, Check, DeadLetter, DeadReason, Tick};
 
 const CLAIM_EVERY: Duration = Duration::from_secs(10);
 /// What a neighbour has beyond a check's own timeout to report it, before it counts as dead.
@@ -146,41 +148,52 @@ impl Reader<'_> {
     /// Hands entries to the pool, except those that are known already, and puts away what is not to be run.
     fn start(&mut self, entries: Vec<Entry>, round: Round, connection: &mut Connection) -> RedisResult<()> {
         let counters = &self.shared.counters;
-        let mut put_away: Vec<String> = Vec::new();
-        let mut lost = 0;
+        let mut lost: Vec<String> = Vec::new();
         for Entry { id, fields } in entries {
             if self.shared.in_flight().contains(&id) || self.deferred.contains_key(&id) {
                 continue;
             }
             let Some(fields) = fields else {
-                lost += 1;
-                put_away.push(id);
+                lost.push(id);
                 continue;
             };
             let check = match wire::decode_check(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice()))) {
                 Ok(check) => check,
                 Err(error) => {
-                    log::warn!("Check {id} is not understood and was put away: {error}.");
                     counters.refused.fetch_add(1, Ordering::Relaxed);
-                    put_away.push(id);
+                    self.put_away(dead_letter::not_understood(&id, &fields, &error));
                     continue;
                 }
             };
-            match turn(&check, self.age(&id), round) {
-                Turn::Now { may_wait } => self.submit(id, check, may_wait),
+            if let Some(why) = dead_letter::impossible(&check) {
+                counters.refused.fetch_add(1, Ordering::Relaxed);
+                self.put_away(dead_letter::put_away(&id, check.website_id, DeadReason::NotUnderstood, &why));
+                continue;
+            }
+            let age = self.age(&id);
+            match turn(&check, age, round) {
+                Turn::Now { may_wait } => self.submit(id, check, age, may_wait),
                 Turn::Later(wait) if self.deferred.len() < DEFERRED => {
                     self.deferred.insert(id, Instant::now() + wait);
                 }
                 Turn::Later(_) => {}
                 Turn::Expired => {
                     counters.expired.fetch_add(1, Ordering::Relaxed);
-                    put_away.push(id);
+                    self.put_away(expired(&id, &check, age));
                 }
             }
         }
-        self.lose(lost);
-        let put_away: Vec<&str> = put_away.iter().map(String::as_str).collect();
-        entry::acknowledge(self.shared, connection, &put_away)
+        self.lose(lost.len());
+        let lost: Vec<&str> = lost.iter().map(String::as_str).collect();
+        entry::acknowledge(self.shared, connection, &lost)
+    }
+
+    /// Tells the reporter of a check that is not run: its entry is acknowledged once the letter is written.
+    fn put_away(&self, letter: DeadLetter) {
+        let entry_id = letter.entry_id.clone();
+        self.shared.in_flight().insert(entry_id.clone());
+        // Waits while the reporter is behind, which bounds how fast a burst of such checks is read.
+        let _ = self.finished.send(Finished { entry_id, end: End::Letter(Box::new(letter)) });
     }
 
     /// How long ago Redis made an entry. Both ends are by its own clock.
@@ -189,19 +202,41 @@ impl Reader<'_> {
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 
-    fn submit(&self, entry_id: String, check: Check, may_wait: Duration) {
+    fn submit(&self, entry_id: String, check: Check, age: Duration, may_wait: Duration) {
         self.shared.in_flight().insert(entry_id.clone());
         let (shared, finished) = (self.shared.clone(), self.finished.clone());
+        let (publish_ms, queue_ms) = (check.publish_ms(), clock::millis(age));
+        let late = expired(&entry_id, &check, age + may_wait);
         self.pool.submit(check, may_wait, move |ran| {
-            let (counter, tick) = match ran {
-                Ran::Tick(tick) => (&shared.counters.checks, Some(tick)),
-                Ran::Expired => (&shared.counters.expired, None),
+            let end = match ran {
+                Ran::Tick(mut tick) => {
+                    tick.delays.publish_ms = Some(publish_ms);
+                    tick.delays.queue_ms = Some(queue_ms);
+                    count(&shared, &tick);
+                    End::Tick { tick, at: Instant::now() }
+                }
+                Ran::Expired => {
+                    shared.counters.expired.fetch_add(1, Ordering::Relaxed);
+                    End::Letter(Box::new(late))
+                }
             };
-            counter.fetch_add(1, Ordering::Relaxed);
             // Waits while the reporter is behind: then no new check is taken either, which is the bound.
-            let _ = finished.send(Finished { entry_id, tick });
+            let _ = finished.send(Finished { entry_id, end });
         });
     }
+}
+
+fn count(shared: &Shared, tick: &Tick) {
+    shared.counters.checks.fetch_add(1, Ordering::Relaxed);
+    if tick.failure.as_ref().is_some_and(|failure| failure.blame == Blame::Policy) {
+        shared.counters.forbidden.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn expired(entry_id: &str, check: &Check, age: Duration) -> DeadLetter {
+    let (waited, may_wait) = (age.as_secs(), check.may_wait().as_secs());
+    let detail = format!("It waited {waited} s for its turn and may wait {may_wait} s.");
+    dead_letter::put_away(entry_id, check.website_id, DeadReason::Expired, &detail)
 }
 
 /// A deferred entry whose time has come, the longest due first.

@@ -13,6 +13,11 @@ pub(crate) const BLOCK: Duration = Duration::from_secs(2);
 pub(crate) const CLAIM_IDLE: Duration = Duration::from_secs(30);
 /// Entries claimed at once.
 const CLAIM_COUNT: usize = 10;
+/// New entries read at once: of the largest checks there are, less than 1 MiB.
+const NEW_COUNT: usize = 100;
+/// Own entries read at once. Few: what ended this worker may be among them, and it must get past entries that are far
+/// larger than any check (T160).
+const OWN_COUNT: usize = 16;
 /// Where a history or a round of claims begins, and what Redis says when the latter is through.
 pub(crate) const START: &str = "0-0";
 
@@ -27,7 +32,7 @@ pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Entries nobody was given yet. Waits for the first as long as [`BLOCK`].
 pub(crate) fn read_new(shared: &Shared, connection: &mut Connection, count: usize) -> RedisResult<Vec<Entry>> {
-    read(shared, connection, count, ">")
+    read(shared, connection, count.min(NEW_COUNT), ">")
 }
 
 /// Entries this worker was given and has not acknowledged, beginning after `after`.
@@ -37,7 +42,7 @@ pub(crate) fn read_own(
     count: usize,
     after: &str,
 ) -> RedisResult<Vec<Entry>> {
-    read(shared, connection, count, after)
+    read(shared, connection, count.min(OWN_COUNT), after)
 }
 
 fn read(shared: &Shared, connection: &mut Connection, count: usize, from: &str) -> RedisResult<Vec<Entry>> {

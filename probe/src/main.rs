@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
-use probe::{check_command, config, logger, run};
+use probe::{check_command, config, doctor, logger, run};
 
 const HELP: &str = "\
 BetterUptime's probe: times HTTP(S) requests for a hub.
 
 Usage: betteruptime-probe [run] [--config FILE]
        betteruptime-probe check <url> [options]   (check --help lists them)
+       betteruptime-probe doctor [--config FILE] [--json]
        betteruptime-probe config show
 
 Settings (environment, or NAME=value lines of FILE):
@@ -18,7 +19,10 @@ Settings (environment, or NAME=value lines of FILE):
   WORKER_ID                 its name in the region (default: the host's name up to its first dot)
   CONCURRENCY               checks run at once, 1 to 2000 (default 50)
   ALLOW_PRIVATE             private networks it may reach, e.g. 192.168.1.0/24,10.0.0.0/8
+  CANARIES                  who tells whether the probe's own network works, e.g. 1.1.1.1:443,9.9.9.9:443, or off
   RUST_LOG                  off, error, warn, info (default), debug or trace
+
+doctor tries everything a probe needs, changes nothing, and says what to do.
 
 Exit codes: 0 fine, 1 failed (check: down), 2 wrong usage or settings.
 ";
@@ -39,9 +43,10 @@ fn parse() -> Result<ExitCode, lexopt::Error> {
         parser.next()?;
         return check_command::run(parser);
     }
-    let (mut words, mut file) = (Vec::new(), None);
+    let (mut words, mut json, mut file) = (Vec::new(), false, None);
     while let Some(argument) = parser.next()? {
         match argument {
+            Long("json") => json = true,
             Value(word) => words.push(word.to_string_lossy().into_owned()),
             Long("config") => file = Some(parser.value()?.to_string_lossy().into_owned()),
             Long("help") | Short('h') => {
@@ -58,6 +63,7 @@ fn parse() -> Result<ExitCode, lexopt::Error> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["check", ..] => Err("check comes first: betteruptime-probe check https://example.com".into()),
+        ["doctor"] => Ok(doctor::run(file.as_deref(), json)),
         [] | ["run"] => Ok(with_config(file.as_deref(), |config| match run::run(config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

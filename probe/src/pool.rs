@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::canary::Keeper;
 use crate::clock;
 use crate::engine::Engine;
 use crate::wire::{Blame, Check, Class, Failure, Phase, Tick};
@@ -32,12 +33,17 @@ pub struct Pool {
 
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A check waits, for one thread; or all are to end.
+    work: Condvar,
+    /// A check is finished. Only told when somebody waits for it, since telling is a system call.
+    finished: Condvar,
     engine: Arc<Engine>,
+    canaries: Arc<Keeper>,
 }
 
 struct Waiting {
     check: Check,
+    since: Instant,
     /// `None`: never.
     void_at: Option<Instant>,
     done: Done,
@@ -50,6 +56,8 @@ struct State {
     busy: usize,
     threads: usize,
     idle: usize,
+    /// Callers that wait for a check to be finished.
+    watching: usize,
     stopping: bool,
 }
 
@@ -61,16 +69,30 @@ impl Shared {
     /// Says what became of a check, and that it is finished.
     fn finish(&self, done: Done, ran: Ran) {
         let _ = catch_unwind(AssertUnwindSafe(|| done(ran)));
-        self.lock().busy -= 1;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.busy -= 1;
+        let watched = state.watching > 0;
+        drop(state);
+        if watched {
+            self.finished.notify_all();
+        }
+    }
+
+    /// Waits until a check is finished, or `left` is over.
+    fn watch<'a>(&self, mut state: MutexGuard<'a, State>, left: Duration) -> MutexGuard<'a, State> {
+        state.watching += 1;
+        let mut state = self.finished.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        state.watching -= 1;
+        state
     }
 }
 
 impl Pool {
-    /// A pool that runs at most `concurrency` checks at once.
+    /// A pool that runs at most `concurrency` checks at once, and asks `canaries` about those that fail.
     #[must_use]
-    pub fn start(engine: Arc<Engine>, concurrency: u16) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), engine });
+    pub fn start(engine: Arc<Engine>, canaries: Arc<Keeper>, concurrency: u16) -> Self {
+        let (work, finished) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { state: Mutex::default(), work, finished, engine, canaries });
         Self { shared, concurrency: usize::from(concurrency.max(1)), stack_bytes: STACK_BYTES }
     }
 
@@ -96,7 +118,7 @@ impl Pool {
             if left.is_zero() {
                 return 0;
             }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.watch(state, left);
         }
         self.concurrency - state.busy
     }
@@ -113,7 +135,7 @@ impl Pool {
             return;
         }
         state.busy += 1;
-        state.waiting.push_back(Waiting { check, void_at, done: Box::new(done) });
+        state.waiting.push_back(Waiting { check, since: Instant::now(), void_at, done: Box::new(done) });
         let mut stranded = None;
         if state.idle < state.waiting.len() && state.threads < self.concurrency {
             let shared = self.shared.clone();
@@ -129,8 +151,12 @@ impl Pool {
                 }
             }
         }
+        let idle = state.idle > 0;
         drop(state);
-        self.shared.changed.notify_all();
+        // One check is for one thread: waking all of them costs more than the check.
+        if idle {
+            self.shared.work.notify_one();
+        }
         if let Some(Waiting { check, done, .. }) = stranded {
             let tick = not_run(&check, "The probe could not start a thread for the check.");
             self.shared.finish(done, Ran::Tick(Box::new(tick)));
@@ -142,13 +168,13 @@ impl Pool {
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();
         state.stopping = true;
-        self.shared.changed.notify_all();
+        self.shared.work.notify_all();
         while state.busy > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.watch(state, left);
         }
         state.busy
     }
@@ -157,13 +183,13 @@ impl Pool {
 fn work(shared: &Shared) {
     let mut state = shared.lock();
     loop {
-        let Some(Waiting { check, void_at, done }) = state.waiting.pop_front() else {
+        let Some(Waiting { check, since, void_at, done }) = state.waiting.pop_front() else {
             if state.stopping {
                 state.threads -= 1;
                 return;
             }
             state.idle += 1;
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
             continue;
         };
@@ -171,15 +197,27 @@ fn work(shared: &Shared) {
         let ran = if void_at.is_some_and(|at| Instant::now() > at) {
             Ran::Expired
         } else {
+            let thread_us = clock::micros(since.elapsed());
             // A panic is our bug; it costs this check, not the worker (D29).
-            let tick = catch_unwind(AssertUnwindSafe(|| shared.engine.run(&check)));
-            Ran::Tick(Box::new(
-                tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check.")),
-            ))
+            let tick = catch_unwind(AssertUnwindSafe(|| run(shared, &check)));
+            let mut tick = tick.unwrap_or_else(|_| not_run(&check, "The probe failed in the middle of the check."));
+            tick.delays.thread_us = Some(thread_us);
+            Ran::Tick(Box::new(tick))
         };
         shared.finish(done, ran);
         state = shared.lock();
     }
+}
+
+/// The check, and a word of the canaries about it when it failed.
+fn run(shared: &Shared, check: &Check) -> Tick {
+    let started = Instant::now();
+    let (tick, seen) = shared.engine.run_seen(check);
+    let ended = Instant::now();
+    let mut tick = shared.canaries.review(tick, &seen, started, ended);
+    // Whoever writes the tick adds the rest.
+    tick.delays.report_us = Some(clock::micros(ended.elapsed()));
+    tick
 }
 
 /// The tick of a check that trouble of ours kept from an end: it says nothing about the website.
@@ -202,7 +240,7 @@ mod tests {
 
     fn pool() -> Pool {
         let config = EngineConfig { policy: AddressPolicy::owner(), ..EngineConfig::default() };
-        Pool::start(Arc::new(Engine::new(config).unwrap()), 1)
+        Pool::start(Arc::new(Engine::new(config).unwrap()), Arc::new(Keeper::off()), 1)
     }
 
     fn check(url: &str) -> Check {
@@ -230,7 +268,11 @@ mod tests {
         }
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Expired)));
-        assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
+        match told.recv_timeout(BOUND) {
+            // It waited while the first had its 300 ms.
+            Ok(Ran::Tick(tick)) => assert!(tick.delays.thread_us >= Some(250_000), "{:?}", tick.delays),
+            other => panic!("{other:?}"),
+        }
         assert_eq!(pool.stop(BOUND), 0);
         pool.submit(check, BOUND, move |ran| tell.send(ran).unwrap());
         assert!(told.recv().is_err(), "a stopped pool runs nothing");

@@ -1,5 +1,5 @@
-//! Ticks and signs of life to Redis: written first, then the check is acknowledged. A tick that cannot be written is
-//! kept, oldest dropped and counted past the bound, and sent with its original content when Redis is back.
+//! Ticks, dead letters and signs of life to Redis: written first, then the check is acknowledged. What cannot be written
+//! is kept, oldest dropped and counted past the bound, and sent with its original content when Redis is back.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,17 +8,21 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult};
 
-use crate::backlog::Backlog;
-pub(crate) use crate::backlog::Finished;
+use crate::backlog::{Backlog, End, Finished};
 use crate::backoff::Backoff;
+use crate::dead_letter::{Admission, Quota};
 use crate::entry;
 use crate::shared::Shared;
-use crate::wire::{self, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES};
+use crate::wire::{self, DeadLetter, DeadReason, KIND_DEAD_LETTER, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES};
 
 /// Ticks kept while Redis is away.
 const KEPT: usize = 5_000;
+/// Dead letters kept.
+const LETTERS_KEPT: usize = 500;
 /// Ticks written at once: 4 MiB at the very most.
 const BATCH: usize = 500;
+/// Dead letters written at once, beside the ticks.
+const LETTER_BATCH: usize = 100;
 /// P7.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 /// How long a command may take.
@@ -31,8 +35,14 @@ const HURRY: Duration = Duration::from_millis(500);
 /// Writes until the last call, then what is left for as long as the stop leaves.
 pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>) {
     let now = Instant::now();
-    let mut reporter =
-        Reporter { shared, backlog: Backlog::new(KEPT), connection: None, backoff: Backoff::default(), beat_at: now };
+    let mut reporter = Reporter {
+        shared,
+        backlog: Backlog::new(KEPT, LETTERS_KEPT),
+        quota: Quota::new(now),
+        connection: None,
+        backoff: Backoff::default(),
+        beat_at: now,
+    };
     let mut retry_at = now;
     let mut last = false;
     loop {
@@ -86,13 +96,19 @@ fn wait(now: Instant, beat_at: Instant, retry_at: Instant, more: bool) -> Durati
 struct Reporter<'a> {
     shared: &'a Shared,
     backlog: Backlog,
+    quota: Quota,
     connection: Option<Connection>,
     backoff: Backoff,
     beat_at: Instant,
 }
 
 impl Reporter<'_> {
-    fn take(&mut self, finished: Finished) {
+    fn take(&mut self, mut finished: Finished) {
+        if let End::Letter(letter) = &finished.end
+            && !admit(&mut self.quota, letter)
+        {
+            finished.end = End::Nothing;
+        }
         let cost = self.backlog.push(finished);
         if cost.dropped {
             self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
@@ -131,16 +147,27 @@ impl Reporter<'_> {
     fn write_on(&mut self, connection: &mut Connection, beat: Option<bool>) -> RedisResult<()> {
         // First, because it needs no memory of a Redis that is full.
         entry::acknowledge(self.shared, connection, &self.backlog.owed())?;
-        self.release(|backlog| backlog.settled().collect());
+        self.release(Backlog::settled);
         // Every XADD before every XACK: a connection that breaks in between repeats a tick, and never loses one.
         let mut pipe = redis::pipe();
-        let mut done: Vec<&str> = Vec::new();
-        for (entry_id, tick) in self.backlog.oldest(BATCH) {
-            done.push(entry_id);
-            match wire::encode(tick, MAX_TICK_BYTES) {
+        let mut done: Vec<String> = Vec::new();
+        for held in self.backlog.oldest(BATCH) {
+            done.push(held.entry_id.clone());
+            match wire::encode(&held.tick, MAX_TICK_BYTES) {
                 Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_TICK, &body),
                 Err(error) => {
-                    log::error!("A tick of {} cannot be sent: {error}.", tick.website_id);
+                    log::error!("A tick of {} cannot be sent: {error}.", held.tick.website_id);
+                    self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        let ticks = done.len();
+        for (entry_id, letter) in self.backlog.oldest_letters(LETTER_BATCH) {
+            done.push(entry_id.clone());
+            match wire::encode(letter, MAX_TICK_BYTES) {
+                Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_DEAD_LETTER, &body),
+                Err(error) => {
+                    log::error!("A dead letter cannot be sent: {error}.");
                     self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -160,9 +187,9 @@ impl Reporter<'_> {
         if beat.is_some() {
             self.beat_at = Instant::now() + HEARTBEAT_EVERY;
         }
-        entry::acknowledge(self.shared, connection, &done)?;
-        let count = done.len();
-        self.release(|backlog| backlog.written(count).collect());
+        entry::acknowledge(self.shared, connection, &done.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let letters = done.len() - ticks;
+        self.release(|backlog| backlog.written(ticks, letters));
         Ok(())
     }
 
@@ -175,6 +202,27 @@ impl Reporter<'_> {
         }
         drop(in_flight);
         self.count();
+    }
+}
+
+/// Whether a letter is to be written; beyond the quota it is only counted.
+fn admit(quota: &mut Quota, letter: &DeadLetter) -> bool {
+    let DeadLetter { entry_id, reason, detail, .. } = letter;
+    match quota.admit(*reason, Instant::now()) {
+        Admission::Admitted => {
+            match reason {
+                DeadReason::Expired => log::debug!("Check {entry_id} was not run: {detail}"),
+                DeadReason::NotUnderstood | DeadReason::Refused => {
+                    log::warn!("Check {entry_id} was put away unrun: {detail}");
+                }
+            }
+            true
+        }
+        Admission::Full => {
+            log::warn!("Many checks are put away unrun ({reason}); for the rest of this minute they are only counted.");
+            false
+        }
+        Admission::StillFull => false,
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::canary::Keeper;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineConfig, EngineError};
+use crate::engine::{Engine, EngineConfig, EngineError, OwnEndpoints};
 use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::{consume, report};
@@ -45,11 +46,14 @@ pub enum RunError {
 /// It could not start, or lost one of its threads. Redis being away is not an error: it is waited for.
 pub fn run(config: &Config) -> Result<(), RunError> {
     let clock = Clock::default();
-    let engine_config = EngineConfig { policy: config.policy(), clock: clock.clone(), ..EngineConfig::default() };
+    let own = OwnEndpoints::default();
+    let policy = config.policy().forbidding(own.clone());
+    let engine_config = EngineConfig { policy, clock: clock.clone(), ..EngineConfig::default() };
     let engine = Engine::new(engine_config)?;
-    let shared = Arc::new(Shared::new(config, clock).map_err(|_| RunError::Url)?);
+    let canaries = Arc::new(Keeper::new(config.canaries.clone(), engine.clone()));
+    let shared = Arc::new(Shared::new(config, clock, own, canaries.clone()).map_err(|_| RunError::Url)?);
     shared.stop.listen()?;
-    let pool = Arc::new(Pool::start(Arc::new(engine), config.concurrency));
+    let pool = Arc::new(Pool::start(Arc::new(engine), canaries, config.concurrency));
     // The sender that stays here keeps the channel open until the reporter has ended.
     let (finished, results) = mpsc::sync_channel(usize::from(config.concurrency) * 2);
     log::info!(
@@ -87,6 +91,7 @@ fn stop(shared: &Shared, pool: &Pool, reader: &JoinHandle<()>, reporter: &JoinHa
     if unfinished > 0 {
         log::warn!("{unfinished} checks were not finished; a neighbour takes them over.");
     }
+    shared.canaries.end_soon();
     shared.stop.call_last();
     if !wait(reporter, left() + LATE) {
         log::error!("The reporter did not end in time.");

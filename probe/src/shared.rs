@@ -1,17 +1,20 @@
 //! What the reader, the checks and the reporter of a worker share.
 
 use std::collections::HashSet;
+use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, Connection};
+use redis::{Client, Connection, ConnectionAddr};
 
+use crate::canary::Keeper;
 use crate::clock::{self, Clock};
 use crate::config::Config;
+use crate::engine::OwnEndpoints;
 use crate::entry;
 use crate::stop::Stop;
-use crate::wire::{self, Heartbeat, NetworkState, RegionId, UtcMs, WorkerId};
+use crate::wire::{self, Heartbeat, RegionId, UtcMs, WorkerId};
 
 /// For the TCP handshake with one address of Redis, and for each command of setting up.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -20,6 +23,8 @@ const SKEW_WARNING_MS: u64 = 2_000;
 
 pub(crate) struct Shared {
     client: Client,
+    /// Where Redis is: no check goes there (T091).
+    own: OwnEndpoints,
     pub region: RegionId,
     pub worker: WorkerId,
     pub check_key: String,
@@ -28,6 +33,7 @@ pub(crate) struct Shared {
     /// Redis' clock, once that is known: entry ids are in it, and the age of a check is told by it.
     pub clock: Clock,
     pub stop: Stop,
+    pub canaries: Arc<Keeper>,
     concurrency: u16,
     started_at: UtcMs,
     running: Mutex<HashSet<String>>,
@@ -41,15 +47,22 @@ pub(crate) struct Counters {
     pub refused: AtomicU64,
     pub dropped: AtomicU64,
     pub lost: AtomicU64,
+    pub forbidden: AtomicU64,
     pub buffered: AtomicU32,
 }
 
 impl Shared {
     /// # Errors
     /// `REDIS_URL` is not one.
-    pub(crate) fn new(config: &Config, clock: Clock) -> redis::RedisResult<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        clock: Clock,
+        own: OwnEndpoints,
+        canaries: Arc<Keeper>,
+    ) -> redis::RedisResult<Self> {
         Ok(Self {
             client: Client::open(config.redis_url.expose())?,
+            own,
             region: config.region.clone(),
             worker: config.worker.clone(),
             check_key: wire::check_key(&config.region),
@@ -57,6 +70,7 @@ impl Shared {
             counters: Counters::default(),
             clock,
             stop: Stop::default(),
+            canaries,
             concurrency: config.concurrency,
             started_at: clock::wall(),
             running: Mutex::default(),
@@ -71,6 +85,10 @@ impl Shared {
 
     /// A connection of one's own, on which a command may take `wait`. All of it within the time a stop leaves.
     pub(crate) fn connect(&self, wait: Duration) -> redis::RedisResult<Connection> {
+        if let Some((host, port)) = endpoint(self.client.get_connection_info().addr()) {
+            // Before the first check is read: none may be faster. The library looks it up once more.
+            self.own.learn((host, port).to_socket_addrs()?);
+        }
         let connection = self.client.get_connection_with_timeout(self.stop.bound(CONNECT))?;
         let wait = Some(self.stop.bound(wait));
         connection.set_read_timeout(wait)?;
@@ -104,9 +122,18 @@ impl Shared {
             dropped: count(&self.counters.dropped),
             lost: count(&self.counters.lost),
             clock_offset_ms: self.clock.learnt().map(|_| clock::wall().saturating_sub(self.clock.now())),
-            network: NetworkState::Unasked,
-            excused: 0,
+            network: self.canaries.network(),
+            excused: self.canaries.excused(),
+            forbidden: count(&self.counters.forbidden),
             stopping,
         }
+    }
+}
+
+/// Host and port of a Redis that is reached over the network.
+pub(crate) fn endpoint(address: &ConnectionAddr) -> Option<(&str, u16)> {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host, *port)),
+        ConnectionAddr::Unix(_) | _ => None,
     }
 }

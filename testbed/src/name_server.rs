@@ -213,12 +213,16 @@ impl Desk {
         while !self.stop.is_set() {
             // A closed port of a client that left is told here, too.
             let Ok((length, peer)) = socket.recv_from(&mut buffer) else { continue };
-            let (desk, socket, message) = (self.clone(), Arc::clone(socket), buffer[..length].to_vec());
-            self.threads.spawn(move || {
-                if let Some(answer) = desk.answer(&message, Over::Udp) {
+            let Some((answer, end)) = self.decide(&buffer[..length], Over::Udp) else { continue };
+            let is_late = matches!(answer, Answer::Later(..));
+            let (desk, socket, question) = (self.clone(), Arc::clone(socket), buffer[..end].to_vec());
+            let send = move |desk: &Self| {
+                if let Some(answer) = desk.wait(answer).and_then(|answer| write(&question, &answer)) {
                     let _ = socket.send_to(&answer, peer);
                 }
-            });
+            };
+            // Only a wait needs a thread of its own.
+            if is_late { self.threads.spawn(move || send(&desk)) } else { send(&desk) }
         }
     }
 
@@ -237,7 +241,9 @@ impl Desk {
                     if stream.read_exact(&mut message).is_err() {
                         break;
                     }
-                    let Some(answer) = desk.answer(&message, Over::Tcp) else { continue };
+                    let Some((answer, end)) = desk.decide(&message, Over::Tcp) else { continue };
+                    let answer = desk.wait(answer).and_then(|answer| write(&message[..end], &answer));
+                    let Some(answer) = answer else { continue };
                     let framed = [&u16::try_from(answer.len()).unwrap().to_be_bytes()[..], &answer].concat();
                     if stream.write_all(&framed).is_err() {
                         break;
@@ -250,7 +256,8 @@ impl Desk {
         }
     }
 
-    fn answer(&self, message: &[u8], over: Over) -> Option<Vec<u8>> {
+    /// What the script says to a message, and where its question ends.
+    fn decide(&self, message: &[u8], over: Over) -> Option<(Answer, usize)> {
         let (mut question, end) = read(message, over)?;
         {
             let mut counts = lock(&self.counts);
@@ -258,14 +265,18 @@ impl Desk {
             question.before = *count;
             *count += 1;
         }
-        let mut answer = (self.script)(&question);
+        Some(((self.script)(&question), end))
+    }
+
+    /// The answer when it is time; none when it is time to stop.
+    fn wait(&self, mut answer: Answer) -> Option<Answer> {
         while let Answer::Later(time, then) = answer {
             if !self.stop.pause(time) {
                 return None;
             }
             answer = *then;
         }
-        write(&message[..end], &answer)
+        Some(answer)
     }
 }
 

@@ -87,11 +87,19 @@ fn gather(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<Strin
 }
 
 fn unshare() -> Command {
-    let mut command = Command::new("unshare");
+    let mut command = tool("unshare");
     command.args(["--net", "--mount"]);
     if !is_root() {
         command.arg("--map-root-user");
     }
+    command
+}
+
+/// A program; those for networks are in directories that are not on everyone's path.
+fn tool(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command
 }
 
@@ -102,7 +110,7 @@ fn is_root() -> bool {
 
 /// Whether a namespace can be made here, with `lo` up and a table of nft.
 fn possible() -> Result<(), String> {
-    let script = "ip link set lo up && nft add table inet testbed";
+    let script = "ip link set lo up && nft add table inet testbed && mount --make-rprivate /";
     let done = unshare().args(["sh", "-c", script]).stdin(Stdio::null()).output();
     match done {
         Ok(output) if output.status.success() => Ok(()),
@@ -232,7 +240,7 @@ fn family(address: IpAddr) -> &'static str {
 }
 
 fn command(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let output = tool(program).args(arguments).stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|e| panic!("{program}: {e}"));
     assert!(
         output.status.success(),

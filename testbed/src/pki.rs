@@ -10,7 +10,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ResolvesServerCertUsingSni, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 /// Years a certificate is valid from and to, 1 January each.
 pub type Years = (i32, i32);
@@ -162,8 +162,13 @@ impl Identity {
     /// The same for these versions only.
     #[must_use]
     pub fn server_config_of(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<ServerConfig> {
-        let config = builder(versions).with_no_client_auth().with_single_cert(self.chain.clone(), self.key());
-        Arc::new(config.unwrap())
+        Arc::new(builder(versions).with_no_client_auth().with_cert_resolver(self.resolver()))
+    }
+
+    /// Shows what it is given: rustls' own way refuses certificates that a server should not have.
+    fn resolver(&self) -> Arc<SingleCertAndKey> {
+        let key = rustls::crypto::ring::sign::any_supported_type(&self.key()).unwrap();
+        Arc::new(SingleCertAndKey::from(CertifiedKey::new(self.chain.clone(), key)))
     }
 
     /// A server that demands a certificate of its visitors, issued by `authority`.
@@ -180,7 +185,7 @@ impl Identity {
             Arc::new(rustls::crypto::ring::default_provider()),
         );
         let builder = builder(versions).with_client_cert_verifier(verifier.build().unwrap());
-        Arc::new(builder.with_single_cert(self.chain.clone(), self.key()).unwrap())
+        Arc::new(builder.with_cert_resolver(self.resolver()))
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use probe::canary::Canaries;
 use probe::engine::Cidr;
 
 use crate::model::{FieldError, FieldErrors};
@@ -91,6 +92,8 @@ pub struct Config {
     pub log_filter: String,
     /// `CONCURRENCY` of the embedded probe, 1 to 2,000 (default 50).
     pub concurrency: u16,
+    /// `CANARIES` of the embedded probe: who is asked whether its own network works.
+    pub canaries: Canaries,
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`: the front speaks TLS when both are set.
     pub tls: Option<TlsFiles>,
     /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` is believed (default none).
@@ -156,6 +159,14 @@ impl Config {
                 50
             }
         };
+        let given = sources.get("CANARIES").unwrap_or_default();
+        let canaries = if given.is_empty() { Ok(Canaries::default()) } else { Canaries::parse(given) };
+        let canaries = canaries.unwrap_or_else(|problems| {
+            for problem in problems {
+                errors.push(FieldError::new("CANARIES", "", format!("{problem}.")));
+            }
+            Canaries::off()
+        });
         let tls = match (sources.get("TLS_CERT_FILE"), sources.get("TLS_KEY_FILE")) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.into(), key: key.into() }),
             (None, None) => None,
@@ -207,6 +218,7 @@ impl Config {
             log_format,
             log_filter,
             concurrency,
+            canaries,
             tls,
             trusted_proxies,
         })
@@ -246,6 +258,7 @@ impl Config {
             ("JWT_SECRET_KEY", masked(&self.jwt_secret_key, "(generated in the state directory)")),
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
+            ("CANARIES", self.canaries.to_string()),
             ("TLS_CERT_FILE", path(self.tls.as_ref().map(|t| &t.certificate))),
             ("TLS_KEY_FILE", path(self.tls.as_ref().map(|t| &t.key))),
             ("TRUSTED_PROXIES", self.shown_proxies()),
@@ -333,12 +346,22 @@ mod tests {
             ("SIGNUPS", "maybe"),
             ("REDIS_URL", "redis://h"),
             ("CONCURRENCY", "0"),
+            ("CANARIES", "x,1.1.1.1:443,y"),
             ("RUST_LOG", "hub=loud"),
             ("TRUSTED_PROXIES", "127.0.0.1/32, nginx"),
         ]);
         let fields: Vec<_> = errors.unwrap_err().0.iter().map(|e| e.field).collect();
-        let wrong =
-            ["LISTEN", "SIGNUPS", "CONCURRENCY", "RUST_LOG", "TRUSTED_PROXIES", "DATABASE_URL", "JWT_SECRET_KEY"];
+        let wrong = [
+            "LISTEN",
+            "SIGNUPS",
+            "CONCURRENCY",
+            "CANARIES",
+            "CANARIES",
+            "RUST_LOG",
+            "TRUSTED_PROXIES",
+            "DATABASE_URL",
+            "JWT_SECRET_KEY",
+        ];
         assert_eq!(fields, wrong);
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use probe::canary::{Canaries, Keeper};
 use probe::engine::Engine;
 use probe::pool::{Pool, Ran};
 use probe::wire::{Check, Heartbeat, RegionId, Report, WorkerId};
@@ -22,6 +23,7 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 
 pub struct InProcess {
     pool: Arc<Pool>,
+    canaries: Arc<Keeper>,
     reports: mpsc::Sender<Report>,
     incoming: Mutex<Incoming>,
     concurrency: u16,
@@ -44,10 +46,12 @@ struct Incoming {
 }
 
 impl InProcess {
-    pub(super) fn start(engine: Arc<Engine>, concurrency: u16) -> Self {
+    pub(super) fn start(engine: Arc<Engine>, canaries: Canaries, concurrency: u16) -> Self {
         let (reports, receiver) = mpsc::channel(REPORTS);
+        let canaries = Arc::new(Keeper::new(canaries, Engine::clone(&engine)));
         Self {
-            pool: Arc::new(Pool::start(engine, concurrency)),
+            pool: Arc::new(Pool::start(engine, canaries.clone(), concurrency)),
+            canaries,
             reports,
             incoming: Mutex::new(Incoming { reports: receiver, beat_at: None, pending: Vec::new() }),
             concurrency,
@@ -62,9 +66,11 @@ impl InProcess {
         let fits = checks.len().min(WAITING.saturating_sub(waiting));
         for check in checks.drain(..fits) {
             let (reports, counters) = (self.reports.clone(), self.counters.clone());
-            let may_wait = check.may_wait();
+            let (may_wait, publish_ms) = (check.may_wait(), check.publish_ms());
             self.pool.submit(check, may_wait, move |ran| match ran {
-                Ran::Tick(tick) => {
+                Ran::Tick(mut tick) => {
+                    // No queue lies between the scheduler and the pool; the wait for a thread is the pool's to tell.
+                    (tick.delays.publish_ms, tick.delays.queue_ms) = (Some(publish_ms), Some(0));
                     counters.checks.fetch_add(1, Ordering::Relaxed);
                     hand_over(&reports, Report::Tick(tick));
                 }
@@ -124,6 +130,8 @@ impl InProcess {
             in_flight: u16::try_from(self.pool.in_flight()).unwrap_or(u16::MAX),
             checks: self.counters.checks.load(Ordering::Relaxed),
             expired: self.counters.expired.load(Ordering::Relaxed),
+            network: self.canaries.network(),
+            excused: self.canaries.excused(),
             ..Heartbeat::default()
         }
     }
@@ -136,6 +144,7 @@ impl InProcess {
         {
             tracing::warn!(left, "Checks were still running at the stop.");
         }
+        self.canaries.end_soon();
     }
 }
 

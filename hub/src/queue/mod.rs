@@ -5,6 +5,7 @@ mod redis;
 
 use std::sync::Arc;
 
+use probe::canary::Canaries;
 use probe::engine::Engine;
 use probe::wire::{Check, RegionId, Report, UtcMs, WireError, WorkerId};
 
@@ -62,8 +63,8 @@ impl Queue {
 
     /// A queue and a probe inside this process, region `LOCAL`.
     #[must_use]
-    pub fn in_process(engine: Arc<Engine>, concurrency: u16) -> Self {
-        Self::InProcess(Arc::new(in_process::InProcess::start(engine, concurrency)))
+    pub fn in_process(engine: Arc<Engine>, canaries: Canaries, concurrency: u16) -> Self {
+        Self::InProcess(Arc::new(in_process::InProcess::start(engine, canaries, concurrency)))
     }
 
     /// Publishes checks for a region, in order, and takes out those that are.

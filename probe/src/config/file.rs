@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 /// The probe's own settings, as `.env.example` lists them.
-const PROBES: [&str; 7] = [
+const PROBES: [&str; 8] = [
     "REDIS_URL",
     "REDIS_URL_FILE",
     "CONSUMER_GROUP_REGION_ID",
     "WORKER_ID",
     "CONCURRENCY",
     "ALLOW_PRIVATE",
+    "CANARIES",
     "RUST_LOG",
 ];
 

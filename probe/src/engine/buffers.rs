@@ -1,8 +1,13 @@
 //! Buffers of one exchange: 8 KiB to begin with, so that hundreds of checks fit a small machine; the input grows
 //! only for a long response head.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use ureq::unversioned::transport::Buffers;
 
+use super::framing::Chunks;
+use super::hop::Hop;
 use super::limits::{BUFFER_BYTES, MAX_HEAD_BYTES};
 
 #[derive(Debug, Default)]
@@ -12,6 +17,14 @@ pub(super) struct SmallBuffers {
     filled: usize,
     output: Vec<u8>,
     progress: bool,
+    chunks: Option<(Arc<Hop>, Chunks)>,
+}
+
+impl SmallBuffers {
+    /// What is consumed from here on is the chunked body of `hop`.
+    pub(super) fn follow_chunks(&mut self, hop: &Arc<Hop>) {
+        self.chunks.get_or_insert_with(|| (Arc::clone(hop), Chunks::default()));
+    }
 }
 
 impl Buffers for SmallBuffers {
@@ -45,6 +58,11 @@ impl Buffers for SmallBuffers {
     }
 
     fn input_consume(&mut self, amount: usize) {
+        if let Some((hop, chunks)) = &mut self.chunks
+            && !chunks.are_sound(&self.input[self.consumed..self.consumed + amount])
+        {
+            hop.unsound.store(true, Ordering::Relaxed);
+        }
         self.progress = amount > 0;
         self.consumed += amount;
     }

@@ -54,6 +54,11 @@ pub(super) fn switched() -> Failure {
     target(Class::HttpProtocol, Phase::Receive, "The server switched protocols (101) without being asked.")
 }
 
+/// A chunk whose size is not a number.
+pub(super) fn bad_chunk() -> Failure {
+    target(Class::HttpProtocol, Phase::Receive, "The body is not framed as HTTP/1.1: a chunk's size is not a number.")
+}
+
 /// A name that gave no address.
 pub(super) fn blame_of_dns(name: &str, family: IpFamily, error: &DnsError) -> Failure {
     let of = |works: bool| if works { Blame::Target } else { Blame::Probe };
@@ -191,13 +196,20 @@ fn protocol(error: &impl std::fmt::Display, record: &Record) -> Failure {
     if text.contains("too many headers") {
         return target(Class::HeaderTooMany, phase, "The answer has more than 128 header fields.");
     }
-    let mut detail = format!("The answer is not HTTP/1.1: {text}.");
+    let why = if is_folded(&record.beginning) { "a header field is folded over two lines (obsolete)" } else { &text };
+    let mut detail = format!("The answer is not HTTP/1.1: {why}.");
     if !record.beginning.is_empty() {
         let snippet = printable(&String::from_utf8_lossy(&record.beginning), MAX_SNIPPET_BYTES);
         // Writing to a String does not fail.
         let _ = write!(detail, " It begins with \"{snippet}\".");
     }
     target(Class::HttpProtocol, phase, detail)
+}
+
+/// Whether a line of the head begins with a space (RFC 9112, 5.2).
+fn is_folded(beginning: &[u8]) -> bool {
+    let text = memchr::memmem::find(beginning, b"\r\n\r\n").map_or(beginning, |end| &beginning[..end]);
+    [b"\n ", b"\n\t"].iter().any(|fold| memchr::memmem::find(text, *fold).is_some())
 }
 
 /// A body that broke off.

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use ureq::http::{HeaderMap, Request, Response, header};
@@ -9,7 +10,6 @@ use ureq::{Agent, Body};
 use url::Url;
 
 use super::Shared;
-use super::certificate;
 use super::challenge::LOOK_BYTES;
 use super::classify::{self, Trouble};
 use super::content::{self, Listener};
@@ -23,6 +23,8 @@ use crate::wire::{Certificate, Expectations, Failure, Method, Phases, Target};
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) phases: Phases,
+    /// Addresses there were to connect to; none when it did not come to that.
+    pub(super) addresses: Vec<std::net::IpAddr>,
     pub(super) remote: Option<std::net::SocketAddr>,
     pub(super) certificate: Option<Certificate>,
     pub(super) answer: Option<Answer>,
@@ -52,7 +54,8 @@ pub(super) fn exchange(
     deadline: Instant,
     follows: impl Fn(u16, &HeaderMap) -> bool,
 ) -> Exchange {
-    let Some(hop) = Hop::new(url, target.request.ip_family, deadline).map(Arc::new) else {
+    let verify = !target.request.insecure_tls;
+    let Some(hop) = Hop::new(url, target.request.ip_family, deadline, verify).map(Arc::new) else {
         return Exchange::refused(classify::unsupported("The URL has no host or no usable port."));
     };
     let layers = Layers { shared: Arc::clone(shared), hop: Arc::clone(&hop) };
@@ -60,15 +63,22 @@ pub(super) fn exchange(
     let (answer, failure) = talk(&agent, &hop, url, ask, &target.expect, follows);
     drop(agent);
     let record = hop.finish();
-    let Record { stopwatch, remote, seen, tls_version, .. } = record;
+    let Record { stopwatch, addresses, remote, seen, tls_version, .. } = record;
     let phases = stopwatch.stop();
-    let certificate = seen.leaf.as_ref().and_then(|leaf| certificate::facts(leaf, tls_version));
-    Exchange { phases, remote, certificate, answer, failure }
+    let certificate = seen.shown.map(|shown| shown.facts(tls_version));
+    Exchange { phases, addresses, remote, certificate, answer, failure }
 }
 
 impl Exchange {
     pub(super) fn refused(failure: Failure) -> Self {
-        Self { phases: Phases::default(), remote: None, certificate: None, answer: None, failure: Some(failure) }
+        Self {
+            phases: Phases::default(),
+            addresses: Vec::new(),
+            remote: None,
+            certificate: None,
+            answer: None,
+            failure: Some(failure),
+        }
     }
 }
 
@@ -123,6 +133,7 @@ fn talk(
     if follows(status, &answer.headers) {
         return (Some(answer), None);
     }
+    hop.chunked.store(is_chunked(&answer.headers), Ordering::Relaxed);
     let counts = expect.accept.accepts(status);
     let mut listener = Listener::new(expect, &answer.headers).filter(|_| counts);
     let failure = read(hop, body, &mut answer, |bytes| match &mut listener {
@@ -133,6 +144,7 @@ fn talk(
         None if counts => &[],
         None => bytes,
     });
+    let failure = failure.or_else(|| hop.unsound.load(Ordering::Relaxed).then(classify::bad_chunk));
     if failure.is_none() && counts {
         answer.content = match listener {
             Some(listener) => listener.judge(answer.truncated, &answer.headers),
@@ -140,6 +152,11 @@ fn talk(
         };
     }
     (Some(answer), failure)
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back();
+    last.is_some_and(|value| value.as_bytes().to_ascii_lowercase().ends_with(b"chunked"))
 }
 
 /// Reads the body to its end or to the cap. `hear` is given each piece, and gives back what of it is to be kept as the

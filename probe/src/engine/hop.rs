@@ -1,13 +1,14 @@
 //! What one hop needs to know and what it finds out; shared by resolver, connector and transport of that hop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
-use super::limits::{MAX_HOP_URL_BYTES, MAX_SNIPPET_BYTES};
+use super::limits::{MAX_BEGINNING_BYTES, MAX_HOP_URL_BYTES};
 use super::stopwatch::Stopwatch;
 use super::tls::Seen;
 use crate::wire::{Failure, IpFamily, Phase};
@@ -21,6 +22,12 @@ pub(super) struct Hop {
     pub(super) family: IpFamily,
     /// End of the whole check.
     pub(super) deadline: Instant,
+    /// Whether the certificate must be good.
+    pub(super) verify: bool,
+    /// The body that is being read is chunked.
+    pub(super) chunked: AtomicBool,
+    /// A chunk's size is not one.
+    pub(super) unsound: AtomicBool,
     record: Mutex<Record>,
 }
 
@@ -28,6 +35,8 @@ pub(super) struct Hop {
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) stopwatch: Stopwatch,
+    /// Addresses there were to connect to.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) remote: Option<SocketAddr>,
     pub(super) seen: Seen,
     pub(super) tls_version: Option<String>,
@@ -43,7 +52,7 @@ pub(super) struct Record {
 
 impl Hop {
     /// `None` when the URL has no host or no port.
-    pub(super) fn new(url: &Url, family: IpFamily, deadline: Instant) -> Option<Self> {
+    pub(super) fn new(url: &Url, family: IpFamily, deadline: Instant, verify: bool) -> Option<Self> {
         let host = url.host()?.to_owned();
         let server_name = match &host {
             Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned()).ok(),
@@ -57,6 +66,9 @@ impl Hop {
             server_name,
             family,
             deadline,
+            verify,
+            chunked: AtomicBool::new(false),
+            unsound: AtomicBool::new(false),
             record: Mutex::new(Record::new(first)),
         })
     }
@@ -75,6 +87,7 @@ impl Record {
     fn new(first: Phase) -> Self {
         Self {
             stopwatch: Stopwatch::start(first),
+            addresses: Vec::new(),
             remote: None,
             seen: Seen::default(),
             tls_version: None,
@@ -94,7 +107,7 @@ impl Record {
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         if self.received == 0 {
             self.stopwatch.enter(Phase::Receive);
-            self.beginning.extend_from_slice(&bytes[..bytes.len().min(MAX_SNIPPET_BYTES)]);
+            self.beginning.extend_from_slice(&bytes[..bytes.len().min(MAX_BEGINNING_BYTES)]);
         }
         self.received += bytes.len() as u64;
     }

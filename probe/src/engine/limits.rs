@@ -27,6 +27,8 @@ pub(super) const MAX_FRAMING_BYTES: u64 = 64 * 1024;
 pub(super) const BUFFER_BYTES: usize = 8 * 1024;
 /// Sentence of a failure.
 pub(super) const MAX_DETAIL_BYTES: usize = 512;
+/// Bytes of an answer that are kept to tell what is strange about it.
+pub(super) const MAX_BEGINNING_BYTES: usize = 1024;
 /// Bytes of a strange answer that are quoted.
 pub(super) const MAX_SNIPPET_BYTES: usize = 64;
 /// Text of an expectation, or of what was found instead, that is quoted.
@@ -41,4 +43,4 @@ pub(super) const MAX_CERTIFICATE_TEXT_BYTES: usize = 256;
 pub(super) const CERTIFICATE_WARNING: Duration = Duration::from_secs(7 * 24 * 3600);
 /// 2026-11-01, before which no copy of this program existed: a clock that says less was never set (a Pi starts in
 /// 1970), and nothing it says about a certificate is the website's fault.
-pub(super) const EARLIEST_NOW_AT: UtcMs = 1_793_491_200_000;
+pub(crate) const EARLIEST_NOW_AT: UtcMs = 1_793_491_200_000;

@@ -11,11 +11,13 @@ mod content;
 mod dial;
 mod dns;
 mod exchange;
+mod framing;
 mod gzip;
 mod hop;
 mod json;
 mod judge;
 mod limits;
+mod own;
 mod policy;
 mod redirect;
 mod request;
@@ -26,6 +28,7 @@ mod stopwatch;
 mod tls;
 mod transport;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,12 +36,14 @@ use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
 use url::Url;
 
-pub use dns::ResolverConfig;
+pub use dns::{ResolverConfig, RootAnswer, ServerAnswer, survey_name_servers};
+pub(crate) use limits::EARLIEST_NOW_AT;
+pub use own::OwnEndpoints;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
 pub use roots::{RootsError, read_roots};
 
 use crate::clock::{self, Clock};
-use crate::wire::{Check, Failure, Target, Tick};
+use crate::wire::{Check, Failure, IpFamily, Target, Tick};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -87,6 +92,14 @@ pub enum EngineError {
     UserAgent(String),
 }
 
+/// What is known of a check beside its tick.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Addresses that the last hop's host had and the policy allows, in the order they are tried; none when it did not
+    /// come to that.
+    pub addresses: Vec<IpAddr>,
+}
+
 /// Runs checks. One engine serves any number of threads.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -131,6 +144,13 @@ impl Engine {
     /// Runs a check on this thread. Whatever the target does becomes a tick, within the check's timeout.
     #[must_use]
     pub fn run(&self, check: &Check) -> Tick {
+        self.run_seen(check).0
+    }
+
+    /// Like [`Engine::run`], with what is not on the wire.
+    #[must_use]
+    pub fn run_seen(&self, check: &Check) -> (Tick, Seen) {
+        let mut seen = Seen::default();
         let started_at = clock::wall();
         let target = &check.target;
         let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
@@ -147,6 +167,7 @@ impl Engine {
                 tick.phases = journey.phases;
                 tick.hops = journey.hops;
                 tick.notes = journey.notes;
+                seen.addresses = journey.last.addresses;
                 tick.remote = journey.last.remote;
                 tick.certificate = journey.last.certificate;
                 if let Some(answer) = journey.last.answer {
@@ -157,7 +178,12 @@ impl Engine {
             }
             Err(failure) => (tick.outcome, tick.failure) = judge::failed(failure),
         }
-        tick
+        (tick, seen)
+    }
+
+    /// Addresses of a name as checks find them, by `deadline`; none when it has none.
+    pub(crate) fn addresses(&self, name: &str, deadline: Instant) -> Vec<IpAddr> {
+        self.shared.dns.addresses(name, IpFamily::Any, deadline).unwrap_or_default()
     }
 }
 

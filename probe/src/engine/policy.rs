@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use super::own::OwnEndpoints;
+
 /// A block of addresses such as `192.168.0.0/16` or `fd00::/8`; a bare address is a block of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr {
@@ -147,6 +149,7 @@ impl AddressKind {
 pub struct AddressPolicy {
     own_networks: bool,
     allowed: Vec<Cidr>,
+    forbidden: OwnEndpoints,
 }
 
 impl AddressPolicy {
@@ -160,14 +163,25 @@ impl AddressPolicy {
     /// allowed this way, loopback only by a network that names it (CASES D8, DESIGN 8).
     #[must_use]
     pub fn with_allowed(allowed: Vec<Cidr>) -> Self {
-        Self { own_networks: false, allowed }
+        Self { allowed, ..Self::default() }
     }
 
     /// For an owner who watches his own network from his own machine: private and loopback addresses as well.
     /// Link-local and metadata addresses stay forbidden.
     #[must_use]
     pub fn owner() -> Self {
-        Self { own_networks: true, allowed: Vec::new() }
+        Self { own_networks: true, ..Self::default() }
+    }
+
+    /// The same, without these endpoints, whatever else is allowed. What they learn later counts too.
+    #[must_use]
+    pub fn forbidding(self, own: OwnEndpoints) -> Self {
+        Self { forbidden: own, ..self }
+    }
+
+    /// Endpoints that are never visited.
+    pub(super) fn forbidden(&self) -> &OwnEndpoints {
+        &self.forbidden
     }
 
     /// Whether a connection to `address` may be made.

@@ -37,6 +37,9 @@ pub(super) fn travel(shared: &Arc<Shared>, mut url: Url, target: &Target, deadli
             |status: u16, headers: &HeaderMap| target.request.max_redirects > 0 && location(status, headers).is_some();
         let mut last = exchange(shared, &url, target, &ask, deadline, follows);
         phases.add(&last.phases);
+        if target.request.insecure_tls && last.phases.tls_us.is_some() && !notes.contains(&Note::TlsUnverified) {
+            notes.push(Note::TlsUnverified);
+        }
         hops.push(Hop {
             url: shown(&url),
             status: last.answer.as_ref().map(|answer| answer.status),

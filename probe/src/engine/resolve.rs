@@ -1,6 +1,6 @@
 //! Host of a URL to the few addresses that will be tried, policy applied.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use url::Host;
@@ -8,6 +8,7 @@ use url::Host;
 use super::classify::{Trouble, blame_of_dns};
 use super::dns::Dns;
 use super::limits::MAX_ADDRESSES;
+use super::own::is_this_machine;
 use super::policy::AddressPolicy;
 use crate::wire::{Blame, Class, Failure, IpFamily, Phase};
 
@@ -40,25 +41,19 @@ pub(super) fn resolve(
     }
     let mut tried: Vec<IpAddr> = interleave(&allowed).into_iter().take(MAX_ADDRESSES).collect();
     if !policy.allows_this_machine() {
-        tried.retain(|address| !is_own(*address));
+        tried.retain(|address| !is_this_machine(*address));
         if tried.is_empty() {
             return Err(blocked(allowed.first(), "an address of the probe's own machine, which it may not check"));
         }
     }
+    tried.retain(|address| !policy.forbidden().contains(SocketAddr::new(*address, port)));
+    if tried.is_empty() {
+        // Where it is may be known from the settings only, so the address of a name is not told.
+        let what = name.unwrap_or("This");
+        let detail = format!("{what} is the probe's own Redis, which is never checked.");
+        return Err(Trouble { class: Class::BlockedByPolicy, phase: Phase::Dns, blame: Blame::Policy, detail }.into());
+    }
     Ok(tried.into_iter().map(|address| SocketAddr::new(address, port)).collect())
-}
-
-/// Whether an interface of this machine has the address (T091): the kernel talks to its own addresses from themselves.
-/// Nothing is sent. An address without a route is nobody's.
-fn is_own(address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let ask = || {
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.connect((address, 9))?;
-        socket.local_addr()
-    };
-    ask().is_ok_and(|own| own.ip() == address)
 }
 
 /// IPv6 and IPv4 in turn, IPv6 first (RFC 8305), so that one broken family costs one try.

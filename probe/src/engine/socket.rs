@@ -1,11 +1,11 @@
 //! A TCP stream with an absolute deadline. A plain read timeout starts anew with every byte, so that a peer that
 //! drips would never run out of it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// How far a socket's timeout may be off before it is set again: saves a system call per read.
+/// How much longer than what is left a socket's timeout may be before it is set again: saves a system call per read.
 const SLACK: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
@@ -32,22 +32,40 @@ impl Socket {
             Some(_) | None => Err(io::ErrorKind::TimedOut.into()),
         }
     }
+
+    fn send(&mut self, mut write: impl FnMut(&mut TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            let left = self.remaining()?;
+            if !will_do(self.write_timeout, left) {
+                self.stream.set_write_timeout(Some(left))?;
+                self.write_timeout = Some(left);
+            }
+            match write(&mut self.stream) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.write_timeout = None,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
 }
 
-fn near(set: Option<Duration>, wanted: Duration) -> bool {
-    set.is_some_and(|set| set.abs_diff(wanted) < SLACK)
+/// Whether a timeout that is set serves when this much is left. A shorter one does, too: it ran out early, then, and is
+/// set anew.
+fn will_do(set: Option<Duration>, left: Duration) -> bool {
+    set.is_some_and(|set| set <= left + SLACK)
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.remaining()?;
-            if !near(self.read_timeout, left) {
+            if !will_do(self.read_timeout, left) {
                 self.stream.set_read_timeout(Some(left))?;
                 self.read_timeout = Some(left);
             }
             match self.stream.read(buffer) {
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.read_timeout = None,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
             }
         }
@@ -56,17 +74,12 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            let left = self.remaining()?;
-            if !near(self.write_timeout, left) {
-                self.stream.set_write_timeout(Some(left))?;
-                self.write_timeout = Some(left);
-            }
-            match self.stream.write(bytes) {
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                done => return done,
-            }
-        }
+        self.send(|stream| stream.write(bytes))
+    }
+
+    /// The records of a handshake's last flight leave in one segment.
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(|stream| stream.write_vectored(parts))
     }
 
     fn flush(&mut self) -> io::Result<()> {

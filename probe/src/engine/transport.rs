@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rustls::{ClientConnection, StreamOwned};
@@ -61,6 +62,7 @@ impl Connector<()> for Layers {
         let addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
         {
             let mut record = hop.record();
+            record.addresses = addresses.iter().map(SocketAddr::ip).collect();
             match record.stopwatch.phase() {
                 Phase::Dns => record.stopwatch.enter(Phase::Connect),
                 Phase::Connect | Phase::Tls | Phase::Send | Phase::Wait | Phase::Receive | Phase::Judge => {
@@ -73,15 +75,16 @@ impl Connector<()> for Layers {
         hop.record().remote = Some(remote);
         let stream = if details.needs_tls() {
             hop.record().stopwatch.enter(Phase::Tls);
-            let host = hop.host.to_string();
             let Some(name) = hop.server_name.clone() else {
-                return Err(self.fail(classify::bad_server_name(&host)));
+                return Err(self.fail(classify::bad_server_name(&hop.host.to_string())));
             };
             let deadline = hop.deadline.min(Instant::now() + TLS_BUDGET);
-            let (result, seen) = self.shared.tls.handshake(stream, name, deadline);
-            hop.record().seen = seen.clone();
-            let mut stream = result
-                .map_err(|error| self.fail(classify::handshake(&error, &seen, &host, self.shared.clock.now())))?;
+            let (result, seen) = self.shared.tls.handshake(stream, name, deadline, hop.verify);
+            let result = result.map_err(|error| {
+                self.fail(classify::handshake(&error, &seen, &hop.host.to_string(), self.shared.clock.now()))
+            });
+            hop.record().seen = seen;
+            let mut stream = result?;
             stream.sock.set_deadline(hop.deadline);
             hop.record().tls_version = stream.conn.protocol_version().and_then(|v| v.as_str()).map(tls_name);
             Stream::Tls(Box::new(stream))
@@ -89,7 +92,7 @@ impl Connector<()> for Layers {
             Stream::Plain(Socket::new(stream, hop.deadline))
         };
         hop.record().stopwatch.enter(Phase::Send);
-        Ok(Some(Wire { hop: Arc::clone(hop), stream, buffers: SmallBuffers::default() }))
+        Ok(Some(Wire { hop: Arc::clone(hop), stream, buffers: SmallBuffers::default(), deaf: false }))
     }
 }
 
@@ -110,20 +113,34 @@ pub(super) struct Wire {
     hop: Arc<Hop>,
     stream: Stream,
     buffers: SmallBuffers,
+    /// The server takes nothing more of the request; what it has to say may be on its way all the same (T050).
+    deaf: bool,
 }
 
 impl Transport for Wire {
     fn buffers(&mut self) -> &mut dyn Buffers {
+        if self.hop.chunked.load(Ordering::Relaxed) {
+            self.buffers.follow_chunks(&self.hop);
+        }
         &mut self.buffers
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let output = &self.buffers.output()[..amount];
-        match &mut self.stream {
-            Stream::Plain(socket) => socket.write_all(output)?,
-            Stream::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush())?,
+        if self.deaf {
+            return Ok(());
         }
-        Ok(())
+        let output = &self.buffers.output()[..amount];
+        let written = match &mut self.stream {
+            Stream::Plain(socket) => socket.write_all(output),
+            Stream::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush()),
+        };
+        match written {
+            Err(error) if is_closed(&error) => {
+                self.deaf = true;
+                Ok(())
+            }
+            done => Ok(done?),
+        }
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
@@ -172,6 +189,12 @@ impl Transport for Wire {
     fn is_tls(&self) -> bool {
         matches!(self.stream, Stream::Tls(_))
     }
+}
+
+/// Whether the other side has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(error.kind(), Kind::BrokenPipe | Kind::ConnectionReset | Kind::ConnectionAborted)
 }
 
 /// In TLS 1.3 a server refuses a visitor without a certificate after the handshake: the alert arrives while reading.

@@ -33,6 +33,12 @@ impl Check {
         let ms = self.deadline_at.saturating_sub(self.published_at);
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
+
+    /// How long after its slot it was published; 0 for one that was published before.
+    #[must_use]
+    pub fn publish_ms(&self) -> u32 {
+        u32::try_from(self.published_at.saturating_sub(self.slot_at).max(0)).unwrap_or(u32::MAX)
+    }
 }
 
 crate::named! {

@@ -105,7 +105,8 @@ pub struct Delays {
     /// In the worker, until a thread began the check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_us: Option<u32>,
-    /// End of the exchange until the tick was first written to the queue; a review by canaries is part of it.
+    /// End of the exchange until the tick was first tried to be written to the queue; a review by canaries is part of
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_us: Option<u32>,
 }
@@ -236,7 +237,7 @@ pub struct Heartbeat {
     pub refused: u64,
     /// Ticks waiting to be written.
     pub buffered: u32,
-    /// Ticks dropped because the buffer was full.
+    /// Ticks and dead letters dropped because their buffer was full.
     pub dropped: u64,
     /// Checks whose entry vanished while pending (XAUTOCLAIM's third field).
     pub lost: u64,
@@ -249,6 +250,9 @@ pub struct Heartbeat {
     /// Failures that were not counted against their website, because the canaries failed too.
     #[serde(default)]
     pub excused: u64,
+    /// Checks that led to an address this probe may not visit. Each has its tick.
+    #[serde(default)]
+    pub forbidden: u64,
     /// The worker is about to stop.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,

@@ -7,6 +7,7 @@ use probe::engine::{AddressPolicy, Engine, EngineConfig, ResolverConfig};
 use probe::wire::{
     Blame, Check, CheckKind, Class, Content, Expectations, Method, Outcome, RequestOptions, Target, Tick, WebsiteId,
 };
+use testbed::measure::resident_kib;
 use testbed::name_server::NameServer;
 use testbed::server::Server;
 
@@ -74,6 +75,9 @@ pub(crate) fn run_with(config: EngineConfig, target: Target) -> Tick {
     let loopback = config.policy.allows(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let engine = Engine::new(config).unwrap();
     let tick = run_on(&engine, target);
+    // P3, with the other side of the connection in the same process.
+    let resident = resident_kib();
+    assert!(resident < 64 * 1024, "{resident} KiB are resident");
     if loopback {
         let neighbour = Server::answering(OK);
         let next = run_on(&engine, Target::get(neighbour.url("/")));

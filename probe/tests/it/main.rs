@@ -8,6 +8,8 @@ mod checks;
 mod content;
 mod dial;
 mod dns;
+mod doctor;
+mod fuzz;
 mod head;
 mod policy;
 mod redirect;

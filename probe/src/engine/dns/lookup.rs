@@ -289,7 +289,7 @@ impl<'a> Lookup<'a> {
     }
 }
 
-fn open(server: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn open(server: SocketAddr) -> io::Result<UdpSocket> {
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // Connected, so that the kernel drops strangers' datagrams and reports a closed port.
     let socket = UdpSocket::bind((any, 0))?;
@@ -297,7 +297,7 @@ fn open(server: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn random_id() -> u16 {
+pub(super) fn random_id() -> u16 {
     let mut bytes = [0u8; 2];
     // Fails only where the kernel has no randomness at all; the source port is still the kernel's choice.
     let _ = crate::engine::tls::random().fill(&mut bytes);

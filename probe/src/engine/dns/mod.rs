@@ -3,12 +3,14 @@
 
 mod lookup;
 mod message;
+mod survey;
 mod system;
 mod tcp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
+pub use survey::{RootAnswer, ServerAnswer, survey_name_servers};
 pub use system::ResolverConfig;
 
 use crate::wire::IpFamily;

@@ -1,0 +1,162 @@
+//! Canaries: a failure seen while the probe's own network is cut off says nothing about the website (CASES D10, I5).
+//!
+//! Nobody is asked until a check fails in a way that a broken network can cause. Then some well-known addresses are, once
+//! for all checks that fail at the time, and only when nobody answers is the tick excused: it becomes `Unknown`, blame
+//! probe. For a website in a private network the gateway on the way to it is asked instead; for this machine nobody is.
+
+mod ask;
+mod evidence;
+mod review;
+mod route;
+mod settings;
+mod track;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+pub use settings::{Canaries, Canary, CanaryError};
+
+use crate::engine::{Engine, Seen};
+use crate::wire::{NetworkState, Tick};
+use evidence::{Evidence, Failed, Families};
+use review::Need;
+use track::{Track, Words};
+
+/// Gateways remembered; a machine with more networks forgets the one it first asked.
+const MAX_GATEWAYS: usize = 8;
+
+/// Asks the canaries when there is need, and remembers what they said. Its threads end on their own when the need does,
+/// after [`Keeper::end_soon`], and when it is dropped.
+pub struct Keeper {
+    canaries: Canaries,
+    internet: Option<Arc<Track>>,
+    gateways: Mutex<Vec<(SocketAddr, Arc<Track>)>>,
+    excused: AtomicU64,
+}
+
+impl Keeper {
+    /// A keeper of these canaries; their names are looked up as `engine` does.
+    #[must_use]
+    pub fn new(canaries: Canaries, engine: Engine) -> Self {
+        let list = canaries.list().to_vec();
+        let internet = (!list.is_empty()).then(|| {
+            let cut_off = format!(
+                "The network is cut off: no canary answers ({}). What fails now says nothing about the websites.",
+                canaries.speaking_for(Families::default())
+            );
+            let words = Words { cut_off, back: "The network is back: a canary answers again".to_owned() };
+            Arc::new(Track::new(words, move |tell| ask::canaries(&list, &engine, tell)))
+        });
+        Self { canaries, internet, gateways: Mutex::default(), excused: AtomicU64::new(0) }
+    }
+
+    /// Asks nobody and excuses nothing.
+    #[must_use]
+    pub fn off() -> Self {
+        let gateways = Mutex::default();
+        Self { canaries: Canaries::off(), internet: None, gateways, excused: AtomicU64::new(0) }
+    }
+
+    /// The tick of a check that ran from `started` to `ended`, excused when the probe's own network was cut off
+    /// meanwhile. May ask and wait for an answer, about 5 s at most.
+    #[must_use]
+    pub fn review(&self, tick: Tick, seen: &Seen, started: Instant, ended: Instant) -> Tick {
+        let Some(internet) = &self.internet else { return tick };
+        let why = match review::need(&tick, seen) {
+            Need::Nothing => None,
+            Need::Note => {
+                internet.watch();
+                None
+            }
+            Need::Internet(families) => {
+                internet.watch();
+                let failed = Failed { started, ended, families };
+                let list = || self.canaries.speaking_for(families);
+                (internet.judge(&failed) == Some(Evidence::CutOff)).then(|| format!("no canary answered ({})", list()))
+            }
+            Need::Local(target) => self.trouble_around(target, started, ended),
+        };
+        match why {
+            Some(why) => {
+                self.excused.fetch_add(1, Ordering::Relaxed);
+                review::excuse(tick, &why)
+            }
+            None => tick,
+        }
+    }
+
+    /// What is wrong with the private network around an address, as far as can be told.
+    fn trouble_around(&self, target: IpAddr, started: Instant, ended: Instant) -> Option<String> {
+        if !route::exists(target) {
+            return Some(format!("it has no way to {target} any more"));
+        }
+        let gateway = route::gateway_for(target)?;
+        let failed = Failed { started, ended, families: Families::default() };
+        let cut_off = self.gateway(gateway).judge(&failed) == Some(Evidence::CutOff);
+        cut_off.then(|| format!("the gateway {} could not be reached", gateway.ip()))
+    }
+
+    fn gateways(&self) -> MutexGuard<'_, Vec<(SocketAddr, Arc<Track>)>> {
+        self.gateways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gateway(&self, address: SocketAddr) -> Arc<Track> {
+        let mut gateways = self.gateways();
+        if let Some((_, track)) = gateways.iter().find(|(known, _)| *known == address) {
+            return Arc::clone(track);
+        }
+        if gateways.len() >= MAX_GATEWAYS {
+            gateways.remove(0).1.end_soon();
+        }
+        let ip = address.ip();
+        let words = Words {
+            cut_off: format!(
+                "The gateway {ip} cannot be reached. What fails behind it says nothing about the websites."
+            ),
+            back: format!("The gateway {ip} is back"),
+        };
+        let known = AtomicBool::new(false);
+        let track = Arc::new(Track::new(words, move |tell| ask::gateway(address, &known, tell)));
+        gateways.push((address, Arc::clone(&track)));
+        track
+    }
+
+    /// What is known of the network now: by the canaries, or by the gateways when no canary was asked lately.
+    #[must_use]
+    pub fn network(&self) -> NetworkState {
+        let by_canaries = self.internet.as_ref().and_then(|track| track.works());
+        let by_gateways = || {
+            let words: Vec<bool> = self.gateways().iter().filter_map(|(_, track)| track.works()).collect();
+            (!words.is_empty()).then(|| words.iter().all(|works| *works))
+        };
+        match by_canaries.or_else(by_gateways) {
+            None => NetworkState::Unasked,
+            Some(true) => NetworkState::Works,
+            Some(false) => NetworkState::CutOff,
+        }
+    }
+
+    /// Failures that were not counted against their website.
+    #[must_use]
+    pub fn excused(&self) -> u64 {
+        self.excused.load(Ordering::Relaxed)
+    }
+
+    /// Begins no more rounds: the threads end with the one they are in, within 4 s.
+    pub fn end_soon(&self) {
+        if let Some(track) = &self.internet {
+            track.end_soon();
+        }
+        for (_, track) in self.gateways().iter() {
+            track.end_soon();
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.end_soon();
+    }
+}

@@ -1,0 +1,204 @@
+//! The rounds of one set of canaries: one at a time, no more than one a second, shared by all who wait.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use super::ask::{Found, Tell};
+use super::evidence::{Evidence, Failed, Families, Round, evidence};
+
+/// From the beginning of one round to that of the next.
+const SPACING: Duration = Duration::from_secs(1);
+/// The same while nobody waits for one but things have failed lately.
+const EVERY: Duration = Duration::from_secs(10);
+/// How long things have failed lately.
+const LATELY: Duration = Duration::from_secs(60);
+/// The same while the network is cut off, so that its return is seen although no check is due.
+const LATELY_CUT_OFF: Duration = Duration::from_secs(600);
+/// What a round says about now lasts this long.
+const FRESH: Duration = Duration::from_secs(30);
+/// Longest wait of a check for a word: the end of a round begun before, and one of its own.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Rounds remembered: as many as a check of 60 s may overlap, and more.
+const REMEMBERED: usize = 128;
+const STACK_BYTES: usize = 128 * 1024;
+
+type Ask = Box<dyn Fn(&Tell<'_>) + Send + Sync>;
+
+/// Told from the outside, so that the log reads well.
+pub(super) struct Words {
+    /// When nobody answers any more.
+    pub(super) cut_off: String,
+    /// When somebody does again.
+    pub(super) back: String,
+}
+
+pub(super) struct Track {
+    state: Mutex<State>,
+    changed: Condvar,
+    ask: Ask,
+    words: Words,
+}
+
+#[derive(Default)]
+struct State {
+    rounds: VecDeque<Round>,
+    /// A round begun at or after this instant is waited for.
+    wanted: Option<Instant>,
+    /// When something failed last that makes this worth watching.
+    trouble_at: Option<Instant>,
+    cut_off_since: Option<Instant>,
+    running: bool,
+    stopping: bool,
+}
+
+impl State {
+    /// When the next round is to begin; `None` when nobody needs one.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let last = self.rounds.back().map(|round| round.begun);
+        if let Some(wanted) = self.wanted
+            && last.is_none_or(|last| last < wanted)
+        {
+            return Some(last.map_or(now, |last| last + SPACING));
+        }
+        let lately = if self.cut_off_since.is_some() { LATELY_CUT_OFF } else { LATELY };
+        let needed = self.trouble_at.is_some_and(|at| now.saturating_duration_since(at) < lately);
+        needed.then(|| last.map_or(now, |last| last + EVERY))
+    }
+
+    fn works(&self, now: Instant) -> Option<bool> {
+        let fresh = |round: &&Round| round.ended.is_none_or(|ended| now.saturating_duration_since(ended) < FRESH);
+        self.rounds.iter().rev().filter(fresh).find_map(|round| round.works_for(Families::default()))
+    }
+}
+
+impl Track {
+    pub(super) fn new(words: Words, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), ask: Box::new(ask), words }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known about a failure, asking when need be. `None` when it could not be found out.
+    pub(super) fn judge(self: &Arc<Self>, failed: &Failed) -> Option<Evidence> {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            if let Some(evidence) = evidence(state.rounds.iter(), failed, now) {
+                return Some(evidence);
+            }
+            let left = until.saturating_duration_since(now);
+            if left.is_zero() || state.stopping {
+                return None;
+            }
+            state.wanted = state.wanted.max(Some(failed.ended));
+            if !self.start(&mut state) {
+                return None;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Something failed that the network may have to do with: from now on it is watched for a while.
+    pub(super) fn watch(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.trouble_at = Some(Instant::now());
+        self.start(&mut state);
+    }
+
+    /// Whether somebody answers now; `None` when nobody was asked lately.
+    pub(super) fn works(&self) -> Option<bool> {
+        self.lock().works(Instant::now())
+    }
+
+    /// Sees to it that the thread runs and looks at what is due. False when it cannot.
+    fn start(self: &Arc<Self>, state: &mut State) -> bool {
+        if state.stopping {
+            return false;
+        }
+        if state.running {
+            self.changed.notify_all();
+            return true;
+        }
+        let track = Arc::clone(self);
+        let spawned = Builder::new().name("canaries".into()).stack_size(STACK_BYTES).spawn(move || track.work());
+        match spawned {
+            Ok(_) => {
+                state.running = true;
+                true
+            }
+            Err(error) => {
+                log::error!("A thread to ask canaries cannot be started: {error}.");
+                false
+            }
+        }
+    }
+
+    /// Rounds as long as they are needed.
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let due = if state.stopping { None } else { state.due(now) };
+            let Some(due) = due else {
+                state.running = false;
+                return;
+            };
+            if due > now {
+                state = self.changed.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            if state.rounds.len() >= REMEMBERED {
+                state.rounds.pop_front();
+            }
+            state.rounds.push_back(Round::begin(now));
+            drop(state);
+            let asked = catch_unwind(AssertUnwindSafe(|| (self.ask)(&|found| self.note(found))));
+            state = self.lock();
+            self.end(&mut state, asked.is_ok());
+            self.changed.notify_all();
+        }
+    }
+
+    fn note(&self, found: Found) {
+        let mut state = self.lock();
+        let Some(round) = state.rounds.back_mut() else { return };
+        match found {
+            Found::Asked(families) => round.asked = round.asked.or(families),
+            Found::Answered(families) => round.answered = round.answered.or(families),
+        }
+        self.changed.notify_all();
+    }
+
+    fn end(&self, state: &mut State, asked: bool) {
+        let now = Instant::now();
+        let Some(round) = state.rounds.back_mut() else { return };
+        round.ended = Some(now);
+        if !asked {
+            // A bug of ours excuses nobody.
+            round.answered = Families { v4: true, v6: true };
+        }
+        match (!round.answered.is_none(), state.cut_off_since) {
+            (false, None) => {
+                state.cut_off_since = Some(now);
+                log::warn!("{}", self.words.cut_off);
+            }
+            (true, Some(since)) => {
+                state.cut_off_since = None;
+                log::info!("{} ({} s).", self.words.back, now.saturating_duration_since(since).as_secs());
+            }
+            (true, None) | (false, Some(_)) => {}
+        }
+    }
+
+    /// Begins no more rounds; the thread ends with the one it is in.
+    pub(super) fn end_soon(&self) {
+        self.lock().stopping = true;
+        self.changed.notify_all();
+    }
+}
