@@ -12,6 +12,7 @@ pub mod recent;
 mod region;
 pub mod slots;
 mod state;
+mod status_codes;
 pub mod uptime;
 pub mod url;
 pub mod verdict;
@@ -24,9 +25,10 @@ pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use input::SettingsInput;
 pub use options::{Options, is_secret_header};
-pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn, accept_text};
+pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
 pub use state::{BoardRow, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
+pub use status_codes::accept_text;
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 
 pub use probe::wire::{

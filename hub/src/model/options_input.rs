@@ -1,9 +1,10 @@
 //! Options as people type them, and back. What is allowed is said by [`probe::wire::Target::problems`]; here texts
 //! become values.
 
-use probe::wire::{Credentials, Expectations, HeaderField, IpFamily, Method, RequestOptions, SecretText, StatusRule};
+use probe::wire::{Credentials, Expectations, HeaderField, IpFamily, Method, RequestOptions, SecretText};
 
 use super::options::is_secret_header;
+use super::status_codes::{accept, accept_text};
 use super::{ContentInput, FieldError, FieldErrors, Options, content_input};
 
 /// Stands where a stored value is that is not shown; sent back unchanged, it keeps that value.
@@ -262,46 +263,6 @@ fn number<T: std::str::FromStr>(field: &'static str, text: &str, remedy: &str, e
         errors.push(FieldError::new(field, text, remedy));
     }
     parsed
-}
-
-/// `200-299, 301`; `2xx` is a range too. Ranges that meet become one.
-fn accept(text: &str, errors: &mut FieldErrors) -> StatusRule {
-    let one = |part: &str| -> Option<(u16, u16)> {
-        if let Some(hundred) = part.to_ascii_lowercase().strip_suffix("xx") {
-            return hundred.parse::<u16>().ok().filter(|n| *n < 10).map(|n| (n * 100, n * 100 + 99));
-        }
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
-    };
-    let spread = text.replace(" -", "-").replace("- ", "-");
-    let parts = spread.split(|c: char| c == ',' || c == ';' || c.is_whitespace()).filter(|part| !part.is_empty());
-    let ranges: Option<Vec<_>> = parts.map(one).collect();
-    let Some(mut ranges) = ranges else {
-        errors.push(FieldError::new("accept", text, "Give status codes and ranges such as 200-299, 301."));
-        return StatusRule::default();
-    };
-    if ranges.is_empty() {
-        return StatusRule::default();
-    }
-    ranges.sort_unstable();
-    let mut joined: Vec<(u16, u16)> = Vec::new();
-    for (low, high) in ranges {
-        match joined.last_mut() {
-            // A range that is the wrong way round is left as it is, to be refused.
-            Some(last) if last.0 <= last.1 && low <= high && low <= last.1.saturating_add(1) => {
-                last.1 = last.1.max(high);
-            }
-            Some(_) | None => joined.push((low, high)),
-        }
-    }
-    StatusRule(joined)
-}
-
-/// As it is typed.
-#[must_use]
-pub fn accept_text(rule: &StatusRule) -> String {
-    let one = |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}-{high}") };
-    rule.0.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
