@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod canary;
 mod checks;
 mod content;
 mod dial;
@@ -12,9 +13,10 @@ mod doctor;
 mod fuzz;
 mod head;
 mod policy;
+mod put_away;
 mod redirect;
+mod redis_worker;
 mod request;
-mod server;
 mod ssrf;
 mod tls;
 mod url;
