@@ -184,6 +184,14 @@ fn notes_and_our_own_delays_stand_beside_a_tick() {
 }
 
 #[test]
+fn a_region_that_sees_nothing_says_so_where_regions_are_chosen() {
+    let regions = ["INDIA", "USA"].map(|r| r.parse().unwrap());
+    let form = FormPage::add("owner", &regions, Typed::empty(), FieldErrors::default()).cut_off(&regions[1..]);
+    let html = form.render().unwrap();
+    assert!(html.contains("> USA (cut off") && html.contains("> INDIA</label>"), "{html}");
+}
+
+#[test]
 fn a_fragment_the_browser_has_is_not_sent_again() {
     let mut request = Request {
         method: Method::Get,

@@ -150,6 +150,17 @@ impl FormPage {
         }
     }
 
+    /// Says which regions see nothing at present.
+    #[must_use]
+    pub fn cut_off(mut self, regions: &[RegionId]) -> Self {
+        for choice in &mut self.regions {
+            if regions.iter().any(|region| region.as_str() == choice.value) {
+                choice.words.push_str(" (cut off: its probes have no network at present)");
+            }
+        }
+        self
+    }
+
     /// Attributes that tie a field to its error and hint; ours alone, nothing typed.
     fn aria(&self, field: &str, has_hint: bool) -> String {
         match (self.errors.of(field).is_some(), has_hint) {
@@ -169,12 +180,15 @@ fn show(
     errors: FieldErrors,
 ) -> Result<Response, HttpError> {
     let known = app.wait(app.store.regions()).map_err(login::store)?;
+    let now = clock::now();
+    let cut_off: Vec<RegionId> = known.iter().filter(|r| r.is_cut_off(now)).map(|r| r.region_id.clone()).collect();
     let regions: Vec<RegionId> = known.into_iter().map(|r| r.region_id).collect();
     let status = if errors.is_empty() { 200 } else { 422 };
-    match website {
-        Some(website) => page(status, &FormPage::edit(username, website, &regions, typed, errors)),
-        None => page(status, &FormPage::add(username, &regions, typed, errors)),
-    }
+    let view = match website {
+        Some(website) => FormPage::edit(username, website, &regions, typed, errors),
+        None => FormPage::add(username, &regions, typed, errors),
+    };
+    page(status, &view.cut_off(&cut_off))
 }
 
 /// `GET /websites/new`.
