@@ -60,7 +60,7 @@ impl Connector<()> for Layers {
         let hop = &self.hop;
         {
             let mut record = hop.record();
-            record.addresses = addresses.iter().map(SocketAddr::ip).collect();
+            record.addresses = details.addrs.iter().map(std::net::SocketAddr::ip).collect();
             match record.stopwatch.phase() {
                 Phase::Dns => record.stopwatch.enter(Phase::Connect),
                 Phase::Connect | Phase::Tls | Phase::Send | Phase::Wait | Phase::Receive | Phase::Judge => {
