@@ -149,6 +149,8 @@ impl Worker {
             .env("WORKER_ID", "w")
             .env("CONCURRENCY", concurrency)
             .env("ALLOW_PRIVATE", "127.0.0.0/8")
+            // Those it has by itself are far away.
+            .env("CANARIES", "off")
             .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
