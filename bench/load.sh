@@ -49,7 +49,7 @@ hub
 until curl -sf "http://127.0.0.1:$H/readyz" >/dev/null; do sleep 0.2; done
 probe_pids=()
 for region in INDIA USA; do for worker in a b; do
-  CONSUMER_GROUP_REGION_ID=$region WORKER_ID=$worker ALLOW_PRIVATE=127.0.0.0/8 "$bin/betteruptime-probe" >"$work/$region-$worker.log" 2>&1 &
+  CONSUMER_GROUP_REGION_ID=$region WORKER_ID=$worker ALLOW_PRIVATE=127.0.0.0/8 CANARIES=off "$bin/betteruptime-probe" >"$work/$region-$worker.log" 2>&1 &
   pids+=($!); probe_pids+=($!)
 done; done
 until [ "$(grep -c 'A region reports' "$work/hub.log")" -ge 2 ]; do sleep 0.2; done

@@ -82,7 +82,7 @@ pub struct Hub {
 impl Hub {
     /// Starts the hub on a free port with its state in `directory` and waits until it says where it is.
     pub fn start(directory: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut all = vec![("LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info")];
+        let mut all = vec![("LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info"), ("CANARIES", "off")];
         all.extend_from_slice(environment);
         let program = PathBuf::from(env!("CARGO_BIN_EXE_betteruptime-hub"));
         let name = format!("hub-{}", uuid::Uuid::new_v4().simple());
@@ -112,6 +112,7 @@ pub fn probe(directory: &Path, redis_url: &str, region: &str, worker: &str) -> P
         ("WORKER_ID", worker),
         ("CONCURRENCY", "20"),
         ("ALLOW_PRIVATE", "127.0.0.0/8"),
+        ("CANARIES", "off"),
     ];
     Process::start(&program, directory, &format!("probe-{region}-{worker}"), &environment)
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use super::Finding;
+use crate::canary;
 
 const AREA: &str = "egress";
 const CONNECT: Duration = Duration::from_secs(3);
@@ -27,20 +28,24 @@ pub(super) fn routes() -> Finding {
     }
 }
 
-/// Whether known good endpoints can be connected to.
+/// Whether known good endpoints can be connected to, those of a family that this machine does not have left aside.
 pub(super) fn canaries(canaries: &[SocketAddr]) -> Finding {
     if canaries.is_empty() {
         return Finding::ok(AREA, "Not tried: there are no canaries.");
     }
+    let near: Vec<SocketAddr> = canaries.iter().copied().filter(|at| canary::has_way(at.ip())).collect();
     let answering = std::thread::scope(|scope| {
         let tries: Vec<_> =
-            canaries.iter().map(|at| scope.spawn(|| TcpStream::connect_timeout(at, CONNECT).is_ok())).collect();
+            near.iter().map(|at| scope.spawn(|| TcpStream::connect_timeout(at, CONNECT).is_ok())).collect();
         tries.into_iter().map(std::thread::ScopedJoinHandle::join).filter(|up| matches!(up, Ok(true))).count()
     });
-    let found = format!("{answering} of {} canaries can be connected to.", canaries.len());
+    let found = match canaries.len() - near.len() {
+        0 => format!("{answering} of {} canaries can be connected to.", canaries.len()),
+        far => format!("{answering} of {} canaries can be connected to; to {far} there is no route.", canaries.len()),
+    };
     match answering {
         0 => Finding::fail(AREA, found, "let this machine connect outwards, or name canaries that answer"),
-        all if all == canaries.len() => Finding::ok(AREA, found),
+        all if all == near.len() => Finding::ok(AREA, found),
         _ => Finding::warn(AREA, found, "replace those that do not answer; a canary should never be down"),
     }
 }

@@ -73,7 +73,8 @@ pub fn run(file: Option<&str>, json: bool) -> ExitCode {
         Ok(config) => (Some(config), Vec::new()),
         Err(problems) => (None, problems.iter().map(|problem| settings::problem(problem)).collect()),
     };
-    findings.extend(examine(config.as_ref(), &[]));
+    let canaries: Vec<SocketAddr> = config.iter().flat_map(|config| config.canaries.addresses()).collect();
+    findings.extend(examine(config.as_ref(), &canaries));
     if json {
         println!("{}", print::json(&findings));
     } else {

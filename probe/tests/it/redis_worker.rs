@@ -149,6 +149,7 @@ impl Worker {
             .env("WORKER_ID", "w")
             .env("CONCURRENCY", concurrency)
             .env("ALLOW_PRIVATE", "127.0.0.0/8")
+            .env("CANARIES", "off")
             .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
