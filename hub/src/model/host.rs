@@ -140,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn names_of_our_own_services_are_found_in_their_addresses() {
+        for (address, name) in [
+            ("redis://:password@Redis:6379/0", Some("redis")),
+            ("rediss://queue.example.org", Some("queue.example.org")),
+            ("postgres://user:password@db./betteruptime", Some("db")),
+            ("https://hub.example.org", Some("hub.example.org")),
+            ("nonsense", None),
+        ] {
+            assert_eq!(host_of(address).as_deref(), name, "{address}");
+        }
+    }
+
+    #[test]
     fn origins_are_compared_whole() {
         assert!(is_same_origin("https://a.example/x", "https://a.example:443/y"));
         for other in ["http://a.example/x", "https://b.example/x", "https://a.example:8443/x", "", "data:,x"] {
