@@ -283,16 +283,17 @@ fn pump(mut from: TcpStream, mut to: TcpStream, direction: Direction, shared: &S
         if fault == Fault::BlackHole {
             continue;
         }
-        if to.write_all(&buffer[..count]).is_err() {
-            let _ = from.shutdown(Shutdown::Both);
-            break;
-        }
+        // Counted first: who gets the bytes may look at the count.
         passed += count as u64;
         let total = match direction {
             Direction::Up => &shared.up,
             Direction::Down => &shared.down,
         };
         total.fetch_add(count as u64, Ordering::SeqCst);
+        if to.write_all(&buffer[..count]).is_err() {
+            let _ = from.shutdown(Shutdown::Both);
+            break;
+        }
     }
 }
 
