@@ -16,11 +16,10 @@ use crate::dead_letter;
 use crate::entry::{self, BLOCK, Entry, START};
 use crate::pool::{Pool, Ran};
 use crate::shared::Shared;
+use crate::turn::{Round, Turn, turn};
 use crate::wire::{self, Blame, Check, DeadLetter, DeadReason, Tick};
 
 const CLAIM_EVERY: Duration = Duration::from_secs(10);
-/// What a neighbour has beyond a check's own timeout to report it, before it counts as dead.
-const CLAIM_GRACE: Duration = Duration::from_secs(5);
 /// Claimed checks remembered until a neighbour that may be alive has had its time. One beyond is claimed again later.
 const DEFERRED: usize = 1_000;
 
@@ -80,17 +79,6 @@ struct Reader<'a> {
     claim_from: String,
     /// Claimed entries that are not to be run before an instant, because who was given them may still do so.
     deferred: HashMap<String, Instant>,
-}
-
-/// Where entries came from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Round {
-    /// Nobody had them before.
-    New,
-    /// This worker was given them and has lost sight of them, or has waited for its turn.
-    Own,
-    /// Another worker was given them.
-    Claimed,
 }
 
 impl Reader<'_> {
@@ -244,58 +232,9 @@ fn due(deferred: &HashMap<String, Instant>, now: Instant) -> Option<String> {
     deferred.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at).map(|(id, _)| id.clone())
 }
 
-/// When a check is to be run.
-#[derive(Debug, PartialEq, Eq)]
-enum Turn {
-    /// At once, or as soon as there is a thread within `may_wait`.
-    Now { may_wait: Duration },
-    /// Not before this time has passed: who was given it may still be at it (T163).
-    Later(Duration),
-    /// Not any more (T165).
-    Expired,
-}
-
-fn turn(check: &Check, age: Duration, round: Round) -> Turn {
-    let Some(may_wait) = check.may_wait().checked_sub(age) else { return Turn::Expired };
-    // It was given away at least the idle time ago; when exactly, nobody tells.
-    let given_up = Duration::from_millis(u64::from(check.target.timeout_ms)) + CLAIM_GRACE;
-    let left = given_up.saturating_sub(entry::CLAIM_IDLE);
-    match round {
-        Round::Claimed if !left.is_zero() => Turn::Later(left),
-        Round::New | Round::Own | Round::Claimed => Turn::Now { may_wait },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{CheckKind, Target, WebsiteId};
-
-    #[test]
-    fn t165_a_check_is_void_by_its_age_and_t163_a_claimed_one_waits_for_its_first_worker() {
-        let check = |timeout_ms| Check {
-            website_id: WebsiteId(uuid::Uuid::nil()),
-            slot_at: 0,
-            attempt: 0,
-            kind: CheckKind::Scheduled,
-            deadline_at: 1_000_000_120_000,
-            published_at: 1_000_000_000_000,
-            target: Target { timeout_ms, ..Target::get("https://example.com/") },
-        };
-        let s = Duration::from_secs;
-        for (timeout_ms, age, round, expected) in [
-            (10_000, 0, Round::New, Turn::Now { may_wait: s(120) }),
-            (10_000, 100, Round::Own, Turn::Now { may_wait: s(20) }),
-            (10_000, 121, Round::New, Turn::Expired),
-            (10_000, 31, Round::Claimed, Turn::Now { may_wait: s(89) }),
-            (60_000, 31, Round::Claimed, Turn::Later(s(35))),
-            (60_000, 31, Round::Own, Turn::Now { may_wait: s(89) }),
-            (60_000, 66, Round::Claimed, Turn::Later(s(35))),
-            (60_000, 121, Round::Claimed, Turn::Expired),
-        ] {
-            assert_eq!(turn(&check(timeout_ms), s(age), round), expected, "{timeout_ms} {age}");
-        }
-    }
 
     #[test]
     fn the_longest_due_comes_first() {

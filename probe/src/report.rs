@@ -10,8 +10,8 @@ use redis::{Connection, RedisResult};
 
 use crate::backlog::{Backlog, End, Finished};
 use crate::backoff::Backoff;
-use crate::dead_letter::{Admission, Quota};
 use crate::entry;
+use crate::quota::{Admission, Quota};
 use crate::shared::Shared;
 use crate::wire::{self, DeadLetter, DeadReason, KIND_DEAD_LETTER, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use probe::canary::{Canaries, Keeper};
 use probe::engine::Engine;
 use probe::pool::{Pool, Ran};
-use probe::wire::{Check, Heartbeat, RegionId, Report, WorkerId};
+use probe::wire::{Blame, Check, Heartbeat, RegionId, Report, WorkerId};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc};
@@ -36,6 +36,7 @@ pub struct InProcess {
 struct Counters {
     checks: AtomicU64,
     expired: AtomicU64,
+    forbidden: AtomicU64,
 }
 
 struct Incoming {
@@ -72,6 +73,9 @@ impl InProcess {
                     // No queue lies between the scheduler and the pool; the wait for a thread is the pool's to tell.
                     (tick.delays.publish_ms, tick.delays.queue_ms) = (Some(publish_ms), Some(0));
                     counters.checks.fetch_add(1, Ordering::Relaxed);
+                    if tick.failure.as_ref().is_some_and(|failure| failure.blame == Blame::Policy) {
+                        counters.forbidden.fetch_add(1, Ordering::Relaxed);
+                    }
                     hand_over(&reports, Report::Tick(tick));
                 }
                 Ran::Expired => {
@@ -132,6 +136,7 @@ impl InProcess {
             expired: self.counters.expired.load(Ordering::Relaxed),
             network: self.canaries.network(),
             excused: self.canaries.excused(),
+            forbidden: self.counters.forbidden.load(Ordering::Relaxed),
             ..Heartbeat::default()
         }
     }

@@ -163,16 +163,28 @@ fn t160_what_a_hostile_worker_writes_stops_nobody_else() {
     write("*", "tick", "not json");
     write("*", "nonsense", &"x".repeat(100_000));
     write("*", "tick", &tick(&id));
+    // Letters about checks, which quote nothing of them; the last comes twice.
+    let letter = |entry: &str| {
+        format!(r#"{{"entry_id":"{entry}","reason":"refused","detail":"This probe does not know the option \"x\"."}}"#)
+    };
+    for entry in ["1-0", "2-0", "2-0"] {
+        write("*", "dead_letter", &letter(entry));
+    }
     write("9223372036854775806-0", "heartbeat", &beat("9.9"));
     write("9223372036854775807-0", "tick", &tick(&id));
 
-    let dead = || {
+    let dead = |about: &str| {
         runtime.block_on(async {
             let mut connection = sqlx::PgConnection::connect(&database_url).await.unwrap();
-            sqlx::query_scalar::<_, i64>("select count(*) from dead_letter").fetch_one(&mut connection).await.unwrap()
+            sqlx::query_scalar::<_, i64>("select count(*) from dead_letter where reason like $1")
+                .bind(about)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap()
         })
     };
-    wait_until("what cannot be understood to be put aside", Duration::from_secs(15), || dead() >= 2);
+    wait_until("what cannot be understood to be put aside", Duration::from_secs(15), || dead("%") >= 4);
+    assert_eq!(dead("refused: This probe does not know the option%"), 2, "one row for each check, once");
     let url = json!({"url": target.url("/after")});
     let after = call("POST", &hub.url("/website"), Some(&ann), Some(&url)).1["id"].as_str().unwrap().to_owned();
     wait_until("an honest worker's tick", Duration::from_secs(15), || {

@@ -1,6 +1,8 @@
 //! Buffers of one exchange: 8 KiB to begin with, so that hundreds of checks fit a small machine; the input grows
 //! only for a long response head.
 
+use std::cell::Cell;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +12,12 @@ use super::framing::Chunks;
 use super::hop::Hop;
 use super::limits::{BUFFER_BYTES, MAX_HEAD_BYTES};
 
-#[derive(Debug, Default)]
+thread_local! {
+    /// Buffers of the thread's last exchange, input and output: clearing new ones is a good part of what an exchange
+    /// over plain HTTP costs.
+    static SPARE: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
 pub(super) struct SmallBuffers {
     input: Vec<u8>,
     consumed: usize,
@@ -24,6 +31,31 @@ impl SmallBuffers {
     /// What is consumed from here on is the chunked body of `hop`.
     pub(super) fn follow_chunks(&mut self, hop: &Arc<Hop>) {
         self.chunks.get_or_insert_with(|| (Arc::clone(hop), Chunks::default()));
+    }
+}
+
+/// What is in them may be secret.
+impl fmt::Debug for SmallBuffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SmallBuffers(..)")
+    }
+}
+
+impl Default for SmallBuffers {
+    fn default() -> Self {
+        let (input, output) = SPARE.take();
+        Self { input, consumed: 0, filled: 0, output, progress: false, chunks: None }
+    }
+}
+
+impl Drop for SmallBuffers {
+    fn drop(&mut self) {
+        // One that has grown for a long head is not kept.
+        if self.input.len() <= BUFFER_BYTES {
+            // Nothing is kept by a thread that ends.
+            let _ =
+                SPARE.try_with(|spare| spare.set((std::mem::take(&mut self.input), std::mem::take(&mut self.output))));
+        }
     }
 }
 

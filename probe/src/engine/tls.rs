@@ -1,7 +1,8 @@
 //! The TLS client: rustls with a verifier that keeps what it saw, so that a bad certificate can be described.
 
+use std::cell::RefCell;
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,11 +24,21 @@ pub(super) struct Seen {
     pub(super) client_certificate_asked: bool,
 }
 
-/// What all handshakes share.
+/// What all handshakes share: a configuration that verifies, and one that takes any certificate.
 #[derive(Debug)]
 pub(super) struct TlsSetup {
-    config: ClientConfig,
-    verifier: Arc<WebPkiServerVerifier>,
+    verifying: Arc<ClientConfig>,
+    trusting: Arc<ClientConfig>,
+}
+
+thread_local! {
+    /// What the handshake that runs on this thread has shown so far. A handshake begins and ends on one thread, and a
+    /// configuration for each of them would be a copy of everything for a note of a few bytes.
+    static SEEN: RefCell<Seen> = RefCell::default();
+}
+
+fn note(write: impl FnOnce(&mut Seen)) {
+    SEEN.with_borrow_mut(write);
 }
 
 /// Randomness of the same provider.
@@ -51,15 +62,20 @@ impl TlsSetup {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|e| EngineError::Tls(e.to_string()))?;
-        let mut config = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()))
-            .with_safe_default_protocol_versions()
-            .map_err(|e| EngineError::Tls(e.to_string()))?
-            .with_webpki_verifier(Arc::clone(&verifier))
-            .with_no_client_auth();
-        // A resumed session would hide a certificate that has gone bad since.
-        config.resumption = Resumption::disabled();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config, verifier })
+        let config = |verify: bool| {
+            let witness = Arc::new(Witness { verifier: Arc::clone(&verifier), verify });
+            let mut config = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(clock.clone()))
+                .with_safe_default_protocol_versions()
+                .map_err(|e| EngineError::Tls(e.to_string()))?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>)
+                .with_client_cert_resolver(witness as Arc<dyn ResolvesClientCert>);
+            // A resumed session would hide a certificate that has gone bad since.
+            config.resumption = Resumption::disabled();
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Ok(Arc::new(config))
+        };
+        Ok(Self { verifying: config(true)?, trusting: config(false)? })
     }
 
     /// Shakes hands over `stream` by `deadline`. What was seen is told in both cases. Without `verify` any certificate
@@ -71,19 +87,16 @@ impl TlsSetup {
         deadline: Instant,
         verify: bool,
     ) -> (Result<StreamOwned<ClientConnection, Socket>, std::io::Error>, Seen) {
-        let witness = Arc::new(Witness { verifier: Arc::clone(&self.verifier), verify, seen: Mutex::default() });
-        let mut config = self.config.clone();
-        config.dangerous().set_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>);
-        config.client_auth_cert_resolver = Arc::clone(&witness) as Arc<dyn ResolvesClientCert>;
-        let result = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other).and_then(|mut c| {
+        note(|seen| *seen = Seen::default());
+        let config = Arc::clone(if verify { &self.verifying } else { &self.trusting });
+        let result = ClientConnection::new(config, name).map_err(std::io::Error::other).and_then(|mut c| {
             let mut socket = Socket::new(stream, deadline);
             while c.is_handshaking() {
                 c.complete_io(&mut socket)?;
             }
             Ok(StreamOwned::new(c, socket))
         });
-        let seen = std::mem::take(&mut *witness.seen());
-        (result, seen)
+        (result, SEEN.take())
     }
 }
 
@@ -93,13 +106,6 @@ impl TlsSetup {
 struct Witness {
     verifier: Arc<WebPkiServerVerifier>,
     verify: bool,
-    seen: Mutex<Seen>,
-}
-
-impl Witness {
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl ServerCertVerifier for Witness {
@@ -111,7 +117,7 @@ impl ServerCertVerifier for Witness {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.seen().shown = Shown::read(end_entity, intermediates);
+        note(|seen| seen.shown = Shown::read(end_entity, intermediates));
         if !self.verify {
             return Ok(ServerCertVerified::assertion());
         }
@@ -143,7 +149,7 @@ impl ServerCertVerifier for Witness {
 
 impl ResolvesClientCert for Witness {
     fn resolve(&self, _root_hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.seen().client_certificate_asked = true;
+        note(|seen| seen.client_certificate_asked = true);
         None
     }
 

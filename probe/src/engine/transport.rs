@@ -2,7 +2,6 @@
 //! ureq's own timeouts stay unset; every wait below has the deadline of its phase or of the check.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -59,10 +58,9 @@ impl Connector<()> for Layers {
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, ureq::Error> {
         let hop = &self.hop;
-        let addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
         {
             let mut record = hop.record();
-            record.addresses = addresses.iter().map(SocketAddr::ip).collect();
+            record.addresses = details.addrs.iter().map(std::net::SocketAddr::ip).collect();
             match record.stopwatch.phase() {
                 Phase::Dns => record.stopwatch.enter(Phase::Connect),
                 Phase::Connect | Phase::Tls | Phase::Send | Phase::Wait | Phase::Receive | Phase::Judge => {
@@ -70,7 +68,7 @@ impl Connector<()> for Layers {
                 }
             }
         }
-        let (stream, remote) = dial(&addresses, hop.deadline.min(Instant::now() + CONNECT_BUDGET))
+        let (stream, remote) = dial(&details.addrs, hop.deadline.min(Instant::now() + CONNECT_BUDGET))
             .map_err(|failure| self.fail(failure))?;
         hop.record().remote = Some(remote);
         let stream = if details.needs_tls() {

@@ -7,10 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::worker::Redis;
-
-const CHECKS: &str = "betteruptime:website:eu";
-const TICKS: &str = "betteruptime:tick:eu:w";
+use crate::redis_worker::{CHECKS, Redis, TICKS};
 
 struct Report {
     code: i32,
