@@ -13,7 +13,7 @@ use hub::http::pages::landing::LandingPage;
 use hub::http::pages::trouble::TroublePage;
 use hub::http::pages::website::WebsitePage;
 use hub::http::pages::website_form::{FormPage, Typed};
-use hub::model::{self, FieldError, FieldErrors, Outcome, WebsiteSettings};
+use hub::model::{self, FieldErrors, Outcome, TargetRules, WebsiteSettings};
 
 #[path = "../src/http/pages/invented.rs"]
 #[allow(missing_docs, dead_code, unreachable_pub, clippy::expect_used)]
@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<()> {
     let directory = std::env::args().nth(1).context("give the directory to write to")?;
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory.join("static"))?;
-    for asset in [&assets::STYLE, &assets::SCRIPT, &assets::ICON] {
+    for asset in [&assets::STYLE, &assets::FORM_STYLE, &assets::SCRIPT, &assets::ICON] {
         std::fs::write(directory.join(asset.url().trim_start_matches('/')), asset.body())?;
     }
     let write = |name: &str, html: String| {
@@ -48,15 +48,26 @@ fn main() -> anyhow::Result<()> {
     let regions = ["EU-WEST", "INDIA", "USA"].map(invented::region);
     let mut settings = WebsiteSettings::new("https://example.com/".to_owned());
     settings.regions = vec![invented::region("INDIA")];
-    let typed = Typed { url: "example.com".to_owned(), timeout_s: "90".to_owned(), ..Typed::of(&settings) };
-    let errors = FieldErrors(vec![
-        FieldError::new("url", "example.com", "This address needs http:// or https:// in front."),
-        FieldError::new("timeout_s", "90", "Give whole seconds from 1 to 60."),
-    ]);
+    settings.options = invented::options();
     write("new", FormPage::add(who, &[], Typed::empty(), FieldErrors::default()).render()?)?;
+    let mut typed = Typed::of(&settings);
+    typed.url = "https://user:secret@example.com".to_owned();
+    typed.timeout_s = "90".to_owned();
+    typed.options.headers = model::SecretText::new("Host: example.com\nX-Api-Key: typed\nno colon here");
+    typed.options.password = model::SecretText::new("typed");
+    typed.options.accept = "200-".to_owned();
+    typed.options.content[1].value = "{\"open\":".to_owned();
+    typed.options.slow_ms = "20000".to_owned();
+    let errors = typed.settings(&TargetRules::default(), None).err().unwrap_or_default();
     write("new-wrong", FormPage::add(who, &regions, typed, errors).render()?)?;
-    let typed = Typed::of(&settings);
-    write("edit", FormPage::edit(who, &rows[1].website, &regions, typed, FieldErrors::default()).render()?)?;
+    let mut website = rows[1].website.clone();
+    website.settings = settings;
+    let typed = Typed::of(&website.settings);
+    write("edit", FormPage::edit(who, &website, &regions, typed, FieldErrors::default()).render()?)?;
+    let mut row = rows[0].clone();
+    row.website.settings.options = invented::options();
+    let page = WebsitePage::new(who, &row, &invented::ticks(&row), &invented::transitions(&row), invented::NOW)?;
+    write("website-options", page.render()?)?;
     write("delete", DeletePage::new(who, &rows[1].website).render()?)?;
     write("landing", LandingPage::new(true).render()?)?;
     write("signup", SignPage::up(true).render()?)?;

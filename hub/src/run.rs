@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, SignUps};
 use crate::http::{self, App, FrontConfig, HttpSettings};
+use crate::model::{self, TargetRules};
 use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
+use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 use crate::{ingest, state_directory};
 
@@ -135,11 +137,28 @@ fn http_settings(config: &Config, directory: &std::path::Path) -> HttpSettings {
     HttpSettings {
         public_url: config.public_url.clone(),
         sign_ups: config.sign_ups,
+        target_rules: target_rules(config),
         secure_cookies: config.is_https(),
         is_loopback: config.listen.ip().is_loopback(),
         embedded: config.is_embedded(),
         version: env!("CARGO_PKG_VERSION"),
         state_directory: directory.to_owned(),
+    }
+}
+
+/// Where strangers may add websites, our own names are none (T078). The engine judges the addresses behind all others.
+fn target_rules(config: &Config) -> TargetRules {
+    let urls = [
+        config.public_url.as_deref(),
+        config.redis_url.as_ref().map(Secret::expose),
+        config.database_url.as_ref().map(Secret::expose),
+    ];
+    TargetRules {
+        is_shared: match config.sign_ups {
+            SignUps::Open => true,
+            SignUps::First | SignUps::Closed => false,
+        },
+        own_names: urls.into_iter().flatten().filter_map(model::host_of).collect(),
     }
 }
 

@@ -32,8 +32,13 @@
   const show = (html) => {
     const before = headline();
     const key = focusKey();
+    const open = [...live.querySelectorAll("details[open] > summary[id]")].map((summary) => summary.id);
     const fresh = new DOMParser().parseFromString(html, "text/html");
     live.replaceChildren(...fresh.body.childNodes);
+    for (const id of open) {
+      const summary = document.getElementById(id);
+      if (summary) summary.parentElement.open = true;
+    }
     if (key) {
       const again = live.querySelector(key);
       if (again) again.focus({ preventScroll: true });

@@ -5,9 +5,11 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::measure::wait_for;
 
 /// Name of the test that is run inside; set for the inner process only.
 const INSIDE: &str = "TESTBED_INSIDE";
@@ -132,6 +134,18 @@ fn not_run(test: &str, reason: &str) {
     }
 }
 
+/// Waits until no IPv6 address is tentative: also those that are not probed for duplicates are so for a moment, in which
+/// they take nothing in.
+fn settled() {
+    wait_for("IPv6 addresses to be usable", Duration::from_secs(5), || {
+        let addresses = std::fs::read_to_string("/proc/self/net/if_inet6").unwrap();
+        // Address, interface, prefix, scope, flags, name.
+        let flags = |line: &str| line.split_whitespace().nth(4).map(|f| u32::from_str_radix(f, 16).unwrap());
+        let tentative = addresses.lines().any(|line| flags(line).is_some_and(|flags| flags & 0x40 != 0));
+        (!tentative).then_some(())
+    });
+}
+
 /// The network inside: `lo`, and what is added to it.
 #[derive(Debug)]
 pub struct Network(());
@@ -144,6 +158,7 @@ impl Network {
         network.ip(&["link", "set", "lo", "up"]);
         network.ip(&["address", "add", &format!("{SELF_V4}/32"), "dev", "lo"]);
         network.ip(&["-6", "address", "add", &format!("{SELF_V6}/128"), "dev", "lo", "nodad"]);
+        settled();
         // Servers may listen on the fake IPv6 addresses, which are no interface's.
         network.sysctl("net/ipv6/ip_nonlocal_bind", "1");
         network.nft("add table inet testbed");
@@ -154,7 +169,8 @@ impl Network {
 
     /// Makes a fake machine's address: one may listen there and connect to it, but no interface here has it.
     pub fn elsewhere(&self, address: impl Into<IpAddr>) {
-        match address.into() {
+        let address = address.into();
+        match address {
             IpAddr::V4(address) => {
                 self.ip(&["route", "add", "local", &format!("{address}/32"), "dev", "lo", "src", SELF_V4]);
             }
@@ -162,14 +178,20 @@ impl Network {
                 self.ip(&["-6", "route", "add", "local", &format!("{address}/128"), "dev", "lo", "src", SELF_V6]);
             }
         }
+        await_packets(address);
     }
 
     /// Gives this machine another address.
     pub fn here(&self, address: impl Into<IpAddr>) {
-        match address.into() {
+        let address = address.into();
+        match address {
             IpAddr::V4(address) => self.ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]),
-            IpAddr::V6(address) => self.ip(&["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"]),
+            IpAddr::V6(address) => {
+                self.ip(&["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"]);
+                settled();
+            }
         }
+        await_packets(address);
     }
 
     /// Runs `ip`.
@@ -233,6 +255,16 @@ impl Network {
         // The mount keeps it.
         let _ = std::fs::remove_file(&file);
     }
+}
+
+/// Waits until a packet to `address` arrives: the first ones to a new address may be lost, and a lost SYN costs a second.
+fn await_packets(address: IpAddr) {
+    wait_for("packets to a new address", Duration::from_secs(5), || {
+        let socket = UdpSocket::bind((address, 0)).ok()?;
+        socket.set_read_timeout(Some(Duration::from_millis(50))).ok()?;
+        socket.send_to(b"x", socket.local_addr().ok()?).ok()?;
+        socket.recv(&mut [0u8; 1]).ok()
+    });
 }
 
 fn family(address: IpAddr) -> &'static str {

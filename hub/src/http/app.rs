@@ -15,6 +15,7 @@ use super::login::Login;
 use super::route::{self, Kind};
 use super::{HttpError, Method, Request, Response, pages};
 use crate::config::SignUps;
+use crate::model::TargetRules;
 use crate::schedule::Scheduler;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -29,6 +30,8 @@ pub struct HttpSettings {
     pub public_url: Option<String>,
     /// Who may make an account.
     pub sign_ups: SignUps,
+    /// What may be watched.
+    pub target_rules: TargetRules,
     /// Browsers come over TLS: cookies are Secure.
     pub secure_cookies: bool,
     /// Listens for this machine alone.

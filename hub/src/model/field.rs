@@ -44,6 +44,11 @@ impl FieldErrors {
         self.0.iter().find(|e| e.field == field).map(|e| e.remedy.as_str())
     }
 
+    /// Every remedy for `field`: one with several lines may be wrong in several ways.
+    pub fn all<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |e| e.field == field).map(|e| e.remedy.as_str())
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {

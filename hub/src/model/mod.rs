@@ -2,11 +2,17 @@
 
 mod account;
 mod confirm;
+mod content_input;
 mod field;
+mod host;
+mod input;
+mod options;
+mod options_input;
 pub mod recent;
 mod region;
 pub mod slots;
 mod state;
+mod status_codes;
 pub mod uptime;
 pub mod url;
 pub mod verdict;
@@ -14,12 +20,18 @@ mod website;
 
 pub use account::{Account, AccountId, Session, SessionKey};
 pub use confirm::Confirm;
+pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_text};
 pub use field::{FieldError, FieldErrors};
+pub use host::{TargetRules, host_of, unicode as unicode_host};
+pub use input::SettingsInput;
+pub use options::{Options, is_secret_header};
+pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
 pub use state::{BoardRow, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
+pub use status_codes::accept_text;
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 
 pub use probe::wire::{
-    Blame, Certificate, Check, CheckKind, Class, DeadLetter, Delays, Failure, Heartbeat, Outcome, Phase, Phases,
-    RegionId, Report, Tick, UtcMs, WebsiteId, WorkerId,
+    Blame, Certificate, Check, CheckKind, Class, DeadLetter, Delays, Failure, Heartbeat, IpFamily, Method,
+    NetworkState, Note, Outcome, Phase, Phases, RegionId, Report, SecretText, Tick, UtcMs, WebsiteId, WorkerId,
 };

@@ -1,6 +1,6 @@
 //! Regions and the workers in them.
 
-use super::{RegionId, UtcMs, WorkerId};
+use super::{NetworkState, RegionId, UtcMs, WorkerId};
 
 /// A place one watches from. It exists from the first heartbeat of its first worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,15 @@ pub struct Region {
     pub created_at: UtcMs,
     /// Its workers, by name.
     pub workers: Vec<Worker>,
+}
+
+impl Region {
+    /// Whether all workers that live say that their own network does not work: what they see says nothing.
+    #[must_use]
+    pub fn is_cut_off(&self, now: UtcMs) -> bool {
+        let mut alive = self.workers.iter().filter(|worker| worker.is_alive(now)).peekable();
+        alive.peek().is_some() && alive.all(|worker| worker.network == NetworkState::CutOff)
+    }
 }
 
 /// One probe process, as last heard of.
@@ -28,6 +37,10 @@ pub struct Worker {
     pub checks: u64,
     /// Its wall clock minus the queue's, at the last heartbeat.
     pub clock_offset_ms: i64,
+    /// What its canaries said about its own network, at the last heartbeat.
+    pub network: NetworkState,
+    /// Failures it did not count against their website, since its canaries failed too; since its start.
+    pub excused: u64,
 }
 
 impl Worker {
@@ -38,5 +51,30 @@ impl Worker {
     #[must_use]
     pub fn is_alive(&self, now: UtcMs) -> bool {
         now - self.seen_at < Self::SILENT_AFTER_MS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_cut_off_when_all_its_living_workers_are() {
+        let worker = |seen_at, network| Worker {
+            worker_id: "w".parse().unwrap(),
+            seen_at,
+            version: String::new(),
+            concurrency: 1,
+            checks: 0,
+            clock_offset_ms: 0,
+            network,
+            excused: 0,
+        };
+        let (now, gone) = (100_000, 1_000);
+        let of = |workers| Region { region_id: "A".parse().unwrap(), created_at: 0, workers }.is_cut_off(now);
+        use NetworkState::{CutOff, Unasked, Works};
+        assert!(of(vec![worker(now, CutOff), worker(now, CutOff), worker(gone, Works)]));
+        assert!(!of(vec![worker(now, CutOff), worker(now, Works)]));
+        assert!(!of(vec![worker(now, Unasked)]) && !of(vec![worker(gone, CutOff)]) && !of(vec![]));
     }
 }

@@ -1,6 +1,8 @@
 //! A website and what a user may ask of it.
 
-use super::{AccountId, RegionId, UtcMs, WebsiteId};
+use std::sync::Arc;
+
+use super::{AccountId, Options, RegionId, UtcMs, WebsiteId};
 use probe::wire::Target;
 
 /// What the form offers, in seconds; the API takes any whole second from 10 to 86,400.
@@ -17,6 +19,8 @@ pub struct WebsiteSettings {
     pub timeout_ms: i64,
     /// Regions to watch from, sorted; empty means all there are.
     pub regions: Vec<RegionId>,
+    /// How to ask, and what counts as a good answer.
+    pub options: Arc<Options>,
 }
 
 impl WebsiteSettings {
@@ -28,14 +32,24 @@ impl WebsiteSettings {
     /// Default settings for a URL that is already in normal form.
     #[must_use]
     pub fn new(url: String) -> Self {
-        Self { url, interval_ms: Self::DEFAULT_INTERVAL_MS, timeout_ms: Self::DEFAULT_TIMEOUT_MS, regions: Vec::new() }
+        Self {
+            url,
+            interval_ms: Self::DEFAULT_INTERVAL_MS,
+            timeout_ms: Self::DEFAULT_TIMEOUT_MS,
+            regions: Vec::new(),
+            options: Options::standard(),
+        }
     }
 
     /// What a worker is told.
     #[must_use]
     pub fn target(&self) -> Target {
-        let timeout_ms = u32::try_from(self.timeout_ms).unwrap_or(10_000);
-        Target { timeout_ms, ..Target::get(self.url.clone()) }
+        Target {
+            url: self.url.clone(),
+            timeout_ms: u32::try_from(self.timeout_ms).unwrap_or(10_000),
+            request: self.options.request.clone(),
+            expect: self.options.expect.clone(),
+        }
     }
 
     /// Whether it is watched from `region`.
@@ -58,6 +72,9 @@ pub struct Website {
     pub paused: bool,
     /// When it was added.
     pub created_at: UtcMs,
+    /// Its options were written by a newer version and are not understood: it is not checked until they are set anew, for
+    /// a check that leaves out what was asked for would say "up" of something nobody looked at (T288).
+    pub is_unreadable: bool,
     /// Grows with every edit; a message about an older revision is out of date.
     pub revision: i64,
 }

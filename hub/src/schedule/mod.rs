@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId, slots};
+use crate::model::{CheckKind, Confirm, RegionId, UtcMs, Website, WebsiteId, slots};
 use crate::queue::Queue;
 use crate::store::{Store, StoreError};
 use plan::{Due, Plan};
@@ -71,6 +71,15 @@ pub async fn run(
             }
         }
     }
+}
+
+/// Whether a website can be checked as its owner asked. One that cannot leaves the others alone.
+fn is_understood(website: &Website) -> bool {
+    if website.is_unreadable {
+        tracing::error!(website.id = %website.website_id, "A website is not checked: a newer version of the hub wrote its \
+            settings. Run that version again, or save them anew.");
+    }
+    !website.is_unreadable
 }
 
 struct Schedule {
@@ -168,8 +177,10 @@ impl Schedule {
             after = page.last().map(|w| w.website_id);
             let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < PAGE;
             for website in page {
-                found.insert(website.website_id);
-                self.plan.put(website, from);
+                if is_understood(&website) {
+                    found.insert(website.website_id);
+                    self.plan.put(website, from);
+                }
             }
             if is_last {
                 self.plan.keep_only(&found);

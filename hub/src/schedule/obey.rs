@@ -1,7 +1,7 @@
 //! What the rest of the hub asks of the scheduler, done at once.
 
-use super::Schedule;
 use super::handle::Command;
+use super::{Schedule, is_understood};
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
 
 impl Schedule {
@@ -21,14 +21,14 @@ impl Schedule {
     /// Reads a website's row again: added, edited, paused, resumed or deleted.
     pub(super) async fn changed(&mut self, id: WebsiteId, now: UtcMs) {
         match self.store.scheduled_website(id).await {
-            Ok(Some(website)) => {
+            Ok(Some(website)) if is_understood(&website) => {
                 let is_news = self.plan.website(id).is_none_or(|w| w.revision < website.revision);
                 self.plan.put(website, self.plan_from(now));
                 if is_news {
                     self.look_first(id, now);
                 }
             }
-            Ok(None) => {
+            Ok(Some(_) | None) => {
                 self.plan.remove(id);
                 self.unlooked.remove(&id);
             }

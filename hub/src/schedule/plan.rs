@@ -171,7 +171,7 @@ mod tests {
     fn website(n: u128, interval_ms: i64) -> Website {
         let settings = WebsiteSettings { interval_ms, ..WebsiteSettings::new("http://a.example/".into()) };
         let (website_id, account_id) = (WebsiteId(Uuid::from_u128(n)), AccountId(Uuid::nil()));
-        Website { website_id, account_id, settings, paused: false, created_at: 0, revision: 1 }
+        Website { website_id, account_id, settings, paused: false, created_at: 0, is_unreadable: false, revision: 1 }
     }
 
     fn region(name: &str) -> RegionId {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::row::{RegionStateRow, WEBSITE, WebsiteRow, parse};
+use super::row::{RegionStateRow, WEBSITE, WebsiteRow, notes_text, parse};
 use super::ticks::{DeadLetter, INSERT_DEAD_LETTER};
 use super::{Pool, Store, StoreError};
 use crate::model::{
@@ -29,8 +29,8 @@ pub struct Ingested {
 const INSERT_TICK: &str = "insert into tick (website_id, slot_at, region_id, attempt, worker_id, received_at, kind, \
     started_at, outcome, class, phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, \
     total_us, status, remote, body_bytes, truncated, certificate_not_after_at, certificate_issuer, \
-    certificate_subject, tls_version) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-    $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) on conflict do nothing";
+    certificate_subject, tls_version, notes, publish_ms, queue_ms, thread_us, report_us) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+    $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33) on conflict do nothing";
 
 const UPSERT_REGION_STATE: &str = "insert into region_state (website_id, region_id, worker_id, slot_at, attempt, \
     received_at, outcome, class, phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, \
@@ -226,6 +226,9 @@ impl Store {
                     .bind(i64::from(t.body_bytes)).bind(t.truncated).bind(certificate.map(|c| c.not_after_at))
                     .bind(certificate.map(|c| storable(&c.issuer))).bind(certificate.map(|c| storable(&c.subject)))
                     .bind(certificate.and_then(|c| c.tls_version.as_deref()).map(storable))
+                    .bind(notes_text(&t.notes)).bind(t.delays.publish_ms.map(i64::from))
+                    .bind(t.delays.queue_ms.map(i64::from)).bind(t.delays.thread_us.map(i64::from))
+                    .bind(t.delays.report_us.map(i64::from))
                     .execute(&mut *tx).await?;
                 if stored.rows_affected() == 0 {
                     done.known += 1;

@@ -4,6 +4,20 @@ use super::row::{narrow, parse};
 use super::{Store, StoreError, read, write};
 use crate::model::{Heartbeat, Region, RegionId, UtcMs, Worker, WorkerId};
 
+#[derive(Debug, sqlx::FromRow)]
+struct Row {
+    region_id: String,
+    created_at: i64,
+    worker_id: String,
+    seen_at: i64,
+    version: String,
+    concurrency: i64,
+    checks: i64,
+    clock_offset_ms: i64,
+    network: String,
+    excused: i64,
+}
+
 impl Store {
     /// Notes heartbeats that were read at `now`; a region appears with the first one of its first worker. The last
     /// member of each is when the queue received it, by the queue's clock as far as that was known.
@@ -21,13 +35,15 @@ impl Store {
                 sqlx::query("insert into region (region_id, created_at) values ($1, $2) on conflict do nothing")
                     .bind(region.as_str()).bind(now).execute(pool).await?;
                 sqlx::query(
-                    "insert into worker (region_id, worker_id, seen_at, version, concurrency, checks, clock_offset_ms) \
-                     values ($1, $2, $3, $4, $5, $6, $7) on conflict (region_id, worker_id) do update set \
+                    "insert into worker (region_id, worker_id, seen_at, version, concurrency, checks, \
+                     clock_offset_ms, network, excused) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (region_id, worker_id) do update set \
                      seen_at = excluded.seen_at, version = excluded.version, concurrency = excluded.concurrency, \
-                     checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms")
+                     checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms, \
+                     network = excluded.network, excused = excluded.excused")
                     .bind(region.as_str()).bind(worker.as_str()).bind(now)
                     .bind(&version).bind(i64::from(beat.concurrency))
                     .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(beat.sent_at.saturating_sub(*received_at))
+                    .bind(beat.network.as_str()).bind(i64::try_from(beat.excused).unwrap_or(i64::MAX))
                     .execute(pool).await?;
             });
         }
@@ -39,21 +55,24 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn regions(&self) -> Result<Vec<Region>, StoreError> {
-        type Row = (String, i64, String, i64, String, i64, i64, i64);
         let rows: Vec<Row> = read!(self, pool => sqlx::query_as(
-            "select region_id, created_at, worker_id, seen_at, version, concurrency, checks, clock_offset_ms \
-             from region join worker using (region_id) order by region_id, worker_id").fetch_all(pool).await?);
+            "select region_id, created_at, worker_id, seen_at, version, concurrency, checks, clock_offset_ms, \
+             network, excused from region join worker using (region_id) order by region_id, worker_id").fetch_all(pool).await?);
         let mut regions: Vec<Region> = Vec::new();
-        for (region, created_at, worker, seen_at, version, concurrency, checks, clock_offset_ms) in rows {
+        for row in rows {
             let worker = Worker {
-                worker_id: parse(&worker)?,
-                seen_at,
-                version,
-                concurrency: narrow(concurrency)?,
-                checks: narrow(checks)?,
-                clock_offset_ms,
+                worker_id: parse(&row.worker_id)?,
+                seen_at: row.seen_at,
+                version: row.version,
+                concurrency: narrow(row.concurrency)?,
+                checks: narrow(row.checks)?,
+                clock_offset_ms: row.clock_offset_ms,
+                // A word of a newer version says nothing here.
+                network: row.network.parse().unwrap_or_default(),
+                excused: narrow(row.excused)?,
             };
-            let region_id: RegionId = parse(&region)?;
+            let region_id: RegionId = parse(&row.region_id)?;
+            let created_at = row.created_at;
             match regions.last_mut() {
                 Some(last) if last.region_id == region_id => last.workers.push(worker),
                 Some(_) | None => regions.push(Region { region_id, created_at, workers: vec![worker] }),

@@ -1,13 +1,14 @@
 //! Rows as they come, and what they become: the one place where stored texts turn into types.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::StoreError;
 use crate::model::{
-    AccountId, Certificate, Delays, Failure, Phases, RegionState, StoredTick, Tick, Website, WebsiteId,
+    AccountId, Certificate, Delays, Failure, Note, Options, Phases, RegionState, StoredTick, Tick, Website, WebsiteId,
     WebsiteSettings, recent,
 };
 
@@ -29,7 +30,7 @@ fn narrow_some<T: TryFrom<i64>>(number: Option<i64>) -> Result<Option<T>, StoreE
 }
 
 pub(super) const WEBSITE: &str =
-    "website_id, account_id, url, interval_ms, timeout_ms, regions, paused, created_at, revision";
+    "website_id, account_id, url, interval_ms, timeout_ms, regions, request, expect, paused, created_at, revision";
 
 #[derive(Debug, FromRow)]
 pub(super) struct WebsiteRow {
@@ -39,6 +40,8 @@ pub(super) struct WebsiteRow {
     interval_ms: i64,
     timeout_ms: i64,
     regions: String,
+    request: String,
+    expect: String,
     paused: bool,
     created_at: i64,
     revision: i64,
@@ -49,14 +52,17 @@ impl TryFrom<WebsiteRow> for Website {
 
     fn try_from(row: WebsiteRow) -> Result<Self, StoreError> {
         let regions = row.regions.split(',').filter(|r| !r.is_empty()).map(parse).collect::<Result<_, _>>()?;
+        let options = read_options(&row.request, &row.expect);
         Ok(Self {
             website_id: WebsiteId(row.website_id),
             account_id: AccountId(row.account_id),
+            is_unreadable: options.is_none(),
             settings: WebsiteSettings {
                 url: row.url,
                 interval_ms: row.interval_ms,
                 timeout_ms: row.timeout_ms,
                 regions,
+                options: options.unwrap_or_else(Options::standard),
             },
             paused: row.paused,
             created_at: row.created_at,
@@ -68,6 +74,36 @@ impl TryFrom<WebsiteRow> for Website {
 /// Regions as one column.
 pub(super) fn regions_text(settings: &WebsiteSettings) -> String {
     settings.regions.iter().map(crate::model::RegionId::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// `None`: a newer version wrote them, or somebody edited them. What is wrong is not said, for the words of the error may
+/// repeat a secret.
+fn read_options(request: &str, expect: &str) -> Option<Arc<Options>> {
+    if request == "{}" && expect == "{}" {
+        return Some(Options::standard());
+    }
+    let options = Options { request: serde_json::from_str(request).ok()?, expect: serde_json::from_str(expect).ok()? };
+    Some(options.shared())
+}
+
+/// Options as two columns.
+pub(super) fn options_text(options: &Options) -> Result<(String, String), StoreError> {
+    let text = |is_default: bool, json: Result<String, serde_json::Error>| {
+        if is_default {
+            return Ok("{}".to_owned());
+        }
+        json.map_err(|e| StoreError::Corrupt(e.to_string()))
+    };
+    let (request, expect) = (&options.request, &options.expect);
+    Ok((
+        text(request.is_default(), serde_json::to_string(request))?,
+        text(expect.is_default(), serde_json::to_string(expect))?,
+    ))
+}
+
+/// Notes as one column.
+pub(super) fn notes_text(notes: &[Note]) -> String {
+    notes.iter().map(|note| note.as_str()).collect::<Vec<_>>().join(",")
 }
 
 /// What ticks and region states share: how it ended, and the phases.
@@ -167,6 +203,11 @@ pub(super) struct TickRow {
     certificate_issuer: Option<String>,
     certificate_subject: Option<String>,
     tls_version: Option<String>,
+    notes: String,
+    publish_ms: Option<i64>,
+    queue_ms: Option<i64>,
+    thread_us: Option<i64>,
+    report_us: Option<i64>,
 }
 
 impl TryFrom<TickRow> for StoredTick {
@@ -201,8 +242,14 @@ impl TryFrom<TickRow> for StoredTick {
                 truncated: row.truncated,
                 hops: Vec::new(),
                 certificate,
-                notes: Vec::new(),
-                delays: Delays::default(),
+                // One that only a newer version knows takes nothing from the tick.
+                notes: row.notes.split(',').filter_map(|note| note.parse().ok()).collect(),
+                delays: Delays {
+                    publish_ms: narrow_some(row.publish_ms)?,
+                    queue_ms: narrow_some(row.queue_ms)?,
+                    thread_us: narrow_some(row.thread_us)?,
+                    report_us: narrow_some(row.report_us)?,
+                },
             },
         })
     }

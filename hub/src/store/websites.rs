@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::row::{WEBSITE, WebsiteRow, regions_text};
+use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
 use super::{Store, StoreError, read, write};
 use crate::model::verdict::FIRST_LOOK_WITHIN_MS;
 use crate::model::{AccountId, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
@@ -63,15 +63,18 @@ impl Store {
             account_id: account,
             settings: settings.clone(),
             paused: false,
+            is_unreadable: false,
             created_at: now,
             revision: 1,
         };
+        let (request, expect) = options_text(&settings.options)?;
         write!(self, pool => {
             let mut tx = pool.begin().await?;
-            sqlx::query("insert into website (website_id, account_id, url, interval_ms, timeout_ms, regions, created_at) \
-                         values ($1, $2, $3, $4, $5, $6, $7)")
+            sqlx::query("insert into website (website_id, account_id, url, interval_ms, timeout_ms, regions, \
+                         request, expect, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
                 .bind(website.website_id.0).bind(account.0).bind(&settings.url).bind(settings.interval_ms)
-                .bind(settings.timeout_ms).bind(regions_text(settings)).bind(now).execute(&mut *tx).await?;
+                .bind(settings.timeout_ms).bind(regions_text(settings)).bind(&request).bind(&expect)
+                .bind(now).execute(&mut *tx).await?;
             sqlx::query("insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
                          values ($1, $2, $3, $4, $5)")
                 .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind("not checked yet")
@@ -92,13 +95,14 @@ impl Store {
         settings: &WebsiteSettings,
         now: UtcMs,
     ) -> Result<Option<Website>, StoreError> {
+        let (request, expect) = options_text(&settings.options)?;
         let changed = write!(self, pool => {
             let mut tx = pool.begin().await?;
             let changed = sqlx::query(
-                "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, revision = revision + 1 \
-                 where account_id = $1 and website_id = $2")
+                "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, request = $7, \
+                 expect = $8, revision = revision + 1 where account_id = $1 and website_id = $2")
                 .bind(account.0).bind(id.0).bind(&settings.url).bind(settings.interval_ms).bind(settings.timeout_ms)
-                .bind(regions_text(settings)).execute(&mut *tx).await?.rows_affected();
+                .bind(regions_text(settings)).bind(&request).bind(&expect).execute(&mut *tx).await?.rows_affected();
             if changed == 1 {
                 let is_watched: bool = sqlx::query_scalar("select not paused from website where website_id = $1")
                     .bind(id.0).fetch_one(&mut *tx).await?;

@@ -124,3 +124,66 @@ fn a_person_signs_up_adds_a_website_and_sees_it_go_up_and_down() {
         client.close().await.unwrap();
     });
 }
+
+#[test]
+fn a_person_says_what_counts_as_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (hub, target, driver) = (Hub::start(directory.path(), &[]), Target::start(), Driver::start());
+    target.say("{\"status\": \"fine\"}");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = driver.browser().await;
+        client.goto(&hub.url("/")).await.unwrap();
+        type_into(&client, "#username", "ann").await;
+        type_into(&client, "#password", "correct horse").await;
+        press(&client, "main form button").await;
+        awaited(&client, ".empty a[href='/websites/new']", Duration::from_secs(10)).await;
+        client.goto(&hub.url("/websites/new")).await.unwrap();
+        type_into(&client, "#url", &target.url("/health")).await;
+
+        let field = |selector: &'static str| client.find(Locator::Css(selector));
+        assert!(!field("#accept").await.unwrap().is_displayed().await.unwrap(), "closed unless there is a reason");
+        press(&client, "details.more > summary").await;
+        field("#method").await.unwrap().select_by_value("POST").await.unwrap();
+        type_into(&client, "#headers", "X-Api-Key: k1").await;
+        type_into(&client, "#body", "ping").await;
+        assert!(!field("#password").await.unwrap().is_displayed().await.unwrap(), "only what is chosen is asked for");
+        press(&client, "#sign-in-basic").await;
+        type_into(&client, "#username", "watcher").await;
+        type_into(&client, "#password", "hunter2").await;
+        type_into(&client, "#accept", "200-").await;
+        let kind = field("select[name=content_kind]").await.unwrap();
+        assert!(!field(".expect .place").await.unwrap().is_displayed().await.unwrap());
+        kind.select_by_value("json_equals").await.unwrap();
+        type_into(&client, ".expect .place", "/status").await;
+        type_into(&client, "#content_1", "fine").await;
+        press(&client, "main form button").await;
+
+        // Refused for the status codes: open at the place, all kept but the password.
+        awaited(&client, "#accept-error", Duration::from_secs(10)).await;
+        assert!(field("#accept").await.unwrap().is_displayed().await.unwrap());
+        let value = async |selector: &'static str| {
+            client.find(Locator::Css(selector)).await.unwrap().prop("value").await.unwrap().unwrap_or_default()
+        };
+        assert_eq!((value("#method").await.as_str(), value("#body").await.as_str()), ("POST", "ping"));
+        assert_eq!((value("#username").await.as_str(), value("#password").await.as_str()), ("watcher", ""));
+        assert_eq!((value("#content_1").await.as_str(), value(".expect .place").await.as_str()), ("fine", "/status"));
+        assert_eq!(value("#headers").await, "X-Api-Key:");
+        type_into(&client, "#headers", "X-Api-Key: k1").await;
+        type_into(&client, "#password", "hunter2").await;
+        type_into(&client, "#accept", "200-299").await;
+        press(&client, "main form button").await;
+        awaited(&client, ".verdict.up", Duration::from_secs(10)).await;
+        assert!(target.last().starts_with("POST /health"), "{}", target.last());
+
+        press(&client, ".actions a[href$='/edit']").await;
+        awaited(&client, "details.more[open] #headers", Duration::from_secs(10)).await;
+        assert_eq!(value("#headers").await, "X-Api-Key: (set, hidden)");
+        assert_eq!(value("#content_1").await, "fine");
+        type_into(&client, "#content_1", "better").await;
+        press(&client, "main form button").await;
+        awaited(&client, ".verdict.down", Duration::from_secs(20)).await;
+        assert!(target.last().contains("k1"), "{}", target.last());
+        client.close().await.unwrap();
+    });
+}

@@ -40,6 +40,11 @@ pub fn token(base: &str, username: &str, password: &str) -> String {
 
 /// Sends a form as a browser on one of our pages would; returns the status.
 pub fn form(base: &str, path: &str, token: &str, body: &str) -> u16 {
+    form_page(base, path, token, body).0
+}
+
+/// The same, with the page that answers.
+pub fn form_page(base: &str, path: &str, token: &str, body: &str) -> (u16, String) {
     let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false).proxy(None).build();
     let agent: ureq::Agent = config.into();
     let answer = agent
@@ -48,5 +53,20 @@ pub fn form(base: &str, path: &str, token: &str, body: &str) -> u16 {
         .header("origin", base)
         .header("content-type", "application/x-www-form-urlencoded")
         .send(body);
-    answer.unwrap_or_else(|e| panic!("POST {path}: {e}")).status().as_u16()
+    let mut answer = answer.unwrap_or_else(|e| panic!("POST {path}: {e}"));
+    (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+}
+
+/// A page as a browser gets it: status and text.
+pub fn page(base: &str, path: &str, token: &str) -> (u16, String) {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build();
+    let agent: ureq::Agent = config.into();
+    let answer = agent.get(format!("{base}{path}")).header("cookie", format!("betteruptime_session={token}")).call();
+    let mut answer = answer.unwrap_or_else(|e| panic!("GET {path}: {e}"));
+    (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+}
+
+/// Fields of a form as they are sent.
+pub fn encoded(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

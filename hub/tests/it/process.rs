@@ -117,41 +117,46 @@ pub fn probe(directory: &Path, redis_url: &str, region: &str, worker: &str) -> P
     Process::start(&program, directory, &format!("probe-{region}-{worker}"), &environment)
 }
 
-/// A website on loopback that counts its visitors per path, and can be taken down and brought back.
+/// A website on loopback that counts its visitors per path, remembers what they asked, and can be taken down.
 pub struct Target {
     address: SocketAddr,
-    status: Arc<AtomicU16>,
-    hits: Arc<AtomicU64>,
-    by_path: Arc<Mutex<HashMap<String, u64>>>,
-    closed: Arc<AtomicBool>,
-    delay_ms: Arc<AtomicU64>,
+    state: Arc<State>,
+}
+
+struct State {
+    status: AtomicU16,
+    hits: AtomicU64,
+    by_path: Mutex<HashMap<String, u64>>,
+    closed: AtomicBool,
+    delay_ms: AtomicU64,
+    body: Mutex<String>,
+    last: Mutex<String>,
 }
 
 impl Target {
     pub fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let target = Self {
-            address: listener.local_addr().expect("an address"),
-            status: Arc::new(AtomicU16::new(200)),
-            hits: Arc::default(),
-            by_path: Arc::default(),
-            closed: Arc::default(),
-            delay_ms: Arc::default(),
-        };
-        let (status, hits, by_path, closed) =
-            (target.status.clone(), target.hits.clone(), target.by_path.clone(), target.closed.clone());
-        let delay_ms = target.delay_ms.clone();
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(State {
+            status: AtomicU16::new(200),
+            hits: AtomicU64::default(),
+            by_path: Mutex::default(),
+            closed: AtomicBool::default(),
+            delay_ms: AtomicU64::default(),
+            body: Mutex::new("ok".to_owned()),
+            last: Mutex::default(),
+        });
+        let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if closed.load(Ordering::Relaxed) {
+                if shared.closed.load(Ordering::Relaxed) {
                     return; // the listener goes with the thread: from now on connections are refused
                 }
-                let (status, hits, by_path) = (status.clone(), hits.clone(), by_path.clone());
-                let delay = Duration::from_millis(delay_ms.load(Ordering::Relaxed));
-                std::thread::spawn(move || answer(stream, status.load(Ordering::Relaxed), delay, &hits, &by_path));
+                let state = shared.clone();
+                std::thread::spawn(move || answer(stream, &state));
             }
         });
-        target
+        Self { address, state }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -159,51 +164,75 @@ impl Target {
     }
 
     pub fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.state.hits.load(Ordering::Relaxed)
     }
 
     pub fn hits_of(&self, path: &str) -> u64 {
-        self.by_path.lock().expect("no panic in the target").get(path).copied().unwrap_or(0)
+        self.state.by_path.lock().expect("no panic in the target").get(path).copied().unwrap_or(0)
+    }
+
+    /// The newest request, head and body.
+    pub fn last(&self) -> String {
+        self.state.last.lock().expect("no panic in the target").clone()
     }
 
     /// Answers come this much later.
     pub fn delay_by(&self, ms: u64) {
-        self.delay_ms.store(ms, Ordering::Relaxed);
+        self.state.delay_ms.store(ms, Ordering::Relaxed);
     }
 
     #[allow(dead_code, reason = "for verdict tests")]
     pub fn answer_with(&self, status: u16) {
-        self.status.store(status, Ordering::Relaxed);
+        self.state.status.store(status, Ordering::Relaxed);
+    }
+
+    /// Answers have this body.
+    pub fn say(&self, body: &str) {
+        body.clone_into(&mut self.state.body.lock().expect("no panic in the target"));
     }
 
     /// Stops listening.
     pub fn stop(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        self.state.closed.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
     }
 }
 
-fn answer(
-    mut stream: TcpStream,
-    status: u16,
-    delay: Duration,
-    hits: &AtomicU64,
-    by_path: &Mutex<HashMap<String, u64>>,
-) {
+fn answer(mut stream: TcpStream, state: &State) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
     let Ok(clone) = stream.try_clone() else { return };
-    let mut lines = BufReader::new(clone.take(16_384)).lines();
-    let Some(Ok(first)) = lines.next() else { return };
-    for line in lines {
-        if line.map_or(true, |l| l.is_empty()) {
+    let mut reader = BufReader::new(clone.take(32_768));
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if !reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            return;
+        }
+        if line == "\r\n" {
             break;
         }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap_or(0);
+        }
+        head.push_str(&line);
     }
-    hits.fetch_add(1, Ordering::Relaxed);
-    let path = first.split_whitespace().nth(1).unwrap_or_default().to_owned();
-    if let Ok(mut map) = by_path.lock() {
+    let mut body = vec![0; length];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
+    state.hits.fetch_add(1, Ordering::Relaxed);
+    let path = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    if let Ok(mut map) = state.by_path.lock() {
         *map.entry(path).or_default() += 1;
     }
-    std::thread::sleep(delay);
-    let _ = write!(stream, "HTTP/1.1 {status} Because\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    if let Ok(mut last) = state.last.lock() {
+        *last = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
+    }
+    std::thread::sleep(Duration::from_millis(state.delay_ms.load(Ordering::Relaxed)));
+    let status = state.status.load(Ordering::Relaxed);
+    let said = state.body.lock().map(|body| body.clone()).unwrap_or_default();
+    let length = said.len();
+    let _ = write!(stream, "HTTP/1.1 {status} Because\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{said}");
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use hub::model::{
-    Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, Outcome, Phase, Phases, SessionKey,
-    StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
+    Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, NetworkState, Note, Outcome, Phase,
+    Phases, SessionKey, StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
 };
 use hub::store::{Conflict, Store, StoreError};
 
@@ -76,23 +76,43 @@ impl Fixture {
                 sqlx::query_scalar(sql).fetch_one(&pool).await.expect(sql)
             }
             None => {
-                let file = self.directory.path().join("betteruptime.sqlite");
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-                let pool = sqlx::SqlitePool::connect_with(options).await.expect("SQLite");
+                let pool = sqlite(self.directory.path()).await;
                 sqlx::query_scalar(sql).fetch_one(&pool).await.expect(sql)
+            }
+        }
+    }
+
+    /// Does something to the database, past the store.
+    async fn execute(&self, sql: &'static str) {
+        match &self.url {
+            Some(url) => {
+                let pool = sqlx::PgPool::connect(url).await.expect("Postgres");
+                sqlx::raw_sql(sql).execute(&pool).await.expect(sql);
+            }
+            None => {
+                let pool = sqlite(self.directory.path()).await;
+                sqlx::raw_sql(sql).execute(&pool).await.expect(sql);
             }
         }
     }
 }
 
+/// The SQLite file of a store in `directory`, past the store.
+async fn sqlite(directory: &std::path::Path) -> sqlx::SqlitePool {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("betteruptime.sqlite"));
+    sqlx::SqlitePool::connect_with(options.create_if_missing(true)).await.expect("SQLite")
+}
+
 macro_rules! on_both {
     ($($name:ident)+) => {
         mod on_sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name(super::Fixture::sqlite().await).await; })+ }
+            async fn $name() { super::$name($crate::store::Fixture::sqlite().await).await; })+ }
         mod on_postgres { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name(super::Fixture::postgres().await).await; })+ }
+            async fn $name() { super::$name($crate::store::Fixture::postgres().await).await; })+ }
     };
 }
+
+mod options;
 
 on_both! {
     a_username_is_taken_without_regard_to_case
@@ -315,6 +335,9 @@ async fn a_tick_survives_the_table(f: Fixture) {
         tls_version: Some("TLSv1.3".into()),
         ..hub::model::Certificate::default()
     });
+    tick.tick.notes = vec![Note::RedirectDowngrade, Note::TlsUnverified];
+    tick.tick.delays =
+        Delays { publish_ms: Some(0), queue_ms: Some(u32::MAX), thread_us: None, report_us: Some(u32::MAX) };
     f.feed(std::slice::from_ref(&tick)).await;
     let mut read = f.store.ticks(website.account_id, website.website_id, None, 10).await.expect("ticks");
     // The start of a certificate's validity is not kept.
@@ -528,6 +551,8 @@ async fn heartbeats_make_regions(f: Fixture) {
         buffered: 0,
         dropped: 0,
         lost: 0,
+        network: if checks == 1 { NetworkState::Works } else { NetworkState::CutOff },
+        excused: checks,
         stopping: false,
         ..Heartbeat::default()
     };
@@ -539,6 +564,8 @@ async fn heartbeats_make_regions(f: Fixture) {
     let seen: Vec<_> =
         regions[0].workers.iter().map(|w| (w.worker_id.as_str(), w.seen_at, w.clock_offset_ms)).collect();
     assert_eq!((regions.len(), seen), (1, vec![("pi-0", 2_500, 0), ("pi-1", 2_500, 250)]));
+    let told: Vec<_> = regions[0].workers.iter().map(|w| (w.network, w.excused)).collect();
+    assert_eq!(told, [(NetworkState::CutOff, 3), (NetworkState::CutOff, i64::MAX as u64)]);
 }
 
 async fn the_scheduler_walks_over_all_that_is_not_paused(f: Fixture) {

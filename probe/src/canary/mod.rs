@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub(crate) use route::exists as has_way;
 pub use settings::{Canaries, Canary, CanaryError};
 
 use crate::engine::{Engine, Seen};

@@ -24,7 +24,7 @@ struct Route {
 }
 
 /// Whether the kernel has a way to `address`. Nothing is sent.
-pub(crate) fn exists(address: IpAddr) -> bool {
+pub(super) fn exists(address: IpAddr) -> bool {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let ask = || UdpSocket::bind((any, 0))?.connect((address, DISCARD_PORT));
     !matches!(ask(), Err(error) if error.kind() == std::io::ErrorKind::NetworkUnreachable)

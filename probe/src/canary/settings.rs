@@ -139,14 +139,6 @@ impl Canaries {
         &self.0
     }
 
-    /// Those that are given by address.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.0.iter().filter_map(|canary| match canary {
-            Canary::Address(address) => Some(*address),
-            Canary::Name { .. } => None,
-        })
-    }
-
     /// Those that can speak for these families, for a sentence: names can for any. Everybody when nobody can.
     pub(super) fn speaking_for(&self, families: Families) -> String {
         let speaks = |canary: &&Canary| match canary {

@@ -1,13 +1,17 @@
 //! The way out: routes and addresses of this machine, and whether anything out there answers.
 
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 use super::Finding;
-use crate::canary;
+use crate::canary::{Canaries, Canary};
+use crate::engine::AddressKind;
 
 const AREA: &str = "egress";
 const CONNECT: Duration = Duration::from_secs(3);
+/// Addresses of a canary's name that are tried.
+const MAX_ADDRESSES: usize = 2;
 
 /// Which families have a default route, and the addresses others see. Nothing is sent.
 pub(super) fn routes() -> Finding {
@@ -28,26 +32,69 @@ pub(super) fn routes() -> Finding {
     }
 }
 
-/// Whether known good endpoints can be connected to, those of a family that this machine does not have left aside.
-pub(super) fn canaries(canaries: &[SocketAddr]) -> Finding {
-    if canaries.is_empty() {
-        return Finding::ok(AREA, "Not tried: there are no canaries.");
+/// What came of asking a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Somebody is there, be it to refuse.
+    Reached,
+    /// This machine has no way to its family.
+    NoWay,
+    /// Nobody, or the name has no address.
+    Silent,
+}
+
+/// Whether those can be reached who tell a cut-off probe from a website that is down.
+pub(super) fn canaries(canaries: &Canaries) -> Finding {
+    let list = canaries.list();
+    if list.is_empty() {
+        return Finding::ok(AREA, "Not tried: there are no canaries (CANARIES).");
     }
-    let near: Vec<SocketAddr> = canaries.iter().copied().filter(|at| canary::has_way(at.ip())).collect();
-    let answering = std::thread::scope(|scope| {
-        let tries: Vec<_> =
-            near.iter().map(|at| scope.spawn(|| TcpStream::connect_timeout(at, CONNECT).is_ok())).collect();
-        tries.into_iter().map(std::thread::ScopedJoinHandle::join).filter(|up| matches!(up, Ok(true))).count()
+    let heard: Vec<Heard> = std::thread::scope(|scope| {
+        let asked: Vec<_> = list.iter().map(|canary| scope.spawn(|| ask(canary))).collect();
+        asked.into_iter().map(|thread| thread.join().unwrap_or(Heard::Silent)).collect()
     });
-    let found = match canaries.len() - near.len() {
-        0 => format!("{answering} of {} canaries can be connected to.", canaries.len()),
-        far => format!("{answering} of {} canaries can be connected to; to {far} there is no route.", canaries.len()),
+    judge(&heard)
+}
+
+fn judge(heard: &[Heard]) -> Finding {
+    let count = |what| heard.iter().filter(|heard| **heard == what).count();
+    let (reached, no_way, silent) = (count(Heard::Reached), count(Heard::NoWay), count(Heard::Silent));
+    let all = heard.len();
+    let found = match no_way {
+        0 => format!("{reached} of {all} canaries can be reached."),
+        _ => format!("{reached} of {all} canaries can be reached; {no_way} are of a family without a way out."),
     };
-    match answering {
-        0 => Finding::fail(AREA, found, "let this machine connect outwards, or name canaries that answer"),
-        all if all == near.len() => Finding::ok(AREA, found),
-        _ => Finding::warn(AREA, found, "replace those that do not answer; a canary should never be down"),
+    if reached == 0 {
+        let remedy = "let this machine connect outwards, or name others in CANARIES: while none can be reached, no failure \
+                      counts against a website";
+        return Finding::fail(AREA, found, remedy);
     }
+    if silent > 0 {
+        return Finding::warn(AREA, found, "name others in CANARIES instead of those that do not answer");
+    }
+    Finding::ok(AREA, found)
+}
+
+fn ask(canary: &Canary) -> Heard {
+    let addresses: Vec<SocketAddr> = match canary {
+        Canary::Address(address) => vec![*address],
+        Canary::Name { name, port } => {
+            let found = (name.as_str(), *port).to_socket_addrs().map(Vec::from_iter).unwrap_or_default();
+            let allowed = |address: &SocketAddr| AddressKind::of(address.ip()) != AddressKind::Never;
+            found.into_iter().filter(allowed).take(MAX_ADDRESSES).collect()
+        }
+    };
+    let mut heard = Heard::Silent;
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, CONNECT).map_err(|error| error.kind()) {
+            Ok(_) | Err(ErrorKind::ConnectionRefused) => return Heard::Reached,
+            Err(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable) => {
+                heard = Heard::NoWay;
+            }
+            Err(_) => {}
+        }
+    }
+    heard
 }
 
 fn source(any: &str, to: &str) -> Option<IpAddr> {
@@ -97,13 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn canaries_are_counted() {
+    fn who_refuses_was_reached_and_a_family_without_a_way_is_no_fault_of_a_canary() {
+        use Heard::{NoWay, Reached, Silent};
+        for (heard, state) in [
+            (vec![Reached, Reached], State::Ok),
+            (vec![Reached, NoWay], State::Ok),
+            (vec![Reached, Silent], State::Warn),
+            (vec![Silent, NoWay], State::Fail),
+            (vec![NoWay], State::Fail),
+        ] {
+            assert_eq!(judge(&heard).state, state, "{heard:?}");
+        }
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let up = listener.local_addr().unwrap();
-        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(canaries(&[]).state, State::Ok);
-        assert_eq!(canaries(&[up]).state, State::Ok);
-        assert_eq!(canaries(&[up, gone]).state, State::Warn);
-        assert_eq!(canaries(&[gone]).state, State::Fail);
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(canaries(&Canaries::parse(&format!("{up},{closed}")).unwrap()).state, State::Ok);
+        assert!(canaries(&Canaries::off()).found.starts_with("Not tried"));
     }
 }

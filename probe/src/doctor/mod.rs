@@ -14,13 +14,13 @@ mod settings;
 mod trust;
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::canary::Canaries;
 use crate::config::Config;
 
 /// For all areas together.
@@ -73,8 +73,7 @@ pub fn run(file: Option<&str>, json: bool) -> ExitCode {
         Ok(config) => (Some(config), Vec::new()),
         Err(problems) => (None, problems.iter().map(|problem| settings::problem(problem)).collect()),
     };
-    let canaries: Vec<SocketAddr> = config.iter().flat_map(|config| config.canaries.addresses()).collect();
-    findings.extend(examine(config.as_ref(), &canaries));
+    findings.extend(examine(config.as_ref()));
     if json {
         println!("{}", print::json(&findings));
     } else {
@@ -113,7 +112,7 @@ type Look = Box<dyn FnOnce(&Teller) + Send>;
 
 /// Looks at everything that can be looked at, with settings or without; within 14 s, whatever hangs.
 #[must_use]
-pub fn examine(config: Option<&Config>, canaries: &[SocketAddr]) -> Vec<Finding> {
+pub fn examine(config: Option<&Config>) -> Vec<Finding> {
     let mut areas: Vec<(&'static str, Look)> = Vec::new();
     if let Some(config) = config.cloned() {
         areas.push(("settings", Box::new(move |teller| teller.tell(settings::usable(&config)))));
@@ -122,7 +121,8 @@ pub fn examine(config: Option<&Config>, canaries: &[SocketAddr]) -> Vec<Finding>
     areas.push(("limits", Box::new(move |teller| teller.tell_all(limits::all(concurrency)))));
     areas.push(("dns", Box::new(|teller| teller.tell_all(dns::servers()))));
     areas.push(("trust", Box::new(|teller| teller.tell(trust::roots()))));
-    let canaries = canaries.to_vec();
+    // Without settings nobody was named, and nobody is asked.
+    let canaries = config.map_or_else(Canaries::off, |config| config.canaries.clone());
     areas.push((
         "egress",
         Box::new(move |teller| {

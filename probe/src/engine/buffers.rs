@@ -1,7 +1,6 @@
-//! Buffers of one exchange: 8 KiB to begin with, so that hundreds of checks fit a small machine; the input grows
-//! only for a long response head.
+//! Buffers of one exchange: 8 KiB to begin with, so that hundreds of checks fit a small machine. The one that held the
+//! request takes the answer; it grows only for a long response head.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,12 +11,7 @@ use super::framing::Chunks;
 use super::hop::Hop;
 use super::limits::{BUFFER_BYTES, MAX_HEAD_BYTES};
 
-thread_local! {
-    /// Buffers of the thread's last exchange, input and output: clearing new ones is a good part of what an exchange
-    /// over plain HTTP costs.
-    static SPARE: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
-}
-
+#[derive(Default)]
 pub(super) struct SmallBuffers {
     input: Vec<u8>,
     consumed: usize,
@@ -41,24 +35,6 @@ impl fmt::Debug for SmallBuffers {
     }
 }
 
-impl Default for SmallBuffers {
-    fn default() -> Self {
-        let (input, output) = SPARE.take();
-        Self { input, consumed: 0, filled: 0, output, progress: false, chunks: None }
-    }
-}
-
-impl Drop for SmallBuffers {
-    fn drop(&mut self) {
-        // One that has grown for a long head is not kept.
-        if self.input.len() <= BUFFER_BYTES {
-            // Nothing is kept by a thread that ends.
-            let _ =
-                SPARE.try_with(|spare| spare.set((std::mem::take(&mut self.input), std::mem::take(&mut self.output))));
-        }
-    }
-}
-
 impl Buffers for SmallBuffers {
     fn output(&mut self) -> &mut [u8] {
         if self.output.is_empty() {
@@ -77,6 +53,9 @@ impl Buffers for SmallBuffers {
             self.input.copy_within(self.consumed..self.filled, 0);
             self.filled -= self.consumed;
             self.consumed = 0;
+        }
+        if self.input.is_empty() {
+            self.input = std::mem::take(&mut self.output);
         }
         if self.filled == self.input.len() {
             let size = (self.input.len() * 2).clamp(BUFFER_BYTES, MAX_HEAD_BYTES + BUFFER_BYTES);
@@ -100,8 +79,8 @@ impl Buffers for SmallBuffers {
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        self.output();
         self.input_append_buf();
+        self.output();
         (&mut self.input[self.filled..], &mut self.output)
     }
 

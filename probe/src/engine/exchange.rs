@@ -14,10 +14,13 @@ use super::challenge::LOOK_BYTES;
 use super::classify::{self, Trouble};
 use super::content::{self, Listener};
 use super::hop::{Hop, Record};
-use super::limits::{BUFFER_BYTES, MAX_BODY_BYTES};
+use super::limits::MAX_BODY_BYTES;
 use super::request::Ask;
 use super::transport::Layers;
 use crate::wire::{Certificate, Expectations, Failure, Method, Phases, Target};
+
+/// Bytes of a body looked at in one go.
+const STEP_BYTES: usize = 4 * 1024;
 
 /// What came of a hop.
 #[derive(Debug)]
@@ -169,7 +172,8 @@ fn read(
 ) -> Option<Failure> {
     let declared = body.content_length();
     let mut reader = body.into_reader();
-    let mut buffer = vec![0u8; BUFFER_BYTES];
+    // On the stack: what it is filled from has the size of a read.
+    let mut buffer = [0u8; STEP_BYTES];
     loop {
         if answer.body_bytes >= MAX_BODY_BYTES && declared.is_some() {
             answer.truncated = declared > Some(u64::from(MAX_BODY_BYTES));

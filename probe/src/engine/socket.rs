@@ -86,3 +86,52 @@ impl Write for Socket {
         self.stream.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn pair(deadline: Instant) -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Socket::new(stream, deadline), listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_deadline_that_was_put_off_is_waited_for_and_one_that_passed_is_over() {
+        let start = Instant::now();
+        let (mut socket, mut peer) = pair(start + Duration::from_secs(10));
+        peer.write_all(b"a").unwrap();
+        // The timeout set for the first byte is shorter than what the second may take.
+        socket.set_deadline(start + Duration::from_millis(500));
+        assert_eq!(socket.read(&mut [0]).unwrap(), 1);
+        socket.set_deadline(start + Duration::from_secs(10));
+        let late = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(800));
+            peer.write_all(b"b").unwrap();
+            peer
+        });
+        assert_eq!(socket.read(&mut [0]).unwrap(), 1);
+        let _peer = late.join().unwrap();
+        let until = Instant::now() + Duration::from_millis(200);
+        socket.set_deadline(until);
+        assert_eq!(socket.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(Instant::now() >= until);
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_holds_a_write_no_longer_than_its_deadline() {
+        let until = Instant::now() + Duration::from_millis(200);
+        let (mut socket, _peer) = pair(until);
+        let bytes = vec![0u8; 64 * 1024];
+        let error = loop {
+            if let Err(error) = socket.write_all(&bytes) {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(Instant::now() >= until);
+    }
+}

@@ -49,7 +49,9 @@ impl Report {
 fn command(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_betteruptime-probe"));
     command.env_clear().env("REDIS_URL", url).env("CONSUMER_GROUP_REGION_ID", "eu").env("WORKER_ID", "w");
-    command.env("CANARIES", "off").arg("doctor").stdin(Stdio::null());
+    // Those it has by itself are far away.
+    command.env("CANARIES", "off");
+    command.arg("doctor").stdin(Stdio::null());
     command
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{BoardRow, Outcome, RecentTick, RegionId, UtcMs, WebsiteId, WebsiteSettings};
+use crate::model::{BoardRow, Outcome, RecentTick, RegionId, SettingsInput, UtcMs, WebsiteId};
 
 /// Newest ticks shown per website.
 const TICKS: usize = 10;
@@ -74,8 +74,9 @@ struct NewWebsite {
 pub fn add(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let NewWebsite { url } = body(request, "{\"url\"}")?;
-    let settings =
-        WebsiteSettings::from_input(&url, "", "", &[]).map_err(|errors| HttpError::BadRequest(errors.to_string()))?;
+    let input = SettingsInput { url: &url, ..SettingsInput::default() };
+    let settings = input.parse(&app.settings.target_rules, None);
+    let settings = settings.map_err(|errors| HttpError::BadRequest(errors.to_string()))?;
     let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
     app.scheduler.changed(website.website_id);
     Ok(Response::json(201, &json!({"id": website.website_id, "userId": account.account_id})))

@@ -80,6 +80,7 @@ impl Line {
             name: words::name(&row.website.settings.url),
             mark,
             why: match mark {
+                _ if row.website.is_unreadable => words::UNREADABLE.to_owned(),
                 Mark::Down | Mark::Degraded | Mark::Unknown => row.state.reason.clone(),
                 Mark::Pending => "The first check is on its way".to_owned(),
                 Mark::Up | Mark::Paused => String::new(),

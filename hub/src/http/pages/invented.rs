@@ -1,11 +1,11 @@
 //! Invented websites in every state, for tests and for `examples/preview.rs`.
 
-use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
+use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
 use uuid::Uuid;
 
 use crate::model::{
-    Account, AccountId, BoardRow, RecentTick, RegionId, RegionState, StoredTick, Transition, Uptime, Website,
-    WebsiteSettings, WebsiteState,
+    Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, Options, OptionsInput, RecentTick, RegionId,
+    RegionState, SecretText, StoredTick, Transition, Uptime, Website, WebsiteSettings, WebsiteState,
 };
 
 /// 2026-11-24 02:30:00 UTC.
@@ -31,8 +31,15 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     let website_id = WebsiteId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)));
     let settings = WebsiteSettings::new(url.to_owned());
     let account_id = account("").account_id;
-    let website =
-        Website { website_id, account_id, settings, paused: false, created_at: NOW - 9_000_000_000, revision: 1 };
+    let website = Website {
+        website_id,
+        account_id,
+        settings,
+        paused: false,
+        created_at: NOW - 9_000_000_000,
+        is_unreadable: false,
+        revision: 1,
+    };
     // A website without a look yet waits for its first.
     let known = if verdict == Outcome::Unknown && !outcomes.is_empty() { None } else { Some(NOW + 400_000) };
     let state = WebsiteState {
@@ -81,9 +88,9 @@ fn region_state(n: u32, slug: &str, outcome: Outcome) -> RegionState {
     RegionState {
         region_id: region(slug),
         worker_id: "pi-1.local".parse().expect("a name"),
-        slot_at: NOW - 40_000,
+        slot_at: NOW - 7_123,
         attempt: 0,
-        received_at: NOW - 39_000,
+        received_at: NOW - 6_900,
         outcome,
         failure,
         phases,
@@ -164,14 +171,51 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
                 truncated: false,
                 hops: Vec::new(),
                 certificate: None,
-                notes: Vec::new(),
-                delays: Delays::default(),
+                notes: match (i, region.outcome) {
+                    (0, Outcome::Up) => vec![Note::TlsUnverified],
+                    (1, Outcome::Up) => vec![Note::RedirectDowngrade, Note::TlsUnverified],
+                    _ => Vec::new(),
+                },
+                delays: Delays {
+                    publish_ms: Some(2),
+                    queue_ms: Some(15),
+                    thread_us: (i != 2).then_some(310),
+                    report_us: (i != 2).then_some(1_040),
+                },
             };
             let (region_id, worker_id) = (region.region_id.clone(), region.worker_id.clone());
             ticks.push(StoredTick { region_id, worker_id, received_at: slot_at + 200, tick });
         }
     }
     ticks
+}
+
+/// Options of every kind.
+pub fn options() -> std::sync::Arc<Options> {
+    let row = |kind: &str, place: &str, value: &str| ContentInput {
+        kind: kind.to_owned(),
+        place: place.to_owned(),
+        value: value.to_owned(),
+    };
+    let typed = OptionsInput {
+        method: "POST".to_owned(),
+        headers: SecretText::new("Content-Type: application/json\nX-Api-Key: hunter2"),
+        body: SecretText::new("{\n  \"query\": \"{ health }\"\n}"),
+        sign_in: "basic".to_owned(),
+        username: "watcher".to_owned(),
+        password: SecretText::new("hunter2"),
+        accept: "200-299, 301".to_owned(),
+        content: vec![
+            row("contains", "", "healthy"),
+            row("json_equals", "/data/health", "ok"),
+            row("header_equals", "Content-Type", "application/json"),
+        ],
+        slow_ms: "1500".to_owned(),
+        certificate_days: "14".to_owned(),
+        insecure_tls: true,
+        ..OptionsInput::default()
+    };
+    typed.parse(Kept::Nothing, &mut FieldErrors::default()).shared()
 }
 
 /// Changes of verdict, newest first.

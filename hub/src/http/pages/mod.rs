@@ -6,6 +6,8 @@ mod class;
 pub mod dashboard;
 pub mod delete;
 pub mod landing;
+mod options_form;
+mod settings_words;
 mod spark;
 pub mod trouble;
 mod waterfall;
@@ -57,6 +59,10 @@ impl Frame {
         assets::STYLE.url()
     }
 
+    fn form_style(&self) -> &str {
+        assets::FORM_STYLE.url()
+    }
+
     fn script(&self) -> &str {
         assets::SCRIPT.url()
     }
@@ -64,6 +70,14 @@ impl Frame {
     fn icon(&self) -> &str {
         assets::ICON.url()
     }
+}
+
+/// An entry of a list on a form.
+#[derive(Debug)]
+struct Choice {
+    value: String,
+    words: String,
+    chosen: bool,
 }
 
 /// A rendered view as an answer. Pages are private: no cache keeps them.

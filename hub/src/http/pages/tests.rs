@@ -3,14 +3,36 @@ use askama::Template;
 use super::account::SignPage;
 use super::dashboard::{Board, BoardPage};
 use super::delete::DeletePage;
-use super::invented::{HOSTILE, NOW, row, rows, ticks, transitions};
+use super::invented::{HOSTILE, NOW, options, row, rows, ticks, transitions};
 use super::landing::LandingPage;
 use super::trouble::TroublePage;
 use super::website::WebsitePage;
 use super::website_form::{FormPage, Typed};
 use super::{assets, unless_known};
 use crate::http::{Method, Request};
-use crate::model::{FieldError, FieldErrors, Outcome, WebsiteSettings};
+use crate::model::{ContentInput, FieldError, FieldErrors, HIDDEN, OptionsInput, Outcome, SecretText, WebsiteSettings};
+
+fn hostile_options() -> OptionsInput {
+    let text = || HOSTILE.to_owned();
+    OptionsInput {
+        method: text(),
+        headers: SecretText::new(format!("X-A: {HOSTILE}\n</textarea>{HOSTILE}: x")),
+        body: SecretText::new(format!("</textarea>{HOSTILE}")),
+        sign_in: text(),
+        username: text(),
+        password: SecretText::new("hunter2"),
+        token: SecretText::new("hunter2"),
+        user_agent: text(),
+        max_redirects: text(),
+        ip_family: text(),
+        insecure_tls: true,
+        accept: text(),
+        content: vec![ContentInput { kind: text(), place: text(), value: text() }],
+        slow_ms: text(),
+        certificate_days: text(),
+        require_https: true,
+    }
+}
 
 /// Every page, with hostile text wherever somebody else may put text.
 fn all_pages() -> Vec<(String, String)> {
@@ -19,12 +41,14 @@ fn all_pages() -> Vec<(String, String)> {
     let mut rows = rows();
     // Stored URLs are in normal form, which has no such signs; the pages do not lean on that.
     rows[7].website.settings.url = format!("https://{HOSTILE}");
-    let errors = FieldErrors(vec![FieldError::new("url", HOSTILE, HOSTILE), FieldError::new("username", "", HOSTILE)]);
+    let fields = ["url", "username", "headers", "content_1", "content", "credentials", "accept", "body"];
+    let errors = FieldErrors(fields.map(|field| FieldError::new(field, HOSTILE, HOSTILE)).to_vec());
     let typed = Typed {
         url: HOSTILE.into(),
         interval_s: HOSTILE.into(),
         timeout_s: HOSTILE.into(),
         regions: vec![HOSTILE.into()],
+        options: hostile_options(),
     };
     let regions = ["INDIA", "USA"].map(|r| r.parse().unwrap());
     add("board", BoardPage::new(HOSTILE, &rows).and_then(|p| p.render()));
@@ -89,7 +113,82 @@ fn a_refused_form_keeps_what_was_typed_and_names_the_field() {
     let html = FormPage::add("owner", &[], typed, errors).render().unwrap();
     assert!(html.contains("value=\"example.com\"") && html.contains("aria-describedby=\"url-error\""));
     assert!(html.contains(&format!("id=\"url-error\">{remedy}")), "{html}");
-    assert!(!html.contains("type=\"checkbox\""), "one region or none needs no choice");
+    assert!(!html.contains("name=\"regions\""), "one region or none needs no choice");
+}
+
+#[test]
+fn i11_no_page_tells_a_stored_secret_and_no_form_gives_one_back() {
+    let mut rows = rows();
+    rows[0].website.settings.options = options();
+    let row = &rows[0];
+    let page = WebsitePage::new("owner", row, &ticks(row), &transitions(row), NOW).unwrap().render().unwrap();
+    assert!(!page.contains("hunter2") && page.contains("signed in as watcher"), "{page}");
+
+    let shown = Typed::of(&row.website.settings);
+    let form = FormPage::edit("owner", &row.website, &[], shown, FieldErrors::default()).render().unwrap();
+    assert!(!form.contains("hunter2"));
+    assert!(
+        form.contains(&format!("X-Api-Key: {HIDDEN}")) && form.contains("Content-Type: application/json"),
+        "{form}"
+    );
+    assert!(form.contains("<details class=\"more\" open>"), "what is set is seen");
+
+    let typed = OptionsInput {
+        headers: SecretText::new("X-Api-Key: hunter3\nCookie: (set, hidden)\nX-Tenant: t1"),
+        password: SecretText::new("hunter3"),
+        token: SecretText::new("hunter3"),
+        body: SecretText::new("\nas typed"),
+        ..OptionsInput::of(&row.website.settings.options)
+    };
+    let typed = Typed { options: typed, ..Typed::of(&row.website.settings) };
+    let errors = FieldErrors(vec![FieldError::new("url", "x", "No.")]);
+    let form = FormPage::edit("owner", &row.website, &[], typed, errors).render().unwrap();
+    assert!(!form.contains("hunter"), "{form}");
+    assert!(form.contains("X-Api-Key:\n") && form.contains("X-Tenant: t1") && form.contains("type it again"), "{form}");
+    assert!(form.contains(">\n\nas typed"), "browsers drop the first line end of a text area: {form}");
+}
+
+#[test]
+fn a_form_with_nothing_special_is_short_and_one_that_is_wrong_is_open() {
+    let empty = FormPage::add("owner", &[], Typed::empty(), FieldErrors::default()).render().unwrap();
+    assert!(empty.contains("<details class=\"more\">") && !empty.contains("role=\"alert\""), "{empty}");
+    assert_eq!(empty.matches("name=\"content_value\"").count(), 2);
+    let errors = FieldErrors(vec![FieldError::new("accept", "x", "Give status codes.")]);
+    let wrong = FormPage::add("owner", &[], Typed::empty(), errors).render().unwrap();
+    assert!(wrong.contains("<details class=\"more\" open>") && wrong.contains("<a href=\"#accept\">Status codes</a>"));
+    let mut typed = Typed::empty();
+    typed.options.content = vec![ContentInput { value: "ok".into(), ..ContentInput::default() }; 9];
+    let full = FormPage::add("owner", &[], typed, FieldErrors::default()).render().unwrap();
+    assert_eq!(full.matches("name=\"content_value\"").count(), 10, "no more rows than may be");
+}
+
+#[test]
+fn a_website_of_a_newer_version_is_shown_with_what_to_do() {
+    let mut rows = rows();
+    rows[0].website.is_unreadable = true;
+    let row = &rows[0];
+    let page = WebsitePage::new("owner", row, &[], &[], NOW).unwrap().render().unwrap();
+    assert!(page.contains("A newer version of BetterUptime wrote its settings"), "{page}");
+    let typed = Typed::of(&row.website.settings);
+    let form = FormPage::edit("owner", &row.website, &[], typed, FieldErrors::default()).render().unwrap();
+    assert!(form.contains("Saving replaces them"), "{form}");
+}
+
+#[test]
+fn notes_and_our_own_delays_stand_beside_a_tick() {
+    let rows = rows();
+    let page = WebsitePage::new("owner", &rows[0], &ticks(&rows[0]), &[], NOW).unwrap().render().unwrap();
+    for words in ["certificate not verified", "redirected from https to http", "own delay 18 ms", "in the queue"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[test]
+fn a_region_that_sees_nothing_says_so_where_regions_are_chosen() {
+    let regions = ["INDIA", "USA"].map(|r| r.parse().unwrap());
+    let form = FormPage::add("owner", &regions, Typed::empty(), FieldErrors::default()).cut_off(&regions[1..]);
+    let html = form.render().unwrap();
+    assert!(html.contains("> USA (cut off") && html.contains("> INDIA</label>"), "{html}");
 }
 
 #[test]

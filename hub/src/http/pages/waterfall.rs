@@ -1,8 +1,8 @@
 //! The phases of the newest tick of each region, on one scale.
 
 use super::class;
-use super::words::{Mark, took};
-use crate::model::RegionState;
+use super::words::{self, Mark, took};
+use crate::model::{Note, RegionState};
 
 /// One region's bar and figures.
 #[derive(Debug, Clone)]
@@ -14,7 +14,9 @@ pub(super) struct Waterfall {
     pub(super) values: Vec<(&'static str, String)>,
     pub(super) total: String,
     /// Why it is not up.
-    pub(super) note: String,
+    pub(super) why: String,
+    /// What else is worth knowing.
+    pub(super) notes: Vec<&'static str>,
 }
 
 /// A phase as thousandths of the scale.
@@ -30,7 +32,7 @@ pub(super) fn scale_us(regions: &[RegionState]) -> u32 {
     regions.iter().map(|r| r.phases.sum_us()).max().unwrap_or(0).max(1)
 }
 
-pub(super) fn waterfall(region: &RegionState, scale_us: u32) -> Waterfall {
+pub(super) fn waterfall(region: &RegionState, notes: &[Note], scale_us: u32) -> Waterfall {
     let per_mille = |us: u64| us * 1_000 / u64::from(scale_us.max(1));
     let mut parts = Vec::new();
     let mut before_us = 0_u64;
@@ -48,6 +50,7 @@ pub(super) fn waterfall(region: &RegionState, scale_us: u32) -> Waterfall {
         parts,
         values: values.to_vec(),
         total: took(region.total_us),
-        note: region.failure.as_ref().map_or("", class::sentence).to_owned(),
+        notes: notes.iter().map(|note| words::note(*note)).collect(),
+        why: region.failure.as_ref().map_or("", class::sentence).to_owned(),
     }
 }

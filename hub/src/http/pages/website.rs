@@ -3,11 +3,11 @@
 use askama::Template;
 
 use super::waterfall::{Waterfall, scale_us, waterfall};
-use super::words::{self, Instant, Mark, every, instant, lasted, share, span, took};
-use super::{Frame, class, etag, page};
+use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
+use super::{Frame, class, etag, page, settings_words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{BoardRow, CheckKind, Phases, StoredTick, Transition, UtcMs, WebsiteId};
+use crate::model::{self, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId};
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
 
@@ -53,6 +53,7 @@ pub struct WebsiteView {
     website_id: WebsiteId,
     name: String,
     url: String,
+    unicode: Option<String>,
     paused: bool,
     mark: Mark,
     since: Option<Instant>,
@@ -75,8 +76,11 @@ struct TickLine {
     mark: Mark,
     what: &'static str,
     detail: String,
+    notes: Vec<&'static str>,
     status: String,
     total: String,
+    own: Option<Own>,
+    key: String,
 }
 
 #[derive(Debug)]
@@ -97,16 +101,18 @@ impl WebsiteView {
             website_id: row.website.website_id,
             name: words::name(&row.website.settings.url),
             url: row.website.settings.url.clone(),
+            unicode: model::unicode_host(&row.website.settings.url),
             paused: row.website.paused,
             mark,
             since: settled.then(|| instant(row.state.since_at)),
             lasted: lasted(now - row.state.since_at),
             reason: match mark {
                 Mark::Paused => "No checks are made until it is resumed.".to_owned(),
+                _ if row.website.is_unreadable => words::UNREADABLE.to_owned(),
                 Mark::Pending => "The first check is on its way.".to_owned(),
                 Mark::Down | Mark::Degraded | Mark::Unknown | Mark::Up => row.state.reason.clone(),
             },
-            waterfalls: row.regions.iter().map(|r| waterfall(r, scale)).collect(),
+            waterfalls: row.regions.iter().map(|r| waterfall(r, notes_of(r, ticks), scale)).collect(),
             scale: took(scale),
             phase_names: Phases::default().named().to_vec(),
             ticks: ticks.iter().map(TickLine::new).collect(),
@@ -134,8 +140,20 @@ impl TickLine {
             detail: tick.failure.as_ref().map(|f| f.detail.clone()).unwrap_or_default(),
             status: tick.status.map_or_else(|| "–".to_owned(), |s| s.to_string()),
             total: took(tick.total_us),
+            notes: tick.notes.iter().map(|note| words::note(*note)).collect(),
+            own: words::own(&tick.delays),
+            key: format!("{}-{}-{}", tick.slot_at, tick.attempt, stored.region_id),
         }
     }
+}
+
+/// Notes of the tick a region's state is about, which is among the newest.
+fn notes_of<'a>(region: &RegionState, ticks: &'a [StoredTick]) -> &'a [Note] {
+    let is_it = |stored: &&StoredTick| {
+        (&stored.region_id, stored.tick.slot_at, stored.tick.attempt)
+            == (&region.region_id, region.slot_at, region.attempt)
+    };
+    ticks.iter().find(is_it).map_or(&[], |stored| &stored.tick.notes)
 }
 
 impl Change {
@@ -158,6 +176,7 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
         ("Waits for an answer", format!("{} at most", span(settings.timeout_ms))),
         ("Regions", if regions.is_empty() { "all".to_owned() } else { regions.join(", ") }),
     ];
+    facts.extend(settings_words::facts(&settings.options));
     let newest = row.regions.iter().max_by_key(|r| r.slot_at);
     if let Some(end_at) = newest.and_then(|r| r.certificate_not_after_at) {
         let left = if end_at > now { format!("in {}", lasted(end_at - now)) } else { "it has ended".to_owned() };

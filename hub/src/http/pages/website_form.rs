@@ -2,10 +2,14 @@
 
 use askama::Template;
 
-use super::{Frame, page, words};
+use super::options_form::{self, Label, More};
+use super::{Choice, Frame, page, words};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
-use crate::model::{FieldError, FieldErrors, INTERVALS_OFFERED_S, RegionId, Website, WebsiteSettings};
+use crate::model::{
+    FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website,
+    WebsiteSettings, url,
+};
 
 /// What stands in the fields: kept as typed, so that a refused form comes back as it was sent.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ pub struct Typed {
     pub timeout_s: String,
     /// Slugs of the regions chosen.
     pub regions: Vec<String>,
+    /// More settings.
+    pub options: OptionsInput,
 }
 
 impl Typed {
@@ -35,6 +41,7 @@ impl Typed {
             interval_s: (settings.interval_ms / 1_000).to_string(),
             timeout_s: (settings.timeout_ms / 1_000).to_string(),
             regions: settings.regions.iter().map(ToString::to_string).collect(),
+            options: OptionsInput::of(&settings.options),
         }
     }
 
@@ -46,12 +53,24 @@ impl Typed {
             interval_s: form.get("interval_s").trim().to_owned(),
             timeout_s: form.get("timeout_s").trim().to_owned(),
             regions: form.all("regions").into_iter().map(str::to_owned).collect(),
+            options: options_form::sent(form),
         }
     }
 
-    fn settings(&self) -> Result<WebsiteSettings, FieldErrors> {
+    /// The settings; `before`: the website that is edited.
+    ///
+    /// # Errors
+    /// Every field that cannot be accepted.
+    pub fn settings(&self, rules: &TargetRules, before: Option<&Website>) -> Result<WebsiteSettings, FieldErrors> {
         let regions: Vec<&str> = self.regions.iter().map(String::as_str).collect();
-        WebsiteSettings::from_input(&self.url, &self.interval_s, &self.timeout_s, &regions)
+        let input = SettingsInput {
+            url: &self.url,
+            interval_s: &self.interval_s,
+            timeout_s: &self.timeout_s,
+            regions: &regions,
+            options: Some(&self.options),
+        };
+        input.parse(rules, before.map(|website| &website.settings))
     }
 }
 
@@ -66,13 +85,9 @@ pub struct FormPage {
     errors: FieldErrors,
     intervals: Vec<Choice>,
     regions: Vec<Choice>,
-}
-
-#[derive(Debug)]
-struct Choice {
-    value: String,
-    words: String,
-    chosen: bool,
+    more: More,
+    wrong_fields: Vec<Label>,
+    is_unreadable: bool,
 }
 
 impl FormPage {
@@ -80,25 +95,23 @@ impl FormPage {
     #[must_use]
     pub fn add(username: &str, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
         let frame = Frame::narrow("Add website", Some(username)).at("/websites/new");
-        Self::new(frame, None, "/".to_owned(), regions, typed, errors)
+        Self::new(frame, None, regions, typed, errors)
     }
 
     /// To edit one.
     #[must_use]
     pub fn edit(username: &str, website: &Website, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
-        let name = words::name(&website.settings.url);
-        let back = format!("/websites/{}", website.website_id);
-        Self::new(Frame::narrow("Edit website", Some(username)), Some(name), back, regions, typed, errors)
+        Self::new(Frame::narrow("Edit website", Some(username)), Some(website), regions, typed, errors)
     }
 
     fn new(
         frame: Frame,
-        name: Option<String>,
-        back: String,
+        website: Option<&Website>,
         regions: &[RegionId],
-        typed: Typed,
+        mut typed: Typed,
         errors: FieldErrors,
     ) -> Self {
+        typed.url = url::without_credentials(&typed.url);
         let mut offered: Vec<i64> = INTERVALS_OFFERED_S.iter().map(|s| i64::from(*s)).collect();
         // The API takes other intervals too; editing such a website keeps its own.
         offered.extend(typed.interval_s.parse::<i64>().ok().filter(|s| (10..=86_400).contains(s)));
@@ -116,7 +129,46 @@ impl FormPage {
         slugs.dedup();
         let region = |slug: String| Choice { chosen: typed.regions.contains(&slug), words: slug.clone(), value: slug };
         let regions = slugs.into_iter().map(region).collect();
-        Self { frame, name, back, typed, errors, intervals, regions }
+        let more = More::new(&typed.options, website.map(|w| &*w.settings.options), &errors);
+        let mut wrong_fields: Vec<Label> = Vec::new();
+        for label in errors.0.iter().filter_map(|e| options_form::label(e.field)) {
+            if wrong_fields.iter().all(|known| known.words != label.words) {
+                wrong_fields.push(label);
+            }
+        }
+        Self {
+            frame,
+            name: website.map(|w| words::name(&w.settings.url)),
+            back: website.map_or_else(|| "/".to_owned(), |w| format!("/websites/{}", w.website_id)),
+            is_unreadable: website.is_some_and(|w| w.is_unreadable),
+            typed,
+            errors,
+            intervals,
+            regions,
+            more,
+            wrong_fields,
+        }
+    }
+
+    /// Says which regions see nothing at present.
+    #[must_use]
+    pub fn cut_off(mut self, regions: &[RegionId]) -> Self {
+        for choice in &mut self.regions {
+            if regions.iter().any(|region| region.as_str() == choice.value) {
+                choice.words.push_str(" (cut off: its probes have no network at present)");
+            }
+        }
+        self
+    }
+
+    /// Attributes that tie a field to its error and hint; ours alone, nothing typed.
+    fn aria(&self, field: &str, has_hint: bool) -> String {
+        match (self.errors.of(field).is_some(), has_hint) {
+            (true, true) => format!(" aria-invalid=\"true\" aria-describedby=\"{field}-error {field}-hint\""),
+            (true, false) => format!(" aria-invalid=\"true\" aria-describedby=\"{field}-error\""),
+            (false, true) => format!(" aria-describedby=\"{field}-hint\""),
+            (false, false) => String::new(),
+        }
     }
 }
 
@@ -128,12 +180,15 @@ fn show(
     errors: FieldErrors,
 ) -> Result<Response, HttpError> {
     let known = app.wait(app.store.regions()).map_err(login::store)?;
+    let now = clock::now();
+    let cut_off: Vec<RegionId> = known.iter().filter(|r| r.is_cut_off(now)).map(|r| r.region_id.clone()).collect();
     let regions: Vec<RegionId> = known.into_iter().map(|r| r.region_id).collect();
     let status = if errors.is_empty() { 200 } else { 422 };
-    match website {
-        Some(website) => page(status, &FormPage::edit(username, website, &regions, typed, errors)),
-        None => page(status, &FormPage::add(username, &regions, typed, errors)),
-    }
+    let view = match website {
+        Some(website) => FormPage::edit(username, website, &regions, typed, errors),
+        None => FormPage::add(username, &regions, typed, errors),
+    };
+    page(status, &view.cut_off(&cut_off))
 }
 
 /// `GET /websites/new`.
@@ -154,7 +209,7 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let typed = Typed::sent(&request.form());
-    let settings = match typed.settings() {
+    let settings = match typed.settings(&app.settings.target_rules, None) {
         Ok(settings) => settings,
         Err(errors) => return show(app, &account.username, None, typed, errors),
     };
@@ -188,14 +243,14 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let before =
         app.wait(app.store.website(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
     let typed = Typed::sent(&request.form());
-    let settings = match typed.settings() {
+    let settings = match typed.settings(&app.settings.target_rules, Some(&before)) {
         Ok(settings) => settings,
         Err(errors) => return show(app, &account.username, Some(&before), typed, errors),
     };
     if let Err(errors) = regions_exist(app, &settings)? {
         return show(app, &account.username, Some(&before), typed, errors);
     }
-    if settings != before.settings {
+    if settings != before.settings || before.is_unreadable {
         let saved = app.wait(app.store.edit_website(account.account_id, id, &settings, clock::now()));
         saved.map_err(login::store)?.ok_or(HttpError::NotFound)?;
         app.scheduler.changed(id);

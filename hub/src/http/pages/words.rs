@@ -1,6 +1,6 @@
 //! How figures, instants and states are said on pages.
 
-use crate::model::{BoardRow, Outcome, Uptime, UtcMs};
+use crate::model::{BoardRow, Delays, Note, Outcome, Uptime, UtcMs};
 
 /// What a person is told about a state: a shape, a colour and a word, so that none of them carries it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +129,39 @@ pub(super) fn took(us: u32) -> String {
         10_000_000.. => format!("{}.{} s", us / 1_000_000, us / 100_000 % 10),
     }
 }
+
+/// What else is worth knowing of an answer.
+pub(super) fn note(note: Note) -> &'static str {
+    match note {
+        Note::RedirectDowngrade => "redirected from https to http",
+        Note::TlsUnverified => "certificate not verified",
+    }
+}
+
+/// Where a check waited outside its exchange: our own time, none of the website's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Own {
+    pub(super) total: String,
+    pub(super) parts: Vec<String>,
+}
+
+pub(super) fn own(delays: &Delays) -> Option<Own> {
+    let from_ms = |ms: Option<u32>| ms.map(|ms| ms.saturating_mul(1_000));
+    let stages = [
+        (from_ms(delays.publish_ms), "after its slot, until it was given out"),
+        (from_ms(delays.queue_ms), "in the queue"),
+        (delays.thread_us, "until a thread was free"),
+        (delays.report_us, "to hand in the result"),
+    ];
+    let known = || stages.iter().filter_map(|(us, words)| us.map(|us| (us, *words)));
+    let total = known().fold(0_u32, |sum, (us, _)| sum.saturating_add(us));
+    let parts: Vec<String> = known().map(|(us, words)| format!("{} {words}", took(us))).collect();
+    (!parts.is_empty()).then(|| Own { total: took(total), parts })
+}
+
+/// Why a website is not checked whose settings nobody here understands.
+pub(super) const UNREADABLE: &str = "A newer version of BetterUptime wrote its settings, and this one does not understand \
+    them. It is not checked until they are saved again.";
 
 /// "every 3 minutes".
 pub(super) fn every(interval_ms: i64) -> String {

@@ -15,6 +15,7 @@ fn website() -> Website {
         settings,
         paused: false,
         created_at: 0,
+        is_unreadable: false,
         revision: 1,
     }
 }

@@ -1,0 +1,200 @@
+//! What an owner asks of a check, from the form to the target and back to the page.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::client::{call, encoded, form, page, token};
+use crate::process::{Hub, Target};
+use crate::services::wait_until;
+
+fn only_website(hub: &Hub, token: &str) -> String {
+    let (_, list) = call("GET", &hub.url("/website"), Some(token), None);
+    list[0]["id"].as_str().expect("a website").to_owned()
+}
+
+fn status_of(hub: &Hub, token: &str, id: &str) -> String {
+    let (_, website) = call("GET", &hub.url(&format!("/status/{id}")), Some(token), None);
+    website["ticks"][0]["status"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_website_is_asked_and_judged_as_its_owner_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    target.say("all is healthy here");
+    let hub = Hub::start(directory.path(), &[("RUST_LOG", "debug")]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    let url = target.url("/health?token=query-secret");
+    let fields = [
+        ("url", url.as_str()),
+        ("interval_s", "30"),
+        ("timeout_s", "5"),
+        ("method", "POST"),
+        ("headers", "X-Tenant: t1\r\nX-Api-Key: header-secret\r\n"),
+        ("body", "{\r\n\"probe\": true}"),
+        ("sign_in", "basic"),
+        ("username", "ann"),
+        ("password", "password-secret"),
+        ("accept", "200-204"),
+        ("content_kind", "contains"),
+        ("content_place", ""),
+        ("content_value", "healthy"),
+        ("content_kind", "contains"),
+        ("content_place", ""),
+        ("content_value", ""),
+    ];
+    assert_eq!(form(&base, "/websites/new", &ann, &encoded(&fields)), 303);
+    let id = only_website(&hub, &ann);
+    wait_until("the first tick", Duration::from_secs(5), || status_of(&hub, &ann, &id) == "Up");
+    let asked = target.last().to_ascii_lowercase();
+    assert!(asked.starts_with("post /health?token=query-secret http/1.1\r\n"), "{asked}");
+    assert!(asked.ends_with("\r\n\r\n{\n\"probe\": true}"), "{asked}");
+    for line in ["x-tenant: t1", "x-api-key: header-secret", "authorization: basic yw5uonbhc3n3b3jklxnly3jlda=="] {
+        assert!(asked.contains(&format!("\r\n{line}\r\n")), "{line}: {asked}");
+    }
+
+    // The form does not tell what is secret, and keeps it when it comes back as it was shown.
+    let (status, text) = page(&base, &format!("/websites/{id}/edit"), &ann);
+    assert_eq!(status, 200);
+    assert!(text.contains("X-Api-Key: (set, hidden)") && !text.contains("header-secret"), "{text}");
+    assert!(!text.contains("password-secret"), "{text}");
+    let mut again = fields.to_vec();
+    again[4].1 = "X-Tenant: t2\nX-Api-Key: (set, hidden)";
+    again[8].1 = "";
+    let hits = target.hits();
+    assert_eq!(form(&base, &format!("/websites/{id}/edit"), &ann, &encoded(&again)), 303);
+    wait_until("a look at what it is now", Duration::from_secs(5), || target.hits() > hits);
+    let asked = target.last().to_ascii_lowercase();
+    for line in ["x-tenant: t2", "x-api-key: header-secret", "authorization: basic yw5uonbhc3n3b3jklxnly3jlda=="] {
+        assert!(asked.contains(&format!("\r\n{line}\r\n")), "{line}: {asked}");
+    }
+
+    target.say("all is lost here");
+    wait_until("the verdict", Duration::from_secs(45), || {
+        page(&base, &format!("/websites/{id}"), &ann).1.contains("class=\"verdict down\"")
+    });
+    let (_, text) = page(&base, &format!("/websites/{id}"), &ann);
+    assert!(text.contains("A text that has to be there is missing"), "{text}");
+    assert!(text.contains("POST, 2 header fields") && text.contains("the body contains “healthy”"), "{text}");
+
+    // T077, I11: nowhere else.
+    let log = hub.process.log();
+    for secret in ["query-secret", "header-secret", "password-secret"] {
+        assert!(!log.contains(secret), "the log has {secret}");
+    }
+    for (path, what) in [(format!("/websites/{id}"), "page"), ("/".to_owned(), "dashboard")] {
+        let (_, text) = page(&base, &path, &ann);
+        assert!(!text.contains("header-secret") && !text.contains("password-secret"), "{what}");
+    }
+    let (_, answer) = call("GET", &hub.url("/website"), Some(&ann), None);
+    let answer = answer.to_string();
+    assert!(!answer.contains("header-secret") && !answer.contains("password-secret"), "{answer}");
+}
+
+#[test]
+fn a_refused_form_comes_back_with_what_is_wrong_and_without_passwords() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    let fields = [
+        ("url", "https://user:url-secret@example.com/?token=x"),
+        ("interval_s", "60"),
+        ("timeout_s", "5"),
+        ("method", "POST"),
+        ("body", "hello"),
+        ("sign_in", "bearer"),
+        ("token", "token-secret"),
+        ("headers", "Cookie: cookie-secret"),
+        ("accept", "2000"),
+    ];
+    let (status, text) = crate::client::form_page(&base, "/websites/new", &ann, &encoded(&fields));
+    assert_eq!(status, 422, "{text}");
+    for secret in ["url-secret", "token-secret", "cookie-secret"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    for words in
+        ["Not saved yet", "More settings, Sign in", "id=\"accept-error\"", "hello</textarea>", "value=\"2000\""]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(call("GET", &hub.url("/website"), Some(&ann), None).1, json!([]));
+}
+
+#[test]
+fn t076_an_address_of_2048_bytes_works_end_to_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    let of = |bytes: usize| {
+        let start = target.url("/");
+        format!("{start}{}", "x".repeat(bytes - start.len()))
+    };
+    let (status, answer) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": of(2_049)})));
+    assert_eq!(status, 400, "{answer}");
+    assert_eq!(form(&base, "/websites/new", &ann, &encoded(&[("url", &of(2_049))])), 422);
+    assert_eq!(form(&base, "/websites/new", &ann, &encoded(&[("url", &of(2_048))])), 303);
+    let id = only_website(&hub, &ann);
+    wait_until("the first tick", Duration::from_secs(5), || status_of(&hub, &ann, &id) == "Up");
+    let path = of(2_048).split_off(target.url("").len());
+    assert_eq!(target.hits_of(&path), 1);
+    for shown in ["/".to_owned(), format!("/websites/{id}"), format!("/websites/{id}/edit")] {
+        assert_eq!(page(&base, &shown, &ann).0, 200, "{shown}");
+    }
+}
+
+#[test]
+fn t078_names_of_the_inside_are_refused_where_anybody_may_sign_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    for inside in ["http://localhost/", "http://a.localhost./", "http://metadata.google.internal/"] {
+        let (status, answer) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": inside})));
+        assert_eq!(status, 400, "{inside}: {answer}");
+        assert!(answer.to_string().contains("public one"), "{answer}");
+    }
+}
+
+#[test]
+fn a_website_of_a_newer_version_is_left_alone_and_said_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let mut hub = Hub::start(directory.path(), &[]);
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    for path in ["/odd", "/fine"] {
+        let (status, _) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": target.url(path)})));
+        assert_eq!(status, 201);
+    }
+    let id = only_website(&hub, &ann);
+    wait_until("a look at both", Duration::from_secs(5), || {
+        target.hits_of("/odd") == 1 && target.hits_of("/fine") == 1
+    });
+    assert_eq!(hub.process.terminate(), Some(0));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let file = directory.path().join("data/betteruptime.sqlite");
+        let pool = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(file));
+        let sql = "update website set expect = '{\"sings\": \"hunter2\"}' where url like '%/odd'";
+        let pool = pool.await.unwrap();
+        assert_eq!(sqlx::query(sql).execute(&pool).await.unwrap().rows_affected(), 1);
+        pool.close().await;
+    });
+
+    let hub = Hub::start(directory.path(), &[]);
+    let (base, website) = (hub.url(""), format!("/websites/{id}"));
+    let (status, text) = page(&base, &website, &ann);
+    assert_eq!(status, 200);
+    assert!(text.contains("A newer version of BetterUptime wrote its settings"), "{text}");
+    let log = hub.process.log();
+    assert!(log.contains("A website is not checked") && !log.contains("hunter2"), "{log}");
+    // Saved anew, it is checked at once.
+    let before = target.hits_of("/odd");
+    assert_eq!(before, 1);
+    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&[("url", &target.url("/odd"))])), 303);
+    wait_until("a look at it", Duration::from_secs(5), || target.hits_of("/odd") == 2);
+}
