@@ -122,8 +122,9 @@ async fn open_queue(config: &Config) -> anyhow::Result<Queue> {
             SignUps::First | SignUps::Closed => AddressPolicy::owner(),
             SignUps::Open => AddressPolicy::public_only(),
         };
-        let engine = Engine::new(EngineConfig { policy, ..EngineConfig::default() })
-            .context("the embedded probe could not be set up")?;
+        let engine =
+            Engine::new(EngineConfig { policy, extra_roots: config.extra_roots.clone(), ..EngineConfig::default() })
+                .context("the embedded probe could not be set up")?;
         return Ok(Queue::in_process(Arc::new(engine), config.canaries.clone(), config.concurrency));
     };
     // Under systemd's ProcSubset=pid the first is hidden.

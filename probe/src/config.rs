@@ -5,9 +5,10 @@ mod file;
 use std::fmt;
 
 use log::LevelFilter;
+use rustls::pki_types::CertificateDer;
 
 use crate::canary::Canaries;
-use crate::engine::{AddressPolicy, Cidr};
+use crate::engine::{AddressPolicy, Cidr, read_roots};
 use crate::wire::{RegionId, WorkerId};
 
 /// Checks run at once where nothing else is said.
@@ -46,6 +47,10 @@ pub struct Config {
     pub allow_private: Vec<Cidr>,
     /// `CANARIES`: who is asked whether this probe's own network works, up to 8 `address:port`, or `off`.
     pub canaries: Canaries,
+    /// `CA_FILE`: certificate authorities trusted besides Mozilla's, in PEM form.
+    pub ca_file: Option<String>,
+    /// Those of the file.
+    pub extra_roots: Vec<CertificateDer<'static>>,
     /// `RUST_LOG`: what is logged (default info).
     pub log: LevelFilter,
 }
@@ -139,6 +144,11 @@ impl Config {
             problems.extend(errors.iter().map(|error| format!("CANARIES: {error}")));
             Canaries::off()
         });
+        let ca_file = get("CA_FILE");
+        let extra_roots = ca_file.as_deref().map_or_else(|| Ok(Vec::new()), read_roots).unwrap_or_else(|error| {
+            problems.push(format!("CA_FILE: {error}"));
+            Vec::new()
+        });
         let log = match get("RUST_LOG").map(|text| (text.parse::<LevelFilter>(), text)) {
             None => LevelFilter::Info,
             Some((Ok(level), _)) => level,
@@ -149,9 +159,17 @@ impl Config {
             }
         };
         match (redis_url, region, worker) {
-            (Some(url), Some(region), Some(worker)) if problems.is_empty() => {
-                Ok(Self { redis_url: RedisUrl(url), region, worker, concurrency, allow_private, canaries, log })
-            }
+            (Some(url), Some(region), Some(worker)) if problems.is_empty() => Ok(Self {
+                redis_url: RedisUrl(url),
+                region,
+                worker,
+                concurrency,
+                allow_private,
+                canaries,
+                ca_file,
+                extra_roots,
+                log,
+            }),
             _ => Err(problems),
         }
     }
@@ -173,6 +191,7 @@ impl Config {
             ("CONCURRENCY", self.concurrency.to_string()),
             ("ALLOW_PRIVATE", networks.join(",")),
             ("CANARIES", self.canaries.to_string()),
+            ("CA_FILE", self.ca_file.clone().unwrap_or_default()),
             ("RUST_LOG", self.log.as_str().to_ascii_lowercase()),
         ];
         values.iter().map(|(name, value)| format!("{name:<26}{value}").trim_end().to_owned() + "\n").collect()
@@ -206,6 +225,7 @@ mod tests {
             ("CONCURRENCY", "0"),
             ("ALLOW_PRIVATE", "x"),
             ("CANARIES", "x,1.1.1.1:443"),
+            ("CA_FILE", "/nowhere/ca.pem"),
             ("RUST_LOG", "loud"),
         ]);
         let text = problems.unwrap_err().join("\n");
@@ -215,6 +235,7 @@ mod tests {
             "CONCURRENCY is \"0\"",
             "ALLOW_PRIVATE",
             "CANARIES: \"x\"",
+            "CA_FILE: \"/nowhere",
             "RUST_LOG is",
         ] {
             assert!(text.contains(part), "{part} in {text}");

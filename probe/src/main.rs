@@ -20,6 +20,7 @@ Settings (environment, or NAME=value lines of FILE):
   CONCURRENCY               checks run at once, 1 to 2000 (default 50)
   ALLOW_PRIVATE             private networks it may reach, e.g. 192.168.1.0/24,10.0.0.0/8
   CANARIES                  who tells whether the probe's own network works, e.g. 1.1.1.1:443,9.9.9.9:443, or off
+  CA_FILE                   certificate authorities to trust besides Mozilla's (PEM)
   RUST_LOG                  off, error, warn, info (default), debug or trace
 
 doctor tries everything a probe needs, changes nothing, and says what to do.

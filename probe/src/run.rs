@@ -48,7 +48,12 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     let clock = Clock::default();
     let own = OwnEndpoints::default();
     let policy = config.policy().forbidding(own.clone());
-    let engine_config = EngineConfig { policy, clock: clock.clone(), ..EngineConfig::default() };
+    let engine_config = EngineConfig {
+        policy,
+        extra_roots: config.extra_roots.clone(),
+        clock: clock.clone(),
+        ..EngineConfig::default()
+    };
     let engine = Engine::new(engine_config)?;
     let canaries = Arc::new(Keeper::new(config.canaries.clone(), engine.clone()));
     let shared = Arc::new(Shared::new(config, clock, own, canaries.clone()).map_err(|_| RunError::Url)?);

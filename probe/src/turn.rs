@@ -6,7 +6,7 @@ use crate::entry;
 use crate::wire::Check;
 
 /// What a neighbour has beyond a check's own timeout to report it, before it counts as dead.
-const CLAIM_GRACE: Duration = Duration::from_secs(5);
+const CLAIM_GRACE: Duration = Duration::from_secs(10);
 
 /// Where entries came from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,9 +63,9 @@ mod tests {
             (10_000, 100, Round::Own, Turn::Now { may_wait: s(20) }),
             (10_000, 121, Round::New, Turn::Expired),
             (10_000, 31, Round::Claimed, Turn::Now { may_wait: s(89) }),
-            (60_000, 31, Round::Claimed, Turn::Later(s(35))),
+            (60_000, 31, Round::Claimed, Turn::Later(s(40))),
             (60_000, 31, Round::Own, Turn::Now { may_wait: s(89) }),
-            (60_000, 66, Round::Claimed, Turn::Later(s(35))),
+            (60_000, 66, Round::Claimed, Turn::Later(s(40))),
             (60_000, 121, Round::Claimed, Turn::Expired),
         ] {
             assert_eq!(turn(&check(timeout_ms), s(age), round), expected, "{timeout_ms} {age}");

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 
 use probe::canary::Canaries;
 use probe::engine::Cidr;
+use probe::engine::read_roots;
+use rustls::pki_types::CertificateDer;
 
 use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
@@ -94,6 +96,10 @@ pub struct Config {
     pub concurrency: u16,
     /// `CANARIES` of the embedded probe: who is asked whether its own network works.
     pub canaries: Canaries,
+    /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, in PEM form.
+    pub ca_file: Option<String>,
+    /// Those of the file.
+    pub extra_roots: Vec<CertificateDer<'static>>,
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`: the front speaks TLS when both are set.
     pub tls: Option<TlsFiles>,
     /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` is believed (default none).
@@ -167,6 +173,11 @@ impl Config {
             }
             Canaries::off()
         });
+        let ca_file = sources.get("CA_FILE").filter(|path| !path.is_empty()).map(str::to_owned);
+        let extra_roots = ca_file.as_deref().map_or_else(|| Ok(Vec::new()), read_roots).unwrap_or_else(|error| {
+            errors.push(FieldError::new("CA_FILE", "", format!("{error}.")));
+            Vec::new()
+        });
         let tls = match (sources.get("TLS_CERT_FILE"), sources.get("TLS_KEY_FILE")) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.into(), key: key.into() }),
             (None, None) => None,
@@ -219,6 +230,8 @@ impl Config {
             log_filter,
             concurrency,
             canaries,
+            ca_file,
+            extra_roots,
             tls,
             trusted_proxies,
         })
@@ -259,6 +272,7 @@ impl Config {
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
             ("CANARIES", self.canaries.to_string()),
+            ("CA_FILE", self.ca_file.clone().unwrap_or_default()),
             ("TLS_CERT_FILE", path(self.tls.as_ref().map(|t| &t.certificate))),
             ("TLS_KEY_FILE", path(self.tls.as_ref().map(|t| &t.key))),
             ("TRUSTED_PROXIES", self.shown_proxies()),

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
 const SECRETS: [&str; 3] = ["DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY"];
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 14] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -18,6 +18,7 @@ const PLAIN: [&str; 13] = [
     "RUST_LOG",
     "CONCURRENCY",
     "CANARIES",
+    "CA_FILE",
     "TLS_CERT_FILE",
     "TLS_KEY_FILE",
     "TRUSTED_PROXIES",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// The probe's own settings, as `.env.example` lists them.
-const PROBES: [&str; 8] = [
+const PROBES: [&str; 9] = [
     "REDIS_URL",
     "REDIS_URL_FILE",
     "CONSUMER_GROUP_REGION_ID",
@@ -11,6 +11,7 @@ const PROBES: [&str; 8] = [
     "CONCURRENCY",
     "ALLOW_PRIVATE",
     "CANARIES",
+    "CA_FILE",
     "RUST_LOG",
 ];
 
