@@ -5,6 +5,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY probe probe
 COPY hub hub
+COPY testbed testbed
 COPY migrations migrations
 RUN cargo build --release --locked -p hub && cargo build --profile dist --locked -p probe
 

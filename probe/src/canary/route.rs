@@ -30,19 +30,19 @@ pub(super) fn exists(address: IpAddr) -> bool {
     !matches!(ask(), Err(error) if error.kind() == std::io::ErrorKind::NetworkUnreachable)
 }
 
-/// The gateway to ask about the network around `target`, from /proc/net, which is there under systemd's
-/// `ProcSubset=pid` as well. `None` when there is none, or when it is the target itself.
+/// The gateway to ask about the network around `target`, from /proc/self/net: of /proc/net nothing is there under systemd's
+/// `ProcSubset=pid`. `None` when there is none, or when it is the target itself.
 pub(super) fn gateway_for(target: IpAddr) -> Option<SocketAddr> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let routes = match target {
-        IpAddr::V4(_) => parse_v4(&read("/proc/net/route")),
-        IpAddr::V6(_) => parse_v6(&read("/proc/net/ipv6_route")),
+        IpAddr::V4(_) => parse_v4(&read("/proc/self/net/route")),
+        IpAddr::V6(_) => parse_v6(&read("/proc/self/net/ipv6_route")),
     };
     let (gateway, interface) = choose(&routes, target)?;
     Some(match gateway {
         IpAddr::V4(_) => SocketAddr::new(gateway, DISCARD_PORT),
         IpAddr::V6(gateway) => {
-            let scope = scope_id(&read("/proc/net/if_inet6"), interface).unwrap_or(0);
+            let scope = scope_id(&read("/proc/self/net/if_inet6"), interface).unwrap_or(0);
             SocketAddrV6::new(gateway, DISCARD_PORT, 0, scope).into()
         }
     })

@@ -16,8 +16,8 @@ const MAX_ADDRESSES: usize = 2;
 /// Which families have a default route, and the addresses others see. Nothing is sent.
 pub(super) fn routes() -> Finding {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let four = has_default_v4(&read("/proc/net/route"));
-    let six = has_default_v6(&read("/proc/net/ipv6_route"));
+    let four = has_default_v4(&read("/proc/self/net/route"));
+    let six = has_default_v6(&read("/proc/self/net/ipv6_route"));
     // Addresses of documentation: nobody's, and routed like anybody's.
     let from = |any: &str, to: &str| source(any, to).map(|ip| format!(" (from {ip})")).unwrap_or_default();
     let (from4, from6) = (from("0.0.0.0:0", "192.0.2.1:9"), from("[::]:0", "[2001:db8::1]:9"));
