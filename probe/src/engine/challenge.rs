@@ -20,23 +20,24 @@ pub(super) fn edge(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<&'st
     if is("x-vercel-mitigated", "challenge") {
         return Some("Vercel");
     }
-    let refuses = matches!(status, 403 | 405 | 429 | 503);
-    if !refuses {
-        return None;
-    }
-    if field("x-datadome").is_some() || field("x-dd-b").is_some() {
-        return Some("DataDome");
-    }
-    if field("x-sucuri-block").is_some() {
-        return Some("Sucuri");
-    }
+    // Marks that also stand on answers of the website itself (`x-datadome`, scripts in its pages) are no challenge: an
+    // outage behind an edge is an outage.
     let body = String::from_utf8_lossy(body);
-    if is("server", "cloudflare")
-        && (body.contains("/cdn-cgi/challenge-platform/") || body.contains("Just a moment..."))
+    let has = |marks: &[&str]| marks.iter().any(|mark| body.contains(mark));
+    let refuses = matches!(status, 403 | 429);
+    if (refuses || status == 503)
+        && is("server", "cloudflare")
+        && has(&["<title>Just a moment...</title>", "/challenge-platform/h/", "_cf_chl_opt"])
     {
         return Some("Cloudflare");
     }
-    if field("x-iinfo").is_some() && body.contains("_Incapsula_Resource") {
+    if refuses && field("x-datadome").is_some() && has(&["captcha-delivery.com"]) {
+        return Some("DataDome");
+    }
+    if refuses && field("x-sucuri-block").is_some() {
+        return Some("Sucuri");
+    }
+    if refuses && field("x-iinfo").is_some() && has(&["Incapsula incident ID"]) {
         return Some("Imperva");
     }
     None
@@ -51,14 +52,21 @@ mod tests {
         for (status, fields, body, expected) in [
             (403, &[("cf-mitigated", "challenge")][..], "", Some("Cloudflare")),
             (503, &[("server", "cloudflare")], "<title>Just a moment...</title>", Some("Cloudflare")),
-            (503, &[("server", "cloudflare")], "origin is down", None),
+            (
+                503,
+                &[("server", "cloudflare")],
+                "<script src=\"/cdn-cgi/challenge-platform/scripts/jsd/main.js\">",
+                None,
+            ),
             (202, &[("x-amzn-waf-action", "challenge")], "", Some("AWS WAF")),
             (405, &[("x-amzn-waf-action", "captcha")], "", Some("AWS WAF")),
             (429, &[("x-vercel-mitigated", "challenge")], "", Some("Vercel")),
             (403, &[("x-vercel-mitigated", "deny")], "", None),
-            (403, &[("X-DataDome", "protected")], "", Some("DataDome")),
+            (403, &[("X-DataDome", "protected")], "", None),
+            (403, &[("X-DataDome", "protected")], "https://geo.captcha-delivery.com/captcha", Some("DataDome")),
             (200, &[("X-DataDome", "protected")], "", None),
-            (403, &[("x-iinfo", "1-2")], "<iframe src=\"/_Incapsula_Resource?x\">", Some("Imperva")),
+            (403, &[("x-iinfo", "1-2")], "Request unsuccessful. Incapsula incident ID: 1", Some("Imperva")),
+            (503, &[("x-iinfo", "1-2")], "<script src=\"/_Incapsula_Resource?x\">", None),
             (403, &[("server", "nginx")], "Forbidden", None),
         ] {
             let mut headers = HeaderMap::new();

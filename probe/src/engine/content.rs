@@ -1,13 +1,16 @@
 //! The body against what is expected of it, while it comes in. Texts are searched for on the way; only a pattern or a
 //! JSON pointer needs the body whole.
 
+use std::sync::{Mutex, PoisonError};
+
 use memchr::memmem::Finder;
 use ureq::http::{HeaderMap, header};
 
+use super::budget::{Budget, Kept};
 use super::classify::{Trouble, printable};
 use super::gzip::{Corrupt, Gunzip};
 use super::json::{self, Found};
-use super::limits::{MAX_BODY_BYTES, MAX_QUOTE_BYTES};
+use super::limits::{MAX_BODY_BYTES, MAX_PATTERN_BODY_BYTES, MAX_QUOTE_BYTES};
 use crate::wire::{self, Blame, Class, Content, Expectations, Phase};
 
 const MAX_BODY: usize = MAX_BODY_BYTES as usize;
@@ -31,7 +34,7 @@ enum Coding {
 struct Ears<'a> {
     /// One per expectation; `None` for those that need no search.
     searches: Vec<Option<Search<'a>>>,
-    whole: Option<Vec<u8>>,
+    whole: Option<Kept<'a>>,
     decoded: usize,
     /// More than is read of any body.
     overflowed: bool,
@@ -39,7 +42,7 @@ struct Ears<'a> {
 
 impl<'a> Listener<'a> {
     /// `None` when nothing is expected of the body.
-    pub(super) fn new(expect: &'a Expectations, headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn new(expect: &'a Expectations, headers: &HeaderMap, budget: &'a Budget) -> Option<Self> {
         if !expect.reads_body() {
             return None;
         }
@@ -47,10 +50,15 @@ impl<'a> Listener<'a> {
             Content::Contains(text) | Content::Lacks(text) => Some(Search::new(text)),
             Content::Matches(_) | Content::JsonEquals { .. } | Content::HeaderEquals { .. } => None,
         };
-        let whole = expect.content.iter().any(|c| matches!(c, Content::Matches(_) | Content::JsonEquals { .. }));
+        let keep = expect.content.iter().map(|content| match content {
+            Content::JsonEquals { .. } => MAX_BODY,
+            Content::Matches(_) => MAX_PATTERN_BODY_BYTES,
+            Content::Contains(_) | Content::Lacks(_) | Content::HeaderEquals { .. } => 0,
+        });
+        let keep = keep.max().filter(|bytes| *bytes > 0);
         let ears = Ears {
             searches: expect.content.iter().map(search).collect(),
-            whole: whole.then(Vec::new),
+            whole: keep.map(|bytes| Kept::new(budget, bytes)),
             decoded: 0,
             overflowed: false,
         };
@@ -74,8 +82,8 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// What is wrong with the body, now that it is over. `truncated`: it went on.
-    pub(super) fn judge(mut self, truncated: bool, headers: &HeaderMap) -> Option<Trouble> {
+    /// What is wrong with the body, now that it is over. `truncated`: it went on. `patterns` is held while one is tried.
+    pub(super) fn judge(mut self, truncated: bool, headers: &HeaderMap, patterns: &Mutex<()>) -> Option<Trouble> {
         let partial = truncated || self.ears.overflowed;
         let undecodable = match &self.coding {
             Coding::Identity => None,
@@ -93,7 +101,17 @@ impl<'a> Listener<'a> {
             return undecodable;
         }
         let is_gzip = matches!(self.coding, Coding::Gzip(_));
-        let whole = self.ears.whole.take().map(text);
+        let mut whole = self.ears.whole.take();
+        if whole.as_ref().is_some_and(|kept| kept.starved) {
+            return Some(Trouble {
+                class: Class::ProbeError,
+                phase: Phase::Judge,
+                blame: Blame::Probe,
+                detail: "The probe had no memory left to look into the body; too many long ones came at once."
+                    .to_owned(),
+            });
+        }
+        let whole = whole.as_mut().map_or("", Kept::text);
         let pairs = self.expect.content.iter().zip(&self.ears.searches);
         pairs.into_iter().find_map(|(content, search)| {
             let found = search.as_ref().is_some_and(|search| search.found);
@@ -103,14 +121,18 @@ impl<'a> Listener<'a> {
                     let detail = format!("The answer contains \"{}\".", quote(text));
                     Some(target(Class::KeywordPresent, detail))
                 }
-                Content::Contains(_) | Content::Lacks(_) => None,
-                Content::Matches(pattern) => matches(pattern, whole.as_deref().unwrap_or(""), partial, is_gzip),
+                Content::Lacks(_) if self.ears.overflowed && is_gzip => Some(too_large(is_gzip)),
+                Content::Matches(pattern) => {
+                    let _one = patterns.lock().unwrap_or_else(PoisonError::into_inner);
+                    matches(pattern, whole, partial, is_gzip)
+                }
                 Content::JsonEquals { pointer, value } => {
                     if partial {
                         return Some(too_large(is_gzip));
                     }
-                    json_equals(whole.as_deref().unwrap_or(""), pointer, value)
+                    json_equals(whole, pointer, value)
                 }
+                Content::Contains(_) | Content::Lacks(_) => None,
                 Content::HeaderEquals { name, value } => header_equals(headers, name, value),
             }
         })
@@ -148,7 +170,7 @@ impl Ears<'_> {
             search.hear(bytes);
         }
         if let Some(whole) = &mut self.whole {
-            whole.extend_from_slice(bytes);
+            whole.keep(bytes);
         }
         !self.overflowed
     }
@@ -185,21 +207,16 @@ impl<'a> Search<'a> {
     }
 }
 
-/// As text: what is not UTF-8 becomes question marks where it stands, so that no copy is needed.
-fn text(mut bytes: Vec<u8>) -> String {
-    let mut from = 0;
-    while let Err(error) = std::str::from_utf8(&bytes[from..]) {
-        let bad = from + error.valid_up_to();
-        let end = error.error_len().map_or(bytes.len(), |length| bad + length);
-        bytes[bad..end].fill(b'?');
-        from = end;
-    }
-    String::from_utf8(bytes).unwrap_or_default()
-}
-
 fn matches(pattern: &str, text: &str, partial: bool, is_gzip: bool) -> Option<Trouble> {
+    let cut = text.len() >= MAX_PATTERN_BODY_BYTES;
+    let text = text.get(..text.floor_char_boundary(MAX_PATTERN_BODY_BYTES)).unwrap_or(text);
     match wire::pattern(pattern) {
-        Ok(regex) => (!regex.is_match(text)).then(|| missing("does not match", pattern, partial, is_gzip)),
+        Ok(regex) if regex.is_match(text) => None,
+        Ok(_) if cut => {
+            let detail = format!("The answer does not match \"{}\" within its first 256 KiB.", quote(pattern));
+            Some(target(Class::KeywordMissing, detail))
+        }
+        Ok(_) => Some(missing("does not match", pattern, partial, is_gzip)),
         // The check is not run when it is not a pattern; this is for completeness.
         Err(why) => Some(Trouble {
             class: Class::Unsupported,
@@ -216,7 +233,7 @@ fn json_equals(text: &str, pointer: &str, value: &serde_json::Value) -> Option<T
     let detail = match json::find(text.as_bytes(), pointer) {
         Ok(Found::Value(found)) if json::equal(&found, value) => return None,
         Ok(Found::Value(found)) => format!("The answer's JSON {at} is {}, not {wanted}.", quote(&found.to_string())),
-        Ok(Found::TooLong) => format!("The answer's JSON {at} is much longer than {wanted}."),
+        Ok(Found::TooLong) => format!("The answer's JSON {at} is much longer or deeper than {wanted}."),
         Ok(Found::Nothing) => format!("The answer's JSON has nothing {at}; {wanted} is expected."),
         Err(why) => format!("The answer is not JSON: {why}."),
     };
@@ -267,9 +284,10 @@ mod tests {
     fn judge(content: Content, pieces: &[&[u8]], truncated: bool) -> Option<Class> {
         let expect = Expectations { content: vec![content], ..Expectations::default() };
         let headers = HeaderMap::new();
-        let mut listener = Listener::new(&expect, &headers).unwrap();
+        let budget = Budget::new(2 * MAX_BODY);
+        let mut listener = Listener::new(&expect, &headers, &budget).unwrap();
         pieces.iter().for_each(|piece| listener.hear(piece));
-        listener.judge(truncated, &headers).map(|trouble| trouble.class)
+        listener.judge(truncated, &headers, &Mutex::new(())).map(|trouble| trouble.class)
     }
 
     #[test]
@@ -286,10 +304,22 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_not_utf8_are_still_text() {
-        assert_eq!(text(b"a\xffb\xe2\x82".to_vec()), "a?b??");
+    fn a_pattern_sees_the_beginning_of_a_long_body_and_text_that_is_not_utf8() {
         let body: &[&[u8]] = &[b"\xffversion 12\xfe"];
         assert_eq!(judge(Content::Matches("version [0-9]+".into()), body, false), None);
+        let long = vec![b'x'; MAX_PATTERN_BODY_BYTES];
+        assert_eq!(judge(Content::Matches("^x".into()), &[&long, b"yes"], false), None);
+        assert_eq!(judge(Content::Matches("yes".into()), &[&long, b"yes"], false), Some(Class::KeywordMissing));
+    }
+
+    #[test]
+    fn a_body_for_which_there_is_no_memory_is_nobodys_outage() {
+        let expect = Expectations { content: vec![Content::Matches("x".into())], ..Expectations::default() };
+        let (headers, budget) = (HeaderMap::new(), Budget::new(0));
+        let mut listener = Listener::new(&expect, &headers, &budget).unwrap();
+        listener.hear(b"x");
+        let trouble = listener.judge(false, &headers, &Mutex::new(())).unwrap();
+        assert_eq!((trouble.class, trouble.blame), (Class::ProbeError, Blame::Probe));
     }
 
     #[test]
@@ -305,7 +335,9 @@ mod tests {
     #[test]
     fn quotes_are_short() {
         let expect = Expectations { content: vec![Content::Contains("x".repeat(900))], ..Expectations::default() };
-        let trouble = Listener::new(&expect, &HeaderMap::new()).unwrap().judge(false, &HeaderMap::new()).unwrap();
+        let (headers, budget) = (HeaderMap::new(), Budget::new(0));
+        let listener = Listener::new(&expect, &headers, &budget).unwrap();
+        let trouble = listener.judge(false, &headers, &Mutex::new(())).unwrap();
         assert!(trouble.detail.len() < 120, "{}", trouble.detail);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use ureq::http::{HeaderMap, Request, Response, header};
+use ureq::http::{HeaderMap, Request, Response, Version, header};
 use ureq::{Agent, Body};
 use url::Url;
 
@@ -63,11 +63,20 @@ pub(super) fn exchange(
     };
     let layers = Layers { shared: Arc::clone(shared), hop: Arc::clone(&hop) };
     let agent = Agent::with_parts(shared.http.clone(), layers.clone(), layers);
-    let (answer, failure) = talk(&agent, &hop, url, ask, &target.expect, follows);
+    let (mut answer, failure, listener) = talk(&agent, shared, &hop, url, ask, &target.expect, follows);
     drop(agent);
     let record = hop.finish();
     let Record { stopwatch, addresses, remote, seen, tls_version, .. } = record;
     let phases = stopwatch.stop();
+    // Judging is our own time, in no phase.
+    if failure.is_none()
+        && let Some(answer) = answer.as_mut().filter(|answer| target.expect.accept.accepts(answer.status))
+    {
+        answer.content = match listener {
+            Some(listener) => listener.judge(answer.truncated, &answer.headers, &shared.patterns),
+            None => content::judge_head(&target.expect, &answer.headers),
+        };
+    }
     let certificate = seen.shown.map(|shown| shown.facts(tls_version));
     Exchange { phases, addresses, remote, certificate, answer, failure }
 }
@@ -113,17 +122,18 @@ fn fields<'a>(ask: &Ask<'a>) -> impl Iterator<Item = (&'a str, std::borrow::Cow<
     ask.fields().map(|(name, value)| (name, value.into())).chain(agent).chain(authorization)
 }
 
-fn talk(
+fn talk<'a>(
     agent: &Agent,
+    shared: &'a Shared,
     hop: &Hop,
     url: &Url,
     ask: &Ask<'_>,
-    expect: &Expectations,
+    expect: &'a Expectations,
     follows: impl Fn(u16, &HeaderMap) -> bool,
-) -> (Option<Answer>, Option<Failure>) {
+) -> (Option<Answer>, Option<Failure>, Option<Listener<'a>>) {
     let response = match send(agent, url, ask) {
         Ok(response) => response,
-        Err(error) => return (None, Some(classify::exchange(&error, &hop.record()))),
+        Err(error) => return (None, Some(classify::exchange(&error, &hop.record())), None),
     };
     hop.record().end_head();
     let (head, body) = response.into_parts();
@@ -131,14 +141,14 @@ fn talk(
     let mut answer =
         Answer { status, headers: head.headers, body_bytes: 0, truncated: false, beginning: Vec::new(), content: None };
     if status == 101 {
-        return (None, Some(classify::switched()));
+        return (None, Some(classify::switched()), None);
     }
     if follows(status, &answer.headers) {
-        return (Some(answer), None);
+        return (Some(answer), None, None);
     }
-    hop.chunked.store(is_chunked(&answer.headers), Ordering::Relaxed);
+    hop.chunked.store(is_chunked(head.version, &answer.headers), Ordering::Relaxed);
     let counts = expect.accept.accepts(status);
-    let mut listener = Listener::new(expect, &answer.headers).filter(|_| counts);
+    let mut listener = Listener::new(expect, &answer.headers, &shared.bodies).filter(|_| counts);
     let failure = read(hop, body, &mut answer, |bytes| match &mut listener {
         Some(listener) => {
             listener.hear(bytes);
@@ -148,18 +158,13 @@ fn talk(
         None => bytes,
     });
     let failure = failure.or_else(|| hop.unsound.load(Ordering::Relaxed).then(classify::bad_chunk));
-    if failure.is_none() && counts {
-        answer.content = match listener {
-            Some(listener) => listener.judge(answer.truncated, &answer.headers),
-            None => content::judge_head(expect, &answer.headers),
-        };
-    }
-    (Some(answer), failure)
+    (Some(answer), failure, listener)
 }
 
-fn is_chunked(headers: &HeaderMap) -> bool {
-    let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back();
-    last.is_some_and(|value| value.as_bytes().to_ascii_lowercase().ends_with(b"chunked"))
+/// As the HTTP library has it: a token of any such field, in HTTP/1.1.
+fn is_chunked(version: Version, headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(header::TRANSFER_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    version == Version::HTTP_11 && fields.flat_map(|f| f.split(',')).any(|t| t.trim().eq_ignore_ascii_case("chunked"))
 }
 
 /// Reads the body to its end or to the cap. `hear` is given each piece, and gives back what of it is to be kept as the

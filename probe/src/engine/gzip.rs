@@ -7,7 +7,7 @@ use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 /// What is decoded at a time.
 const OUTPUT_BYTES: usize = 8 * 1024;
 /// File name, comment and extra field of a header together; they are of no use here.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+const MAX_HEADER_BYTES: usize = 4 * 1024;
 
 const EXTRA: u8 = 4;
 const NAME: u8 = 8;

@@ -6,6 +6,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::wire::{MAX_JSON_DEPTH, json_depth};
+
 /// A longer value is not compared: what is expected is shorter anyway, and a tree takes many times its text.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
 
@@ -32,7 +34,8 @@ pub(super) fn find(document: &[u8], pointer: &str) -> Result<Found, String> {
     let found = Lead(&parts).deserialize(&mut deserializer).map_err(|e| e.to_string())?;
     deserializer.end().map_err(|e| e.to_string())?;
     let Some(raw) = found else { return Ok(Found::Nothing) };
-    if raw.get().len() > MAX_VALUE_BYTES {
+    // Deeper or longer than anything that may be expected; building it takes stack and memory.
+    if raw.get().len() > MAX_VALUE_BYTES || json_depth(raw.get()) > MAX_JSON_DEPTH {
         return Ok(Found::TooLong);
     }
     serde_json::from_str(raw.get()).map(Found::Value).map_err(|e| e.to_string())
@@ -159,9 +162,24 @@ mod tests {
         }
         let deep = "[".repeat(500_000);
         assert!(find(deep.as_bytes(), "/0").is_err());
-        assert!(find(deep.as_bytes(), &"/0".repeat(500)).is_err());
+        assert!(find(deep.as_bytes(), &"/0".repeat(31)).is_err());
+        let closed = format!("[{}{}]", "[".repeat(100), "]".repeat(100));
+        assert_eq!(find(closed.as_bytes(), "/0"), Ok(Found::TooLong));
         let long = format!("[\"{}\"]", "x".repeat(MAX_VALUE_BYTES));
         assert_eq!(find(long.as_bytes(), "/0"), Ok(Found::TooLong));
+    }
+
+    #[test]
+    fn the_stack_of_a_checks_thread_is_enough() {
+        let walk = || {
+            let pointer = "/0".repeat(MAX_JSON_DEPTH - 1);
+            let value = format!("{}1{}", "[".repeat(MAX_JSON_DEPTH), "]".repeat(MAX_JSON_DEPTH));
+            let document = format!("{}{value}{}", "[".repeat(MAX_JSON_DEPTH - 1), "]".repeat(MAX_JSON_DEPTH - 1));
+            find(document.as_bytes(), &pointer)
+        };
+        // Half of what the pool gives, in a build that is not optimised.
+        let thread = std::thread::Builder::new().stack_size(128 * 1024).spawn(walk).unwrap();
+        assert!(matches!(thread.join(), Ok(Ok(Found::Value(_)))));
     }
 
     #[test]

@@ -31,10 +31,18 @@ pub(super) const MAX_DETAIL_BYTES: usize = 512;
 pub(super) const MAX_BEGINNING_BYTES: usize = 1024;
 /// Bytes of a strange answer that are quoted.
 pub(super) const MAX_SNIPPET_BYTES: usize = 64;
+/// Of a body that a pattern is tried on: its time grows with text and pattern, and the text is a stranger's.
+pub(super) const MAX_PATTERN_BODY_BYTES: usize = 256 * 1024;
+/// Bodies that are kept whole for patterns and JSON pointers, all checks of an engine together (P3).
+pub(super) const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// URL a redirect may lead to: what is written at once must fit the buffer of a request.
+pub(super) const MAX_REDIRECT_URL_BYTES: usize = 6 * 1024;
 /// Text of an expectation, or of what was found instead, that is quoted.
 pub(super) const MAX_QUOTE_BYTES: usize = 64;
 /// URL of a check (T076).
 pub(super) const MAX_URL_BYTES: usize = 2_048;
+/// URL of a hop inside a sentence, which must still say what happened there.
+pub(super) const MAX_PLACE_BYTES: usize = 200;
 /// URL of a hop.
 pub(super) const MAX_HOP_URL_BYTES: usize = 512;
 /// Text of a certificate.

@@ -3,6 +3,7 @@
 //! Every check uses fresh look-ups and a fresh connection, so that DNS, TCP and TLS are measured each time. ureq speaks
 //! HTTP; what is below it (resolver, dial, TLS, the clock) and around it (redirects, judgement) is ours.
 
+mod budget;
 mod buffers;
 mod certificate;
 mod challenge;
@@ -29,7 +30,7 @@ mod tls;
 mod transport;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
@@ -113,6 +114,10 @@ struct Shared {
     tls: tls::TlsSetup,
     http: Config,
     clock: Clock,
+    /// For bodies that are kept whole.
+    bodies: budget::Budget,
+    /// Held while a pattern is tried: one check's patterns take one core at most, whatever the answers are.
+    patterns: Mutex<()>,
 }
 
 impl Engine {
@@ -137,7 +142,9 @@ impl Engine {
             .build();
         let tls = tls::TlsSetup::new(&config.extra_roots, &config.clock)?;
         let dns = dns::Dns::new(config.resolver);
-        let shared = Shared { policy: config.policy, dns, tls, http, clock: config.clock };
+        let bodies = budget::Budget::new(limits::MAX_KEPT_BYTES);
+        let shared =
+            Shared { policy: config.policy, dns, tls, http, clock: config.clock, bodies, patterns: Mutex::new(()) };
         Ok(Self { shared: Arc::new(shared) })
     }
 

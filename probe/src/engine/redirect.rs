@@ -11,6 +11,7 @@ use super::Shared;
 use super::classify::{self, Trouble, printable};
 use super::exchange::{Exchange, exchange};
 use super::hop::shown;
+use super::limits::{MAX_PLACE_BYTES, MAX_REDIRECT_URL_BYTES};
 use super::request::Ask;
 use crate::wire::{Blame, Class, Failure, Hop, Note, Phase, Phases, Target};
 
@@ -129,6 +130,17 @@ fn resolve(from: &Url, reference: &str) -> Result<Url, Trouble> {
         let scheme = next.scheme();
         return Err(blocked(format!("The website redirects to a {scheme} URL; only http and https are followed.")));
     }
+    if next.as_str().len() > MAX_REDIRECT_URL_BYTES {
+        return Err(Trouble {
+            class: Class::RedirectBlocked,
+            phase: Phase::Judge,
+            blame: Blame::Policy,
+            detail: format!(
+                "The website redirects to an address of {} bytes; the probe follows up to {MAX_REDIRECT_URL_BYTES}.",
+                next.as_str().len()
+            ),
+        });
+    }
     next.set_fragment(None);
     let _ = next.set_username("");
     let _ = next.set_password(None);
@@ -158,6 +170,7 @@ fn at_hop(failure: Failure, followed: u8, url: &Url) -> Failure {
         return failure;
     }
     let class = if failure.class == Class::BlockedByPolicy { Class::RedirectBlocked } else { failure.class };
-    let detail = format!("After {followed} redirects, at {}: {}", shown(url), failure.detail);
+    let place = printable(&shown(url), MAX_PLACE_BYTES);
+    let detail = format!("After {followed} redirects, at {place}: {}", failure.detail);
     Failure { class, detail: classify::detail(&detail), ..failure }
 }

@@ -27,9 +27,10 @@ pub use stream::{
 pub use target::{Credentials, HeaderField, IpFamily, Method, RequestOptions, Target};
 pub use tick::{Certificate, DeadLetter, DeadReason, Delays, Heartbeat, Hop, NetworkState, Note, Phases, Tick};
 
+pub(crate) use valid::json_depth;
 pub use valid::{
-    MAX_BODY_BYTES, MAX_CONTENT, MAX_EXPECTED_BYTES, MAX_HEADER_VALUE_BYTES, MAX_HEADERS, MAX_REDIRECTS,
-    MAX_STATUS_RANGES, MAX_TIMEOUT_MS, Problem, pattern,
+    MAX_BODY_BYTES, MAX_CONTENT, MAX_EXPECTED_BYTES, MAX_HEADER_VALUE_BYTES, MAX_HEADERS, MAX_JSON_DEPTH, MAX_PATTERNS,
+    MAX_REDIRECTS, MAX_STATUS_RANGES, MAX_TIMEOUT_MS, Problem, pattern,
 };
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z. Names of such values end in `_at`.

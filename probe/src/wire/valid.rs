@@ -17,6 +17,10 @@ pub const MAX_REDIRECTS: u8 = 10;
 pub const MAX_STATUS_RANGES: usize = 16;
 /// Things that may be expected of head and body.
 pub const MAX_CONTENT: usize = 10;
+/// Of these, regular expressions: each may cost a good part of a second on a hostile answer.
+pub const MAX_PATTERNS: usize = 2;
+/// Steps of a JSON pointer, and levels of the value it is compared with.
+pub const MAX_JSON_DEPTH: usize = 32;
 /// Longest text, pattern or pointer of an expectation.
 pub const MAX_EXPECTED_BYTES: usize = 1_024;
 
@@ -62,7 +66,7 @@ impl Problem {
 /// # Errors
 /// Not a pattern, or one that is too large when its repetitions are written out.
 pub fn pattern(text: &str) -> Result<regex_lite::Regex, String> {
-    let built = regex_lite::RegexBuilder::new(text).size_limit(16 * 1024).nest_limit(32).build();
+    let built = regex_lite::RegexBuilder::new(text).size_limit(4 * 1024).nest_limit(32).build();
     built.map_err(|error| error.to_string())
 }
 
@@ -179,6 +183,9 @@ fn expectations(expect: &Expectations, method: Method, problems: &mut Vec<Proble
         problems.push(Problem::new("content", &found, format!("Give at most {MAX_CONTENT}.")));
     }
     problems.extend(expect.content.iter().take(MAX_CONTENT).filter_map(content));
+    if expect.content.iter().filter(|content| matches!(content, Content::Matches(_))).count() > MAX_PATTERNS {
+        problems.push(Problem::new("content", "more patterns", format!("Give at most {MAX_PATTERNS} patterns.")));
+    }
     if method == Method::Head && expect.reads_body() {
         let remedy = "The answer to HEAD has no body to look into; choose GET.";
         problems.push(Problem::new("content", "an expectation of the body", remedy));
@@ -209,11 +216,19 @@ fn content(content: &Content) -> Option<Problem> {
             let escapes = |part: &str| part.starts_with(['0', '1']);
             let is_pointer =
                 (pointer.is_empty() || pointer.starts_with('/')) && pointer.split('~').skip(1).all(escapes);
-            if !is_pointer || pointer.len() > MAX_EXPECTED_BYTES {
+            if !is_pointer || pointer.len() > MAX_EXPECTED_BYTES || pointer.split('/').count() > MAX_JSON_DEPTH {
                 let remedy = "Give a JSON pointer such as /status or /checks/0/ok (RFC 6901).";
                 return Some(Problem::new("content", pointer, remedy));
             }
-            let size = value.to_string().len();
+            let text = value.to_string();
+            if json_depth(&text) > MAX_JSON_DEPTH {
+                return Some(Problem::new(
+                    "content",
+                    pointer,
+                    format!("Give a value of at most {MAX_JSON_DEPTH} levels."),
+                ));
+            }
+            let size = text.len();
             (size > MAX_EXPECTED_BYTES).then(|| Problem::new("content", &format!("{size} bytes"), long()))
         }
         Content::HeaderEquals { name, value } => {
@@ -223,6 +238,26 @@ fn content(content: &Content) -> Option<Problem> {
             (value.len() > MAX_EXPECTED_BYTES).then(|| Problem::new("content", name, long()))
         }
     }
+}
+
+/// Levels of arrays and objects in a JSON text.
+#[must_use]
+pub(crate) fn json_depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in text.bytes() {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            (_, _) => {}
+        }
+    }
+    deepest
 }
 
 #[cfg(test)]

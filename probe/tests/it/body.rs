@@ -95,6 +95,14 @@ fn t023_bad_chunk_sizes_are_protocol_errors() {
 }
 
 #[test]
+fn t042_chunks_are_not_looked_for_where_there_are_none() {
+    // HTTP/1.0 knows no chunks (RFC 9112, 6.1); the field means nothing there.
+    let tick = answer("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nplain text");
+    assert_up(&tick);
+    assert_eq!(tick.body_bytes, 10);
+}
+
+#[test]
 fn t023_a_chunk_size_with_a_sign_is_no_chunk_size() {
     let tick = answer(format!("{CHUNKED}+5\r\nhello\r\n0\r\n\r\n"));
     assert!(matches!(class(&tick), Some(Class::HttpProtocol | Class::BodyIncomplete)), "{tick:?}");

@@ -239,18 +239,19 @@ fn a_bot_challenge_is_not_the_website() {
         "HTTP/1.1 202 Accepted\r\nx-amzn-waf-action: challenge",
         "HTTP/1.1 405 Not Allowed\r\nx-amzn-waf-action: captcha",
         "HTTP/1.1 429 Too Many\r\nx-vercel-mitigated: challenge",
-        "HTTP/1.1 403 Forbidden\r\nx-datadome: protected",
     ] {
         let tick = answer(format!("{head}\r\nContent-Length: 2\r\n\r\nhi"));
         assert_unknown(&tick, Class::EdgeBlocked, Blame::Probe);
         assert!(tick.status.is_some());
     }
-    let page = "<html><head><title>Just a moment...</title></head></html>";
-    let tick = answer(format!(
-        "HTTP/1.1 403 Forbidden\r\nserver: cloudflare\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}",
-        page.len()
-    ));
-    assert_unknown(&tick, Class::EdgeBlocked, Blame::Probe);
+    for (field, page) in [
+        ("server: cloudflare", "<html><head><title>Just a moment...</title></head></html>"),
+        ("x-datadome: protected", "<script src=\"https://ct.captcha-delivery.com/c.js\"></script>"),
+        ("x-iinfo: 1-2", "Request unsuccessful. Incapsula incident ID: 1"),
+    ] {
+        let head = format!("HTTP/1.1 403 Forbidden\r\n{field}\r\nContent-Length: {}\r\n\r\n", page.len());
+        assert_unknown(&answer(format!("{head}{page}")), Class::EdgeBlocked, Blame::Probe);
+    }
 }
 
 #[test]
@@ -259,11 +260,16 @@ fn an_error_behind_an_edge_is_an_error() {
         "HTTP/1.1 403 Forbidden\r\nserver: cloudflare\r\ncf-ray: 1",
         "HTTP/1.1 503 Busy\r\nserver: cloudflare",
         "HTTP/1.1 500 No\r\nx-datadome: protected",
+        "HTTP/1.1 403 Forbidden\r\nx-datadome: protected",
         "HTTP/1.1 403 Forbidden\r\nserver: AkamaiGHost",
         "HTTP/1.1 522 Origin\r\nserver: cloudflare",
     ] {
         assert_down(&answer(format!("{head}\r\nContent-Length: 2\r\n\r\nno")), Class::HttpStatus);
     }
+    // A script that the edge puts into every page of the website.
+    let page = "503 <script src=\"/cdn-cgi/challenge-platform/scripts/jsd/main.js\"></script>";
+    let head = format!("HTTP/1.1 503 Busy\r\nserver: cloudflare\r\nContent-Length: {}\r\n\r\n", page.len());
+    assert_down(&answer(format!("{head}{page}")), Class::HttpStatus);
     let tick = answer("HTTP/1.1 200 OK\r\nserver: cloudflare\r\ncf-ray: 1\r\nContent-Length: 2\r\n\r\nhi");
     assert_eq!(tick.outcome, Outcome::Up);
 }

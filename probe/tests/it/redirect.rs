@@ -4,13 +4,14 @@ use std::net::TcpListener;
 
 use probe::engine::EngineConfig;
 use probe::wire::{
-    Class, Credentials, Expectations, Method, Note, Outcome, RequestOptions, SecretText, StatusRule, Target,
+    Blame, Class, Credentials, Expectations, Method, Note, Outcome, RequestOptions, SecretText, StatusRule, Target,
 };
 use testbed::pki::Authority;
 use testbed::server::Server;
 
 use crate::checks::{
-    OK, answer, assert_down, assert_up, class, detail, expecting, get, knowing, owner, run, run_with, short,
+    OK, answer, assert_down, assert_unknown, assert_up, class, detail, expecting, get, knowing, owner, run, run_with,
+    short,
 };
 use crate::request::field;
 
@@ -290,6 +291,23 @@ fn t037_a_broken_later_hop_is_named_without_its_query() {
     assert!(detail(&tick).contains(&format!("http://{closed}/p")), "{tick:?}");
     assert!(!serde_json::to_string(&tick).unwrap().contains("secret"), "{tick:?}");
     assert_eq!(tick.hops.iter().map(|hop| hop.status).collect::<Vec<_>>(), [Some(302), Some(302), None]);
+}
+
+#[test]
+fn an_address_too_long_to_ask_for_is_not_the_websites_fault() {
+    let tick = get(first(to(302, &format!("/?{}", "x".repeat(9_000)))).url("/"));
+    assert_unknown(&tick, Class::RedirectBlocked, Blame::Policy);
+    let long = first(to(302, &format!("/?{}", "x".repeat(5_000))));
+    assert_up(&get(long.url("/")));
+}
+
+#[test]
+fn t037_a_long_address_leaves_room_for_what_happened_there() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Server::answering(to(302, &format!("http://{closed}/{}", "x".repeat(2_000))));
+    let tick = get(server.url("/"));
+    assert_down(&tick, Class::ConnectRefused);
+    assert!(detail(&tick).contains("refused the connection"), "{tick:?}");
 }
 
 #[test]

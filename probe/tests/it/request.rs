@@ -65,6 +65,16 @@ fn t050_an_answer_that_ends_the_connection_while_we_write_is_still_the_answer() 
         let tick = run(posting("x".repeat(60_000), server.url("/")));
         assert_down(&tick, Class::HttpStatus);
         assert_eq!(tick.status, Some(413));
+        // What is left of the request stands in the way of TLS.
+        let authority = Authority::root("Test Root");
+        let server = Server::tls(authority.issue(&["127.0.0.1"]).server_config(), |_, mut stream| {
+            stream.head();
+            stream.say("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+        });
+        let trusting = EngineConfig { extra_roots: vec![authority.der()], ..owner() };
+        let tick = run_with(trusting, posting("x".repeat(60_000), server.url("/")));
+        assert_down(&tick, Class::HttpStatus);
+        assert_eq!(tick.status, Some(413));
     });
 }
 
