@@ -137,7 +137,9 @@ fn main() -> ExitCode {
 fn set_up_logging(config: &Config) {
     use std::io::IsTerminal;
     // Checked with the other settings.
-    let filter = tracing_subscriber::EnvFilter::new(&config.log_filter);
+    // At trace the HTTP library of the embedded probe writes whole addresses, whose queries may be secrets (T077).
+    let quiet = "ureq=info,ureq_proto=info";
+    let filter = tracing_subscriber::EnvFilter::new(format!("{},{quiet}", config.log_filter));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match config.log_format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
