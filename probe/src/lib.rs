@@ -11,6 +11,7 @@ pub mod canary;
 pub mod check_command;
 pub mod clock;
 pub mod config;
+mod connect;
 mod consume;
 mod dead_letter;
 pub mod doctor;

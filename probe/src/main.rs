@@ -23,7 +23,8 @@ Settings (environment, or NAME=value lines of FILE):
   CA_FILE                   certificate authorities to trust besides Mozilla's (PEM)
   RUST_LOG                  off, error, warn, info (default), debug or trace
 
-doctor tries everything a probe needs, changes nothing, and says what to do.
+doctor tries everything a probe needs, changes nothing, and says what to do. Redis' ACL LOG shows what its user was
+refused: three commands, when it may do no more than a probe needs.
 
 Exit codes: 0 fine, 1 failed (check: down), 2 wrong usage or settings.
 ";

@@ -153,7 +153,7 @@ impl Reporter<'_> {
         let mut done: Vec<String> = Vec::new();
         for held in self.backlog.oldest(BATCH) {
             done.push(held.entry_id.clone());
-            match wire::encode(&held.tick, MAX_TICK_BYTES) {
+            match wire::encode_tick(&held.tick, MAX_TICK_BYTES) {
                 Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_TICK, &body),
                 Err(error) => {
                     log::error!("A tick of {} cannot be sent: {error}.", held.tick.website_id);

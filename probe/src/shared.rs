@@ -1,16 +1,16 @@
 //! What the reader, the checks and the reporter of a worker share.
 
 use std::collections::HashSet;
-use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, Connection, ConnectionAddr};
+use redis::{Client, Connection};
 
 use crate::canary::Keeper;
 use crate::clock::{self, Clock};
 use crate::config::Config;
+use crate::connect;
 use crate::engine::OwnEndpoints;
 use crate::entry;
 use crate::stop::Stop;
@@ -61,7 +61,7 @@ impl Shared {
         canaries: Arc<Keeper>,
     ) -> redis::RedisResult<Self> {
         Ok(Self {
-            client: Client::open(config.redis_url.expose())?,
+            client: connect::client(config.redis_url.expose())?,
             own,
             region: config.region.clone(),
             worker: config.worker.clone(),
@@ -85,11 +85,8 @@ impl Shared {
 
     /// A connection of one's own, on which a command may take `wait`. All of it within the time a stop leaves.
     pub(crate) fn connect(&self, wait: Duration) -> redis::RedisResult<Connection> {
-        if let Some((host, port)) = endpoint(self.client.get_connection_info().addr()) {
-            // Before the first check is read: none may be faster. The library looks it up once more.
-            self.own.learn((host, port).to_socket_addrs()?);
-        }
-        let connection = self.client.get_connection_with_timeout(self.stop.bound(CONNECT))?;
+        // Where Redis is becomes known before the first check is read: none may be faster.
+        let connection = connect::connect(&self.client, &self.own, || self.stop.bound(CONNECT))?;
         let wait = Some(self.stop.bound(wait));
         connection.set_read_timeout(wait)?;
         connection.set_write_timeout(wait)?;
@@ -127,13 +124,5 @@ impl Shared {
             forbidden: count(&self.counters.forbidden),
             stopping,
         }
-    }
-}
-
-/// Host and port of a Redis that is reached over the network.
-pub(crate) fn endpoint(address: &ConnectionAddr) -> Option<(&str, u16)> {
-    match address {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host, *port)),
-        ConnectionAddr::Unix(_) | _ => None,
     }
 }

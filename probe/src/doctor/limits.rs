@@ -9,6 +9,8 @@ const OTHER_FILES: u64 = 64;
 const OTHER_THREADS: u64 = 8;
 /// A check with TLS in flight.
 const BYTES_PER_CHECK: u64 = 100 * 1024;
+/// Whole bodies, where what is expected asks for them: of all checks together.
+const BODY_BYTES: u64 = 16 * 1024 * 1024;
 const OTHER_BYTES: u64 = 8 * 1024 * 1024;
 
 /// All of them.
@@ -49,7 +51,7 @@ fn threads(concurrency: u64, limit: Option<u64>) -> Finding {
 }
 
 fn memory(concurrency: u64, limit: Option<u64>) -> Finding {
-    let needed = mib(concurrency * BYTES_PER_CHECK + OTHER_BYTES);
+    let needed = mib(concurrency * BYTES_PER_CHECK + BODY_BYTES + OTHER_BYTES);
     match limit.map(mib) {
         Some(limit) if limit < needed => {
             let remedy = format!("allow {needed} MiB (MemoryMax of the unit, memory limit of the container)");
@@ -120,9 +122,10 @@ mod tests {
         assert_eq!(files(960, Some(1_024)).state, State::Ok);
         assert_eq!(files(961, Some(1_024)).state, State::Fail);
         assert_eq!((files(2_000, None).state, threads(50, Some(57)).state), (State::Ok, State::Fail));
-        assert_eq!(memory(50, Some(64 << 20)).state, State::Ok);
+        assert_eq!(memory(50, Some(29 << 20)).state, State::Ok);
+        assert_eq!(memory(50, Some(28 << 20)).state, State::Fail);
         let found = memory(2_000, Some(64 << 20));
-        assert!(found.state == State::Fail && found.remedy.contains("204 MiB"), "{found:?}");
+        assert!(found.state == State::Fail && found.remedy.contains("220 MiB"), "{found:?}");
     }
 
     #[test]

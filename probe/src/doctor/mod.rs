@@ -1,7 +1,7 @@
 //! `betteruptime-probe doctor`: everything a probe needs, tried here and now, and what to do about what is missing.
 //!
 //! Each area looks at one thing and tells what it finds as values; printing is apart. Nothing is changed: commands to
-//! Redis are such that they prove a right without using it. Areas run at the same time, and one that hangs is cut off.
+//! Redis are such that they prove a right without using it (in ACL LOG a user shows with what it was refused). Areas run at the same time, and one that hangs is cut off.
 
 mod clock;
 mod dns;

@@ -10,8 +10,8 @@ use redis::{Client, Connection, ConnectionAddr, ErrorKind, RedisError, Value};
 use super::{Finding, State, Teller, clock, rights};
 use crate::clock as time;
 use crate::config::Config;
+use crate::connect;
 use crate::engine::AddressKind;
-use crate::shared;
 
 const AREA: &str = "redis";
 /// For all addresses of the name together.
@@ -23,11 +23,11 @@ const URL_REMEDY: &str = "write REDIS_URL like redis://user:password@host:6379, 
 
 /// Goes as far as it gets.
 pub(super) fn all(config: &Config, teller: &Teller) {
-    let Ok(client) = Client::open(config.redis_url.expose()) else {
+    let Ok(client) = connect::client(config.redis_url.expose()) else {
         return teller.tell(Finding::fail(AREA, "REDIS_URL is not understood.", URL_REMEDY));
     };
     let address = client.get_connection_info().addr().clone();
-    let Some((host, port)) = shared::endpoint(&address) else {
+    let Some((host, port)) = connect::endpoint(&address) else {
         return teller.tell(Finding::fail(AREA, "REDIS_URL names no host.", URL_REMEDY));
     };
     let tls = matches!(address, ConnectionAddr::TcpTls { .. });

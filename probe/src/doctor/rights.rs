@@ -1,7 +1,10 @@
 //! What this Redis user may do: all that a probe does, and nothing that it does not.
 //!
-//! Each command is such that Redis checks the right and then has nothing to do: positions at the end of all ids, an id
-//! that was never given out, an id that no entry can have.
+//! Each command is such that Redis checks the right and then refuses, before it does anything: a position that
+//! XREADGROUP does not take, a group that nobody has, an id that was never given out, an id that no entry can have. Even
+//! an empty read in the worker's name would make its consumer, or renew it.
+//!
+//! What a user may not do cannot be asked either, only tried: ACL LOG shows what it was refused.
 
 use redis::{Cmd, Connection, RedisResult, Value};
 
@@ -11,10 +14,14 @@ use crate::config::Config;
 use crate::wire;
 
 const AREA: &str = "rights";
-/// After it there is one more id, which nobody reaches.
-const END: &str = "18446744073709551615-18446744073709551614";
+/// XREADGROUP refuses it once it has found the group, and before it looks for the consumer.
+const NO_POSITION: &str = "$";
+/// No region is called so: a group that is not there.
+const NO_GROUP: &str = "doctor:none";
 /// Refused by XADD after rights, memory and writability were checked.
 const NO_ID: &str = "0-0";
+/// What is said to these.
+const REFUSALS: [&str; 2] = ["greater than 0-0", "$ ID is meaningless"];
 
 /// What came of a command.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,8 +40,9 @@ fn answer(result: &RedisResult<Value>) -> Answer {
     match error.code() {
         Some("NOPERM") => Answer::Denied,
         Some("NOGROUP") => Answer::NoGroup,
-        // What XADD says to 0-0.
-        Some("ERR") if error.detail().is_some_and(|text| text.contains("greater than 0-0")) => Answer::Allowed,
+        Some("ERR") if error.detail().is_some_and(|text| REFUSALS.iter().any(|said| text.contains(said))) => {
+            Answer::Allowed
+        }
         Some(code) => Answer::Trouble(format!("{code} {}", said(error))),
         None => Answer::Trouble(said(error)),
     }
@@ -49,8 +57,8 @@ pub(super) fn all(connection: &mut Connection, config: &Config, user: Option<&st
     let mut no_group = false;
     let (mut allowed, mut denied): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
     let tries: [(&'static str, &str, Cmd); 4] = [
-        ("XREADGROUP", &checks, words("XREADGROUP", &["GROUP", region, worker, "COUNT", "1", "STREAMS", &checks, END])),
-        ("XAUTOCLAIM", &checks, words("XAUTOCLAIM", &[&checks, region, worker, "3155760000000", END, "COUNT", "1"])),
+        ("XREADGROUP", &checks, words("XREADGROUP", &["GROUP", region, worker, "STREAMS", &checks, NO_POSITION])),
+        ("XAUTOCLAIM", &checks, words("XAUTOCLAIM", &[&checks, NO_GROUP, worker, "0", "0-0"])),
         ("XACK", &checks, words("XACK", &[&checks, region, "0-1"])),
         ("XADD", &ticks, words("XADD", &[&ticks, "NOMKSTREAM", NO_ID, "v", "1"])),
     ];
@@ -59,7 +67,8 @@ pub(super) fn all(connection: &mut Connection, config: &Config, user: Option<&st
             Answer::Allowed => allowed.push(name),
             Answer::NoGroup => {
                 allowed.push(name);
-                no_group = true;
+                // XAUTOCLAIM was to meet none.
+                no_group |= name == "XREADGROUP";
             }
             Answer::Denied => denied.push(format!("{name} {key}")),
             Answer::Trouble(said) => findings.push(trouble(name, key, &said)),

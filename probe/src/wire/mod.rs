@@ -6,6 +6,7 @@
 
 mod check;
 mod expect;
+mod fit;
 mod id;
 mod outcome;
 mod secret;
@@ -16,6 +17,7 @@ mod valid;
 
 pub use check::{Check, CheckKind};
 pub use expect::{Content, Expectations, StatusRule};
+pub use fit::encode_tick;
 pub use id::{IdError, RegionId, WebsiteId, WorkerId};
 pub use outcome::{Blame, Class, Failure, Outcome, Phase, UnknownName};
 pub use secret::SecretText;

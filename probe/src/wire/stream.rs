@@ -23,7 +23,7 @@ pub const KIND_HEARTBEAT: &str = "heartbeat";
 pub const KIND_DEAD_LETTER: &str = "dead_letter";
 /// Largest body of a check.
 pub const MAX_CHECK_BYTES: usize = 8 * 1024;
-/// Largest body of a tick or heartbeat.
+/// Largest body of a tick, heartbeat or dead letter; [`super::encode_tick`] shortens a tick to it.
 pub const MAX_TICK_BYTES: usize = 8 * 1024;
 
 const TICK_PREFIX: &str = "betteruptime:tick:";

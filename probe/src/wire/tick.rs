@@ -44,7 +44,8 @@ pub struct Tick {
     /// Every exchange made, in order: more than one when redirects were followed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<Hop>,
-    /// Certificate of the last TLS hop, also when its verification failed.
+    /// Certificate of the last TLS hop, also when its verification failed. Names and chain are left out where the tick
+    /// would be too large for the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
     /// What else is worth knowing of an answer that counts.
@@ -182,7 +183,8 @@ impl Phases {
 /// One exchange of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hop {
-    /// Scheme, host, port and path; the query is left out, it may hold secrets. At most 512 bytes.
+    /// Scheme, host, port and path; the query is left out, it may hold secrets. At most 512 bytes. Where a tick would be
+    /// too large for the queue, one hop may stand for several: `(3 hops left out)`.
     pub url: String,
     /// Its status, when it got that far.
     #[serde(default, skip_serializing_if = "Option::is_none")]

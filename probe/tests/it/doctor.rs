@@ -1,5 +1,6 @@
 //! `doctor`: the real binary, against a real Redis in the states people find it in.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::redis_worker::{CHECKS, Redis, TICKS};
+use crate::redis_worker::{CHECKS, Redis, TICKS, wait_for};
 
 struct Report {
     code: i32,
@@ -75,6 +76,23 @@ impl Redis {
         let _: String = self.run(&words);
     }
 
+    /// Consumers of the region's group, and for how many milliseconds each has not been heard of.
+    fn consumers(&mut self) -> BTreeMap<String, u64> {
+        let exists: bool = self.run(&["EXISTS", CHECKS]);
+        if !exists {
+            return BTreeMap::new();
+        }
+        let consumers: Vec<BTreeMap<String, redis::Value>> = self.run(&["XINFO", "CONSUMERS", CHECKS, "eu"]);
+        let field = |consumer: &BTreeMap<String, redis::Value>, name: &str| consumer[name].clone();
+        consumers
+            .iter()
+            .map(|one| {
+                let name = redis::from_redis_value(field(one, "name")).unwrap();
+                (name, redis::from_redis_value(field(one, "idle")).unwrap())
+            })
+            .collect()
+    }
+
     /// Everything that a look could have changed.
     fn state(&mut self) -> String {
         let keys: Vec<String> = self.run(&["KEYS", "*"]);
@@ -83,6 +101,7 @@ impl Redis {
             let entries: redis::Value = self.run(&["XRANGE", key, "-", "+"]);
             state += &format!("{entries:?}");
         }
+        state += &format!("{:?}", self.consumers().keys());
         let pending: redis::Value = self.run(&["XPENDING", CHECKS, "eu", "-", "+", "10"]);
         // Without the second number, which grows by itself: how long ago it was delivered.
         let redis::Value::Array(pending) = pending else { return state };
@@ -170,6 +189,44 @@ fn a_wrong_password_and_a_missing_one_are_told_apart() {
     assert_eq!(report.failure("redis").0, "Redis asks for a password, and REDIS_URL has none.");
     report.assert_none_fails("settings");
     assert!(doctor(&redis.url(":hunter2@")).area("rights").len() >= 2);
+}
+
+#[test]
+fn a_look_makes_no_consumer_and_renews_none() {
+    let mut redis = Redis::start();
+    doctor(&redis.url("")).assert_none_fails("rights");
+    assert_eq!(redis.consumers(), BTreeMap::new());
+    let _: u64 = redis.run(&["XGROUP", "CREATECONSUMER", CHECKS, "eu", "w"]);
+    let idle_ms = wait_for("a consumer that is idle", Duration::from_secs(10), || {
+        Some(redis.consumers()["w"]).filter(|idle_ms| *idle_ms > 500)
+    });
+    let began = Instant::now();
+    doctor(&redis.url("")).assert_none_fails("rights");
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
+    let now_ms = redis.consumers()["w"];
+    // Both clocks may be off by a little, and far less than it had waited.
+    assert!(now_ms + 250 > idle_ms + took_ms, "{idle_ms} ms and {took_ms} ms later {now_ms} ms");
+}
+
+#[test]
+fn what_a_well_limited_user_is_refused_is_three_commands() {
+    let mut redis = Redis::start();
+    redis.user(&[
+        "+ping",
+        "+hello",
+        "+time",
+        "%RW~betteruptime:website:eu",
+        "+xreadgroup",
+        "+xautoclaim",
+        "+xack",
+        "(+xadd %W~betteruptime:tick:eu:w)",
+    ]);
+    doctor(&redis.url("p:hunter2@")).assert_none_fails("rights");
+    let log: Vec<BTreeMap<String, redis::Value>> = redis.run(&["ACL", "LOG"]);
+    let mut refused: Vec<String> =
+        log.iter().map(|entry| redis::from_redis_value(entry["object"].clone()).unwrap()).collect();
+    refused.sort();
+    assert_eq!(refused, ["betteruptime:tick:doctor:doctor", "config|get", "exists"]);
 }
 
 #[test]

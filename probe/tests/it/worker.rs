@@ -6,9 +6,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use probe::clock::wall;
-use probe::wire::{BODY_FIELD, Check, DeadReason, KIND_CHECK, KIND_FIELD, Target, VERSION_FIELD};
+use probe::wire::{
+    BODY_FIELD, Check, Class, DeadReason, KIND_CHECK, KIND_FIELD, RequestOptions, Target, VERSION_FIELD,
+};
 
 use crate::redis_worker::{CHECKS, OK, Redis, Worker, check, wait_for};
+use testbed::pki::Authority;
 use testbed::server::{Server, head, hold};
 
 #[test]
@@ -119,4 +122,29 @@ fn t187_ticks_are_kept_while_redis_is_away_and_sent_with_their_slots() {
     wait_for("the tick", Duration::from_secs(20), || redis.slots().first().copied().filter(|slot| *slot == 7));
     wait_for("the acknowledgement", Duration::from_secs(20), || (redis.pending() == 0).then_some(()));
     assert_eq!(website.peers.lock().unwrap().len(), 1, "it was run once");
+}
+
+#[test]
+fn a_tick_that_is_too_large_is_written_with_less_in_it() {
+    let mut redis = Redis::start();
+    // Ten redirects to long paths, and eight names as long as names can be, which makes some 10 KiB.
+    let label = "n".repeat(60);
+    let names: Vec<String> = (0..8).map(|n| format!("{n}.{label}.{label}.{label}.{label}.test")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let identity = Authority::root("Test Root").issue_for(&names, (2020, 2090));
+    let path = format!("/{}", "p".repeat(600));
+    let redirect = format!("HTTP/1.1 302 F\r\nLocation: {path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let website = Server::answering_tls(identity.server_config(), redirect);
+    let check = check(1, &website.url(&path));
+    let request = RequestOptions { max_redirects: 10, insecure_tls: true, ..check.target.request };
+    redis.publish("*", &Check { target: Target { request, ..check.target }, ..check });
+    let mut worker = Worker::start(redis.port, "1");
+    wait_for("the tick", Duration::from_secs(20), || (redis.slots() == [1]).then_some(()));
+    wait_for("its acknowledgement", Duration::from_secs(5), || (redis.pending() == 0).then_some(()));
+    assert!(worker.stop().success());
+    assert_eq!(redis.last_heartbeat().unwrap().dropped, 0);
+    let tick = redis.ticks().remove(0);
+    assert_eq!((tick.failure.unwrap().class, tick.hops.len()), (Class::TooManyRedirects, 11));
+    let certificate = tick.certificate.unwrap();
+    assert_eq!((certificate.names.len(), certificate.names_total), (0, 8));
 }
