@@ -32,6 +32,17 @@ fn narrow_some<T: TryFrom<i64>>(number: Option<i64>) -> Result<Option<T>, StoreE
 pub(super) const WEBSITE: &str =
     "website_id, account_id, url, interval_ms, timeout_ms, regions, request, expect, paused, created_at, revision";
 
+// Columns are named one by one in every statement: those that a running hub prepared survive a migration that adds some.
+
+pub(super) const REGION_STATE: &str = "website_id, region_id, worker_id, slot_at, attempt, received_at, outcome, class, \
+    phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, failing_streak, \
+    failing_since_at, good_streak, certificate_not_after_at, recent";
+
+pub(super) const TICK: &str = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, \
+    outcome, class, phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, \
+    remote, body_bytes, truncated, certificate_not_after_at, certificate_issuer, certificate_subject, tls_version, \
+    notes, publish_ms, queue_ms, thread_us, report_us";
+
 #[derive(Debug, FromRow)]
 pub(super) struct WebsiteRow {
     pub website_id: Uuid,

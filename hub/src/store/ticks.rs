@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{TickRow, parse};
+use super::row::{TICK, TickRow, parse};
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, StoredTick, Transition, UtcMs, WebsiteId};
 
@@ -69,10 +69,12 @@ impl Store {
         before: Option<UtcMs>,
         limit: i64,
     ) -> Result<Vec<StoredTick>, StoreError> {
-        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(
-            "select tick.* from tick where website_id = $2 and slot_at < $3 \
+        let select = format!(
+            "select {TICK} from tick where website_id = $2 and slot_at < $3 \
              and exists (select 1 from website where account_id = $1 and website_id = $2) \
-             order by website_id desc, slot_at desc, region_id desc, attempt desc limit $4")
+             order by website_id desc, slot_at desc, region_id desc, attempt desc limit $4"
+        );
+        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(id.0).bind(before.unwrap_or(i64::MAX)).bind(limit.clamp(1, 1_000))
             .fetch_all(pool).await?);
         rows.into_iter().map(StoredTick::try_from).collect()

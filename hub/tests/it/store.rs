@@ -139,6 +139,40 @@ on_both! {
     the_scheduler_walks_over_all_that_is_not_paused
     the_board_covers_a_day_exactly
     a_dead_letter_is_kept_once
+    statements_survive_a_column_more
+}
+
+/// A newer hub migrates while this one runs: its prepared statements must not fail.
+async fn statements_survive_a_column_more(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let (account, id) = (website.account_id, website.website_id);
+    for turn in 0..2 {
+        for n in 0..10 {
+            f.feed(&[region_tick(&website, "a", f.now - (20 - 10 * turn - n) * MINUTE, Outcome::Up)]).await;
+            f.store.board(account, f.now).await.expect("the board");
+            f.store.board_row(account, id, f.now).await.expect("a row");
+            f.store.ticks(account, id, None, 10).await.expect("ticks");
+            f.store.transitions(account, id, 10).await.expect("transitions");
+            f.store.websites(account).await.expect("websites");
+            f.store.scheduled_websites(None, 10).await.expect("websites");
+            f.store.regions().await.expect("regions");
+            f.store.credentials("ann").await.expect("credentials");
+        }
+        if turn == 0 {
+            for table in [
+                "alter table account add column added text",
+                "alter table website add column added text",
+                "alter table website_state add column added text",
+                "alter table region_state add column added text",
+                "alter table tick add column added text",
+                "alter table transition add column added text",
+                "alter table worker add column added text",
+                "alter table region add column added text",
+            ] {
+                f.execute(table).await;
+            }
+        }
+    }
 }
 
 fn region_tick(website: &Website, region: &str, slot_at: UtcMs, outcome: Outcome) -> StoredTick {
