@@ -16,6 +16,7 @@ mod ticks;
 mod websites;
 
 pub use ingest::Ingested;
+pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};
 

@@ -63,6 +63,7 @@ fn a_website_is_asked_and_judged_as_its_owner_said() {
     let mut again = fields.to_vec();
     again[4].1 = "X-Tenant: t2\nX-Api-Key: (set, hidden)";
     again[8].1 = "";
+    again.push(("revision", "1"));
     let hits = target.hits();
     assert_eq!(form(&base, &format!("/websites/{id}/edit"), &ann, &encoded(&again)), 303);
     wait_until("a look at what it is now", Duration::from_secs(5), || target.hits() > hits);
@@ -91,6 +92,41 @@ fn a_website_is_asked_and_judged_as_its_owner_said() {
     let (_, answer) = call("GET", &hub.url("/website"), Some(&ann), None);
     let answer = answer.to_string();
     assert!(!answer.contains("header-secret") && !answer.contains("password-secret"), "{answer}");
+}
+
+#[test]
+fn a_save_does_not_undo_what_was_saved_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    let url = target.url("/");
+    let first = [("url", url.as_str()), ("interval_s", "60"), ("timeout_s", "5"), ("user_agent", "first/1")];
+    assert_eq!(form(&base, "/websites/new", &ann, &encoded(&first)), 303);
+    let edit = format!("/websites/{}/edit", only_website(&hub, &ann));
+    let agent = |shown: &str| page(&base, &edit, &ann).1.contains(&format!("value=\"{shown}\""));
+    let save = |agent: &str, revision: &str| {
+        let mut fields = first.to_vec();
+        fields[3].1 = agent;
+        fields.push(("revision", revision));
+        crate::client::form_page(&base, &edit, &ann, &encoded(&fields))
+    };
+    let (_, shown) = page(&base, &edit, &ann);
+    assert!(shown.contains("name=\"revision\" value=\"1\""), "{shown}");
+    assert_eq!(save("second/1", "1").0, 303);
+    // The other window, which was opened before.
+    let (status, text) = save("third/1", "1");
+    assert_eq!(status, 409);
+    assert!(text.contains("changed meanwhile") && text.contains("value=\"third/1\""), "{text}");
+    assert!(text.contains("name=\"revision\" value=\"2\"") && agent("second/1"), "{text}");
+    assert_eq!(save("second/1", "1").0, 303, "nothing to change");
+    assert_eq!(save("third/1", "2").0, 303);
+    // A program from before there were more settings leaves them alone; one that knows them says what it has seen.
+    assert_eq!(form(&base, &edit, &ann, &encoded(&[("url", &url), ("interval_s", "120")])), 303);
+    assert!(agent("third/1") && page(&base, &edit, &ann).1.contains("name=\"revision\" value=\"4\""));
+    assert_eq!(form(&base, &edit, &ann, &encoded(&first)), 409);
+    assert!(agent("third/1"));
 }
 
 #[test]
@@ -195,6 +231,9 @@ fn a_website_of_a_newer_version_is_left_alone_and_said_so() {
     // Saved anew, it is checked at once.
     let before = target.hits_of("/odd");
     assert_eq!(before, 1);
-    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&[("url", &target.url("/odd"))])), 303);
+    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&[("url", &target.url("/odd"))])), 409);
+    let seen = [("url", target.url("/odd")), ("revision", "1".to_owned())];
+    let seen = seen.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&seen)), 303);
     wait_until("a look at it", Duration::from_secs(5), || target.hits_of("/odd") == 2);
 }

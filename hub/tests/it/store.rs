@@ -6,7 +6,7 @@ use hub::model::{
     Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, NetworkState, Note, Outcome, Phase,
     Phases, SessionKey, StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
 };
-use hub::store::{Conflict, Store, StoreError};
+use hub::store::{Conflict, Edited, Store, StoreError};
 
 use crate::services;
 
@@ -101,6 +101,13 @@ impl Fixture {
 async fn sqlite(directory: &std::path::Path) -> sqlx::SqlitePool {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("betteruptime.sqlite"));
     sqlx::SqlitePool::connect_with(options.create_if_missing(true)).await.expect("SQLite")
+}
+
+fn saved(edit: Result<Option<Edited>, StoreError>) -> Website {
+    match edit.expect("an edit") {
+        Some(Edited::Saved(website)) => website,
+        other => panic!("{other:?}"),
+    }
 }
 
 macro_rules! on_both {
@@ -265,7 +272,7 @@ async fn nobody_sees_or_changes_anothers_website(f: Fixture) {
 
     let s = &f.store;
     assert_eq!(s.website(bob, id).await.expect("a read"), None);
-    assert_eq!(s.edit_website(bob, id, &website.settings, f.now).await.expect("no"), None);
+    assert_eq!(s.edit_website(bob, id, 1, &website.settings, f.now).await.expect("no"), None);
     assert_eq!(s.set_paused(bob, id, true, f.now).await.expect("no"), None);
     assert!(!s.delete_website(bob, id).await.expect("no"));
     assert_eq!(s.websites(bob).await.expect("a read"), []);
@@ -507,8 +514,11 @@ async fn an_edit_forgets_what_was_known_and_ignores_what_is_on_its_way(f: Fixtur
     let website = f.website(f.account("ann").await.account_id).await;
     f.feed(&round(&website, f.now - 3 * MINUTE, [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)])).await;
     let settings = WebsiteSettings { url: "https://example.org/".into(), ..website.settings.clone() };
-    let edited = f.store.edit_website(website.account_id, website.website_id, &settings, f.now - 2 * MINUTE).await;
-    assert_eq!(edited.expect("an edit").map(|w| (w.settings.url, w.revision)), Some((settings.url, 2)));
+    let (account, id) = (website.account_id, website.website_id);
+    let edited = saved(f.store.edit_website(account, id, 1, &settings, f.now - 2 * MINUTE).await);
+    assert_eq!((edited.settings.url.as_str(), edited.revision), (settings.url.as_str(), 2));
+    let late = f.store.edit_website(account, id, 1, &website.settings, f.now).await.expect("an answer");
+    assert_eq!(late, Some(Edited::Meanwhile(edited)), "what somebody else saved first is not lost");
     let mut late =
         round(&website, f.now - 2 * MINUTE - 1, [("a", Outcome::Down), ("b", Outcome::Down), ("c", Outcome::Down)]);
     late.iter_mut().for_each(|t| t.received_at = f.now - MINUTE);

@@ -8,7 +8,7 @@ use hub::model::{
 use hub::store::Store;
 use sqlx::migrate::Migrator;
 
-use super::{Fixture, MINUTE, sqlite};
+use super::{Fixture, MINUTE, saved, sqlite};
 use crate::services;
 
 on_both! {
@@ -55,10 +55,10 @@ async fn options_survive_the_store(f: Fixture) {
     assert_eq!(scheduled.settings.target(), settings.target());
 
     let plain = WebsiteSettings::new("https://example.com/".into());
-    let edited = f.store.edit_website(account, id, &plain, f.now).await.expect("an edit").expect("the website");
+    let edited = saved(f.store.edit_website(account, id, 1, &plain, f.now).await);
     assert!(Arc::ptr_eq(&edited.settings.options, &Options::standard()));
     assert_eq!(f.count("select count(*) from website where request = '{}' and expect = '{}'").await, 1);
-    let again = f.store.edit_website(account, id, &settings, f.now).await.expect("an edit").expect("the website");
+    let again = saved(f.store.edit_website(account, id, 2, &settings, f.now).await);
     assert_eq!(again.settings, settings);
 }
 
@@ -77,8 +77,7 @@ async fn settings_of_a_newer_version_leave_the_hub_alone(f: Fixture) {
     let text = format!("{all:?}");
     assert!(!text.contains("hunter2"), "{text}");
     // Saved anew, it is one like others.
-    let saved = f.store.edit_website(account, odd.website_id, &odd.settings, f.now).await.expect("an edit");
-    assert_eq!(saved.map(|w| w.is_unreadable), Some(false));
+    assert!(!saved(f.store.edit_website(account, odd.website_id, 1, &odd.settings, f.now).await).is_unreadable);
 }
 
 /// The first migration alone.
