@@ -184,6 +184,23 @@ fn t076_an_address_of_2048_bytes_works_end_to_end() {
 }
 
 #[test]
+fn t066_an_address_that_is_none_is_refused_without_its_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    for address in ["http:///user:hunter2@host/", "http://\\user:hunter2@host/", "http://user:hun/ter2@host/"] {
+        let (status, answer) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": address})));
+        assert_eq!(status, 400, "{answer}");
+        let (status, text) = crate::client::form_page(&base, "/websites/new", &ann, &encoded(&[("url", address)]));
+        assert_eq!(status, 422, "{text}");
+        for text in [answer.to_string(), text] {
+            assert!(!text.contains("ter2") && !text.contains("user:"), "{address}: {text}");
+        }
+    }
+}
+
+#[test]
 fn t078_names_of_the_inside_are_refused_where_anybody_may_sign_up() {
     let directory = tempfile::tempdir().unwrap();
     let hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
