@@ -24,7 +24,7 @@ pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_te
 pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use input::SettingsInput;
-pub use options::{Options, is_secret_header};
+pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
 pub use state::{BoardRow, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};

@@ -134,7 +134,7 @@ fn i11_no_page_tells_a_stored_secret_and_no_form_gives_one_back() {
     assert!(form.contains("<details class=\"more\" open>"), "what is set is seen");
 
     let typed = OptionsInput {
-        headers: SecretText::new("X-Api-Key: hunter3\nCookie: (set, hidden)\nX-Tenant: t1"),
+        headers: SecretText::new("X-Api-Key: hunter3\nCookie: (set, hidden)\nX-Tenant: hunter3\nAccept: t1"),
         password: SecretText::new("hunter3"),
         token: SecretText::new("hunter3"),
         body: SecretText::new("\nas typed"),
@@ -144,7 +144,7 @@ fn i11_no_page_tells_a_stored_secret_and_no_form_gives_one_back() {
     let errors = FieldErrors(vec![FieldError::new("url", "x", "No.")]);
     let form = FormPage::edit("owner", &row.website, &[], typed, errors).render().unwrap();
     assert!(!form.contains("hunter"), "{form}");
-    assert!(form.contains("X-Api-Key:\n") && form.contains("X-Tenant: t1") && form.contains("type it again"), "{form}");
+    assert!(form.contains("X-Api-Key:\n") && form.contains("Accept: t1") && form.contains("type it again"), "{form}");
     assert!(form.contains(">\n\nas typed"), "browsers drop the first line end of a text area: {form}");
 }
 
