@@ -18,7 +18,7 @@ pub mod url;
 pub mod verdict;
 mod website;
 
-pub use account::{Account, AccountId, Session, SessionKey};
+pub use account::{Account, AccountId, MadeBy, Session, SessionKey};
 pub use confirm::Confirm;
 pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_text};
 pub use field::{FieldError, FieldErrors};

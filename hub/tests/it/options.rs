@@ -214,6 +214,42 @@ fn t078_names_of_the_inside_are_refused_where_anybody_may_sign_up() {
 }
 
 #[test]
+fn t078_strangers_do_not_become_the_owners_when_sign_ups_are_closed_behind_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
+    let bob = token(&hub.url(""), "bob", "correct horse");
+    assert_eq!(hub.process.terminate(), Some(0));
+
+    let inside = json!({"url": "http://localhost:8080/"});
+    let mut hub = Hub::start(directory.path(), &[("SIGNUPS", "closed")]);
+    let (status, answer) = call("POST", &hub.url("/website"), Some(&bob), Some(&inside));
+    assert_eq!(status, 400, "{answer}");
+    let target = Target::start();
+    let by_address = json!({"url": target.url("/")});
+    let (status, website) = call("POST", &hub.url("/website"), Some(&bob), Some(&by_address));
+    assert_eq!(status, 201, "{website}");
+    let id = website["id"].as_str().unwrap();
+    wait_until("the refusal", Duration::from_secs(5), || !status_of(&hub, &bob, id).is_empty());
+    assert_eq!(target.hits(), 0);
+    let log = hub.process.log();
+    assert_eq!(log.matches("made while SIGNUPS was open").count(), 1, "{log}");
+    assert_eq!(hub.process.terminate(), Some(0));
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let file = directory.path().join("data/betteruptime.sqlite");
+        let pool = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(file));
+        let sql = "update account set by_open_sign_up = false where username = 'bob'";
+        let pool = pool.await.unwrap();
+        assert_eq!(sqlx::query(sql).execute(&pool).await.unwrap().rows_affected(), 1);
+        pool.close().await;
+    });
+    let hub = Hub::start(directory.path(), &[("SIGNUPS", "closed")]);
+    assert_eq!(call("POST", &hub.url("/website"), Some(&bob), Some(&inside)).0, 201, "he is one of ours");
+    assert!(!hub.process.log().contains("made while SIGNUPS was open"));
+}
+
+#[test]
 fn a_website_of_a_newer_version_is_left_alone_and_said_so() {
     let directory = tempfile::tempdir().unwrap();
     let target = Target::start();

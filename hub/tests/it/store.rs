@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use hub::model::{
-    Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, NetworkState, Note, Outcome, Phase,
-    Phases, SessionKey, StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
+    Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, MadeBy, NetworkState, Note, Outcome,
+    Phase, Phases, SessionKey, StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
 };
 use hub::store::{Conflict, Edited, Store, StoreError};
 
@@ -41,7 +41,7 @@ impl Fixture {
     }
 
     async fn account(&self, name: &str) -> Account {
-        self.store.create_account(name, "hash", self.now).await.expect("an account")
+        self.store.create_account(name, "hash", MadeBy::Owner, self.now).await.expect("an account")
     }
 
     /// Added an hour ago, checked every minute.
@@ -222,13 +222,16 @@ fn round(website: &Website, slot_at: UtcMs, outcomes: [(&str, Outcome); 3]) -> V
 
 async fn a_username_is_taken_without_regard_to_case(f: Fixture) {
     f.account("Änn").await;
-    let again = f.store.create_account("äNN", "hash", f.now).await;
+    let again = f.store.create_account("äNN", "hash", MadeBy::Anybody, f.now).await;
     assert!(matches!(again, Err(StoreError::Conflict(Conflict::UsernameTaken))), "{again:?}");
     let (account, hash) = f.store.credentials("ÄNN").await.expect("credentials").expect("the account");
     assert_eq!((account.username.as_str(), hash.as_str()), ("Änn", "hash"));
     f.store.set_password_hash(account.account_id, "new").await.expect("set");
     assert_eq!(f.store.credentials("änn").await.expect("credentials").map(|c| c.1), Some("new".to_owned()));
     assert_eq!(f.store.count_accounts().await.expect("count"), 1);
+    assert_eq!(f.store.count_strangers().await.expect("count"), 0);
+    f.store.create_account("bob", "hash", MadeBy::Anybody, f.now).await.expect("an account");
+    assert_eq!(f.store.count_strangers().await.expect("count"), 1);
 }
 
 async fn of_two_first_visitors_one_becomes_the_owner(f: Fixture) {
