@@ -241,14 +241,16 @@ impl OptionsInput {
             SignIn::None => None,
             SignIn::Basic => {
                 let username = self.username.trim().to_owned();
-                let password = match stored {
-                    Some(Credentials::Basic { password, .. }) if self.password.expose().is_empty() => password.clone(),
-                    Some(_) | None => self.password.clone(),
+                let (password, is_kept) = match stored {
+                    Some(Credentials::Basic { password, .. }) if self.password.expose().is_empty() => {
+                        (password.clone(), true)
+                    }
+                    Some(_) | None => (self.password.clone(), false),
                 };
-                // An empty password is a password; neither name nor password is a form not filled in.
-                if username.is_empty() || (password.expose().is_empty() && matches!(kept, Kept::OtherOrigin)) {
-                    let what = if username.is_empty() { "user name" } else { "password" };
-                    errors.push(FieldError::new("credentials", "", kept.remedy(what)));
+                if username.is_empty() {
+                    errors.push(FieldError::new("credentials", "", kept.remedy("user name")));
+                } else if password.expose().is_empty() && !is_kept {
+                    errors.push(FieldError::new("credentials", "", kept.remedy("password")));
                 }
                 Some(Credentials::Basic { username, password })
             }

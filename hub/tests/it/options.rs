@@ -281,6 +281,8 @@ fn a_website_of_a_newer_version_is_left_alone_and_said_so() {
     assert!(text.contains("A newer version of BetterUptime wrote its settings"), "{text}");
     let log = hub.process.log();
     assert!(log.contains("A website is not checked") && !log.contains("hunter2"), "{log}");
+    let (status, text) = crate::client::form_page(&base, &format!("{website}/check"), &ann, "");
+    assert!(status == 409 && text.contains("does not understand"), "{status}: {text}");
     // Saved anew, it is checked at once.
     let before = target.hits_of("/odd");
     assert_eq!(before, 1);

@@ -192,6 +192,16 @@ fn a_region_that_sees_nothing_says_so_where_regions_are_chosen() {
 }
 
 #[test]
+fn what_is_wrong_with_the_regions_is_tied_to_them() {
+    let regions = ["INDIA", "USA"].map(|r| r.parse().unwrap());
+    let errors = FieldErrors(vec![FieldError::new("regions", "MARS", "There is no such region.")]);
+    let form = FormPage::add("owner", &regions, Typed::empty(), errors).render().unwrap();
+    for part in ["aria-describedby=\"regions-error regions-hint\"", "id=\"regions-error\">There is no such region."] {
+        assert!(form.contains(part), "{part}: {form}");
+    }
+}
+
+#[test]
 fn a_fragment_the_browser_has_is_not_sent_again() {
     let mut request = Request {
         method: Method::Get,

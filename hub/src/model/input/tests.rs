@@ -135,6 +135,9 @@ fn what_is_stored_for_one_origin_is_not_sent_to_another() {
         assert!(errors.of("credentials").is_some_and(|e| e.contains("elsewhere")), "{errors}");
         assert!(errors.of("headers").is_some(), "{errors}");
     }
-    // Nor is the sign of a hidden value ever taken for one.
-    assert_eq!(fields(parse("https://a.example/", &shown)), ["headers"; 4]);
+    // Nor is the sign of a hidden value ever taken for one, nor nothing for a password.
+    assert_eq!(
+        fields(parse("https://a.example/", &shown)),
+        ["headers", "headers", "headers", "headers", "credentials"]
+    );
 }

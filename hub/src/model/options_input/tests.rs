@@ -127,3 +127,28 @@ fn i11_a_refused_form_gives_back_no_value_of_a_header_field_that_may_be_secret()
     assert_eq!(shown.headers.expose(), "Accept: */*\n\nX-Tenant:\n X-Key : (set, hidden: 2)\n");
     assert!(retype.headers);
 }
+
+#[test]
+fn a_password_is_given_or_kept() {
+    let input = |password: &str| OptionsInput {
+        sign_in: "basic".into(),
+        username: "ann".into(),
+        password: SecretText::new(password),
+        ..OptionsInput::default()
+    };
+    let (stored, errors) = parsed(&input("hunter2"));
+    assert!(errors.is_empty(), "{errors}");
+    assert_eq!(parsed(&input("")).1.of("credentials"), Some("Give the password."));
+    let mut errors = FieldErrors::default();
+    assert_eq!(input("").parse(Kept::Of(&stored), &mut errors), stored);
+    assert!(errors.is_empty(), "{errors}");
+    let _ = input("").parse(Kept::Of(&Options::default()), &mut errors);
+    assert_eq!(errors.of("credentials"), Some("Give the password."));
+}
+
+#[test]
+fn of_a_thousand_wrong_lines_twenty_are_named() {
+    let headers = SecretText::new("x\n".repeat(1_000));
+    let (_, errors) = parsed(&OptionsInput { headers, method: "DANCE".into(), ..OptionsInput::default() });
+    assert_eq!((errors.all("headers").count(), errors.all("method").count()), (20, 1));
+}
