@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use crate::clock;
 use crate::config::Config;
 use crate::http::password;
+use crate::model::MadeBy;
 use crate::run;
 use crate::store::{Conflict, StoreError};
 
@@ -38,7 +39,7 @@ pub async fn create_user(config: &Config, username: &str) -> anyhow::Result<()> 
     password::check_password(&password)?;
     let hash = password::hash_blocking(&password)?;
     let store = run::open_store_beside(config).await?;
-    match store.create_account(username, &hash, clock::now()).await {
+    match store.create_account(username, &hash, MadeBy::Owner, clock::now()).await {
         Ok(account) => println!("Account {} was made.", account.username),
         Err(StoreError::Conflict(Conflict::UsernameTaken)) => bail!("the name \"{username}\" is taken"),
         Err(error) => return Err(error.into()),

@@ -32,7 +32,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let store = open_store(&config).await?;
     store.migrate(false).await.context("the schema could not be brought up to date")?;
-    let queue = open_queue(&config).await?;
+    let may_look_inside = may_look_inside(&config, &store).await?;
+    let queue = open_queue(&config, may_look_inside)?;
     let (scheduler, inbox) = Scheduler::channel();
     let (stop, stopping) = watch::channel(false);
     // Ingest ends last: what checks in flight find is still taken in.
@@ -47,7 +48,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());
         parts.spawn(async move { ("ingest", ingest::run(store, queue, scheduler, no_more_ticks).await) });
     }
-    let settings = http_settings(&config, &directory);
+    let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;
     let app = App::new(store.clone(), scheduler, settings, &key)?;
     let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
@@ -115,13 +116,28 @@ pub async fn open_store_beside(config: &Config) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-async fn open_queue(config: &Config) -> anyhow::Result<Queue> {
+/// An owner may watch his own network; strangers may not look into it, and do not become the owner's by closing the door
+/// behind them.
+async fn may_look_inside(config: &Config, store: &Store) -> anyhow::Result<bool> {
+    match config.sign_ups {
+        SignUps::Open => return Ok(false),
+        SignUps::First | SignUps::Closed => {}
+    }
+    let strangers = store.count_strangers().await?;
+    if strangers > 0 {
+        tracing::warn!(
+            accounts = strangers,
+            "Websites in private networks are not checked: accounts were made while SIGNUPS was open. In the database, \
+             delete those you do not know (delete from account where by_open_sign_up and username = '...'), vouch for the \
+             others (update account set by_open_sign_up = false where username = '...'), then restart."
+        );
+    }
+    Ok(strangers == 0)
+}
+
+fn open_queue(config: &Config, may_look_inside: bool) -> anyhow::Result<Queue> {
     let Some(url) = &config.redis_url else {
-        // An owner may watch his own network; strangers may not look into it.
-        let policy = match config.sign_ups {
-            SignUps::First | SignUps::Closed => AddressPolicy::owner(),
-            SignUps::Open => AddressPolicy::public_only(),
-        };
+        let policy = if may_look_inside { AddressPolicy::owner() } else { AddressPolicy::public_only() };
         let engine =
             Engine::new(EngineConfig { policy, extra_roots: config.extra_roots.clone(), ..EngineConfig::default() })
                 .context("the embedded probe could not be set up")?;
@@ -134,11 +150,11 @@ async fn open_queue(config: &Config) -> anyhow::Result<Queue> {
     Queue::redis(url.expose(), &consumer).context("REDIS_URL: the queue cannot be opened")
 }
 
-fn http_settings(config: &Config, directory: &std::path::Path) -> HttpSettings {
+fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: bool) -> HttpSettings {
     HttpSettings {
         public_url: config.public_url.clone(),
         sign_ups: config.sign_ups,
-        target_rules: target_rules(config),
+        target_rules: target_rules(config, may_look_inside),
         secure_cookies: config.is_https(),
         is_loopback: config.listen.ip().is_loopback(),
         embedded: config.is_embedded(),
@@ -147,18 +163,15 @@ fn http_settings(config: &Config, directory: &std::path::Path) -> HttpSettings {
     }
 }
 
-/// Where strangers may add websites, our own names are none (T078). The engine judges the addresses behind all others.
-fn target_rules(config: &Config) -> TargetRules {
+/// Where strangers add websites, our own names are none (T078). The engine judges the addresses behind all others.
+fn target_rules(config: &Config, may_look_inside: bool) -> TargetRules {
     let urls = [
         config.public_url.as_deref(),
         config.redis_url.as_ref().map(Secret::expose),
         config.database_url.as_ref().map(Secret::expose),
     ];
     TargetRules {
-        is_shared: match config.sign_ups {
-            SignUps::Open => true,
-            SignUps::First | SignUps::Closed => false,
-        },
+        is_shared: !may_look_inside,
         own_names: urls.into_iter().flatten().filter_map(model::host_of).collect(),
     }
 }

@@ -5,17 +5,3 @@
 alter table website
     add column request text not null default '{}',
     add column expect  text not null default '{}';
-
--- What is worth knowing of an answer that counts (names of wire notes joined by commas), and where a check waited
--- outside its exchange; null where there was no such stage, or nobody measured it.
-alter table tick
-    add column notes      text not null default '',
-    add column publish_ms bigint,
-    add column queue_ms   bigint,
-    add column thread_us  bigint,
-    add column report_us  bigint;
-
--- What a worker's canaries say about its own network, and how many failures it did not count because of them.
-alter table worker
-    add column network text   not null default 'unasked',
-    add column excused bigint not null default 0;

@@ -193,12 +193,12 @@ impl Reader<'_> {
     fn submit(&self, entry_id: String, check: Check, age: Duration, may_wait: Duration) {
         self.shared.in_flight().insert(entry_id.clone());
         let (shared, finished) = (self.shared.clone(), self.finished.clone());
-        let (publish_ms, queue_ms) = (check.publish_ms(), clock::millis(age));
+        let (publish_ms, queue_ms) = (check.scheduled_publish_ms(), clock::millis(age));
         let late = expired(&entry_id, &check, age + may_wait);
         self.pool.submit(check, may_wait, move |ran| {
             let end = match ran {
                 Ran::Tick(mut tick) => {
-                    tick.delays.publish_ms = Some(publish_ms);
+                    tick.delays.publish_ms = publish_ms;
                     tick.delays.queue_ms = Some(queue_ms);
                     count(&shared, &tick);
                     End::Tick { tick, at: Instant::now() }

@@ -11,7 +11,7 @@ use super::throttle::Throttle;
 use super::{App, HttpError, Request, password};
 use crate::clock;
 use crate::config::SignUps;
-use crate::model::{Account, FieldError, FieldErrors, SessionKey, UtcMs};
+use crate::model::{Account, FieldError, FieldErrors, MadeBy, SessionKey, UtcMs};
 use crate::secret::Secret;
 use crate::store::{Conflict, StoreError};
 
@@ -196,7 +196,7 @@ pub fn sign_up(app: &App, username: &str, password: &str) -> Result<Account, Htt
         HttpError::Fields(FieldErrors(vec![FieldError::new("username", username, remedy)]))
     };
     let made = match app.settings.sign_ups {
-        SignUps::Open => app.wait(app.store.create_account(username, &hash, now)).map(Some),
+        SignUps::Open => app.wait(app.store.create_account(username, &hash, MadeBy::Anybody, now)).map(Some),
         SignUps::First => app.wait(app.store.create_first_account(username, &hash, now)),
         SignUps::Closed => Ok(None),
     };

@@ -1,4 +1,4 @@
-//! What is looked after now and then: verdicts that ran out, done checks, partitions.
+//! What is looked after now and then: verdicts that ran out, done checks, partitions, dead letters.
 
 use std::time::Duration;
 
@@ -11,8 +11,11 @@ use crate::store::Store;
 const EVERY: Duration = Duration::from_secs(5);
 /// Turns between two looks at the partitions: an hour.
 const PARTITIONS_EVERY: u32 = 720;
+/// Turns between two looks at the dead letters: a minute.
+const LETTERS_EVERY: u32 = 12;
 
-/// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every hour: partitions.
+/// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every minute: old
+/// dead letters. Every hour: partitions.
 pub(super) async fn run(store: Store, queue: Queue, mut stopping: watch::Receiver<bool>) {
     let mut turn = 0_u32;
     while !*stopping.borrow() {
@@ -27,6 +30,13 @@ pub(super) async fn run(store: Store, queue: Queue, mut stopping: watch::Receive
             && let Err(error) = store.ensure_partitions(clock::now()).await
         {
             tracing::warn!(%error, "Partitions could not be made.");
+        }
+        if turn.is_multiple_of(LETTERS_EVERY) {
+            match store.trim_dead_letters(clock::now()).await {
+                Ok(0) => {}
+                Ok(letters) => tracing::info!(letters, "Old dead letters were deleted."),
+                Err(error) => tracing::warn!(%error, "Old dead letters could not be deleted."),
+            }
         }
         let regions = store.regions().await.unwrap_or_default();
         let regions: Vec<_> = regions.into_iter().map(|r| r.region_id).collect();

@@ -66,10 +66,38 @@ async fn step_by_step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> an
     Ok(!deliveries.is_empty())
 }
 
+/// Dead letters of one turn: thousands that tell of the same are one line.
+#[derive(Debug, Default)]
+struct Letters {
+    number: usize,
+    /// Stream and reason of the first.
+    first: Option<(String, String)>,
+}
+
+impl Letters {
+    fn count(&mut self, stream: &str, reason: &str) {
+        self.number += 1;
+        self.first.get_or_insert_with(|| (stream.to_owned(), reason.to_owned()));
+    }
+
+    fn tell(&self) {
+        if let Some((stream, reason)) = &self.first {
+            let letters = self.number;
+            tracing::warn!(
+                letters,
+                stream,
+                reason,
+                "Checks were put away unrun, or reports not understood: they are kept as dead letters; the first is named here."
+            );
+        }
+    }
+}
+
 /// The effect of reports, stored.
 async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now: UtcMs) -> anyhow::Result<()> {
     let mut ticks = Vec::new();
     let mut beats = Vec::new();
+    let mut letters = Letters::default();
     for delivery in deliveries {
         match &delivery.report {
             Ok(Report::Tick(tick)) => ticks.push(StoredTick {
@@ -84,7 +112,8 @@ async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now
             Ok(Report::DeadLetter(letter)) => {
                 let stream = tick_key(&delivery.region, &delivery.worker);
                 let reason = format!("{}: {}", letter.reason, letter.detail);
-                tracing::warn!(stream, %reason, entry = letter.entry_id, "A worker put a check away unrun.");
+                tracing::debug!(stream, %reason, entry = letter.entry_id, "A worker put a check away unrun.");
+                letters.count(&stream, &reason);
                 // The letter, not only what it quotes of the check, which is nothing where that may be secret: its entry
                 // tells it from other letters, and makes it one row however often it comes.
                 let raw = serde_json::to_vec(letter).unwrap_or_default();
@@ -92,11 +121,14 @@ async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now
             }
             Err(reason) => {
                 let stream = tick_key(&delivery.region, &delivery.worker);
-                tracing::warn!(stream, %reason, "A report is not understood; it is kept as a dead letter.");
-                store.dead_letter(&stream, &reason.to_string(), &delivery.raw, now).await?;
+                let reason = reason.to_string();
+                tracing::debug!(stream, %reason, "A report is not understood.");
+                letters.count(&stream, &reason);
+                store.dead_letter(&stream, &reason, &delivery.raw, now).await?;
             }
         }
     }
+    letters.tell();
     match store.record_heartbeats(&beats, now).await {
         Ok(()) => {}
         // A sign of life that cannot be stored is worth a line, not a standstill: the next one comes in 10 s.

@@ -29,6 +29,15 @@ pub struct Account {
     pub created_at: UtcMs,
 }
 
+/// Who made an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// The owner of the installation, or somebody he trusts with what it can reach.
+    Owner,
+    /// Whoever came while sign-ups were open.
+    Anybody,
+}
+
 /// SHA-256 of a session's random 256-bit id. Only the hash is stored, so that a copy of the database signs nobody in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionKey(pub [u8; 32]);

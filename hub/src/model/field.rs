@@ -55,9 +55,12 @@ impl FieldErrors {
         self.0.is_empty()
     }
 
-    /// Adds one.
+    /// Adds one; of one field at most 20 are said: a thousand wrong lines do not make a page of a thousand messages.
     pub fn push(&mut self, error: FieldError) {
-        self.0.push(error);
+        const OF_ONE_FIELD: usize = 20;
+        if self.0.iter().filter(|e| e.field == error.field).count() < OF_ONE_FIELD {
+            self.0.push(error);
+        }
     }
 }
 

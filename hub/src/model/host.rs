@@ -7,8 +7,8 @@ use url::{Host, Url};
 const OURS: [&str; 6] =
     ["localhost", "localhost.localdomain", "metadata", "metadata.google.internal", "metadata.goog", "instance-data"];
 
-/// Lower-case host of a URL or of a bare name, without the dot at its end: what spellings of one host have in common,
-/// and what limits per host go by (T080). `None`: no host.
+/// Lower-case host of a URL or of a bare name, without the dot at its end: what spellings of one host have in common
+/// (T080). `None`: no host.
 #[must_use]
 pub fn host_of(url: &str) -> Option<String> {
     let parsed = Url::parse(url).ok()?;
@@ -30,7 +30,7 @@ pub(super) fn is_same_origin(one: &str, other: &str) -> bool {
 /// What may be watched where strangers may add websites.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetRules {
-    /// Anybody may make an account: names of the inside are refused.
+    /// Strangers may make an account, or once could and have one: names of the inside are refused.
     pub is_shared: bool,
     /// Names of the hub, its queue and its database.
     pub own_names: Vec<String>,

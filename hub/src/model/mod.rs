@@ -18,13 +18,13 @@ pub mod url;
 pub mod verdict;
 mod website;
 
-pub use account::{Account, AccountId, Session, SessionKey};
+pub use account::{Account, AccountId, MadeBy, Session, SessionKey};
 pub use confirm::Confirm;
 pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_text};
 pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use input::SettingsInput;
-pub use options::{Options, is_secret_header};
+pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
 pub use state::{BoardRow, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};

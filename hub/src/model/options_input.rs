@@ -3,12 +3,27 @@
 
 use probe::wire::{Credentials, Expectations, HeaderField, IpFamily, Method, RequestOptions, SecretText};
 
-use super::options::is_secret_header;
+use super::options::is_shown_header;
 use super::status_codes::{accept, accept_text};
 use super::{ContentInput, FieldError, FieldErrors, Options, content_input};
 
 /// Stands where a stored value is that is not shown; sent back unchanged, it keeps that value.
 pub const HIDDEN: &str = "(set, hidden)";
+
+/// The same for one of several fields of a name, the first being 0: whichever of the lines come back, in whichever order,
+/// each keeps its own value.
+fn hidden(nth: usize, of: usize) -> String {
+    if of > 1 { format!("(set, hidden: {})", nth + 1) } else { HIDDEN.to_owned() }
+}
+
+/// Which of the fields of a name is meant; `None`: this is a value.
+fn hidden_nth(value: &str) -> Option<usize> {
+    if value == HIDDEN {
+        return Some(0);
+    }
+    let number = value.strip_prefix("(set, hidden: ")?.strip_suffix(')')?;
+    number.parse::<usize>().ok()?.checked_sub(1)
+}
 
 probe::named! {
     /// How a website is signed in to.
@@ -95,8 +110,15 @@ impl OptionsInput {
     pub fn of(options: &Options) -> Self {
         let (request, expect) = (&options.request, &options.expect);
         let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
-        let line = |field: &HeaderField| {
-            let value = if is_secret_header(&field.name) { HIDDEN } else { field.value.expose() };
+        let line = |(n, field): (usize, &HeaderField)| {
+            let of_its_name = |fields: &[HeaderField]| {
+                fields.iter().filter(|other| other.name.eq_ignore_ascii_case(&field.name)).count()
+            };
+            let value = if is_shown_header(&field.name) {
+                field.value.expose().to_owned()
+            } else {
+                hidden(of_its_name(&request.headers[..n]), of_its_name(&request.headers))
+            };
             format!("{}: {value}", field.name)
         };
         let (sign_in, username) = match &request.credentials {
@@ -106,7 +128,7 @@ impl OptionsInput {
         };
         Self {
             method: request.method.to_string(),
-            headers: SecretText::new(request.headers.iter().map(line).collect::<Vec<_>>().join("\n")),
+            headers: SecretText::new(request.headers.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")),
             body: request.body.clone().unwrap_or_default(),
             sign_in: sign_in.to_string(),
             username,
@@ -158,11 +180,16 @@ impl OptionsInput {
             headers: false,
         };
         let mut line = |line: &str| match line.split_once(':') {
-            Some((name, value)) if is_secret_header(name) && value.trim() != HIDDEN => {
+            Some((name, value)) if !is_shown_header(name.trim()) && hidden_nth(value.trim()).is_none() => {
                 retype.headers |= !value.trim().is_empty();
                 format!("{name}:")
             }
-            Some(_) | None => line.to_owned(),
+            Some(_) => line.to_owned(),
+            // Half of a value, or all of it; the empty line keeps the numbers of those below.
+            None => {
+                retype.headers |= !line.trim().is_empty();
+                String::new()
+            }
         };
         let headers: Vec<_> = self.headers.expose().lines().map(&mut line).collect();
         let shown = Self {
@@ -184,14 +211,13 @@ impl OptionsInput {
                 continue;
             };
             let (name, value) = (name.trim(), value.trim());
-            let is_hidden = is_secret_header(name) && (value.is_empty() || value == HIDDEN);
-            let value = if is_hidden {
-                let nth = headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name)).count();
-                let stored = match kept {
-                    Kept::Of(options) if value == HIDDEN => {
+            let nth = hidden_nth(value);
+            let value = if !is_shown_header(name) && (value.is_empty() || nth.is_some()) {
+                let stored = match (kept, nth) {
+                    (Kept::Of(options), Some(nth)) => {
                         options.request.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name)).nth(nth)
                     }
-                    Kept::Of(_) | Kept::Nothing | Kept::OtherOrigin => None,
+                    (Kept::Of(_), None) | (Kept::Nothing | Kept::OtherOrigin, _) => None,
                 };
                 let Some(stored) = stored else {
                     errors.push(FieldError::new("headers", name, kept.remedy(&format!("value of {name}"))));
@@ -215,14 +241,16 @@ impl OptionsInput {
             SignIn::None => None,
             SignIn::Basic => {
                 let username = self.username.trim().to_owned();
-                let password = match stored {
-                    Some(Credentials::Basic { password, .. }) if self.password.expose().is_empty() => password.clone(),
-                    Some(_) | None => self.password.clone(),
+                let (password, is_kept) = match stored {
+                    Some(Credentials::Basic { password, .. }) if self.password.expose().is_empty() => {
+                        (password.clone(), true)
+                    }
+                    Some(_) | None => (self.password.clone(), false),
                 };
-                // An empty password is a password; neither name nor password is a form not filled in.
-                if username.is_empty() || (password.expose().is_empty() && matches!(kept, Kept::OtherOrigin)) {
-                    let what = if username.is_empty() { "user name" } else { "password" };
-                    errors.push(FieldError::new("credentials", "", kept.remedy(what)));
+                if username.is_empty() {
+                    errors.push(FieldError::new("credentials", "", kept.remedy("user name")));
+                } else if password.expose().is_empty() && !is_kept {
+                    errors.push(FieldError::new("credentials", "", kept.remedy("password")));
                 }
                 Some(Credentials::Basic { username, password })
             }

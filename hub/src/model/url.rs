@@ -65,10 +65,11 @@ pub fn normalise(text: &str) -> Result<String, FieldError> {
     Ok(url.into())
 }
 
-/// The address without what may be secret, to be shown in an error: a password, and the query (T077).
+/// The address without what may be secret, to be shown in an error: the query (T077); and all of it where there is an `@`,
+/// for where a password ends in an address that is none, nobody can tell.
 fn masked(text: &str) -> String {
-    if authority(text).contains('@') {
-        return "(an address with a password)".to_owned();
+    if text.contains('@') {
+        return format!("{}…", scheme(text));
     }
     match text.split_once('?') {
         Some((place, _)) => format!("{place}?…"),
@@ -76,19 +77,24 @@ fn masked(text: &str) -> String {
     }
 }
 
-/// An address as typed, without the name and password in it: they do not come back on a form.
+/// An address as typed, to come back on a form. Of one that was refused nothing does that may be part of a password.
 #[must_use]
 pub fn without_credentials(text: &str) -> String {
-    let authority = authority(text);
-    match authority.rsplit_once('@') {
-        Some((_, host)) => text.replacen(authority, host, 1),
-        None => text.to_owned(),
+    match text.rsplit_once('@') {
+        Some((_, rest)) if normalise(text).is_err() => format!("{}{rest}", scheme(text.trim_start())),
+        Some(_) | None => text.to_owned(),
     }
 }
 
-/// What stands between the scheme and the path.
+/// The scheme as typed, when it is one of ours.
+fn scheme(text: &str) -> &str {
+    let is = |scheme: &&str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    ["http://", "https://"].iter().find(|scheme| is(scheme)).map_or("", |scheme| &text[..scheme.len()])
+}
+
+/// What stands between the scheme and the path; as the crate does, without any more slashes before it.
 fn authority(text: &str) -> &str {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let rest = text[scheme(text).len()..].trim_start_matches(['/', '\\']);
     rest.split(['/', '\\', '?', '#']).next().unwrap_or_default()
 }
 

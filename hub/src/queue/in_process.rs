@@ -67,11 +67,11 @@ impl InProcess {
         let fits = checks.len().min(WAITING.saturating_sub(waiting));
         for check in checks.drain(..fits) {
             let (reports, counters) = (self.reports.clone(), self.counters.clone());
-            let (may_wait, publish_ms) = (check.may_wait(), check.publish_ms());
+            let (may_wait, publish_ms) = (check.may_wait(), check.scheduled_publish_ms());
             self.pool.submit(check, may_wait, move |ran| match ran {
                 Ran::Tick(mut tick) => {
                     // No queue lies between the scheduler and the pool; the wait for a thread is the pool's to tell.
-                    (tick.delays.publish_ms, tick.delays.queue_ms) = (Some(publish_ms), Some(0));
+                    (tick.delays.publish_ms, tick.delays.queue_ms) = (publish_ms, Some(0));
                     counters.checks.fetch_add(1, Ordering::Relaxed);
                     if tick.failure.as_ref().is_some_and(|failure| failure.blame == Blame::Policy) {
                         counters.forbidden.fetch_add(1, Ordering::Relaxed);

@@ -3,19 +3,30 @@
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::model::{Account, AccountId, UtcMs};
+use crate::model::{Account, AccountId, MadeBy, UtcMs};
 
 impl Store {
     /// Makes an account.
     ///
     /// # Errors
     /// [`super::Conflict::UsernameTaken`], without regard to case; or the database is away.
-    pub async fn create_account(&self, username: &str, hash: &str, now: UtcMs) -> Result<Account, StoreError> {
+    pub async fn create_account(
+        &self,
+        username: &str,
+        hash: &str,
+        by: MadeBy,
+        now: UtcMs,
+    ) -> Result<Account, StoreError> {
+        let by_open_sign_up = match by {
+            MadeBy::Owner => false,
+            MadeBy::Anybody => true,
+        };
         let account = Account { account_id: AccountId(Uuid::now_v7()), username: username.to_owned(), created_at: now };
         write!(self, pool => sqlx::query(
-            "insert into account (account_id, username, username_key, password_hash, created_at) \
-             values ($1, $2, $3, $4, $5)")
+            "insert into account (account_id, username, username_key, password_hash, created_at, by_open_sign_up) \
+             values ($1, $2, $3, $4, $5, $6)")
             .bind(account.account_id.0).bind(username).bind(username.to_lowercase()).bind(hash).bind(now)
+            .bind(by_open_sign_up)
             .execute(pool).await.map(|_| ())?);
         Ok(account)
     }
@@ -69,5 +80,14 @@ impl Store {
     /// The database is away.
     pub async fn count_accounts(&self) -> Result<i64, StoreError> {
         Ok(read!(self, pool => sqlx::query_scalar("select count(*) from account").fetch_one(pool).await?))
+    }
+
+    /// How many accounts were made by whoever came while sign-ups were open.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn count_strangers(&self) -> Result<i64, StoreError> {
+        Ok(read!(self, pool =>
+            sqlx::query_scalar("select count(*) from account where by_open_sign_up").fetch_one(pool).await?))
     }
 }

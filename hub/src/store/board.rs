@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{RegionStateRow, WebsiteRow, parse};
+use super::row::{REGION_STATE, RegionStateRow, WEBSITE, WebsiteRow, parse};
 use super::ticks::TransitionRow;
 use super::{Store, StoreError, read};
 use crate::model::{AccountId, BoardRow, RegionState, Transition, UtcMs, Website, WebsiteId, WebsiteState, uptime};
@@ -51,15 +51,19 @@ impl Store {
         now: UtcMs,
     ) -> Result<Vec<BoardRow>, StoreError> {
         let only = only.map(|id| id.0);
+        let select_websites = format!(
+            "select {WEBSITE}, verdict, since_at, reason, fresh_until_at from website \
+             join website_state using (website_id) \
+             where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id"
+        );
+        let select_states = format!(
+            "select {REGION_STATE} from region_state join website using (website_id) \
+             where account_id = $1 and ($2 is null or website_id = $2) order by region_id"
+        );
         let (rows, states, changes) = read!(self, pool => {
-            let rows: Vec<Row> = sqlx::query_as(
-                "select website.*, verdict, since_at, reason, fresh_until_at from website \
-                 join website_state using (website_id) \
-                 where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id")
+            let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(select_websites.as_str()))
                 .bind(account.0).bind(only).fetch_all(pool).await?;
-            let states: Vec<RegionStateRow> = sqlx::query_as(
-                "select region_state.* from region_state join website using (website_id) \
-                 where account_id = $1 and ($2 is null or website_id = $2) order by region_id")
+            let states: Vec<RegionStateRow> = sqlx::query_as(sqlx::AssertSqlSafe(select_states.as_str()))
                 .bind(account.0).bind(only).fetch_all(pool).await?;
             let changes: Vec<TransitionRow> = sqlx::query_as(
                 "select website_id, at, decided_at, from_verdict, to_verdict, transition.reason from transition \

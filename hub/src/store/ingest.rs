@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::row::{RegionStateRow, WEBSITE, WebsiteRow, notes_text, parse};
+use super::row::{REGION_STATE, RegionStateRow, WEBSITE, WebsiteRow, notes_text, parse};
 use super::ticks::{DeadLetter, INSERT_DEAD_LETTER};
 use super::{Pool, Store, StoreError};
 use crate::model::{
@@ -179,6 +179,7 @@ impl Store {
         // Locked too: a verdict that runs out at this moment must not be overwritten unseen.
         let select_state =
             format!("select verdict, since_at, reason, fresh_until_at from website_state where website_id = $1{lock}");
+        let select_regions = format!("select {REGION_STATE} from region_state where website_id = $1");
         let mut done = Ingested::default();
         super::write!(self, pool => {
             let mut tx = pool.begin().await?;
@@ -191,7 +192,7 @@ impl Store {
                     sqlx::AssertSqlSafe(select_state.as_str()))
                     .bind(id.0).fetch_one(&mut *tx).await?;
                 let state = WebsiteState { website_id: id, verdict: parse(&verdict)?, since_at, reason, fresh_until_at };
-                let rows: Vec<RegionStateRow> = sqlx::query_as("select * from region_state where website_id = $1")
+                let rows: Vec<RegionStateRow> = sqlx::query_as(sqlx::AssertSqlSafe(select_regions.as_str()))
                     .bind(id.0).fetch_all(&mut *tx).await?;
                 let regions = rows.into_iter().map(RegionState::try_from).collect::<Result<_, _>>()?;
                 let watched_since_at: i64 = sqlx::query_scalar("select watched_since_at from website where website_id = $1")

@@ -16,6 +16,7 @@ mod ticks;
 mod websites;
 
 pub use ingest::Ingested;
+pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};
 
@@ -69,6 +70,15 @@ pub enum StoreError {
     /// Migrations.
     #[error("migration failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A migration never had its table to itself.
+    #[error(
+        "migration failed: in {tries} tries a table was always in use; end long transactions (a backup, an open psql), \
+         then start again"
+    )]
+    MigrationLocked {
+        /// How often it was tried.
+        tries: u32,
+    },
     /// The database is away, or refused.
     #[error("database: {0}")]
     Database(sqlx::Error),
@@ -107,7 +117,7 @@ impl StoreError {
             Self::Database(error) => {
                 matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
             }
-            Self::InUse { .. } | Self::File { .. } | Self::Migrate(_) => false,
+            Self::InUse { .. } | Self::File { .. } | Self::Migrate(_) | Self::MigrationLocked { .. } => false,
         }
     }
 }

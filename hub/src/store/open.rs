@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::PgConnection;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -15,6 +16,9 @@ use super::{Pool, Store, StoreError};
 
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// Tries of a migration whose table others use, a second apart.
+const MIGRATION_TRIES: u32 = 30;
 
 impl Store {
     /// Opens `betteruptime.sqlite` in `directory`, which exists, for this process alone (D19).
@@ -82,9 +86,11 @@ impl Store {
     }
 
     /// Brings the schema up to date; two hubs that start together take turns. Returns what was, or would be, applied.
+    /// A hub that runs meanwhile keeps running: no table is locked for longer than 2 s at a time to wait for a long
+    /// reader, such as a backup.
     ///
     /// # Errors
-    /// A migration failed; it is rolled back.
+    /// A migration failed, or never had its table to itself; it is rolled back.
     pub async fn migrate(&self, dry_run: bool) -> Result<Vec<String>, StoreError> {
         let migrator = match &self.pool {
             Pool::Postgres(_) => &POSTGRES,
@@ -102,9 +108,8 @@ impl Store {
             match &self.pool {
                 Pool::Postgres(pool) => {
                     let mut connection = pool.acquire().await?;
-                    sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut *connection).await?;
-                    migrator.run(&mut *connection).await?;
-                    connection.close().await?; // its session settings are not for others
+                    connection.close_on_drop(); // its session settings are not for others
+                    migrate_beside_others(migrator, &mut connection).await?;
                 }
                 Pool::Sqlite { write, .. } => migrator.run(write).await?,
             }
@@ -156,4 +161,29 @@ impl Store {
             }
         }
     }
+}
+
+/// Everybody queues behind a migration that waits for its table, so it gives way after 2 s and tries again. Its turn among
+/// hubs is waited for as long as it takes: it is a lock that nobody else asks for.
+async fn migrate_beside_others(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut *connection).await?;
+    connection.lock().await?; // again inside of `run`, which does not wait then
+    sqlx::raw_sql("set lock_timeout = '2s'").execute(&mut *connection).await?;
+    for n in 1..=MIGRATION_TRIES {
+        match migrator.run(&mut *connection).await {
+            Ok(()) => return Ok(()),
+            Err(error) if !is_lock_refused(&error) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "Try {n} of {MIGRATION_TRIES}: a migration needs a table that others use.");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+    Err(StoreError::MigrationLocked { tries: MIGRATION_TRIES })
+}
+
+fn is_lock_refused(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else { return false };
+    // lock_not_available, and deadlock_detected for whoever meets a reader of several tables.
+    cause.as_database_error().and_then(|e| e.code()).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{TickRow, parse};
+use super::row::{TICK, TickRow, parse};
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, StoredTick, Transition, UtcMs, WebsiteId};
 
@@ -69,10 +69,12 @@ impl Store {
         before: Option<UtcMs>,
         limit: i64,
     ) -> Result<Vec<StoredTick>, StoreError> {
-        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(
-            "select tick.* from tick where website_id = $2 and slot_at < $3 \
+        let select = format!(
+            "select {TICK} from tick where website_id = $2 and slot_at < $3 \
              and exists (select 1 from website where account_id = $1 and website_id = $2) \
-             order by website_id desc, slot_at desc, region_id desc, attempt desc limit $4")
+             order by website_id desc, slot_at desc, region_id desc, attempt desc limit $4"
+        );
+        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(id.0).bind(before.unwrap_or(i64::MAX)).bind(limit.clamp(1, 1_000))
             .fetch_all(pool).await?);
         rows.into_iter().map(StoredTick::try_from).collect()
@@ -107,4 +109,38 @@ impl Store {
             .execute(pool).await.map(|_| ())?);
         Ok(())
     }
+
+    /// Deletes dead letters older than 30 days, and the oldest of each stream that has more than 10,000; at most 5,000 of
+    /// each kind a stream, so that no call takes long. Returns how many.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn trim_dead_letters(&self, now: UtcMs) -> Result<u64, StoreError> {
+        // One look at the index per stream, however many letters there are.
+        let streams: Vec<String> = read!(self, pool => sqlx::query_scalar(
+            "with recursive s (stream) as (select min(stream) from dead_letter union all \
+             select (select min(stream) from dead_letter where stream > s.stream) from s where s.stream is not null) \
+             select stream from s where stream is not null")
+            .fetch_all(pool).await?);
+        let old = format!("stream = $1 and created_at < $2 order by created_at limit {LETTERS_AT_ONCE}");
+        let many = format!(
+            "stream = $1 and created_at >= $2 order by created_at desc, dead_letter_id desc \
+             limit {LETTERS_AT_ONCE} offset {LETTERS_KEPT}"
+        );
+        let mut gone = 0;
+        for which in [old, many] {
+            let delete = format!(
+                "delete from dead_letter where dead_letter_id in (select dead_letter_id from dead_letter where {which})"
+            );
+            for stream in &streams {
+                gone += write!(self, pool => sqlx::query(sqlx::AssertSqlSafe(delete.as_str()))
+                    .bind(stream).bind(now - LETTERS_KEPT_MS).execute(pool).await?.rows_affected());
+            }
+        }
+        Ok(gone)
+    }
 }
+
+const LETTERS_KEPT_MS: i64 = 30 * 86_400_000;
+const LETTERS_KEPT: u32 = 10_000;
+const LETTERS_AT_ONCE: u32 = 5_000;

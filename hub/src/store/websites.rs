@@ -7,6 +7,15 @@ use super::{Store, StoreError, read, write};
 use crate::model::verdict::FIRST_LOOK_WITHIN_MS;
 use crate::model::{AccountId, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
 
+/// What became of an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edited {
+    /// It holds; the website as it is now.
+    Saved(Website),
+    /// Nothing was changed, since somebody else changed it first; the website as it is now.
+    Meanwhile(Website),
+}
+
 /// `select` of whole website rows, with the rest of the statement.
 macro_rules! select_website {
     ($rest:literal) => {
@@ -84,7 +93,8 @@ impl Store {
         Ok(website)
     }
 
-    /// Changes the settings. What was known under the old ones is forgotten; history stays. `None`: not yours.
+    /// Changes the settings as they were at `revision`, and no others. What was known under the old ones is forgotten;
+    /// history stays. `None`: not yours.
     ///
     /// # Errors
     /// The database is away.
@@ -92,17 +102,20 @@ impl Store {
         &self,
         account: AccountId,
         id: WebsiteId,
+        revision: i64,
         settings: &WebsiteSettings,
         now: UtcMs,
-    ) -> Result<Option<Website>, StoreError> {
+    ) -> Result<Option<Edited>, StoreError> {
         let (request, expect) = options_text(&settings.options)?;
         let changed = write!(self, pool => {
             let mut tx = pool.begin().await?;
             let changed = sqlx::query(
                 "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, request = $7, \
-                 expect = $8, revision = revision + 1 where account_id = $1 and website_id = $2")
+                 expect = $8, revision = revision + 1 where account_id = $1 and website_id = $2 \
+                 and revision = $9")
                 .bind(account.0).bind(id.0).bind(&settings.url).bind(settings.interval_ms).bind(settings.timeout_ms)
-                .bind(regions_text(settings)).bind(&request).bind(&expect).execute(&mut *tx).await?.rows_affected();
+                .bind(regions_text(settings)).bind(&request).bind(&expect).bind(revision).execute(&mut *tx)
+                .await?.rows_affected();
             if changed == 1 {
                 let is_watched: bool = sqlx::query_scalar("select not paused from website where website_id = $1")
                     .bind(id.0).fetch_one(&mut *tx).await?;
@@ -112,7 +125,8 @@ impl Store {
             tx.commit().await?;
             changed
         });
-        if changed == 0 { Ok(None) } else { self.website(account, id).await }
+        let found = self.website(account, id).await?;
+        Ok(found.map(|website| if changed == 1 { Edited::Saved(website) } else { Edited::Meanwhile(website) }))
     }
 
     /// Pauses or resumes. `None`: not yours.

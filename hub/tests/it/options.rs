@@ -63,6 +63,7 @@ fn a_website_is_asked_and_judged_as_its_owner_said() {
     let mut again = fields.to_vec();
     again[4].1 = "X-Tenant: t2\nX-Api-Key: (set, hidden)";
     again[8].1 = "";
+    again.push(("revision", "1"));
     let hits = target.hits();
     assert_eq!(form(&base, &format!("/websites/{id}/edit"), &ann, &encoded(&again)), 303);
     wait_until("a look at what it is now", Duration::from_secs(5), || target.hits() > hits);
@@ -91,6 +92,41 @@ fn a_website_is_asked_and_judged_as_its_owner_said() {
     let (_, answer) = call("GET", &hub.url("/website"), Some(&ann), None);
     let answer = answer.to_string();
     assert!(!answer.contains("header-secret") && !answer.contains("password-secret"), "{answer}");
+}
+
+#[test]
+fn a_save_does_not_undo_what_was_saved_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    let url = target.url("/");
+    let first = [("url", url.as_str()), ("interval_s", "60"), ("timeout_s", "5"), ("user_agent", "first/1")];
+    assert_eq!(form(&base, "/websites/new", &ann, &encoded(&first)), 303);
+    let edit = format!("/websites/{}/edit", only_website(&hub, &ann));
+    let agent = |shown: &str| page(&base, &edit, &ann).1.contains(&format!("value=\"{shown}\""));
+    let save = |agent: &str, revision: &str| {
+        let mut fields = first.to_vec();
+        fields[3].1 = agent;
+        fields.push(("revision", revision));
+        crate::client::form_page(&base, &edit, &ann, &encoded(&fields))
+    };
+    let (_, shown) = page(&base, &edit, &ann);
+    assert!(shown.contains("name=\"revision\" value=\"1\""), "{shown}");
+    assert_eq!(save("second/1", "1").0, 303);
+    // The other window, which was opened before.
+    let (status, text) = save("third/1", "1");
+    assert_eq!(status, 409);
+    assert!(text.contains("changed meanwhile") && text.contains("value=\"third/1\""), "{text}");
+    assert!(text.contains("name=\"revision\" value=\"2\"") && agent("second/1"), "{text}");
+    assert_eq!(save("second/1", "1").0, 303, "nothing to change");
+    assert_eq!(save("third/1", "2").0, 303);
+    // A program from before there were more settings leaves them alone; one that knows them says what it has seen.
+    assert_eq!(form(&base, &edit, &ann, &encoded(&[("url", &url), ("interval_s", "120")])), 303);
+    assert!(agent("third/1") && page(&base, &edit, &ann).1.contains("name=\"revision\" value=\"4\""));
+    assert_eq!(form(&base, &edit, &ann, &encoded(&first)), 409);
+    assert!(agent("third/1"));
 }
 
 #[test]
@@ -148,6 +184,23 @@ fn t076_an_address_of_2048_bytes_works_end_to_end() {
 }
 
 #[test]
+fn t066_an_address_that_is_none_is_refused_without_its_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    for address in ["http:///user:hunter2@host/", "http://\\user:hunter2@host/", "http://user:hun/ter2@host/"] {
+        let (status, answer) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": address})));
+        assert_eq!(status, 400, "{answer}");
+        let (status, text) = crate::client::form_page(&base, "/websites/new", &ann, &encoded(&[("url", address)]));
+        assert_eq!(status, 422, "{text}");
+        for text in [answer.to_string(), text] {
+            assert!(!text.contains("ter2") && !text.contains("user:"), "{address}: {text}");
+        }
+    }
+}
+
+#[test]
 fn t078_names_of_the_inside_are_refused_where_anybody_may_sign_up() {
     let directory = tempfile::tempdir().unwrap();
     let hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
@@ -158,6 +211,42 @@ fn t078_names_of_the_inside_are_refused_where_anybody_may_sign_up() {
         assert_eq!(status, 400, "{inside}: {answer}");
         assert!(answer.to_string().contains("public one"), "{answer}");
     }
+}
+
+#[test]
+fn t078_strangers_do_not_become_the_owners_when_sign_ups_are_closed_behind_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
+    let bob = token(&hub.url(""), "bob", "correct horse");
+    assert_eq!(hub.process.terminate(), Some(0));
+
+    let inside = json!({"url": "http://localhost:8080/"});
+    let mut hub = Hub::start(directory.path(), &[("SIGNUPS", "closed")]);
+    let (status, answer) = call("POST", &hub.url("/website"), Some(&bob), Some(&inside));
+    assert_eq!(status, 400, "{answer}");
+    let target = Target::start();
+    let by_address = json!({"url": target.url("/")});
+    let (status, website) = call("POST", &hub.url("/website"), Some(&bob), Some(&by_address));
+    assert_eq!(status, 201, "{website}");
+    let id = website["id"].as_str().unwrap();
+    wait_until("the refusal", Duration::from_secs(5), || !status_of(&hub, &bob, id).is_empty());
+    assert_eq!(target.hits(), 0);
+    let log = hub.process.log();
+    assert_eq!(log.matches("made while SIGNUPS was open").count(), 1, "{log}");
+    assert_eq!(hub.process.terminate(), Some(0));
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let file = directory.path().join("data/betteruptime.sqlite");
+        let pool = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(file));
+        let sql = "update account set by_open_sign_up = false where username = 'bob'";
+        let pool = pool.await.unwrap();
+        assert_eq!(sqlx::query(sql).execute(&pool).await.unwrap().rows_affected(), 1);
+        pool.close().await;
+    });
+    let hub = Hub::start(directory.path(), &[("SIGNUPS", "closed")]);
+    assert_eq!(call("POST", &hub.url("/website"), Some(&bob), Some(&inside)).0, 201, "he is one of ours");
+    assert!(!hub.process.log().contains("made while SIGNUPS was open"));
 }
 
 #[test]
@@ -192,9 +281,14 @@ fn a_website_of_a_newer_version_is_left_alone_and_said_so() {
     assert!(text.contains("A newer version of BetterUptime wrote its settings"), "{text}");
     let log = hub.process.log();
     assert!(log.contains("A website is not checked") && !log.contains("hunter2"), "{log}");
+    let (status, text) = crate::client::form_page(&base, &format!("{website}/check"), &ann, "");
+    assert!(status == 409 && text.contains("does not understand"), "{status}: {text}");
     // Saved anew, it is checked at once.
     let before = target.hits_of("/odd");
     assert_eq!(before, 1);
-    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&[("url", &target.url("/odd"))])), 303);
+    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&[("url", &target.url("/odd"))])), 409);
+    let seen = [("url", target.url("/odd")), ("revision", "1".to_owned())];
+    let seen = seen.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&seen)), 303);
     wait_until("a look at it", Duration::from_secs(5), || target.hits_of("/odd") == 2);
 }

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use hub::model::{
-    Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, NetworkState, Note, Outcome, Phase,
-    Phases, SessionKey, StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
+    Account, AccountId, Blame, CheckKind, Class, Delays, Failure, Heartbeat, MadeBy, NetworkState, Note, Outcome,
+    Phase, Phases, SessionKey, StoredTick, Tick, UtcMs, Website, WebsiteId, WebsiteSettings,
 };
-use hub::store::{Conflict, Store, StoreError};
+use hub::store::{Conflict, Edited, Store, StoreError};
 
 use crate::services;
 
@@ -41,7 +41,7 @@ impl Fixture {
     }
 
     async fn account(&self, name: &str) -> Account {
-        self.store.create_account(name, "hash", self.now).await.expect("an account")
+        self.store.create_account(name, "hash", MadeBy::Owner, self.now).await.expect("an account")
     }
 
     /// Added an hour ago, checked every minute.
@@ -103,6 +103,13 @@ async fn sqlite(directory: &std::path::Path) -> sqlx::SqlitePool {
     sqlx::SqlitePool::connect_with(options.create_if_missing(true)).await.expect("SQLite")
 }
 
+fn saved(edit: Result<Option<Edited>, StoreError>) -> Website {
+    match edit.expect("an edit") {
+        Some(Edited::Saved(website)) => website,
+        other => panic!("{other:?}"),
+    }
+}
+
 macro_rules! on_both {
     ($($name:ident)+) => {
         mod on_sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,6 +146,41 @@ on_both! {
     the_scheduler_walks_over_all_that_is_not_paused
     the_board_covers_a_day_exactly
     a_dead_letter_is_kept_once
+    dead_letters_are_kept_for_a_while_and_not_without_number
+    statements_survive_a_column_more
+}
+
+/// A newer hub migrates while this one runs: its prepared statements must not fail.
+async fn statements_survive_a_column_more(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let (account, id) = (website.account_id, website.website_id);
+    for turn in 0..2 {
+        for n in 0..10 {
+            f.feed(&[region_tick(&website, "a", f.now - (20 - 10 * turn - n) * MINUTE, Outcome::Up)]).await;
+            f.store.board(account, f.now).await.expect("the board");
+            f.store.board_row(account, id, f.now).await.expect("a row");
+            f.store.ticks(account, id, None, 10).await.expect("ticks");
+            f.store.transitions(account, id, 10).await.expect("transitions");
+            f.store.websites(account).await.expect("websites");
+            f.store.scheduled_websites(None, 10).await.expect("websites");
+            f.store.regions().await.expect("regions");
+            f.store.credentials("ann").await.expect("credentials");
+        }
+        if turn == 0 {
+            for table in [
+                "alter table account add column added text",
+                "alter table website add column added text",
+                "alter table website_state add column added text",
+                "alter table region_state add column added text",
+                "alter table tick add column added text",
+                "alter table transition add column added text",
+                "alter table worker add column added text",
+                "alter table region add column added text",
+            ] {
+                f.execute(table).await;
+            }
+        }
+    }
 }
 
 fn region_tick(website: &Website, region: &str, slot_at: UtcMs, outcome: Outcome) -> StoredTick {
@@ -181,13 +223,16 @@ fn round(website: &Website, slot_at: UtcMs, outcomes: [(&str, Outcome); 3]) -> V
 
 async fn a_username_is_taken_without_regard_to_case(f: Fixture) {
     f.account("Änn").await;
-    let again = f.store.create_account("äNN", "hash", f.now).await;
+    let again = f.store.create_account("äNN", "hash", MadeBy::Anybody, f.now).await;
     assert!(matches!(again, Err(StoreError::Conflict(Conflict::UsernameTaken))), "{again:?}");
     let (account, hash) = f.store.credentials("ÄNN").await.expect("credentials").expect("the account");
     assert_eq!((account.username.as_str(), hash.as_str()), ("Änn", "hash"));
     f.store.set_password_hash(account.account_id, "new").await.expect("set");
     assert_eq!(f.store.credentials("änn").await.expect("credentials").map(|c| c.1), Some("new".to_owned()));
     assert_eq!(f.store.count_accounts().await.expect("count"), 1);
+    assert_eq!(f.store.count_strangers().await.expect("count"), 0);
+    f.store.create_account("bob", "hash", MadeBy::Anybody, f.now).await.expect("an account");
+    assert_eq!(f.store.count_strangers().await.expect("count"), 1);
 }
 
 async fn of_two_first_visitors_one_becomes_the_owner(f: Fixture) {
@@ -231,7 +276,7 @@ async fn nobody_sees_or_changes_anothers_website(f: Fixture) {
 
     let s = &f.store;
     assert_eq!(s.website(bob, id).await.expect("a read"), None);
-    assert_eq!(s.edit_website(bob, id, &website.settings, f.now).await.expect("no"), None);
+    assert_eq!(s.edit_website(bob, id, 1, &website.settings, f.now).await.expect("no"), None);
     assert_eq!(s.set_paused(bob, id, true, f.now).await.expect("no"), None);
     assert!(!s.delete_website(bob, id).await.expect("no"));
     assert_eq!(s.websites(bob).await.expect("a read"), []);
@@ -473,8 +518,11 @@ async fn an_edit_forgets_what_was_known_and_ignores_what_is_on_its_way(f: Fixtur
     let website = f.website(f.account("ann").await.account_id).await;
     f.feed(&round(&website, f.now - 3 * MINUTE, [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)])).await;
     let settings = WebsiteSettings { url: "https://example.org/".into(), ..website.settings.clone() };
-    let edited = f.store.edit_website(website.account_id, website.website_id, &settings, f.now - 2 * MINUTE).await;
-    assert_eq!(edited.expect("an edit").map(|w| (w.settings.url, w.revision)), Some((settings.url, 2)));
+    let (account, id) = (website.account_id, website.website_id);
+    let edited = saved(f.store.edit_website(account, id, 1, &settings, f.now - 2 * MINUTE).await);
+    assert_eq!((edited.settings.url.as_str(), edited.revision), (settings.url.as_str(), 2));
+    let late = f.store.edit_website(account, id, 1, &website.settings, f.now).await.expect("an answer");
+    assert_eq!(late, Some(Edited::Meanwhile(edited)), "what somebody else saved first is not lost");
     let mut late =
         round(&website, f.now - 2 * MINUTE - 1, [("a", Outcome::Down), ("b", Outcome::Down), ("c", Outcome::Down)]);
     late.iter_mut().for_each(|t| t.received_at = f.now - MINUTE);
@@ -610,6 +658,36 @@ async fn a_dead_letter_is_kept_once(f: Fixture) {
     }
     f.store.dead_letter("betteruptime:tick:a:w1", "another", b"{", f.now).await.expect("a dead letter");
     assert_eq!(f.count("select count(*) from dead_letter").await, 2);
+}
+
+async fn dead_letters_are_kept_for_a_while_and_not_without_number(f: Fixture) {
+    const DAY: i64 = 24 * 60 * MINUTE;
+    for (stream, at) in [("a", f.now - 31 * DAY), ("a", f.now - 29 * DAY), ("b", f.now - 31 * DAY), ("c", f.now)] {
+        f.store.dead_letter(stream, "old", at.to_string().as_bytes(), at).await.expect("a dead letter");
+    }
+    assert_eq!(f.store.trim_dead_letters(f.now).await.expect("a trim"), 2);
+    assert_eq!(f.count("select count(*) from dead_letter").await, 2);
+    // 17,000 more of one stream, each a millisecond younger than the one before.
+    f.execute(match &f.url {
+        Some(_) => {
+            "insert into dead_letter select gen_random_uuid(), 'a', 'r', ''::bytea, \
+             (extract(epoch from now()) * 1000)::bigint - 3600000 + n from generate_series(1, 17000) n"
+        }
+        None => {
+            "with recursive s (n) as (select 1 union all select n + 1 from s where n < 17000) \
+             insert into dead_letter select randomblob(16), 'a', 'r', x'', \
+             cast(strftime('%s', 'now') as integer) * 1000 - 3600000 + n from s"
+        }
+    })
+    .await;
+    let mut gone = Vec::new();
+    for _ in 0..3 {
+        gone.push(f.store.trim_dead_letters(f.now).await.expect("a trim"));
+    }
+    assert_eq!(gone, [5_000, 2_001, 0]);
+    assert_eq!(f.count("select count(*) from dead_letter where stream = 'a'").await, 10_000);
+    assert_eq!(f.count("select count(*) from dead_letter where stream = 'a' and reason = 'old'").await, 0);
+    assert_eq!(f.count("select count(*) from dead_letter where stream = 'c'").await, 1);
 }
 
 #[tokio::test]

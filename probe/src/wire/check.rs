@@ -34,10 +34,15 @@ impl Check {
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 
-    /// How long after its slot it was published; 0 for one that was published before.
+    /// How long after its slot it was published; 0 for one that was published before. `None` for one that did not wait for
+    /// its slot: a confirmation is asked for after a failing check has taken its time, which is none of the hub's.
     #[must_use]
-    pub fn publish_ms(&self) -> u32 {
-        u32::try_from(self.published_at.saturating_sub(self.slot_at).max(0)).unwrap_or(u32::MAX)
+    pub fn scheduled_publish_ms(&self) -> Option<u32> {
+        let ms = self.published_at.saturating_sub(self.slot_at).max(0);
+        match self.kind {
+            CheckKind::Scheduled => Some(u32::try_from(ms).unwrap_or(u32::MAX)),
+            CheckKind::First | CheckKind::Manual | CheckKind::Confirm => None,
+        }
     }
 }
 
@@ -52,5 +57,30 @@ crate::named! {
         Manual = "manual",
         /// A failure elsewhere or before is to be confirmed.
         Confirm = "confirm",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_check_of_the_schedule_is_late_by_the_hubs_doing() {
+        let of = |kind, published_at| {
+            let check = Check {
+                website_id: WebsiteId(uuid::Uuid::nil()),
+                slot_at: 1_000,
+                attempt: 0,
+                kind,
+                deadline_at: 9_000,
+                published_at,
+                target: Target::get("http://a.example/"),
+            };
+            check.scheduled_publish_ms()
+        };
+        assert_eq!((of(CheckKind::Scheduled, 3_000), of(CheckKind::Scheduled, 900)), (Some(2_000), Some(0)));
+        for kind in [CheckKind::First, CheckKind::Manual, CheckKind::Confirm] {
+            assert_eq!(of(kind, 3_000), None);
+        }
     }
 }

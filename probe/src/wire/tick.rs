@@ -97,7 +97,8 @@ crate::named! {
 /// or there was no such stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delays {
-    /// Slot to publication: the hub's lateness.
+    /// Slot to publication: the hub's lateness. `None` for a check that did not wait for its slot (confirmation, first,
+    /// manual).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish_ms: Option<u32>,
     /// Publication to a worker: the time in the queue.

@@ -134,7 +134,7 @@ fn i11_no_page_tells_a_stored_secret_and_no_form_gives_one_back() {
     assert!(form.contains("<details class=\"more\" open>"), "what is set is seen");
 
     let typed = OptionsInput {
-        headers: SecretText::new("X-Api-Key: hunter3\nCookie: (set, hidden)\nX-Tenant: t1"),
+        headers: SecretText::new("X-Api-Key: hunter3\nCookie: (set, hidden)\nX-Tenant: hunter3\nAccept: t1"),
         password: SecretText::new("hunter3"),
         token: SecretText::new("hunter3"),
         body: SecretText::new("\nas typed"),
@@ -144,7 +144,7 @@ fn i11_no_page_tells_a_stored_secret_and_no_form_gives_one_back() {
     let errors = FieldErrors(vec![FieldError::new("url", "x", "No.")]);
     let form = FormPage::edit("owner", &row.website, &[], typed, errors).render().unwrap();
     assert!(!form.contains("hunter"), "{form}");
-    assert!(form.contains("X-Api-Key:\n") && form.contains("X-Tenant: t1") && form.contains("type it again"), "{form}");
+    assert!(form.contains("X-Api-Key:\n") && form.contains("Accept: t1") && form.contains("type it again"), "{form}");
     assert!(form.contains(">\n\nas typed"), "browsers drop the first line end of a text area: {form}");
 }
 
@@ -189,6 +189,16 @@ fn a_region_that_sees_nothing_says_so_where_regions_are_chosen() {
     let form = FormPage::add("owner", &regions, Typed::empty(), FieldErrors::default()).cut_off(&regions[1..]);
     let html = form.render().unwrap();
     assert!(html.contains("> USA (cut off") && html.contains("> INDIA</label>"), "{html}");
+}
+
+#[test]
+fn what_is_wrong_with_the_regions_is_tied_to_them() {
+    let regions = ["INDIA", "USA"].map(|r| r.parse().unwrap());
+    let errors = FieldErrors(vec![FieldError::new("regions", "MARS", "There is no such region.")]);
+    let form = FormPage::add("owner", &regions, Typed::empty(), errors).render().unwrap();
+    for part in ["aria-describedby=\"regions-error regions-hint\"", "id=\"regions-error\">There is no such region."] {
+        assert!(form.contains(part), "{part}: {form}");
+    }
 }
 
 #[test]

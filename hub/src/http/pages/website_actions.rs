@@ -1,18 +1,22 @@
 //! What can be done to a website from its page: each a form of its own, so that it works without script.
 
-use super::{delete::DeletePage, page};
+use super::{delete::DeletePage, page, words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 
 /// `POST /websites/:id/check`: now, from all its regions.
 ///
 /// # Errors
-/// Not yours, or asked for a moment ago.
+/// Not yours, asked for a moment ago, or its settings are not understood here.
 pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let id = params.website_id()?;
     let found = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
-    if !found.ok_or(HttpError::NotFound)?.paused {
+    let website = found.ok_or(HttpError::NotFound)?;
+    if website.is_unreadable {
+        return Err(HttpError::Conflict(words::UNREADABLE.to_owned()));
+    }
+    if !website.paused {
         app.scheduler.check_now(id, clock::now()).map_err(|left_ms| HttpError::TooMany {
             retry_after_s: u32::try_from(left_ms.div_euclid(1_000) + 1).unwrap_or(10),
         })?;

@@ -10,6 +10,7 @@ use crate::model::{
     FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website,
     WebsiteSettings, url,
 };
+use crate::store::Edited;
 
 /// What stands in the fields: kept as typed, so that a refused form comes back as it was sent.
 #[derive(Debug, Clone)]
@@ -88,6 +89,9 @@ pub struct FormPage {
     more: More,
     wrong_fields: Vec<Label>,
     is_unreadable: bool,
+    /// What the fields are about: a save of it changes nothing that was saved since.
+    revision: Option<i64>,
+    is_outdated: bool,
 }
 
 impl FormPage {
@@ -141,6 +145,8 @@ impl FormPage {
             name: website.map(|w| words::name(&w.settings.url)),
             back: website.map_or_else(|| "/".to_owned(), |w| format!("/websites/{}", w.website_id)),
             is_unreadable: website.is_some_and(|w| w.is_unreadable),
+            revision: website.map(|w| w.revision),
+            is_outdated: false,
             typed,
             errors,
             intervals,
@@ -161,6 +167,12 @@ impl FormPage {
         self
     }
 
+    /// Says that somebody else saved first; the next save replaces that.
+    #[must_use]
+    pub fn outdated(self) -> Self {
+        Self { is_outdated: true, ..self }
+    }
+
     /// Attributes that tie a field to its error and hint; ours alone, nothing typed.
     fn aria(&self, field: &str, has_hint: bool) -> String {
         match (self.errors.of(field).is_some(), has_hint) {
@@ -179,16 +191,26 @@ fn show(
     typed: Typed,
     errors: FieldErrors,
 ) -> Result<Response, HttpError> {
+    let status = if errors.is_empty() { 200 } else { 422 };
+    page(status, &form(app, username, website, typed, errors)?)
+}
+
+fn form(
+    app: &App,
+    username: &str,
+    website: Option<&Website>,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<FormPage, HttpError> {
     let known = app.wait(app.store.regions()).map_err(login::store)?;
     let now = clock::now();
     let cut_off: Vec<RegionId> = known.iter().filter(|r| r.is_cut_off(now)).map(|r| r.region_id.clone()).collect();
     let regions: Vec<RegionId> = known.into_iter().map(|r| r.region_id).collect();
-    let status = if errors.is_empty() { 200 } else { 422 };
     let view = match website {
         Some(website) => FormPage::edit(username, website, &regions, typed, errors),
         None => FormPage::add(username, &regions, typed, errors),
     };
-    page(status, &view.cut_off(&cut_off))
+    Ok(view.cut_off(&cut_off))
 }
 
 /// `GET /websites/new`.
@@ -233,7 +255,8 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
     show(app, &account.username, Some(&website), typed, FieldErrors::default())
 }
 
-/// `POST /websites/:id/edit`.
+/// `POST /websites/:id/edit`. A program that knows only address, times and regions may leave out `revision`: all else
+/// stays as it is.
 ///
 /// # Errors
 /// Not yours.
@@ -242,20 +265,45 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let id = params.website_id()?;
     let before =
         app.wait(app.store.website(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
-    let typed = Typed::sent(&request.form());
-    let settings = match typed.settings(&app.settings.target_rules, Some(&before)) {
-        Ok(settings) => settings,
-        Err(errors) => return show(app, &account.username, Some(&before), typed, errors),
+    let sent = request.form();
+    let mut typed = Typed::sent(&sent);
+    let is_outdated = match sent.get("revision").trim() {
+        "" if before.is_unreadable || has_options(&sent) => true,
+        "" => {
+            typed.options = OptionsInput::of(&before.settings.options);
+            false
+        }
+        revision => revision.parse() != Ok(before.revision),
     };
-    if let Err(errors) = regions_exist(app, &settings)? {
-        return show(app, &account.username, Some(&before), typed, errors);
+    let outdated = |website: &Website, typed, errors| {
+        page(409, &form(app, &account.username, Some(website), typed, errors)?.outdated())
+    };
+    let parsed = match typed.settings(&app.settings.target_rules, Some(&before)) {
+        Ok(settings) => regions_exist(app, &settings)?.map(|()| settings),
+        Err(errors) => Err(errors),
+    };
+    let settings = match parsed {
+        Ok(settings) if settings == before.settings && !before.is_unreadable => {
+            return Ok(Response::see_other(&format!("/websites/{id}")));
+        }
+        Ok(_) if is_outdated => return outdated(&before, typed, FieldErrors::default()),
+        Err(errors) if is_outdated => return outdated(&before, typed, errors),
+        Err(errors) => return show(app, &account.username, Some(&before), typed, errors),
+        Ok(settings) => settings,
+    };
+    let saved = app.wait(app.store.edit_website(account.account_id, id, before.revision, &settings, clock::now()));
+    match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
+        Edited::Saved(_) => {
+            app.scheduler.changed(id);
+            Ok(Response::see_other(&format!("/websites/{id}")))
+        }
+        Edited::Meanwhile(website) => outdated(&website, typed, FieldErrors::default()),
     }
-    if settings != before.settings || before.is_unreadable {
-        let saved = app.wait(app.store.edit_website(account.account_id, id, &settings, clock::now()));
-        saved.map_err(login::store)?.ok_or(HttpError::NotFound)?;
-        app.scheduler.changed(id);
-    }
-    Ok(Response::see_other(&format!("/websites/{id}")))
+}
+
+/// Whether a form speaks of "More settings".
+fn has_options(form: &Form) -> bool {
+    form.0.iter().any(|(name, _)| !["url", "interval_s", "timeout_s", "regions", "revision"].contains(&name.as_str()))
 }
 
 fn regions_exist(app: &App, settings: &WebsiteSettings) -> Result<Result<(), FieldErrors>, HttpError> {

@@ -53,7 +53,9 @@ fn all_options_survive_being_shown_and_typed() {
     assert_eq!(headers, ["Accept=application/json", "X-Tenant=a: b"]);
     assert_eq!(options.request.body.as_ref().map(SecretText::expose), Some("{\n}"));
     assert_eq!(options.expect.content[0], Content::Contains(" ok ".into()));
-    assert_eq!(parsed(&OptionsInput::of(&options)), (options, FieldErrors::default()));
+    let mut errors = FieldErrors::default();
+    assert_eq!(OptionsInput::of(&options).parse(Kept::Of(&options), &mut errors), options);
+    assert!(errors.is_empty(), "{errors}");
 }
 
 #[test]
@@ -89,4 +91,64 @@ fn a_line_that_is_no_header_field_is_named_by_its_number_alone() {
     let headers = SecretText::new("Accept: */*\nhunter2");
     let (_, errors) = parsed(&OptionsInput { headers, ..OptionsInput::default() });
     assert!(errors.to_string().contains("line 2") && !errors.to_string().contains("hunter2"), "{errors}");
+}
+
+#[test]
+fn hidden_fields_of_one_name_keep_their_own_values() {
+    let headers = SecretText::new("X-Key: one\nAccept: */*\nx-key: two\nX-Key: three");
+    let (stored, _) = parsed(&OptionsInput { headers, ..OptionsInput::default() });
+    let shown = OptionsInput::of(&stored).headers;
+    let hidden = "X-Key: (set, hidden: 1)\nAccept: */*\nx-key: (set, hidden: 2)\nX-Key: (set, hidden: 3)";
+    assert_eq!(shown.expose(), hidden);
+    for (typed, kept) in [
+        (hidden, &["one", "*/*", "two", "three"][..]),
+        ("X-Key: (set, hidden: 3)\nX-Key: (set, hidden: 2)", &["three", "two"]),
+        ("X-Key: (set, hidden: 2)", &["two"]),
+        ("X-Key: new\nX-Key: (set, hidden: 3)", &["new", "three"]),
+    ] {
+        let input = OptionsInput { headers: SecretText::new(typed), ..OptionsInput::default() };
+        let mut errors = FieldErrors::default();
+        let options = input.parse(Kept::Of(&stored), &mut errors);
+        assert_eq!(options.request.headers.iter().map(|h| h.value.expose()).collect::<Vec<_>>(), kept, "{typed}");
+        assert!(errors.is_empty(), "{errors}");
+    }
+    for gone in ["X-Key: (set, hidden: 4)", "X-Other: (set, hidden)", "X-Key: "] {
+        let input = OptionsInput { headers: SecretText::new(gone), ..OptionsInput::default() };
+        let mut errors = FieldErrors::default();
+        let options = input.parse(Kept::Of(&stored), &mut errors);
+        assert!(options.request.headers.is_empty() && errors.of("headers").is_some(), "{gone}");
+    }
+}
+
+#[test]
+fn i11_a_refused_form_gives_back_no_value_of_a_header_field_that_may_be_secret() {
+    let headers = SecretText::new("Accept: */*\nhunter2\nX-Tenant: hunter2\n X-Key : (set, hidden: 2)\nhunter2");
+    let (shown, retype) = OptionsInput { headers, ..OptionsInput::default() }.without_secrets();
+    assert_eq!(shown.headers.expose(), "Accept: */*\n\nX-Tenant:\n X-Key : (set, hidden: 2)\n");
+    assert!(retype.headers);
+}
+
+#[test]
+fn a_password_is_given_or_kept() {
+    let input = |password: &str| OptionsInput {
+        sign_in: "basic".into(),
+        username: "ann".into(),
+        password: SecretText::new(password),
+        ..OptionsInput::default()
+    };
+    let (stored, errors) = parsed(&input("hunter2"));
+    assert!(errors.is_empty(), "{errors}");
+    assert_eq!(parsed(&input("")).1.of("credentials"), Some("Give the password."));
+    let mut errors = FieldErrors::default();
+    assert_eq!(input("").parse(Kept::Of(&stored), &mut errors), stored);
+    assert!(errors.is_empty(), "{errors}");
+    let _ = input("").parse(Kept::Of(&Options::default()), &mut errors);
+    assert_eq!(errors.of("credentials"), Some("Give the password."));
+}
+
+#[test]
+fn of_a_thousand_wrong_lines_twenty_are_named() {
+    let headers = SecretText::new("x\n".repeat(1_000));
+    let (_, errors) = parsed(&OptionsInput { headers, method: "DANCE".into(), ..OptionsInput::default() });
+    assert_eq!((errors.all("headers").count(), errors.all("method").count()), (20, 1));
 }

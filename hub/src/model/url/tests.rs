@@ -45,6 +45,39 @@ fn t066_a_password_in_the_address_is_refused_with_where_it_belongs_and_not_repea
 }
 
 #[test]
+fn t066_no_part_of_a_password_is_repeated_wherever_it_stands_and_however_it_is_cut() {
+    for (typed, back) in [
+        ("http://user:hunter2@host/", "http://host/"),
+        ("HTTPS://user:hunter2@host/", "HTTPS://host/"),
+        ("http:///user:hunter2@host/", "http://host/"),
+        ("http://\\user:hunter2@host/", "http://host/"),
+        ("http://\\/\\user:hunter2@host/", "http://host/"),
+        ("http://user:hun/hunter2@host/", "http://host/"),
+        ("http://user:hun#hunter2@host/", "http://host/"),
+        ("http://user:hun?hunter2@host/", "http://host/"),
+        ("http://user:hun\\hunter2@host/", "http://host/"),
+        ("http://user:h@hunter2@host:99999/", "http://host:99999/"),
+        ("http:/user:hunter2@host/", "host/"),
+        ("http:user:hunter2@host/", "host/"),
+        ("user:hunter2@host", "host"),
+        ("hunter2://user@host", "host"),
+        ("ftp://user:hunter2@host", "host"),
+        ("  https://user:hunter2@host", "https://host"),
+        ("http://us\ter:hunter2@host/", "http://host/"),
+        ("http://user:hunter2@", "http://"),
+        ("https://user:hunter2@[::1", "https://[::1"),
+    ] {
+        let error = normalise(typed).expect_err(typed).to_string();
+        assert!(!error.contains("hun") && !error.contains("user"), "{typed}: {error}");
+        assert_eq!(without_credentials(typed), back, "{typed}");
+    }
+    for fine in ["https://example.com/@user", "http://example.com/?mail=a@b", "http://example.com/#@"] {
+        assert_eq!(without_credentials(fine), fine);
+        normalise(fine).unwrap();
+    }
+}
+
+#[test]
 fn t067_one_spelling_is_stored() {
     stored(&[
         ("HTTP://EXAMPLE.com", "http://example.com/"),

@@ -8,7 +8,7 @@ use hub::model::{
 use hub::store::Store;
 use sqlx::migrate::Migrator;
 
-use super::{Fixture, MINUTE, sqlite};
+use super::{Fixture, MINUTE, saved, sqlite};
 use crate::services;
 
 on_both! {
@@ -55,10 +55,10 @@ async fn options_survive_the_store(f: Fixture) {
     assert_eq!(scheduled.settings.target(), settings.target());
 
     let plain = WebsiteSettings::new("https://example.com/".into());
-    let edited = f.store.edit_website(account, id, &plain, f.now).await.expect("an edit").expect("the website");
+    let edited = saved(f.store.edit_website(account, id, 1, &plain, f.now).await);
     assert!(Arc::ptr_eq(&edited.settings.options, &Options::standard()));
     assert_eq!(f.count("select count(*) from website where request = '{}' and expect = '{}'").await, 1);
-    let again = f.store.edit_website(account, id, &settings, f.now).await.expect("an edit").expect("the website");
+    let again = saved(f.store.edit_website(account, id, 2, &settings, f.now).await);
     assert_eq!(again.settings, settings);
 }
 
@@ -77,21 +77,58 @@ async fn settings_of_a_newer_version_leave_the_hub_alone(f: Fixture) {
     let text = format!("{all:?}");
     assert!(!text.contains("hunter2"), "{text}");
     // Saved anew, it is one like others.
-    let saved = f.store.edit_website(account, odd.website_id, &odd.settings, f.now).await.expect("an edit");
-    assert_eq!(saved.map(|w| w.is_unreadable), Some(false));
+    assert!(!saved(f.store.edit_website(account, odd.website_id, 1, &odd.settings, f.now).await).is_unreadable);
+}
+
+/// The first migration alone.
+async fn first_migration(directory: &std::path::Path, f: &Fixture) -> Migrator {
+    let (kind, first) = match &f.url {
+        Some(_) => ("postgres", include_str!("../../../../migrations/postgres/0001_foundation.sql")),
+        None => ("sqlite", include_str!("../../../../migrations/sqlite/0001_foundation.sql")),
+    };
+    let only_first = directory.join(kind);
+    std::fs::create_dir(&only_first).expect("a directory");
+    std::fs::write(only_first.join("0001_foundation.sql"), first).expect("a file");
+    Migrator::new(only_first).await.expect("the first migration")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_waits_for_a_long_reader_stops_nobody_else() {
+    let f = Fixture::postgres().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = services::database().await;
+    let pool = sqlx::PgPool::connect(&url).await.expect("Postgres");
+    first_migration(directory.path(), &f).await.run(&pool).await.expect("0001");
+
+    let mut reader = pool.begin().await.expect("a transaction");
+    sqlx::query("select count(*) from tick").fetch_one(&mut *reader).await.expect("a long read, such as a backup");
+    let migration = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async { Store::open_postgres(&url).await.expect("a store").migrate(false).await })
+    });
+    // It waits for the table of the reader, by name or as one of its parts.
+    let waits = "select count(*) from pg_locks where relation = 'tick'::regclass and not granted";
+    let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.expect("locks") == 0 {
+        assert!(std::time::Instant::now() < bound && !migration.is_finished(), "it does not wait for the reader");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let mut hub = pool.begin().await.expect("a running hub");
+    sqlx::query("set local lock_timeout = '100ms'").execute(&mut *hub).await.expect("a bound");
+    sqlx::query("select count(*), max(request) from website").fetch_one(&mut *hub).await.expect("websites are read");
+    sqlx::query("set local lock_timeout = '15s'").execute(&mut *hub).await.expect("a bound");
+    sqlx::query("select count(*) from tick").fetch_one(&mut *hub).await.expect("it gives way to those behind it");
+    hub.commit().await.expect("the hub goes on");
+    assert!(!migration.is_finished());
+    reader.commit().await.expect("the reader ends");
+    migration.join().expect("a thread").expect("it is done at the next try");
+    sqlx::query("select notes from tick").fetch_all(&pool).await.expect("the new column");
 }
 
 /// The first migration alone, as a released hub ran it, with rows of every table that changes.
 async fn what_0001_left_is_read_after_0002(f: Fixture) {
     let directory = tempfile::tempdir().expect("a directory");
-    let (kind, first) = match &f.url {
-        Some(_) => ("postgres", include_str!("../../../../migrations/postgres/0001_foundation.sql")),
-        None => ("sqlite", include_str!("../../../../migrations/sqlite/0001_foundation.sql")),
-    };
-    let only_first = directory.path().join(kind);
-    std::fs::create_dir(&only_first).expect("a directory");
-    std::fs::write(only_first.join("0001_foundation.sql"), first).expect("a file");
-    let migrator = Migrator::new(only_first).await.expect("the first migration");
+    let migrator = first_migration(directory.path(), &f).await;
 
     let id = uuid::Uuid::from_u128(1);
     let slot_at = f.now - MINUTE;
