@@ -37,7 +37,10 @@ pub(super) struct Words {
 
 pub(super) struct Track {
     state: Mutex<State>,
-    changed: Condvar,
+    /// For the thread: a round is wanted sooner than it knows, or it is to end.
+    work: Condvar,
+    /// For those who wait for a word: there may be one. Told only when that is so, since it wakes all of them.
+    word: Condvar,
     ask: Ask,
     words: Words,
 }
@@ -52,6 +55,9 @@ struct State {
     cut_off_since: Option<Instant>,
     running: bool,
     stopping: bool,
+    /// How often somebody was woken, the thread included.
+    #[cfg(test)]
+    woken: u64,
 }
 
 impl State {
@@ -76,7 +82,7 @@ impl State {
 
 impl Track {
     pub(super) fn new(words: Words, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), ask: Box::new(ask), words }
+        Self { state: Mutex::default(), work: Condvar::new(), word: Condvar::new(), ask: Box::new(ask), words }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -96,12 +102,25 @@ impl Track {
             if left.is_zero() || state.stopping {
                 return None;
             }
-            state.wanted = state.wanted.max(Some(failed.ended));
+            if state.wanted < Some(failed.ended) {
+                state.wanted = Some(failed.ended);
+                self.work.notify_one();
+            }
             if !self.start(&mut state) {
                 return None;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = Self::wait(&self.word, state, left);
         }
+    }
+
+    fn wait<'a>(on: &Condvar, state: MutexGuard<'a, State>, left: Duration) -> MutexGuard<'a, State> {
+        #[cfg_attr(not(test), expect(unused_mut, reason = "only tests count"))]
+        let mut state = on.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        #[cfg(test)]
+        {
+            state.woken += 1;
+        }
+        state
     }
 
     /// Something failed that the network may have to do with: from now on it is watched for a while.
@@ -116,13 +135,12 @@ impl Track {
         self.lock().works(Instant::now())
     }
 
-    /// Sees to it that the thread runs and looks at what is due. False when it cannot.
+    /// Sees to it that the thread runs. False when it cannot.
     fn start(self: &Arc<Self>, state: &mut State) -> bool {
         if state.stopping {
             return false;
         }
         if state.running {
-            self.changed.notify_all();
             return true;
         }
         let track = Arc::clone(self);
@@ -150,7 +168,7 @@ impl Track {
                 return;
             };
             if due > now {
-                state = self.changed.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0;
+                state = Self::wait(&self.work, state, due - now);
                 continue;
             }
             if state.rounds.len() >= REMEMBERED {
@@ -161,18 +179,21 @@ impl Track {
             let asked = catch_unwind(AssertUnwindSafe(|| (self.ask)(&|found| self.note(found))));
             state = self.lock();
             self.end(&mut state, asked.is_ok());
-            self.changed.notify_all();
+            self.word.notify_all();
         }
     }
 
     fn note(&self, found: Found) {
         let mut state = self.lock();
         let Some(round) = state.rounds.back_mut() else { return };
+        let before = round.answered;
         match found {
             Found::Asked(families) => round.asked = round.asked.or(families),
             Found::Answered(families) => round.answered = round.answered.or(families),
         }
-        self.changed.notify_all();
+        if round.answered != before {
+            self.word.notify_all();
+        }
     }
 
     fn end(&self, state: &mut State, asked: bool) {
@@ -199,6 +220,40 @@ impl Track {
     /// Begins no more rounds; the thread ends with the one it is in.
     pub(super) fn end_soon(&self) {
         self.lock().stopping = true;
-        self.changed.notify_all();
+        self.work.notify_one();
+        self.word.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track(ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Arc<Track> {
+        Arc::new(Track::new(Words { cut_off: "Cut off.".to_owned(), back: "Back".to_owned() }, ask))
+    }
+
+    fn failed_now() -> Failed {
+        let now = Instant::now();
+        Failed { started: now, ended: now, families: Families { v4: true, v6: false } }
+    }
+
+    #[test]
+    fn fifty_that_wait_for_a_silent_round_are_woken_by_its_end_only() {
+        const WAITING: u64 = 50;
+        let track = track(|tell| {
+            tell(Found::Asked(Families { v4: true, v6: false }));
+            std::thread::sleep(Duration::from_millis(500));
+        });
+        std::thread::scope(|scope| {
+            let judge = || assert_eq!(track.judge(&failed_now()), Some(Evidence::CutOff));
+            for _ in 0..WAITING {
+                scope.spawn(judge);
+            }
+        });
+        // Late ones may want a second round; some systems wake for nothing now and then.
+        let woken = track.lock().woken;
+        assert!(woken <= WAITING * 4, "{woken}");
+        track.end_soon();
     }
 }
