@@ -37,7 +37,7 @@ pub(super) struct Round {
     pub(super) begun: Instant,
     /// `None` while some have not answered and may yet.
     pub(super) ended: Option<Instant>,
-    /// Families over which somebody was asked.
+    /// Families over which somebody was asked. It grows until the end.
     pub(super) asked: Families,
     /// Families over which somebody answered.
     pub(super) answered: Families,
@@ -49,14 +49,14 @@ impl Round {
     }
 
     /// Whether somebody answered who can speak for these families: a canary of one of them where there are any, else
-    /// anybody. `None`: not known yet.
+    /// anybody. `None`: not known yet, since only the end tells whether there are any.
     pub(super) fn works_for(&self, families: Families) -> Option<bool> {
-        let apt = families.and(self.asked);
-        let answered = if apt.is_none() { self.answered } else { self.answered.and(apt) };
-        if !answered.is_none() {
+        let own = self.answered.and(families);
+        if !own.is_none() || (families.is_none() && !self.answered.is_none()) {
             return Some(true);
         }
-        self.ended.map(|_| false)
+        self.ended?;
+        Some(families.and(self.asked).is_none() && !self.answered.is_none())
     }
 
     fn overlaps(&self, failed: &Failed) -> bool {
@@ -186,6 +186,23 @@ mod tests {
         for (asked, answered, families, works) in table {
             let round = Round { begun: now, ended: Some(now), asked, answered };
             assert_eq!(round.works_for(families), Some(works), "{asked:?} {answered:?} {families:?}");
+        }
+    }
+
+    #[test]
+    fn before_its_end_a_round_speaks_only_for_families_that_have_answered() {
+        // (answered, family of the failure, works)
+        let table = [
+            (V4, V4, Some(true)),
+            (V4, BOTH, Some(true)),
+            (V4, NONE, Some(true)),
+            (V4, V6, None),
+            (NONE, V4, None),
+            (NONE, NONE, None),
+        ];
+        for (answered, families, works) in table {
+            let round = Round { begun: Instant::now(), ended: None, asked: V4, answered };
+            assert_eq!(round.works_for(families), works, "{answered:?} {families:?}");
         }
     }
 }
