@@ -11,9 +11,9 @@ use super::settings::Canary;
 use crate::engine::{AddressKind, Engine};
 
 /// For all canaries together, names included. A lost SYN is repeated after a second.
-const CANARIES_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const CANARIES_LIMIT: Duration = Duration::from_secs(2);
 /// For a gateway: the kernel asks three times, a second apart, who has its address before it gives up.
-const GATEWAY_LIMIT: Duration = Duration::from_millis(3_500);
+pub(super) const GATEWAY_LIMIT: Duration = Duration::from_millis(3_500);
 /// Enough for a look-up and a connection.
 const STACK_BYTES: usize = 128 * 1024;
 /// Addresses of a canary's name that are tried.

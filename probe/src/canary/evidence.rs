@@ -80,6 +80,30 @@ pub(super) enum Evidence {
     CutOff,
     /// It worked: the failure stands.
     Works,
+    /// Nobody knows: the failure may be ours.
+    Nobody(Ignorance),
+}
+
+/// Why nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ignorance {
+    /// The probe asks nobody any more.
+    Stopping,
+    /// No thread could be started.
+    NoThread,
+    /// No word in the time that a check may wait for one.
+    TooLate,
+}
+
+impl Ignorance {
+    /// Completes "could not be found out: ".
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::Stopping => "the probe was stopping",
+            Self::NoThread => "no thread could be started to ask",
+            Self::TooLate => "nobody was heard in time",
+        }
+    }
 }
 
 /// What `rounds`, oldest first, say about a failure; `None` when that takes another round. Nobody answering in a round

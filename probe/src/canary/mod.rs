@@ -21,7 +21,7 @@ pub use settings::{Canaries, Canary, CanaryError};
 use crate::engine::{Engine, Seen};
 use crate::wire::{NetworkState, Tick};
 use evidence::{Evidence, Failed, Families};
-use review::Need;
+use review::{Excuse, Need};
 use track::{Track, Words};
 
 /// Gateways remembered; a machine with more networks forgets the one it first asked.
@@ -34,6 +34,7 @@ pub struct Keeper {
     internet: Option<Arc<Track>>,
     gateways: Mutex<Vec<(SocketAddr, Arc<Track>)>>,
     excused: AtomicU64,
+    stopping: AtomicBool,
 }
 
 impl Keeper {
@@ -47,20 +48,29 @@ impl Keeper {
                 canaries.speaking_for(Families::default())
             );
             let words = Words { cut_off, back: "The network is back: a canary answers again".to_owned() };
-            Arc::new(Track::new(words, move |tell| ask::canaries(&list, &engine, tell)))
+            Arc::new(Track::new(words, ask::CANARIES_LIMIT, move |tell| ask::canaries(&list, &engine, tell)))
         });
-        Self { canaries, internet, gateways: Mutex::default(), excused: AtomicU64::new(0) }
+        Self::of(canaries, internet)
     }
 
     /// Asks nobody and excuses nothing.
     #[must_use]
     pub fn off() -> Self {
-        let gateways = Mutex::default();
-        Self { canaries: Canaries::off(), internet: None, gateways, excused: AtomicU64::new(0) }
+        Self::of(Canaries::off(), None)
+    }
+
+    fn of(canaries: Canaries, internet: Option<Arc<Track>>) -> Self {
+        Self {
+            canaries,
+            internet,
+            gateways: Mutex::default(),
+            excused: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// The tick of a check that ran from `started` to `ended`, excused when the probe's own network was cut off
-    /// meanwhile. May ask and wait for an answer, about 5 s at most.
+    /// meanwhile, or when nobody can tell. May ask and wait for an answer, 8 s at most.
     #[must_use]
     pub fn review(&self, tick: Tick, seen: &Seen, started: Instant, ended: Instant) -> Tick {
         let Some(internet) = &self.internet else { return tick };
@@ -74,7 +84,7 @@ impl Keeper {
                 internet.watch();
                 let failed = Failed { started, ended, families };
                 let list = || self.canaries.speaking_for(families);
-                (internet.judge(&failed) == Some(Evidence::CutOff)).then(|| format!("no canary answered ({})", list()))
+                excuse(internet.judge(&failed), || format!("no canary answered ({})", list()))
             }
             Need::Local(target) => self.trouble_around(target, started, ended),
         };
@@ -88,14 +98,13 @@ impl Keeper {
     }
 
     /// What is wrong with the private network around an address, as far as can be told.
-    fn trouble_around(&self, target: IpAddr, started: Instant, ended: Instant) -> Option<String> {
+    fn trouble_around(&self, target: IpAddr, started: Instant, ended: Instant) -> Option<Excuse> {
         if !route::exists(target) {
-            return Some(format!("it has no way to {target} any more"));
+            return Some(Excuse::CutOff(format!("it has no way to {target} any more")));
         }
         let gateway = route::gateway_for(target)?;
         let failed = Failed { started, ended, families: Families::default() };
-        let cut_off = self.gateway(gateway).judge(&failed) == Some(Evidence::CutOff);
-        cut_off.then(|| format!("the gateway {} could not be reached", gateway.ip()))
+        excuse(self.gateway(gateway).judge(&failed), || format!("the gateway {} could not be reached", gateway.ip()))
     }
 
     fn gateways(&self) -> MutexGuard<'_, Vec<(SocketAddr, Arc<Track>)>> {
@@ -118,7 +127,10 @@ impl Keeper {
             back: format!("The gateway {ip} is back"),
         };
         let known = AtomicBool::new(false);
-        let track = Arc::new(Track::new(words, move |tell| ask::gateway(address, &known, tell)));
+        let track = Arc::new(Track::new(words, ask::GATEWAY_LIMIT, move |tell| ask::gateway(address, &known, tell)));
+        if self.stopping.load(Ordering::Relaxed) {
+            track.end_soon();
+        }
         gateways.push((address, Arc::clone(&track)));
         track
     }
@@ -149,9 +161,20 @@ impl Keeper {
         if let Some(track) = &self.internet {
             track.end_soon();
         }
-        for (_, track) in self.gateways().iter() {
+        let gateways = self.gateways();
+        self.stopping.store(true, Ordering::Relaxed);
+        for (_, track) in gateways.iter() {
             track.end_soon();
         }
+    }
+}
+
+/// `cut_off` says why it is.
+fn excuse(evidence: Evidence, cut_off: impl FnOnce() -> String) -> Option<Excuse> {
+    match evidence {
+        Evidence::Works => None,
+        Evidence::CutOff => Some(Excuse::CutOff(cut_off())),
+        Evidence::Nobody(why) => Some(Excuse::Nobody(why)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::evidence::Families;
+use super::evidence::{Families, Ignorance};
 use crate::engine::{AddressKind, Seen};
 use crate::wire::{Blame, Class, Failure, Outcome, Phase, Tick};
 
@@ -104,11 +104,25 @@ fn is_of_the_network(class: Class) -> bool {
     }
 }
 
-/// The tick of a failure that says nothing about the website; `why` completes "at the same time: ".
-pub(super) fn excuse(tick: Tick, why: &str) -> Tick {
+/// Why a failure does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Excuse {
+    /// The network failed; completes "at the same time: ".
+    CutOff(String),
+    /// Nobody knows whether it did.
+    Nobody(Ignorance),
+}
+
+/// The tick of a failure that says nothing about the website.
+pub(super) fn excuse(tick: Tick, why: &Excuse) -> Tick {
     let failure = tick.failure.map(|failure| {
-        let said =
-            format!("The probe's own network failed at the same time: {why}. What the check saw: {}", failure.detail);
+        let why = match why {
+            Excuse::CutOff(why) => format!("The probe's own network failed at the same time: {why}."),
+            Excuse::Nobody(why) => {
+                format!("Whether the probe's own network worked could not be found out: {}.", why.why())
+            }
+        };
+        let said = format!("{why} What the check saw: {}", failure.detail);
         let detail =
             said.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).take(MAX_DETAIL_BYTES).collect();
         Failure { blame: Blame::Probe, detail, ..failure }
@@ -193,8 +207,8 @@ mod tests {
 
     #[test]
     fn an_excused_tick_keeps_what_was_seen_and_says_why_it_does_not_count() {
-        let excused =
-            excuse(tick(Class::ConnectTimeout, Phase::Connect, Blame::Target), "no canary answered (1.1.1.1:443)");
+        let failed = || tick(Class::ConnectTimeout, Phase::Connect, Blame::Target);
+        let excused = excuse(failed(), &Excuse::CutOff("no canary answered (1.1.1.1:443)".to_owned()));
         let failure = excused.failure.clone().unwrap();
         assert_eq!((excused.outcome, failure.class), (Outcome::Unknown, Class::ConnectTimeout));
         assert_eq!((failure.phase, failure.blame), (Phase::Connect, Blame::Probe));
@@ -203,6 +217,15 @@ mod tests {
             "The probe's own network failed at the same time: no canary answered (1.1.1.1:443). \
              What the check saw: 93.184.216.34:80 did not answer."
         );
-        assert_eq!(excuse(excused, &"x".repeat(600)).failure.unwrap().detail.len(), MAX_DETAIL_BYTES);
+        let long = Excuse::CutOff("x".repeat(600));
+        assert_eq!(excuse(excused, &long).failure.unwrap().detail.len(), MAX_DETAIL_BYTES);
+        let excused = excuse(failed(), &Excuse::Nobody(Ignorance::Stopping));
+        let failure = excused.failure.unwrap();
+        assert_eq!((excused.outcome, failure.blame), (Outcome::Unknown, Blame::Probe));
+        assert_eq!(
+            failure.detail,
+            "Whether the probe's own network worked could not be found out: the probe was stopping. \
+             What the check saw: 93.184.216.34:80 did not answer."
+        );
     }
 }

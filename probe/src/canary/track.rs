@@ -7,7 +7,7 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::ask::{Found, Tell};
-use super::evidence::{Evidence, Failed, Families, Round, evidence};
+use super::evidence::{Evidence, Failed, Families, Ignorance, Round, evidence};
 
 /// From the beginning of one round to that of the next.
 const SPACING: Duration = Duration::from_secs(1);
@@ -19,8 +19,8 @@ const LATELY: Duration = Duration::from_secs(60);
 const LATELY_CUT_OFF: Duration = Duration::from_secs(600);
 /// What a round says about now lasts this long.
 const FRESH: Duration = Duration::from_secs(30);
-/// Longest wait of a check for a word: the end of a round begun before, and one of its own.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For threads to be scheduled.
+const SLACK: Duration = Duration::from_millis(500);
 /// Rounds remembered: as many as a check of 60 s may overlap, and more.
 const REMEMBERED: usize = 128;
 const STACK_BYTES: usize = 128 * 1024;
@@ -43,6 +43,9 @@ pub(super) struct Track {
     word: Condvar,
     ask: Ask,
     words: Words,
+    /// Longest wait of a check for a word.
+    patience: Duration,
+    stack_bytes: usize,
 }
 
 #[derive(Default)]
@@ -81,33 +84,46 @@ impl State {
 }
 
 impl Track {
-    pub(super) fn new(words: Words, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Self {
-        Self { state: Mutex::default(), work: Condvar::new(), word: Condvar::new(), ask: Box::new(ask), words }
+    /// A track whose rounds last `round` at most.
+    pub(super) fn new(words: Words, round: Duration, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Self {
+        Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            word: Condvar::new(),
+            ask: Box::new(ask),
+            words,
+            // The end of a round begun before, and one of its own.
+            patience: SPACING.max(round) + round + SLACK,
+            stack_bytes: STACK_BYTES,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known about a failure, asking when need be. `None` when it could not be found out.
-    pub(super) fn judge(self: &Arc<Self>, failed: &Failed) -> Option<Evidence> {
-        let until = Instant::now() + PATIENCE;
+    /// What is known about a failure, asking when need be.
+    pub(super) fn judge(self: &Arc<Self>, failed: &Failed) -> Evidence {
+        let until = Instant::now() + self.patience;
         let mut state = self.lock();
         loop {
             let now = Instant::now();
             if let Some(evidence) = evidence(state.rounds.iter(), failed, now) {
-                return Some(evidence);
+                return evidence;
             }
             let left = until.saturating_duration_since(now);
-            if left.is_zero() || state.stopping {
-                return None;
+            if state.stopping {
+                return Evidence::Nobody(Ignorance::Stopping);
+            }
+            if left.is_zero() {
+                return Evidence::Nobody(Ignorance::TooLate);
             }
             if state.wanted < Some(failed.ended) {
                 state.wanted = Some(failed.ended);
                 self.work.notify_one();
             }
             if !self.start(&mut state) {
-                return None;
+                return Evidence::Nobody(Ignorance::NoThread);
             }
             state = Self::wait(&self.word, state, left);
         }
@@ -144,7 +160,7 @@ impl Track {
             return true;
         }
         let track = Arc::clone(self);
-        let spawned = Builder::new().name("canaries".into()).stack_size(STACK_BYTES).spawn(move || track.work());
+        let spawned = Builder::new().name("canaries".into()).stack_size(self.stack_bytes).spawn(move || track.work());
         match spawned {
             Ok(_) => {
                 state.running = true;
@@ -229,8 +245,12 @@ impl Track {
 mod tests {
     use super::*;
 
-    fn track(ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Arc<Track> {
-        Arc::new(Track::new(Words { cut_off: "Cut off.".to_owned(), back: "Back".to_owned() }, ask))
+    fn words() -> Words {
+        Words { cut_off: "Cut off.".to_owned(), back: "Back".to_owned() }
+    }
+
+    fn track(round: Duration, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Arc<Track> {
+        Arc::new(Track::new(words(), round, ask))
     }
 
     fn failed_now() -> Failed {
@@ -241,12 +261,12 @@ mod tests {
     #[test]
     fn fifty_that_wait_for_a_silent_round_are_woken_by_its_end_only() {
         const WAITING: u64 = 50;
-        let track = track(|tell| {
+        let track = track(Duration::from_secs(2), |tell| {
             tell(Found::Asked(Families { v4: true, v6: false }));
             std::thread::sleep(Duration::from_millis(500));
         });
         std::thread::scope(|scope| {
-            let judge = || assert_eq!(track.judge(&failed_now()), Some(Evidence::CutOff));
+            let judge = || assert_eq!(track.judge(&failed_now()), Evidence::CutOff);
             for _ in 0..WAITING {
                 scope.spawn(judge);
             }
@@ -255,5 +275,29 @@ mod tests {
         let woken = track.lock().woken;
         assert!(woken <= WAITING * 4, "{woken}");
         track.end_soon();
+    }
+
+    #[test]
+    fn who_hears_nothing_is_told_that_nobody_knows_and_why() {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        // A round that outlasts its promise.
+        let slow = track(Duration::from_millis(1), move |_| {
+            begun.send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+        });
+        assert_eq!(slow.judge(&failed_now()), Evidence::Nobody(Ignorance::TooLate));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| slow.judge(&failed_now()));
+            has_begun.recv().unwrap();
+            slow.end_soon();
+            assert_eq!(waiting.join().unwrap(), Evidence::Nobody(Ignorance::Stopping));
+        });
+        drop(release);
+        assert_eq!(slow.judge(&failed_now()), Evidence::Nobody(Ignorance::Stopping));
+        // No address space holds such a stack.
+        let poor = Track { stack_bytes: 1 << 60, ..Track::new(words(), Duration::from_secs(1), |_| {}) };
+        assert_eq!(Arc::new(poor).judge(&failed_now()), Evidence::Nobody(Ignorance::NoThread));
     }
 }

@@ -137,7 +137,13 @@ fn t188_a_dead_website_is_down_while_a_canary_answers_and_unknown_while_none_doe
             Some(watch.get(&format!("http://{PUBLIC}/"))).filter(|tick| tick.outcome == Outcome::Down)
         });
         assert_eq!(watch.keeper.network(), NetworkState::Works);
+
+        // Whoever cannot ask any more cannot say that it is the website.
         watch.keeper.end_soon();
+        let tick = watch.get(&format!("http://{PUBLIC}/"));
+        assert_unknown(&tick, Class::ConnectRefused, Blame::Probe);
+        let said = "Whether the probe's own network worked could not be found out: the probe was stopping. ";
+        assert!(detail(&tick).starts_with(said), "{tick:?}");
     });
 }
 
