@@ -10,6 +10,7 @@ mod review;
 mod route;
 mod settings;
 mod track;
+mod websites;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +24,7 @@ use crate::wire::{NetworkState, Tick};
 use evidence::{Evidence, Failed, Families};
 use review::{Excuse, Need};
 use track::{Track, Words};
+use websites::Websites;
 
 /// Gateways remembered; a machine with more networks forgets the one it first asked.
 const MAX_GATEWAYS: usize = 8;
@@ -32,6 +34,7 @@ const MAX_GATEWAYS: usize = 8;
 pub struct Keeper {
     canaries: Canaries,
     internet: Option<Arc<Track>>,
+    websites: Arc<Websites>,
     gateways: Mutex<Vec<(SocketAddr, Arc<Track>)>>,
     excused: AtomicU64,
     stopping: AtomicBool,
@@ -42,27 +45,30 @@ impl Keeper {
     #[must_use]
     pub fn new(canaries: Canaries, engine: Engine) -> Self {
         let list = canaries.list().to_vec();
+        let websites = Arc::new(Websites::new());
         let internet = (!list.is_empty()).then(|| {
             let cut_off = format!(
                 "The network is cut off: no canary answers ({}). What fails now says nothing about the websites.",
                 canaries.speaking_for(Families::default())
             );
             let words = Words { cut_off, back: "The network is back: a canary answers again".to_owned() };
-            Arc::new(Track::new(words, ask::CANARIES_LIMIT, move |tell| ask::canaries(&list, &engine, tell)))
+            let ask = move |tell: &ask::Tell<'_>| ask::canaries(&list, &engine, tell);
+            Arc::new(Track::new(words, ask::CANARIES_LIMIT, ask).with(websites.clone()))
         });
-        Self::of(canaries, internet)
+        Self::of(canaries, internet, websites)
     }
 
     /// Asks nobody and excuses nothing.
     #[must_use]
     pub fn off() -> Self {
-        Self::of(Canaries::off(), None)
+        Self::of(Canaries::off(), None, Arc::new(Websites::new()))
     }
 
-    fn of(canaries: Canaries, internet: Option<Arc<Track>>) -> Self {
+    fn of(canaries: Canaries, internet: Option<Arc<Track>>, websites: Arc<Websites>) -> Self {
         Self {
             canaries,
             internet,
+            websites,
             gateways: Mutex::default(),
             excused: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -74,6 +80,9 @@ impl Keeper {
     #[must_use]
     pub fn review(&self, tick: Tick, seen: &Seen, started: Instant, ended: Instant) -> Tick {
         let Some(internet) = &self.internet else { return tick };
+        if let Some((address, at)) = review::witness(&tick, ended) {
+            self.websites.note(address, at);
+        }
         let why = match review::need(&tick, seen) {
             Need::Nothing => None,
             Need::Note => {

@@ -1,6 +1,7 @@
 //! Which ticks need a word of the canaries, and what becomes of one that is excused. Pure.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use super::evidence::{Families, Ignorance};
 use crate::engine::{AddressKind, Seen};
@@ -38,6 +39,19 @@ pub(super) fn need(tick: &Tick, seen: &Seen) -> Need {
         (Blame::Probe, Need::Internet(_)) if failure.class != Class::ConnectFailed => Need::Note,
         (Blame::Target | Blame::Probe | Blame::Policy, _) => Need::Nothing,
     }
+}
+
+/// When a public website last proved that the network reached it, and where it is; `ended` is the end of the check.
+pub(super) fn witness(tick: &Tick, ended: Instant) -> Option<(IpAddr, Instant)> {
+    let remote = tick.remote?.ip();
+    tick.status?;
+    if AddressKind::of(remote) != AddressKind::Public {
+        return None;
+    }
+    // A network that breaks in the middle of an answer is noticed when the time is over.
+    let broken = tick.failure.as_ref().is_some_and(|failure| is_of_the_network(failure.class));
+    let since = if broken { tick.phases.receive_us.unwrap_or(0) } else { 0 };
+    Some((remote, ended.checked_sub(Duration::from_micros(since.into()))?))
 }
 
 /// Where the website is. One that has a public address among others is on the internet; this machine needs no network.
@@ -203,6 +217,27 @@ mod tests {
         let slow = tick(Class::Slow, Phase::Judge, Blame::Target);
         assert_eq!(need(&Tick { outcome: Outcome::Degraded, ..slow.clone() }, &public), Need::Nothing);
         assert_eq!(need(&Tick { outcome: Outcome::Up, failure: None, ..slow }, &public), Need::Nothing);
+    }
+
+    #[test]
+    fn a_public_website_that_answers_is_a_witness_until_the_network_fails_it() {
+        let ended = Instant::now() + Duration::from_secs(100);
+        let remote: std::net::SocketAddr = "93.184.216.34:443".parse().unwrap();
+        let answer = |remote, status, failed| Tick {
+            remote: Some(remote),
+            status,
+            phases: crate::wire::Phases { receive_us: Some(4_000_000), ..crate::wire::Phases::default() },
+            ..tick(failed, Phase::Receive, Blame::Target)
+        };
+        let seen = |ago| Some((remote.ip(), ended - Duration::from_secs(ago)));
+        assert_eq!(witness(&answer(remote, Some(503), Class::HttpStatus), ended), seen(0));
+        assert_eq!(witness(&answer(remote, Some(200), Class::BodyTimeout), ended), seen(4));
+        assert_eq!(witness(&answer(remote, None, Class::FirstByteTimeout), ended), None);
+        for private in ["192.168.1.7:80", "127.0.0.1:80"] {
+            assert_eq!(witness(&answer(private.parse().unwrap(), Some(200), Class::HttpStatus), ended), None);
+        }
+        let up = Tick { failure: None, outcome: Outcome::Up, ..answer(remote, Some(200), Class::Slow) };
+        assert_eq!(witness(&up, ended), seen(0));
     }
 
     #[test]

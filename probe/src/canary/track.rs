@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::ask::{Found, Tell};
 use super::evidence::{Evidence, Failed, Families, Ignorance, Round, evidence};
+use super::websites::{Doubts, Websites};
 
 /// From the beginning of one round to that of the next.
 const SPACING: Duration = Duration::from_secs(1);
@@ -43,6 +44,8 @@ pub(super) struct Track {
     word: Condvar,
     ask: Ask,
     words: Words,
+    /// Who else may know whether the network works.
+    websites: Option<Arc<Websites>>,
     /// Longest wait of a check for a word.
     patience: Duration,
     stack_bytes: usize,
@@ -56,6 +59,7 @@ struct State {
     /// When something failed last that makes this worth watching.
     trouble_at: Option<Instant>,
     cut_off_since: Option<Instant>,
+    doubts: Doubts,
     running: bool,
     stopping: bool,
     /// How often somebody was woken, the thread included.
@@ -79,7 +83,11 @@ impl State {
 
     fn works(&self, now: Instant) -> Option<bool> {
         let fresh = |round: &&Round| round.ended.is_none_or(|ended| now.saturating_duration_since(ended) < FRESH);
-        self.rounds.iter().rev().filter(fresh).find_map(|round| round.works_for(Families::default()))
+        self.rounds.iter().rev().filter(fresh).find_map(|round| match round.says(Families::default())? {
+            Evidence::Works => Some(true),
+            Evidence::CutOff => Some(false),
+            Evidence::Nobody(_) => None,
+        })
     }
 }
 
@@ -92,10 +100,16 @@ impl Track {
             word: Condvar::new(),
             ask: Box::new(ask),
             words,
+            websites: None,
             // The end of a round begun before, and one of its own.
             patience: SPACING.max(round) + round + SLACK,
             stack_bytes: STACK_BYTES,
         }
+    }
+
+    /// Its rounds are also weighed against what websites say.
+    pub(super) fn with(self, websites: Arc<Websites>) -> Self {
+        Self { websites: Some(websites), ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -204,8 +218,12 @@ impl Track {
         let Some(round) = state.rounds.back_mut() else { return };
         let before = round.answered;
         match found {
-            Found::Asked(families) => round.asked = round.asked.or(families),
-            Found::Answered(families) => round.answered = round.answered.or(families),
+            Found::Answered(families) => {
+                round.asked = round.asked.or(families);
+                round.answered = round.answered.or(families);
+            }
+            Found::Silent(families) => round.asked = round.asked.or(families),
+            Found::Prevented => round.prevented = true,
         }
         if round.answered != before {
             self.word.notify_all();
@@ -214,22 +232,36 @@ impl Track {
 
     fn end(&self, state: &mut State, asked: bool) {
         let now = Instant::now();
-        let Some(round) = state.rounds.back_mut() else { return };
+        let State { rounds, doubts, cut_off_since, .. } = state;
+        let Some(round) = rounds.back_mut() else { return };
         round.ended = Some(now);
         if !asked {
             // A bug of ours excuses nobody.
             round.answered = Families { v4: true, v6: true };
         }
-        match (!round.answered.is_none(), state.cut_off_since) {
-            (false, None) => {
-                state.cut_off_since = Some(now);
+        if let Some(websites) = &self.websites {
+            let witness = doubts.weigh(round, now, websites.last());
+            round.answered = round.answered.or(witness.works);
+            if !witness.blocked.is_none() {
+                log::warn!(
+                    "No canary answers{}, but websites do: the canaries are blocked, perhaps by a firewall. Name others in \
+                     CANARIES. Until then the websites tell whether the network works.",
+                    witness.blocked.over()
+                );
+            }
+        }
+        match (round.says(Families::default()), *cut_off_since) {
+            (Some(Evidence::CutOff), None) => {
+                *cut_off_since = Some(now);
                 log::warn!("{}", self.words.cut_off);
             }
-            (true, Some(since)) => {
-                state.cut_off_since = None;
+            (Some(Evidence::Works), Some(since)) => {
+                *cut_off_since = None;
                 log::info!("{} ({} s).", self.words.back, now.saturating_duration_since(since).as_secs());
             }
-            (true, None) | (false, Some(_)) => {}
+            (Some(Evidence::Works), None)
+            | (Some(Evidence::CutOff), Some(_))
+            | (Some(Evidence::Nobody(_)) | None, _) => {}
         }
     }
 
@@ -262,8 +294,8 @@ mod tests {
     fn fifty_that_wait_for_a_silent_round_are_woken_by_its_end_only() {
         const WAITING: u64 = 50;
         let track = track(Duration::from_secs(2), |tell| {
-            tell(Found::Asked(Families { v4: true, v6: false }));
             std::thread::sleep(Duration::from_millis(500));
+            tell(Found::Silent(Families { v4: true, v6: false }));
         });
         std::thread::scope(|scope| {
             let judge = || assert_eq!(track.judge(&failed_now()), Evidence::CutOff);
