@@ -22,6 +22,15 @@ impl Families {
         !self.v4 && !self.v6
     }
 
+    /// For a sentence; nothing when it is all of them.
+    pub(super) fn over(self) -> &'static str {
+        match (self.v4, self.v6) {
+            (true, false) => " over IPv4",
+            (false, true) => " over IPv6",
+            (true, true) | (false, false) => "",
+        }
+    }
+
     pub(super) fn and(self, other: Self) -> Self {
         Self { v4: self.v4 && other.v4, v6: self.v6 && other.v6 }
     }
@@ -37,26 +46,34 @@ pub(super) struct Round {
     pub(super) begun: Instant,
     /// `None` while some have not answered and may yet.
     pub(super) ended: Option<Instant>,
-    /// Families over which somebody was asked.
+    /// Families over which somebody was asked and has answered, or has not in time. Complete at the end.
     pub(super) asked: Families,
     /// Families over which somebody answered.
     pub(super) answered: Families,
+    /// Somebody was not asked, since this machine did not let us.
+    pub(super) prevented: bool,
 }
 
 impl Round {
     pub(super) fn begin(begun: Instant) -> Self {
-        Self { begun, ended: None, asked: Families::default(), answered: Families::default() }
+        Self { begun, ended: None, asked: Families::default(), answered: Families::default(), prevented: false }
     }
 
-    /// Whether somebody answered who can speak for these families: a canary of one of them where there are any, else
-    /// anybody. `None`: not known yet.
-    pub(super) fn works_for(&self, families: Families) -> Option<bool> {
-        let apt = families.and(self.asked);
-        let answered = if apt.is_none() { self.answered } else { self.answered.and(apt) };
-        if !answered.is_none() {
-            return Some(true);
+    /// What it says about these families: a canary of one of them where there are any, else anybody. `None`: not known
+    /// yet, since only the end tells whether there are any.
+    pub(super) fn says(&self, families: Families) -> Option<Evidence> {
+        let own = self.answered.and(families);
+        if !own.is_none() || (families.is_none() && !self.answered.is_none()) {
+            return Some(Evidence::Works);
         }
-        self.ended.map(|_| false)
+        self.ended?;
+        Some(if families.and(self.asked).is_none() && !self.answered.is_none() {
+            Evidence::Works
+        } else if self.asked.is_none() && self.prevented {
+            Evidence::Nobody(Ignorance::Prevented)
+        } else {
+            Evidence::CutOff
+        })
     }
 
     fn overlaps(&self, failed: &Failed) -> bool {
@@ -80,6 +97,33 @@ pub(super) enum Evidence {
     CutOff,
     /// It worked: the failure stands.
     Works,
+    /// Nobody knows: the failure may be ours.
+    Nobody(Ignorance),
+}
+
+/// Why nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ignorance {
+    /// The probe asks nobody any more.
+    Stopping,
+    /// No thread could be started.
+    NoThread,
+    /// No word in the time that a check may wait for one.
+    TooLate,
+    /// This machine's own rules or limits.
+    Prevented,
+}
+
+impl Ignorance {
+    /// Completes "could not be found out: ".
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::Stopping => "the probe was stopping",
+            Self::NoThread => "no thread could be started to ask",
+            Self::TooLate => "nobody was heard in time",
+            Self::Prevented => "this machine's own rules or limits let nobody be asked",
+        }
+    }
 }
 
 /// What `rounds`, oldest first, say about a failure; `None` when that takes another round. Nobody answering in a round
@@ -90,19 +134,18 @@ pub(super) fn evidence<'a>(
     failed: &Failed,
     now: Instant,
 ) -> Option<Evidence> {
-    let bad = |round: &Round| round.works_for(failed.families) == Some(false);
+    let bad = |round: &Round| round.says(failed.families) == Some(Evidence::CutOff);
     if rounds.clone().any(|round| round.overlaps(failed) && bad(round)) {
         return Some(Evidence::CutOff);
     }
-    if let Some(works) =
-        rounds.clone().find(|round| round.begun >= failed.ended).and_then(|round| round.works_for(failed.families))
-    {
-        return Some(if works { Evidence::Works } else { Evidence::CutOff });
+    let after = rounds.clone().find(|round| round.begun >= failed.ended);
+    if let Some(said) = after.and_then(|round| round.says(failed.families)) {
+        return Some(said);
     }
     let during = |round: &&Round| round.begun >= failed.started && round.begun < failed.ended;
     let newest = rounds.rev().find(during)?;
     let fresh = now.saturating_duration_since(newest.begun) < YOUNG;
-    (fresh && newest.works_for(failed.families) == Some(true)).then_some(Evidence::Works)
+    (fresh && newest.says(failed.families) == Some(Evidence::Works)).then_some(Evidence::Works)
 }
 
 #[cfg(test)]
@@ -160,6 +203,7 @@ mod tests {
                     ended: (*ended > 0).then(|| at(*ended)),
                     asked: V4,
                     answered: if *answered { V4 } else { NONE },
+                    prevented: false,
                 })
                 .collect();
             // A quick failure of the row that is about one.
@@ -184,8 +228,42 @@ mod tests {
         ];
         let now = Instant::now();
         for (asked, answered, families, works) in table {
-            let round = Round { begun: now, ended: Some(now), asked, answered };
-            assert_eq!(round.works_for(families), Some(works), "{asked:?} {answered:?} {families:?}");
+            let round = Round { ended: Some(now), asked, answered, ..Round::begin(now) };
+            let says = if works { Evidence::Works } else { Evidence::CutOff };
+            assert_eq!(round.says(families), Some(says), "{asked:?} {answered:?} {families:?}");
+        }
+    }
+
+    #[test]
+    fn before_its_end_a_round_speaks_only_for_families_that_have_answered() {
+        // (answered, family of the failure, works)
+        let table = [
+            (V4, V4, Some(Evidence::Works)),
+            (V4, BOTH, Some(Evidence::Works)),
+            (V4, NONE, Some(Evidence::Works)),
+            (V4, V6, None),
+            (NONE, V4, None),
+            (NONE, NONE, None),
+        ];
+        for (answered, families, says) in table {
+            let round = Round { asked: V4, answered, ..Round::begin(Instant::now()) };
+            assert_eq!(round.says(families), says, "{answered:?} {families:?}");
+        }
+    }
+
+    #[test]
+    fn whom_this_machine_holds_back_was_not_asked() {
+        // (asked, answered, family of the failure, says)
+        let table = [
+            (NONE, NONE, V4, Evidence::Nobody(Ignorance::Prevented)),
+            (V6, NONE, V4, Evidence::CutOff),
+            (V6, V6, V4, Evidence::Works),
+            (V4, NONE, V4, Evidence::CutOff),
+        ];
+        let now = Instant::now();
+        for (asked, answered, families, says) in table {
+            let round = Round { ended: Some(now), asked, answered, prevented: true, ..Round::begin(now) };
+            assert_eq!(round.says(families), Some(says), "{asked:?} {answered:?} {families:?}");
         }
     }
 }

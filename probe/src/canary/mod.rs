@@ -10,6 +10,7 @@ mod review;
 mod route;
 mod settings;
 mod track;
+mod websites;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,8 +22,9 @@ pub use settings::{Canaries, Canary, CanaryError};
 use crate::engine::{Engine, Seen};
 use crate::wire::{NetworkState, Tick};
 use evidence::{Evidence, Failed, Families};
-use review::Need;
+use review::{Excuse, Need};
 use track::{Track, Words};
+use websites::Websites;
 
 /// Gateways remembered; a machine with more networks forgets the one it first asked.
 const MAX_GATEWAYS: usize = 8;
@@ -32,8 +34,10 @@ const MAX_GATEWAYS: usize = 8;
 pub struct Keeper {
     canaries: Canaries,
     internet: Option<Arc<Track>>,
+    websites: Arc<Websites>,
     gateways: Mutex<Vec<(SocketAddr, Arc<Track>)>>,
     excused: AtomicU64,
+    stopping: AtomicBool,
 }
 
 impl Keeper {
@@ -41,29 +45,44 @@ impl Keeper {
     #[must_use]
     pub fn new(canaries: Canaries, engine: Engine) -> Self {
         let list = canaries.list().to_vec();
+        let websites = Arc::new(Websites::new());
         let internet = (!list.is_empty()).then(|| {
             let cut_off = format!(
                 "The network is cut off: no canary answers ({}). What fails now says nothing about the websites.",
                 canaries.speaking_for(Families::default())
             );
             let words = Words { cut_off, back: "The network is back: a canary answers again".to_owned() };
-            Arc::new(Track::new(words, move |tell| ask::canaries(&list, &engine, tell)))
+            let ask = move |tell: &ask::Tell<'_>| ask::canaries(&list, &engine, tell);
+            Arc::new(Track::new(words, ask::CANARIES_LIMIT, ask).with(websites.clone()))
         });
-        Self { canaries, internet, gateways: Mutex::default(), excused: AtomicU64::new(0) }
+        Self::of(canaries, internet, websites)
     }
 
     /// Asks nobody and excuses nothing.
     #[must_use]
     pub fn off() -> Self {
-        let gateways = Mutex::default();
-        Self { canaries: Canaries::off(), internet: None, gateways, excused: AtomicU64::new(0) }
+        Self::of(Canaries::off(), None, Arc::new(Websites::new()))
+    }
+
+    fn of(canaries: Canaries, internet: Option<Arc<Track>>, websites: Arc<Websites>) -> Self {
+        Self {
+            canaries,
+            internet,
+            websites,
+            gateways: Mutex::default(),
+            excused: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// The tick of a check that ran from `started` to `ended`, excused when the probe's own network was cut off
-    /// meanwhile. May ask and wait for an answer, about 5 s at most.
+    /// meanwhile, or when nobody can tell. May ask and wait for an answer, 8 s at most.
     #[must_use]
     pub fn review(&self, tick: Tick, seen: &Seen, started: Instant, ended: Instant) -> Tick {
         let Some(internet) = &self.internet else { return tick };
+        if let Some((address, at)) = review::witness(&tick, ended) {
+            self.websites.note(address, at);
+        }
         let why = match review::need(&tick, seen) {
             Need::Nothing => None,
             Need::Note => {
@@ -74,7 +93,7 @@ impl Keeper {
                 internet.watch();
                 let failed = Failed { started, ended, families };
                 let list = || self.canaries.speaking_for(families);
-                (internet.judge(&failed) == Some(Evidence::CutOff)).then(|| format!("no canary answered ({})", list()))
+                excuse(internet.judge(&failed), || format!("no canary answered ({})", list()))
             }
             Need::Local(target) => self.trouble_around(target, started, ended),
         };
@@ -88,14 +107,13 @@ impl Keeper {
     }
 
     /// What is wrong with the private network around an address, as far as can be told.
-    fn trouble_around(&self, target: IpAddr, started: Instant, ended: Instant) -> Option<String> {
+    fn trouble_around(&self, target: IpAddr, started: Instant, ended: Instant) -> Option<Excuse> {
         if !route::exists(target) {
-            return Some(format!("it has no way to {target} any more"));
+            return Some(Excuse::CutOff(format!("it has no way to {target} any more")));
         }
         let gateway = route::gateway_for(target)?;
         let failed = Failed { started, ended, families: Families::default() };
-        let cut_off = self.gateway(gateway).judge(&failed) == Some(Evidence::CutOff);
-        cut_off.then(|| format!("the gateway {} could not be reached", gateway.ip()))
+        excuse(self.gateway(gateway).judge(&failed), || format!("the gateway {} could not be reached", gateway.ip()))
     }
 
     fn gateways(&self) -> MutexGuard<'_, Vec<(SocketAddr, Arc<Track>)>> {
@@ -118,7 +136,10 @@ impl Keeper {
             back: format!("The gateway {ip} is back"),
         };
         let known = AtomicBool::new(false);
-        let track = Arc::new(Track::new(words, move |tell| ask::gateway(address, &known, tell)));
+        let track = Arc::new(Track::new(words, ask::GATEWAY_LIMIT, move |tell| ask::gateway(address, &known, tell)));
+        if self.stopping.load(Ordering::Relaxed) {
+            track.end_soon();
+        }
         gateways.push((address, Arc::clone(&track)));
         track
     }
@@ -149,9 +170,20 @@ impl Keeper {
         if let Some(track) = &self.internet {
             track.end_soon();
         }
-        for (_, track) in self.gateways().iter() {
+        let gateways = self.gateways();
+        self.stopping.store(true, Ordering::Relaxed);
+        for (_, track) in gateways.iter() {
             track.end_soon();
         }
+    }
+}
+
+/// `cut_off` says why it is.
+fn excuse(evidence: Evidence, cut_off: impl FnOnce() -> String) -> Option<Excuse> {
+    match evidence {
+        Evidence::Works => None,
+        Evidence::CutOff => Some(Excuse::CutOff(cut_off())),
+        Evidence::Nobody(why) => Some(Excuse::Nobody(why)),
     }
 }
 

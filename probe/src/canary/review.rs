@@ -1,8 +1,9 @@
 //! Which ticks need a word of the canaries, and what becomes of one that is excused. Pure.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
-use super::evidence::Families;
+use super::evidence::{Families, Ignorance};
 use crate::engine::{AddressKind, Seen};
 use crate::wire::{Blame, Class, Failure, Outcome, Phase, Tick};
 
@@ -38,6 +39,19 @@ pub(super) fn need(tick: &Tick, seen: &Seen) -> Need {
         (Blame::Probe, Need::Internet(_)) if failure.class != Class::ConnectFailed => Need::Note,
         (Blame::Target | Blame::Probe | Blame::Policy, _) => Need::Nothing,
     }
+}
+
+/// When a public website last proved that the network reached it, and where it is; `ended` is the end of the check.
+pub(super) fn witness(tick: &Tick, ended: Instant) -> Option<(IpAddr, Instant)> {
+    let remote = tick.remote?.ip();
+    tick.status?;
+    if AddressKind::of(remote) != AddressKind::Public {
+        return None;
+    }
+    // A network that breaks in the middle of an answer is noticed when the time is over.
+    let broken = tick.failure.as_ref().is_some_and(|failure| is_of_the_network(failure.class));
+    let since = if broken { tick.phases.receive_us.unwrap_or(0) } else { 0 };
+    Some((remote, ended.checked_sub(Duration::from_micros(since.into()))?))
 }
 
 /// Where the website is. One that has a public address among others is on the internet; this machine needs no network.
@@ -104,11 +118,25 @@ fn is_of_the_network(class: Class) -> bool {
     }
 }
 
-/// The tick of a failure that says nothing about the website; `why` completes "at the same time: ".
-pub(super) fn excuse(tick: Tick, why: &str) -> Tick {
+/// Why a failure does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Excuse {
+    /// The network failed; completes "at the same time: ".
+    CutOff(String),
+    /// Nobody knows whether it did.
+    Nobody(Ignorance),
+}
+
+/// The tick of a failure that says nothing about the website.
+pub(super) fn excuse(tick: Tick, why: &Excuse) -> Tick {
     let failure = tick.failure.map(|failure| {
-        let said =
-            format!("The probe's own network failed at the same time: {why}. What the check saw: {}", failure.detail);
+        let why = match why {
+            Excuse::CutOff(why) => format!("The probe's own network failed at the same time: {why}."),
+            Excuse::Nobody(why) => {
+                format!("Whether the probe's own network worked could not be found out: {}.", why.why())
+            }
+        };
+        let said = format!("{why} What the check saw: {}", failure.detail);
         let detail =
             said.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).take(MAX_DETAIL_BYTES).collect();
         Failure { blame: Blame::Probe, detail, ..failure }
@@ -192,9 +220,30 @@ mod tests {
     }
 
     #[test]
+    fn a_public_website_that_answers_is_a_witness_until_the_network_fails_it() {
+        let ended = Instant::now() + Duration::from_secs(100);
+        let remote: std::net::SocketAddr = "93.184.216.34:443".parse().unwrap();
+        let answer = |remote, status, failed| Tick {
+            remote: Some(remote),
+            status,
+            phases: crate::wire::Phases { receive_us: Some(4_000_000), ..crate::wire::Phases::default() },
+            ..tick(failed, Phase::Receive, Blame::Target)
+        };
+        let seen = |ago| Some((remote.ip(), ended - Duration::from_secs(ago)));
+        assert_eq!(witness(&answer(remote, Some(503), Class::HttpStatus), ended), seen(0));
+        assert_eq!(witness(&answer(remote, Some(200), Class::BodyTimeout), ended), seen(4));
+        assert_eq!(witness(&answer(remote, None, Class::FirstByteTimeout), ended), None);
+        for private in ["192.168.1.7:80", "127.0.0.1:80"] {
+            assert_eq!(witness(&answer(private.parse().unwrap(), Some(200), Class::HttpStatus), ended), None);
+        }
+        let up = Tick { failure: None, outcome: Outcome::Up, ..answer(remote, Some(200), Class::Slow) };
+        assert_eq!(witness(&up, ended), seen(0));
+    }
+
+    #[test]
     fn an_excused_tick_keeps_what_was_seen_and_says_why_it_does_not_count() {
-        let excused =
-            excuse(tick(Class::ConnectTimeout, Phase::Connect, Blame::Target), "no canary answered (1.1.1.1:443)");
+        let failed = || tick(Class::ConnectTimeout, Phase::Connect, Blame::Target);
+        let excused = excuse(failed(), &Excuse::CutOff("no canary answered (1.1.1.1:443)".to_owned()));
         let failure = excused.failure.clone().unwrap();
         assert_eq!((excused.outcome, failure.class), (Outcome::Unknown, Class::ConnectTimeout));
         assert_eq!((failure.phase, failure.blame), (Phase::Connect, Blame::Probe));
@@ -203,6 +252,15 @@ mod tests {
             "The probe's own network failed at the same time: no canary answered (1.1.1.1:443). \
              What the check saw: 93.184.216.34:80 did not answer."
         );
-        assert_eq!(excuse(excused, &"x".repeat(600)).failure.unwrap().detail.len(), MAX_DETAIL_BYTES);
+        let long = Excuse::CutOff("x".repeat(600));
+        assert_eq!(excuse(excused, &long).failure.unwrap().detail.len(), MAX_DETAIL_BYTES);
+        let excused = excuse(failed(), &Excuse::Nobody(Ignorance::Stopping));
+        let failure = excused.failure.unwrap();
+        assert_eq!((excused.outcome, failure.blame), (Outcome::Unknown, Blame::Probe));
+        assert_eq!(
+            failure.detail,
+            "Whether the probe's own network worked could not be found out: the probe was stopping. \
+             What the check saw: 93.184.216.34:80 did not answer."
+        );
     }
 }

@@ -7,7 +7,8 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::ask::{Found, Tell};
-use super::evidence::{Evidence, Failed, Families, Round, evidence};
+use super::evidence::{Evidence, Failed, Families, Ignorance, Round, evidence};
+use super::websites::{Doubts, Websites};
 
 /// From the beginning of one round to that of the next.
 const SPACING: Duration = Duration::from_secs(1);
@@ -19,8 +20,8 @@ const LATELY: Duration = Duration::from_secs(60);
 const LATELY_CUT_OFF: Duration = Duration::from_secs(600);
 /// What a round says about now lasts this long.
 const FRESH: Duration = Duration::from_secs(30);
-/// Longest wait of a check for a word: the end of a round begun before, and one of its own.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For threads to be scheduled.
+const SLACK: Duration = Duration::from_millis(500);
 /// Rounds remembered: as many as a check of 60 s may overlap, and more.
 const REMEMBERED: usize = 128;
 const STACK_BYTES: usize = 128 * 1024;
@@ -37,9 +38,17 @@ pub(super) struct Words {
 
 pub(super) struct Track {
     state: Mutex<State>,
-    changed: Condvar,
+    /// For the thread: a round is wanted sooner than it knows, or it is to end.
+    work: Condvar,
+    /// For those who wait for a word: there may be one. Told only when that is so, since it wakes all of them.
+    word: Condvar,
     ask: Ask,
     words: Words,
+    /// Who else may know whether the network works.
+    websites: Option<Arc<Websites>>,
+    /// Longest wait of a check for a word.
+    patience: Duration,
+    stack_bytes: usize,
 }
 
 #[derive(Default)]
@@ -50,8 +59,12 @@ struct State {
     /// When something failed last that makes this worth watching.
     trouble_at: Option<Instant>,
     cut_off_since: Option<Instant>,
+    doubts: Doubts,
     running: bool,
     stopping: bool,
+    /// How often somebody was woken, the thread included.
+    #[cfg(test)]
+    woken: u64,
 }
 
 impl State {
@@ -70,38 +83,74 @@ impl State {
 
     fn works(&self, now: Instant) -> Option<bool> {
         let fresh = |round: &&Round| round.ended.is_none_or(|ended| now.saturating_duration_since(ended) < FRESH);
-        self.rounds.iter().rev().filter(fresh).find_map(|round| round.works_for(Families::default()))
+        self.rounds.iter().rev().filter(fresh).find_map(|round| match round.says(Families::default())? {
+            Evidence::Works => Some(true),
+            Evidence::CutOff => Some(false),
+            Evidence::Nobody(_) => None,
+        })
     }
 }
 
 impl Track {
-    pub(super) fn new(words: Words, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), ask: Box::new(ask), words }
+    /// A track whose rounds last `round` at most.
+    pub(super) fn new(words: Words, round: Duration, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Self {
+        Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            word: Condvar::new(),
+            ask: Box::new(ask),
+            words,
+            websites: None,
+            // The end of a round begun before, and one of its own.
+            patience: SPACING.max(round) + round + SLACK,
+            stack_bytes: STACK_BYTES,
+        }
+    }
+
+    /// Its rounds are also weighed against what websites say.
+    pub(super) fn with(self, websites: Arc<Websites>) -> Self {
+        Self { websites: Some(websites), ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known about a failure, asking when need be. `None` when it could not be found out.
-    pub(super) fn judge(self: &Arc<Self>, failed: &Failed) -> Option<Evidence> {
-        let until = Instant::now() + PATIENCE;
+    /// What is known about a failure, asking when need be.
+    pub(super) fn judge(self: &Arc<Self>, failed: &Failed) -> Evidence {
+        let until = Instant::now() + self.patience;
         let mut state = self.lock();
         loop {
             let now = Instant::now();
             if let Some(evidence) = evidence(state.rounds.iter(), failed, now) {
-                return Some(evidence);
+                return evidence;
             }
             let left = until.saturating_duration_since(now);
-            if left.is_zero() || state.stopping {
-                return None;
+            if state.stopping {
+                return Evidence::Nobody(Ignorance::Stopping);
             }
-            state.wanted = state.wanted.max(Some(failed.ended));
+            if left.is_zero() {
+                return Evidence::Nobody(Ignorance::TooLate);
+            }
+            if state.wanted < Some(failed.ended) {
+                state.wanted = Some(failed.ended);
+                self.work.notify_one();
+            }
             if !self.start(&mut state) {
-                return None;
+                return Evidence::Nobody(Ignorance::NoThread);
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = Self::wait(&self.word, state, left);
         }
+    }
+
+    fn wait<'a>(on: &Condvar, state: MutexGuard<'a, State>, left: Duration) -> MutexGuard<'a, State> {
+        #[cfg_attr(not(test), expect(unused_mut, reason = "only tests count"))]
+        let mut state = on.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        #[cfg(test)]
+        {
+            state.woken += 1;
+        }
+        state
     }
 
     /// Something failed that the network may have to do with: from now on it is watched for a while.
@@ -116,17 +165,16 @@ impl Track {
         self.lock().works(Instant::now())
     }
 
-    /// Sees to it that the thread runs and looks at what is due. False when it cannot.
+    /// Sees to it that the thread runs. False when it cannot.
     fn start(self: &Arc<Self>, state: &mut State) -> bool {
         if state.stopping {
             return false;
         }
         if state.running {
-            self.changed.notify_all();
             return true;
         }
         let track = Arc::clone(self);
-        let spawned = Builder::new().name("canaries".into()).stack_size(STACK_BYTES).spawn(move || track.work());
+        let spawned = Builder::new().name("canaries".into()).stack_size(self.stack_bytes).spawn(move || track.work());
         match spawned {
             Ok(_) => {
                 state.running = true;
@@ -150,7 +198,7 @@ impl Track {
                 return;
             };
             if due > now {
-                state = self.changed.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0;
+                state = Self::wait(&self.work, state, due - now);
                 continue;
             }
             if state.rounds.len() >= REMEMBERED {
@@ -161,44 +209,127 @@ impl Track {
             let asked = catch_unwind(AssertUnwindSafe(|| (self.ask)(&|found| self.note(found))));
             state = self.lock();
             self.end(&mut state, asked.is_ok());
-            self.changed.notify_all();
+            self.word.notify_all();
         }
     }
 
     fn note(&self, found: Found) {
         let mut state = self.lock();
         let Some(round) = state.rounds.back_mut() else { return };
+        let before = round.answered;
         match found {
-            Found::Asked(families) => round.asked = round.asked.or(families),
-            Found::Answered(families) => round.answered = round.answered.or(families),
+            Found::Answered(families) => {
+                round.asked = round.asked.or(families);
+                round.answered = round.answered.or(families);
+            }
+            Found::Silent(families) => round.asked = round.asked.or(families),
+            Found::Prevented => round.prevented = true,
         }
-        self.changed.notify_all();
+        if round.answered != before {
+            self.word.notify_all();
+        }
     }
 
     fn end(&self, state: &mut State, asked: bool) {
         let now = Instant::now();
-        let Some(round) = state.rounds.back_mut() else { return };
+        let State { rounds, doubts, cut_off_since, .. } = state;
+        let Some(round) = rounds.back_mut() else { return };
         round.ended = Some(now);
         if !asked {
             // A bug of ours excuses nobody.
             round.answered = Families { v4: true, v6: true };
         }
-        match (!round.answered.is_none(), state.cut_off_since) {
-            (false, None) => {
-                state.cut_off_since = Some(now);
+        if let Some(websites) = &self.websites {
+            let witness = doubts.weigh(round, now, websites.last());
+            round.answered = round.answered.or(witness.works);
+            if !witness.blocked.is_none() {
+                log::warn!(
+                    "No canary answers{}, but websites do: the canaries are blocked, perhaps by a firewall. Name others in \
+                     CANARIES. Until then the websites tell whether the network works.",
+                    witness.blocked.over()
+                );
+            }
+        }
+        match (round.says(Families::default()), *cut_off_since) {
+            (Some(Evidence::CutOff), None) => {
+                *cut_off_since = Some(now);
                 log::warn!("{}", self.words.cut_off);
             }
-            (true, Some(since)) => {
-                state.cut_off_since = None;
+            (Some(Evidence::Works), Some(since)) => {
+                *cut_off_since = None;
                 log::info!("{} ({} s).", self.words.back, now.saturating_duration_since(since).as_secs());
             }
-            (true, None) | (false, Some(_)) => {}
+            (Some(Evidence::Works), None)
+            | (Some(Evidence::CutOff), Some(_))
+            | (Some(Evidence::Nobody(_)) | None, _) => {}
         }
     }
 
     /// Begins no more rounds; the thread ends with the one it is in.
     pub(super) fn end_soon(&self) {
         self.lock().stopping = true;
-        self.changed.notify_all();
+        self.work.notify_one();
+        self.word.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words() -> Words {
+        Words { cut_off: "Cut off.".to_owned(), back: "Back".to_owned() }
+    }
+
+    fn track(round: Duration, ask: impl Fn(&Tell<'_>) + Send + Sync + 'static) -> Arc<Track> {
+        Arc::new(Track::new(words(), round, ask))
+    }
+
+    fn failed_now() -> Failed {
+        let now = Instant::now();
+        Failed { started: now, ended: now, families: Families { v4: true, v6: false } }
+    }
+
+    #[test]
+    fn fifty_that_wait_for_a_silent_round_are_woken_by_its_end_only() {
+        const WAITING: u64 = 50;
+        let track = track(Duration::from_secs(2), |tell| {
+            std::thread::sleep(Duration::from_millis(500));
+            tell(Found::Silent(Families { v4: true, v6: false }));
+        });
+        std::thread::scope(|scope| {
+            let judge = || assert_eq!(track.judge(&failed_now()), Evidence::CutOff);
+            for _ in 0..WAITING {
+                scope.spawn(judge);
+            }
+        });
+        // Late ones may want a second round; some systems wake for nothing now and then.
+        let woken = track.lock().woken;
+        assert!(woken <= WAITING * 4, "{woken}");
+        track.end_soon();
+    }
+
+    #[test]
+    fn who_hears_nothing_is_told_that_nobody_knows_and_why() {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        // A round that outlasts its promise.
+        let slow = track(Duration::from_millis(1), move |_| {
+            begun.send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+        });
+        assert_eq!(slow.judge(&failed_now()), Evidence::Nobody(Ignorance::TooLate));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| slow.judge(&failed_now()));
+            has_begun.recv().unwrap();
+            slow.end_soon();
+            assert_eq!(waiting.join().unwrap(), Evidence::Nobody(Ignorance::Stopping));
+        });
+        drop(release);
+        assert_eq!(slow.judge(&failed_now()), Evidence::Nobody(Ignorance::Stopping));
+        // No address space holds such a stack.
+        let poor = Track { stack_bytes: 1 << 60, ..Track::new(words(), Duration::from_secs(1), |_| {}) };
+        assert_eq!(Arc::new(poor).judge(&failed_now()), Evidence::Nobody(Ignorance::NoThread));
     }
 }

@@ -250,7 +250,7 @@ pub struct Heartbeat {
     /// What the canaries say about the worker's own network.
     #[serde(default)]
     pub network: NetworkState,
-    /// Failures that were not counted against their website, because the canaries failed too.
+    /// Failures that were not counted against their website, because the canaries failed too or nobody could tell.
     #[serde(default)]
     pub excused: u64,
     /// Checks that led to an address this probe may not visit. Each has its tick.

@@ -137,7 +137,13 @@ fn t188_a_dead_website_is_down_while_a_canary_answers_and_unknown_while_none_doe
             Some(watch.get(&format!("http://{PUBLIC}/"))).filter(|tick| tick.outcome == Outcome::Down)
         });
         assert_eq!(watch.keeper.network(), NetworkState::Works);
+
+        // Whoever cannot ask any more cannot say that it is the website.
         watch.keeper.end_soon();
+        let tick = watch.get(&format!("http://{PUBLIC}/"));
+        assert_unknown(&tick, Class::ConnectRefused, Blame::Probe);
+        let said = "Whether the probe's own network worked could not be found out: the probe was stopping. ";
+        assert!(detail(&tick).starts_with(said), "{tick:?}");
     });
 }
 
@@ -155,6 +161,45 @@ fn t005_an_unreachable_host_is_down_only_if_the_canaries_are_fine() {
         // Who turned them off is told what was seen.
         assert_down(&Watch::new(owner(), "off", 1).get(&url), Class::ConnectUnreachable);
         mend(network);
+    });
+}
+
+#[test]
+fn canaries_behind_a_firewall_excuse_nothing_while_another_website_answers() {
+    namespace::run(test_name!(), |network| {
+        network.elsewhere(ip(CANARY));
+        network.drop_to(ip(CANARY));
+        network.elsewhere(ip(PUBLIC));
+        let healthy = machine(network, "93.184.216.35", 80, OK);
+        let dead = format!("http://{PUBLIC}/");
+        let watch = Watch::new(owner(), "1.1.1.1:443", 2);
+        let tick = std::thread::scope(|scope| {
+            let look = scope.spawn(|| watch.get(&dead));
+            // Checked again and again, as many websites would be, so that one of them falls into the round.
+            while !look.is_finished() {
+                assert_up(&watch.get(&healthy.url("/")));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            look.join().unwrap()
+        });
+        assert_down(&tick, Class::ConnectRefused);
+        assert_eq!((watch.keeper.network(), watch.keeper.excused()), (NetworkState::Works, 0));
+
+        // Nobody answers: the same failure is excused, also right after a good answer of the other website, to a probe
+        // that has not learnt yet that its canaries are blocked.
+        let watch = Watch::new(owner(), "1.1.1.1:443", 2);
+        assert_up(&watch.get(&healthy.url("/")));
+        network.drop_to(ip("93.184.216.35"));
+        let tick = watch.get(&dead);
+        mend(network);
+        assert_unknown(&tick, Class::ConnectRefused, Blame::Probe);
+        assert!(detail(&tick).contains("no canary answered (1.1.1.1:443)"), "{tick:?}");
+
+        // What this machine's own rules hold back was not asked.
+        network.ip(&["route", "add", "prohibit", "1.0.0.1/32"]);
+        let tick = Watch::new(owner(), "1.0.0.1:443", 2).get(&dead);
+        assert_unknown(&tick, Class::ConnectRefused, Blame::Probe);
+        assert!(detail(&tick).contains("this machine's own rules or limits let nobody be asked"), "{tick:?}");
     });
 }
 
