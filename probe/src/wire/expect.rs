@@ -115,7 +115,7 @@ impl std::str::FromStr for StatusRule {
 }
 
 impl std::fmt::Display for StatusRule {
-    /// As [`StatusRule::from_str`] reads it.
+    /// As parsing reads it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let range = |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}-{high}") };
         f.write_str(&self.0.iter().map(range).collect::<Vec<_>>().join(", "))
