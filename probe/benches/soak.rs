@@ -105,9 +105,13 @@ fn outcomes(connection: &mut redis::Connection) -> Vec<(String, usize)> {
     let entries: Vec<(String, Fields)> = redis::cmd("XRANGE").arg(TICKS).arg("-").arg("+").query(connection).unwrap();
     let mut counts = std::collections::BTreeMap::new();
     for (_, fields) in entries {
-        if let Ok(Report::Tick(tick)) = wire::decode_report(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice()))) {
-            let class = tick.failure.map_or_else(String::new, |failure| format!(" {}", failure.class));
-            *counts.entry(format!("{}{class}", tick.outcome)).or_insert(0) += 1;
+        match wire::decode_report(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice()))) {
+            Ok(Report::Tick(tick)) => {
+                let class = tick.failure.map_or_else(String::new, |failure| format!(" {}", failure.class));
+                *counts.entry(format!("{}{class}", tick.outcome)).or_insert(0) += 1;
+            }
+            Ok(Report::Heartbeat(beat)) => println!("a heartbeat: {beat:?}"),
+            Ok(Report::DeadLetter(_)) | Err(_) => {}
         }
     }
     counts.into_iter().collect()
