@@ -17,6 +17,7 @@ mod dead_letter;
 pub mod doctor;
 pub mod engine;
 mod entry;
+pub mod fail_point;
 pub mod logger;
 pub mod pool;
 mod quota;

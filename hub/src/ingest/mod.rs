@@ -29,7 +29,9 @@ pub async fn step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> anyhow
         return Ok(false);
     }
     take(store, scheduler, &deliveries, clock::now()).await?;
+    probe::fail_point!("ingest.committed");
     queue.acknowledge(&deliveries).await?;
+    probe::fail_point!("ingest.acknowledged");
     Ok(true)
 }
 

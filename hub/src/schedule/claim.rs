@@ -26,6 +26,7 @@ impl Schedule {
                 Ok(ours) => {
                     let due = self.plan.due(wanted * 1_000 + 999);
                     if ours {
+                        probe::fail_point!("schedule.claimed");
                         self.claimed.insert(wanted, due)
                     } else {
                         self.others.insert(wanted, due)

@@ -95,10 +95,13 @@ impl Publisher {
                 continue;
             }
             checks.iter_mut().for_each(|c| c.published_at = now);
+            probe::fail_point!("schedule.due");
             if let Err(error) = self.queue.publish(&region, &mut checks).await {
                 tracing::warn!(%region, checks = checks.len(), %error, "Checks could not be published; trying again.");
                 self.retry_at = Instant::now() + Duration::from_millis(250);
                 self.out.insert(region, checks);
+            } else {
+                probe::fail_point!("schedule.published");
             }
         }
     }

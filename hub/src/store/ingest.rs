@@ -264,6 +264,7 @@ impl Store {
                 }
             }
             write_transitions!(tx, &done.transitions);
+            probe::fail_point!("ingest.stored");
             tx.commit().await?;
         });
         Ok(done)
