@@ -1,17 +1,17 @@
 //! Faults, one after the other, and what came of the checks meanwhile.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, Harm, Outage, Who};
 use crate::judge::{Change, Count, Evidence, Letter, Row, judge};
+use crate::now;
 use crate::target::Manner;
 use crate::watch::{Peaks, Watch};
 use crate::world::{REGIONS, Size, World};
-use crate::now;
 
 /// What is on its way at the end of a window belongs to the next one.
 const ON_ITS_WAY_MS: i64 = 12_000;
@@ -179,7 +179,9 @@ fn blindness(world: &World, outage: &Outage) -> Option<String> {
     let blind = world.websites.iter().enumerate().filter(|(_, w)| w.region == Some(region) && w.interval_ms <= 10_000);
     let unshown: Vec<usize> = blind
         .map(|(n, _)| n)
-        .filter(|n| !changes.iter().any(|c| c.website == *n && c.to == "unknown" && c.decided_at <= outage.back + 5_000))
+        .filter(|n| {
+            !changes.iter().any(|c| c.website == *n && c.to == "unknown" && c.decided_at <= outage.back + 5_000)
+        })
         .collect();
     (!unshown.is_empty()).then(|| format!("I6 not shown as unknown: {unshown:?}"))
 }
@@ -215,7 +217,9 @@ fn unseen(world: &World, script: &[(i64, i64)], outages: &[Outage], evidence: &E
             };
             // While we could not look, we cannot have seen it.
             let was_blind = outages.iter().any(|o| {
-                o.harm != Harm::Nothing && o.back.min(*up_at) + 15_000 - o.from.max(*down_at) > 15_000 && o.from < *up_at
+                o.harm != Harm::Nothing
+                    && o.back.min(*up_at) + 15_000 - o.from.max(*down_at) > 15_000
+                    && o.from < *up_at
             });
             match (times("down"), times("unknown")) {
                 (0, _) if !was_blind => problems.push(format!("an outage of website {website} was not seen")),
@@ -256,9 +260,8 @@ fn gather(world: &World, from: i64) -> Evidence {
         let place = *places.get(&(*numbers.get(&id)?, region(&name)?))?;
         Some(Row { place, slot_at, started_at })
     });
-    let letters: Vec<(String, Vec<u8>)> = session.rows(&format!(
-        "select stream, raw from dead_letter where created_at >= {from} and reason like 'expired%'"
-    ));
+    let letters: Vec<(String, Vec<u8>)> = session
+        .rows(&format!("select stream, raw from dead_letter where created_at >= {from} and reason like 'expired%'"));
     let letters = letters.into_iter().filter_map(|(stream, raw)| {
         let letter: serde_json::Value = serde_json::from_slice(&raw).ok()?;
         let id: uuid::Uuid = letter["website_id"].as_str()?.parse().ok()?;
@@ -295,9 +298,8 @@ impl Script {
         let stopping = Arc::new(AtomicBool::new(false));
         let (state, switch) = (Arc::clone(&stopping), world.targets.switch());
         let thread = std::thread::spawn(move || {
-            let pause = |seconds: u64| {
-                crate::world::wait_until(Duration::from_secs(seconds), || state.load(Ordering::SeqCst))
-            };
+            let pause =
+                |seconds: u64| crate::world::wait_until(Duration::from_secs(seconds), || state.load(Ordering::SeqCst));
             let mut times = Vec::new();
             while !pause(30) {
                 let down_at = now();

@@ -196,7 +196,8 @@ pub fn judge(
         let mut slot_at = slots::next_slot_at(place.phase_ms, place.interval_ms, from);
         while slot_at < to {
             count.expected += 1;
-            let within = times.partition_point(|t| *t < slot_at)..times.partition_point(|t| *t < slot_at + place.interval_ms);
+            let within =
+                times.partition_point(|t| *t < slot_at)..times.partition_point(|t| *t < slot_at + place.interval_ms);
             // Who asked cannot be told where two regions ask.
             let requests = &times[within];
             if website.region.is_some() && website.manner != Manner::Scripted {
@@ -261,8 +262,7 @@ fn crowded(websites: &[Website], asked: &[Vec<i64>], (from, to): (i64, i64)) -> 
         let regions = if website.region.is_some() { 1 } else { crate::world::REGIONS.len() };
         let most = 2 * regions;
         let times: Vec<i64> = times.iter().copied().filter(|t| (from..to).contains(t)).collect();
-        website.manner != Manner::Scripted
-            && times.windows(most + 1).any(|w| w[most] - w[0] < website.interval_ms)
+        website.manner != Manner::Scripted && times.windows(most + 1).any(|w| w[most] - w[0] < website.interval_ms)
     };
     let all = websites.iter().zip(asked).enumerate();
     all.filter(|(_, both)| is_crowded(*both)).map(|(n, _)| n).collect()
@@ -285,7 +285,10 @@ mod tests {
     fn count(rows: &[(i64, i64)], requests: &[i64], outages: &[Outage], letters: &[Letter]) -> Count {
         let (websites, places) = setting();
         let evidence = Evidence {
-            rows: rows.iter().map(|(slot, started)| Row { place: 0, slot_at: AT + slot, started_at: AT + started }).collect(),
+            rows: rows
+                .iter()
+                .map(|(slot, started)| Row { place: 0, slot_at: AT + slot, started_at: AT + started })
+                .collect(),
             requests: requests.iter().map(|at| Request { website: 0, at: AT + at }).collect(),
             letters: letters.to_vec(),
             changes: vec![Change { website: 0, decided_at: AT + 5_000, to: "down".into() }],

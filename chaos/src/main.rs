@@ -42,10 +42,20 @@ fn main() -> ExitCode {
         println!("\n{}\n{}", table::lines(&report.lines), table::peaks(&report.peaks));
         let total = &report.total;
         let lateness = [0.5, 0.99, 1.0].map(|share| total.lateness_at(share));
-        println!("In all: {} slots, {} with a tick, {} doubled, {} lost, {} missed by design ({} with a dead letter), {} \
+        println!(
+            "In all: {} slots, {} with a tick, {} doubled, {} lost, {} missed by design ({} with a dead letter), {} \
             requests repeated; checks began {} ms (median), {} ms (99 of 100), at most {} ms after their slot.",
-            total.expected, total.stored, total.doubled, total.lost.len(), total.missed, total.put_away, total.repeated,
-            lateness[0], lateness[1], lateness[2]);
+            total.expected,
+            total.stored,
+            total.doubled,
+            total.lost.len(),
+            total.missed,
+            total.put_away,
+            total.repeated,
+            lateness[0],
+            lateness[1],
+            lateness[2]
+        );
         report.problems.iter().for_each(|problem| println!("PROBLEM {problem}"));
     }
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -47,8 +47,15 @@ impl Step {
 pub fn run(rates: &[u32], time: Duration) -> Vec<Step> {
     let of = |rate: u32| (rate * INTERVAL_S) as usize / REGIONS.len();
     let most = rates.iter().copied().max().unwrap_or(0);
-    let size =
-        Size { websites: of(most), hubs: 1, workers: 1, concurrency: 50, long_interval_ms: 0, examined: false, bin: bin() };
+    let size = Size {
+        websites: of(most),
+        hubs: 1,
+        workers: 1,
+        concurrency: 50,
+        long_interval_ms: 0,
+        examined: false,
+        bin: bin(),
+    };
     let mut world = World::prepare(size, false);
     let (mut added, mut steps) = (0, Vec::new());
     for rate in rates {
@@ -128,8 +135,12 @@ pub fn table(steps: &[Step]) -> String {
     let mut rows = vec![head];
     rows.extend(steps.iter().map(|step| {
         let (p50, p99) = step.lateness_ms;
-        let mut row =
-            vec![step.due_per_s.to_string(), format!("{:.0}", step.stored_per_s), format!("{p50:.0}"), format!("{p99:.0}")];
+        let mut row = vec![
+            step.due_per_s.to_string(),
+            format!("{:.0}", step.stored_per_s),
+            format!("{p50:.0}"),
+            format!("{p99:.0}"),
+        ];
         row.extend(step.cores.iter().map(|(_, cores)| format!("{cores:.2}")));
         row.push(format!("{:.1}", step.hub_mib));
         row

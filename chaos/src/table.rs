@@ -25,7 +25,19 @@ pub fn aligned(rows: &[Vec<String>]) -> String {
 /// The lines of a report.
 #[must_use]
 pub fn lines(lines: &[Line]) -> String {
-    let head = ["fault", "runs", "expected", "stored", "doubled", "lost", "missed", "letters", "repeated", "late", "recovery s"];
+    let head = [
+        "fault",
+        "runs",
+        "expected",
+        "stored",
+        "doubled",
+        "lost",
+        "missed",
+        "letters",
+        "repeated",
+        "late",
+        "recovery s",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(|line| {
         let c = &line.count;

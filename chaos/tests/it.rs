@@ -22,7 +22,8 @@ fn has_fail_points(path: &Path) -> Option<bool> {
 fn what_is_killed_or_taken_away_loses_and_doubles_nothing() {
     for name in ["betteruptime-hub", "betteruptime-probe"] {
         let path = bin().join(name);
-        let has = has_fail_points(&path).unwrap_or_else(|| panic!("no {}; cargo build --workspace --bins", path.display()));
+        let has =
+            has_fail_points(&path).unwrap_or_else(|| panic!("no {}; cargo build --workspace --bins", path.display()));
         assert!(has, "{} has no fail points; run: cargo build --workspace --bins", path.display());
     }
     let plan = Plan {
