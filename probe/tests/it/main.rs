@@ -11,6 +11,7 @@ mod dial;
 mod dns;
 mod doctor;
 mod fuzz;
+mod gateway;
 mod head;
 mod policy;
 mod put_away;

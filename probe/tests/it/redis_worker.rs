@@ -2,30 +2,19 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use probe::wire::{
     self, BODY_FIELD, Check, DeadLetter, Heartbeat, KIND_CHECK, KIND_FIELD, MAX_CHECK_BYTES, Report, Target, Tick,
     VERSION, VERSION_FIELD, WebsiteId,
 };
+use testbed::measure::wait_for;
 
 pub(crate) const CHECKS: &str = "betteruptime:website:eu";
 pub(crate) const TICKS: &str = "betteruptime:tick:eu:w";
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Waits until `ready` gives something, at most `bound`; fails with what was awaited.
-pub(crate) fn wait_for<T>(what: &str, bound: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = ready() {
-            return found;
-        }
-        assert!(started.elapsed() < bound, "waited {bound:?} for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// A redis-server on a free port, with the region's group as the hub makes it; ends with the value.
 pub(crate) struct Redis {

@@ -10,7 +10,8 @@ use probe::wire::{
     BODY_FIELD, Check, Class, DeadReason, KIND_CHECK, KIND_FIELD, RequestOptions, Target, VERSION_FIELD,
 };
 
-use crate::redis_worker::{CHECKS, OK, Redis, Worker, check, wait_for};
+use crate::redis_worker::{CHECKS, OK, Redis, Worker, check};
+use testbed::measure::wait_for;
 use testbed::pki::Authority;
 use testbed::server::{Server, head, hold};
 
