@@ -6,6 +6,7 @@
 
 mod accounts;
 mod board;
+mod changes;
 mod ingest;
 mod open;
 mod regions;
@@ -15,7 +16,9 @@ mod sessions;
 mod ticks;
 mod websites;
 
+pub use changes::{Change, Changes, Doorbell, Position};
 pub use ingest::Ingested;
+pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};

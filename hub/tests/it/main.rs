@@ -12,6 +12,7 @@ mod client;
 mod distributed;
 mod embedded;
 mod front;
+mod hubs;
 mod options;
 mod process;
 mod services;
