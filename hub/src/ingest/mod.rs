@@ -100,12 +100,12 @@ async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now
     let mut letters = Letters::default();
     for delivery in deliveries {
         match &delivery.report {
-            Ok(Report::Tick(tick)) => ticks.push(StoredTick {
-                region_id: delivery.region.clone(),
-                worker_id: delivery.worker.clone(),
-                received_at: delivery.received_at,
-                tick: (**tick).clone(),
-            }),
+            Ok(Report::Tick(tick)) => ticks.push(StoredTick::received(
+                delivery.region.clone(),
+                delivery.worker.clone(),
+                delivery.received_at,
+                (**tick).clone(),
+            )),
             Ok(Report::Heartbeat(beat)) => {
                 beats.push((delivery.region.clone(), delivery.worker.clone(), beat.clone(), delivery.received_at));
             }

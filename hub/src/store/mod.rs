@@ -102,6 +102,24 @@ impl StoreError {
         matches!(self, Self::Database(_)) && !self.is_fault_of_the_data()
     }
 
+    /// Whether another transaction was met the other way round, so that the same call may succeed at once.
+    pub(crate) fn is_collision(&self) -> bool {
+        // serialization_failure, deadlock_detected
+        self.sqlstate().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    }
+
+    /// Whether something was held by another for longer than one waits for it (`lock_timeout`).
+    pub(crate) fn is_lock_timeout(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "55P03")
+    }
+
+    fn sqlstate(&self) -> Option<std::borrow::Cow<'_, str>> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code(),
+            _ => None,
+        }
+    }
+
     /// Whether what was given is at fault, so that the same call can never succeed. All else (database away, full, locked,
     /// read-only, not migrated) may pass: nothing may be given up for it.
     #[must_use]
