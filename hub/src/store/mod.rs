@@ -15,7 +15,7 @@ mod sessions;
 mod ticks;
 mod websites;
 
-pub use ingest::Ingested;
+pub use ingest::{Ingested, Letter};
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};
@@ -82,6 +82,14 @@ pub enum StoreError {
     /// The database is away, or refused.
     #[error("database: {0}")]
     Database(sqlx::Error),
+}
+
+impl Store {
+    /// Whether it is a file of this process's own: one writer.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.pool, Pool::Sqlite { .. })
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -52,6 +52,17 @@ impl Ingested {
     }
 }
 
+/// A message that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The stream it came on.
+    pub stream: String,
+    /// Why it was given up.
+    pub reason: String,
+    /// The message; at most 64 KiB of it are kept.
+    pub raw: Vec<u8>,
+}
+
 /// A tick of a batch that may be stored.
 struct Entry<'a> {
     tick: &'a StoredTick,
@@ -70,12 +81,28 @@ impl Store {
     /// # Errors
     /// The database is away: nothing was stored, the same batch may be given again.
     pub async fn ingest(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
-        let mut locked = Locked::Wait;
+        self.ingest_or_halve(ticks, now, Locked::Wait).await
+    }
+
+    /// The same, without waiting for websites that other transactions are at work on (T210).
+    ///
+    /// # Errors
+    /// As of [`Store::ingest`].
+    pub async fn ingest_free(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
+        self.ingest_or_halve(ticks, now, Locked::Leave).await
+    }
+
+    async fn ingest_or_halve(
+        &self,
+        ticks: &[StoredTick],
+        now: UtcMs,
+        mut locked: Locked,
+    ) -> Result<Ingested, StoreError> {
         let mut tries = 1;
         let error = loop {
             match self.ingest_whole(ticks, now, locked).await {
                 Ok(done) => return Ok(done),
-                // Somebody holds a website for seconds: the others do not wait for it (T210).
+                // Somebody holds a website for seconds: the others do not wait for it.
                 Err(error) if locked == Locked::Wait && error.is_lock_timeout() => locked = Locked::Leave,
                 Err(error) if tries < TRIES && error.is_collision() => {
                     tracing::info!(%error, "A batch of ticks met another transaction; trying again.");
@@ -94,8 +121,8 @@ impl Store {
             return Ok(Ingested::default());
         }
         let (left, right) = ticks.split_at(ticks.len() / 2);
-        let mut done = Box::pin(self.ingest(left, now)).await?;
-        done.add(Box::pin(self.ingest(right, now)).await?);
+        let mut done = Box::pin(self.ingest_or_halve(left, now, locked)).await?;
+        done.add(Box::pin(self.ingest_or_halve(right, now, locked)).await?);
         Ok(done)
     }
 
@@ -130,6 +157,20 @@ impl Store {
         tx.write_transitions(&done.transitions).await?;
         tx.commit().await?;
         Ok(done)
+    }
+
+    /// Keeps messages that were given up, each once.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn dead_letters(&self, letters: &[Letter], at: UtcMs) -> Result<(), StoreError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let letters: Vec<_> = letters.iter().map(|l| DeadLetter::new(&l.stream, &l.reason, &l.raw)).collect();
+        let mut tx = Transaction::begin(&self.pool).await?;
+        tx.write_dead_letters(&letters, at).await?;
+        tx.commit().await
     }
 }
 

@@ -42,10 +42,11 @@ impl Transaction {
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(match self {
+        match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,
-        })
+        }
+        Ok(())
     }
 
     /// What is known of the websites, in order of id, as `ids` are; they are nobody else's until the end.
