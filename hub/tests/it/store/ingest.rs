@@ -12,6 +12,8 @@ on_both! {
     a_backlog_leaves_the_same_record_as_ticks_taken_in_at_once
     a_tick_survives_the_table
     a_bad_tick_is_put_aside_alone
+    t162_one_bad_tick_of_five_hundred_is_put_aside_within_a_second
+    t155_the_same_tick_twice_in_one_batch_is_one
     ticks_nobody_asked_for_are_put_aside
     ticks_of_a_deleted_website_are_dropped_and_counted
     hubs_that_ingest_at_once_count_each_tick_once
@@ -103,24 +105,46 @@ async fn a_tick_survives_the_table(f: Fixture) {
     assert_eq!(before.expect("ticks"), []);
 }
 
+/// A rule that a tick of 666 bytes breaks.
+async fn forbid_666(f: &Fixture) {
+    f.execute(match &f.url {
+        Some(_) => "alter table tick add check (body_bytes <> 666)",
+        None => {
+            "create trigger rule before insert on tick when new.body_bytes = 666 begin select raise(abort, 'rule'); end"
+        }
+    })
+    .await;
+}
+
+async fn t162_one_bad_tick_of_five_hundred_is_put_aside_within_a_second(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let mut batch = Vec::new();
+    for _ in 0..20 {
+        let website = f.website(account).await;
+        batch.extend((0..25).map(|n| region_tick(&website, "a", f.now - n * MINUTE, Outcome::Up)));
+    }
+    forbid_666(&f).await;
+    batch[321].tick.body_bytes = 666;
+    let started = std::time::Instant::now();
+    let done = f.store.ingest(&batch, f.now).await.expect("ingest");
+    let took = started.elapsed();
+    assert_eq!((done.new, f.count("select count(*) from dead_letter").await), (499, 1));
+    assert_eq!(f.count("select count(*) from tick").await, 499);
+    // A second where nothing else runs; tests share the machine.
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+}
+
+async fn t155_the_same_tick_twice_in_one_batch_is_one(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let tick = region_tick(&website, "a", f.now, Outcome::Up);
+    let done = f.store.ingest(&[tick.clone(), tick.clone(), tick], f.now).await.expect("ingest");
+    assert_eq!((done.new, done.known, f.count("select count(*) from tick").await), (1, 2, 1));
+}
+
 async fn a_bad_tick_is_put_aside_alone(f: Fixture) {
     let website = f.website(f.account("ann").await.account_id).await;
     let mut batch: Vec<_> = (1..=9).map(|n| region_tick(&website, "a", f.now - n * MINUTE, Outcome::Up)).collect();
-    // A rule that one tick of the batch breaks.
-    match &f.url {
-        Some(url) => {
-            let pool = sqlx::PgPool::connect(url).await.expect("Postgres");
-            sqlx::query("alter table tick add check (body_bytes <> 666)").execute(&pool).await.expect("a rule");
-        }
-        None => {
-            let options =
-                sqlx::sqlite::SqliteConnectOptions::new().filename(f.directory.path().join("betteruptime.sqlite"));
-            let pool = sqlx::SqlitePool::connect_with(options).await.expect("SQLite");
-            let rule = "create trigger rule before insert on tick when new.body_bytes = 666 \
-                        begin select raise(abort, 'rule'); end";
-            sqlx::query(rule).execute(&pool).await.expect("a rule");
-        }
-    }
+    forbid_666(&f).await;
     batch[4].tick.body_bytes = 666;
     let done = f.store.ingest(&batch, f.now).await.expect("ingest");
     assert_eq!((done.new, f.count("select count(*) from dead_letter").await), (8, 1));
@@ -181,4 +205,55 @@ async fn hubs_that_ingest_at_once_count_each_tick_once(f: Fixture) {
         new += hub.await.expect("a task").expect("ingest").new;
     }
     assert_eq!((new, f.changes(&one).await.len(), f.changes(&two).await.len()), (20, 1, 1));
+}
+
+/// Somebody else's transaction, which has changed a website.
+async fn holder(f: &Fixture, website: &Website) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    let pool = sqlx::PgPool::connect(f.url.as_deref().expect("Postgres")).await.expect("Postgres");
+    let mut tx = pool.begin().await.expect("a transaction");
+    sqlx::query("set local deadlock_timeout = '30s'").execute(&mut *tx).await.expect("whoever ingests finds out first");
+    touch(&mut tx, website).await;
+    tx
+}
+
+async fn touch(tx: &mut sqlx::PgConnection, website: &Website) {
+    let sql = "update website set revision = revision where website_id = $1";
+    sqlx::query(sql).bind(website.website_id.0).execute(tx).await.expect("a lock");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t210_a_website_that_is_held_does_not_hold_up_others() {
+    let f = Fixture::postgres().await;
+    let account = f.account("ann").await.account_id;
+    let (one, two) = (f.website(account).await, f.website(account).await);
+    let batch = [region_tick(&one, "a", f.now, Outcome::Up), region_tick(&two, "a", f.now, Outcome::Up)];
+    let held = holder(&f, &one).await;
+    let done = f.store.ingest(&batch, f.now).await.expect("ingest");
+    assert_eq!((done.new, done.orphaned, done.busy.iter().collect::<Vec<_>>()), (1, 0, vec![&one.website_id]));
+    let started = std::time::Instant::now();
+    let done = f.store.ingest_free(&batch, f.now).await.expect("ingest");
+    assert_eq!((done.known, done.busy.len()), (1, 1));
+    assert!(started.elapsed() < std::time::Duration::from_secs(2), "it did not wait");
+    held.rollback().await.expect("an end");
+    let done = f.store.ingest_free(&batch, f.now).await.expect("ingest");
+    assert_eq!((done.new, done.known, done.busy.len()), (1, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t211_a_deadlock_is_tried_again() {
+    let f = Fixture::postgres().await;
+    let account = f.account("ann").await.account_id;
+    let (one, two) = (f.website(account).await, f.website(account).await);
+    let batch = [region_tick(&one, "a", f.now, Outcome::Up), region_tick(&two, "a", f.now, Outcome::Up)];
+    let mut held = holder(&f, &two).await;
+    let (store, now) = (f.store.clone(), f.now);
+    let ingest = tokio::spawn(async move { store.ingest(&batch, now).await });
+    let started = std::time::Instant::now();
+    while f.count("select count(*) from pg_locks where not granted").await == 0 {
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "waited for ingest to wait");
+    }
+    touch(&mut held, &one).await;
+    held.commit().await.expect("the one that goes on");
+    let done = ingest.await.expect("a task").expect("ingest");
+    assert_eq!((done.new, done.busy.len()), (2, 0));
 }

@@ -8,6 +8,7 @@ on_both! {
     an_outage_is_recorded_from_its_first_failing_tick_to_its_first_good_one
     a_single_region_needs_three_looks
     a_time_of_blindness_stays_in_the_record
+    a_verdict_runs_out_when_its_last_tick_does_though_that_is_rarely_written
     a_clock_that_was_ahead_leaves_no_verdict_standing
     what_nobody_looked_at_yet_is_known_and_runs_out
     the_board_covers_a_day_exactly
@@ -103,4 +104,28 @@ async fn the_board_covers_a_day_exactly(f: Fixture) {
     let uptime = f.store.board(account, f.now).await.expect("board")[0].uptime_24h;
     assert_eq!(uptime.up_ms + uptime.degraded_ms + uptime.down_ms + uptime.unknown_ms, day);
     assert_eq!((uptime.ratio(), uptime.unknown_ms), (None, day));
+}
+
+async fn a_verdict_runs_out_when_its_last_tick_does_though_that_is_rarely_written(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let start = f.now - 40 * MINUTE;
+    let stale_ms = 2 * MINUTE + 10_000 + 15_000;
+    let mut written = std::collections::BTreeSet::new();
+    let until = "select fresh_until_at from website_state";
+    for n in 0..10 {
+        let outcomes = [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)];
+        f.feed(&round(&website, start + n * MINUTE, outcomes)).await;
+        let stored = f.count(until).await;
+        let truth = start + n * MINUTE + 1_000 + stale_ms;
+        assert!((truth - stale_ms / 2..=truth).contains(&stored), "{stored} of {truth}");
+        written.insert(stored);
+    }
+    assert!(written.len() <= 6, "of thirty ticks: {written:?}");
+    let (stored, truth) = (f.count(until).await, start + 9 * MINUTE + 1_000 + stale_ms);
+    assert!(stored < truth, "this test is about one that lags");
+    assert_eq!(f.store.expire_verdicts(stored + 1).await.expect("expiry"), []);
+    assert_eq!((f.count(until).await, f.verdict(&website).await), (truth, Outcome::Up));
+    assert_eq!(f.store.expire_verdicts(truth).await.expect("expiry"), []);
+    let gone = f.store.expire_verdicts(truth + 5_000).await.expect("expiry");
+    assert_eq!(gone.iter().map(|t| (t.at, t.to)).collect::<Vec<_>>(), [(truth, Outcome::Unknown)]);
 }
