@@ -13,6 +13,7 @@ mod distributed;
 mod embedded;
 mod front;
 mod hubs;
+mod ingest;
 mod options;
 mod process;
 mod services;
