@@ -17,6 +17,7 @@ mod put_away;
 mod redirect;
 mod redis_worker;
 mod request;
+mod spool;
 mod ssrf;
 mod tls;
 mod url;

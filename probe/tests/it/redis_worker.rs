@@ -114,11 +114,15 @@ impl Redis {
     }
 
     pub(crate) fn last_heartbeat(&mut self) -> Option<Heartbeat> {
+        self.heartbeats().pop()
+    }
+
+    pub(crate) fn heartbeats(&mut self) -> Vec<Heartbeat> {
         let heartbeat = |report: Report| match report {
             Report::Heartbeat(heartbeat) => Some(heartbeat),
             Report::Tick(_) | Report::DeadLetter(_) => None,
         };
-        self.reports().into_iter().filter_map(heartbeat).next_back()
+        self.reports().into_iter().filter_map(heartbeat).collect()
     }
 
     pub(crate) fn pending(&mut self) -> usize {
@@ -141,6 +145,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(port: u16, concurrency: &str) -> Self {
+        Self::start_with(port, concurrency, &[])
+    }
+
+    /// With settings beside the usual ones, or instead of them.
+    pub(crate) fn start_with(port: u16, concurrency: &str, settings: &[(&str, &str)]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_betteruptime-probe"))
             .env_clear()
@@ -150,6 +159,7 @@ impl Worker {
             .env("CONCURRENCY", concurrency)
             .env("ALLOW_PRIVATE", "127.0.0.0/8")
             .env("CANARIES", "off")
+            .envs(settings.iter().copied())
             .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
@@ -164,6 +174,17 @@ impl Worker {
 
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Resident memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Processor time used so far, in ticks of 10 ms.
