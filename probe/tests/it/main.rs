@@ -7,6 +7,7 @@ mod body;
 mod canary;
 mod checks;
 mod content;
+mod contract;
 mod dial;
 mod dns;
 mod doctor;

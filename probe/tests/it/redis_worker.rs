@@ -37,12 +37,18 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments for the server.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
             .arg(directory.path())
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -77,17 +83,25 @@ impl Redis {
     }
 
     pub(crate) fn reports(&mut self) -> Vec<Report> {
-        let entries: Vec<(String, Fields)> = self.run(&["XRANGE", TICKS, "-", "+"]);
+        self.reports_of(TICKS)
+    }
+
+    pub(crate) fn ticks_of(&mut self, key: &str) -> Vec<Tick> {
+        let tick = |report: Report| match report {
+            Report::Tick(tick) => Some(*tick),
+            Report::Heartbeat(_) | Report::DeadLetter(_) => None,
+        };
+        self.reports_of(key).into_iter().filter_map(tick).collect()
+    }
+
+    fn reports_of(&mut self, key: &str) -> Vec<Report> {
+        let entries: Vec<(String, Fields)> = self.run(&["XRANGE", key, "-", "+"]);
         let decode = |fields: &Fields| wire::decode_report(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice())));
         entries.iter().map(|(_, fields)| decode(fields).unwrap()).collect()
     }
 
     pub(crate) fn ticks(&mut self) -> Vec<Tick> {
-        let tick = |report: Report| match report {
-            Report::Tick(tick) => Some(*tick),
-            Report::Heartbeat(_) | Report::DeadLetter(_) => None,
-        };
-        self.reports().into_iter().filter_map(tick).collect()
+        self.ticks_of(TICKS)
     }
 
     /// Slots of the ticks that came, in order.
@@ -174,10 +188,6 @@ impl Worker {
 
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap()
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Resident memory.

@@ -53,7 +53,9 @@ fn t225_a_full_redis_costs_no_tick_what_memory_cannot_hold_goes_to_disk_and_the_
     // It has told Redis that it lives, and knows the time.
     wait_for("a sign of life", Duration::from_secs(10), || redis.last_heartbeat());
     publish_and_fill(&mut redis, 1..=MANY, &website.url("/"));
-    wait_for("all checks to be run", Duration::from_secs(120), || (website.connections() >= MANY as usize).then_some(()));
+    wait_for("all checks to be run", Duration::from_secs(120), || {
+        (website.connections() >= MANY as usize).then_some(())
+    });
     wait_for("ticks on disk", Duration::from_secs(20), || (files(directory.path()).len() >= 2).then_some(()));
     // Entries of ticks that are safe on disk are acknowledged even now.
     let pending = || -> u64 {
