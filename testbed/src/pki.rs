@@ -205,6 +205,13 @@ impl Identity {
         Self { key: other.key.clone(), ..self }
     }
 
+    /// Chain and key as files have them.
+    #[must_use]
+    pub fn pem(&self) -> (String, String) {
+        let chain = self.chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect();
+        (chain, pem("PRIVATE KEY", &self.key))
+    }
+
     /// The private key.
     #[must_use]
     pub fn key(&self) -> PrivateKeyDer<'static> {
@@ -296,4 +303,22 @@ fn common_name(name: &str) -> DistinguishedName {
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     distinguished
+}
+
+/// DER in the form of RFC 7468.
+#[must_use]
+pub fn pem(label: &str, der: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |value: u32| char::from(DIGITS[(value & 63) as usize]);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in der.chunks(48) {
+        for three in line.chunks(3) {
+            let value = (0..3).fold(0, |sum, n| (sum << 8) | u32::from(three.get(n).copied().unwrap_or(0)));
+            let digits = [digit(value >> 18), digit(value >> 12), digit(value >> 6), digit(value)];
+            text.extend(digits.iter().take(three.len() + 1));
+            text.extend(std::iter::repeat_n('=', 3 - three.len()));
+        }
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
 }
