@@ -12,6 +12,8 @@ mod client;
 mod distributed;
 mod embedded;
 mod front;
+mod hubs;
+mod ingest;
 mod options;
 mod process;
 mod services;
