@@ -22,6 +22,9 @@ const RECOVERED_WITHIN_MS: i64 = 30_000;
 /// Longer than this without a region its websites are unknown: P5 at 10 s, and a turn of the housekeeping.
 const BLIND_MS: i64 = 50_000;
 
+/// After a website is up again, so long may it take until that is said; the script leaves it up for longer.
+const SEEN_WITHIN_MS: i64 = 45_000;
+
 /// What to do.
 #[derive(Debug)]
 pub struct Plan {
@@ -210,7 +213,7 @@ fn unseen(world: &World, script: &[(i64, i64)], outages: &[Outage], evidence: &E
     let scripted = world.websites.iter().enumerate().filter(|(_, w)| w.manner == Manner::Scripted);
     for (website, _) in scripted {
         for (down_at, up_at) in script {
-            let until = up_at + 45_000;
+            let until = up_at + SEEN_WITHIN_MS;
             let times = |to: &str| {
                 let all = evidence.changes.iter().filter(|c| c.website == website && c.to == to);
                 all.filter(|c| (*down_at..until).contains(&c.decided_at)).count()
@@ -293,7 +296,7 @@ struct Script {
 }
 
 impl Script {
-    /// Up for 30 s, down for 45 s, and so on.
+    /// Up for 50 s, down for 45 s, and so on.
     fn start(world: &World) -> Self {
         let stopping = Arc::new(AtomicBool::new(false));
         let (state, switch) = (Arc::clone(&stopping), world.targets.switch());
@@ -301,7 +304,7 @@ impl Script {
             let pause =
                 |seconds: u64| crate::world::wait_until(Duration::from_secs(seconds), || state.load(Ordering::SeqCst));
             let mut times = Vec::new();
-            while !pause(30) {
+            while !pause(50) {
                 let down_at = now();
                 switch.set_down(true);
                 let is_over = pause(45);
@@ -320,7 +323,7 @@ impl Script {
     fn end(self) -> Vec<(i64, i64)> {
         self.stopping.store(true, Ordering::SeqCst);
         let mut times = self.thread.join().unwrap();
-        times.retain(|(_, up_at)| *up_at + 45_000 < now());
+        times.retain(|(_, up_at)| *up_at + SEEN_WITHIN_MS < now());
         times
     }
 }

@@ -168,7 +168,7 @@ impl Fault {
         ];
         all.extend(POINTS.map(|(who, point, count)| Self::FailPoint(who, point, count)));
         if mounts {
-            all.extend([Self::FullSpool(s(10)), Self::FullTables(s(20))]);
+            all.extend([Self::FullSpool(s(10)), Self::FullTables(s(30))]);
         }
         all
     }
