@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::dead_letters::{DeadLetter, INSERT_DEAD_LETTER};
 use super::row::{REGION_STATE, RegionStateRow, WEBSITE, WebsiteRow, notes_text, parse};
-use super::ticks::{DeadLetter, INSERT_DEAD_LETTER};
 use super::{Pool, Store, StoreError};
 use crate::model::{
     Confirm, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent, verdict,

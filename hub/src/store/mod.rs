@@ -6,6 +6,7 @@
 
 mod accounts;
 mod board;
+mod dead_letters;
 mod ingest;
 mod open;
 mod regions;
