@@ -16,6 +16,7 @@ mod sessions;
 mod ticks;
 mod websites;
 
+pub use dead_letters::LetterWebsite;
 pub use ingest::Ingested;
 pub use websites::Edited;
 

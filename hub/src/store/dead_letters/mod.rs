@@ -1,4 +1,8 @@
-//! Messages that were given up, each kept with its reason.
+//! Messages that were given up, each kept with its reason: putting them there, and old ones away.
+
+mod desk;
+
+pub use desk::LetterWebsite;
 
 use uuid::Uuid;
 
@@ -6,7 +10,7 @@ use super::{Store, StoreError, read, write};
 use crate::model::{StoredTick, UtcMs};
 
 pub(super) const INSERT_DEAD_LETTER: &str = "insert into dead_letter (dead_letter_id, stream, reason, raw, created_at) \
-    values ($1, $2, $3, $4, $5) on conflict do nothing";
+    values ($1, $2, $3, $4, $5) on conflict (dead_letter_id) do update set reason = excluded.reason";
 
 /// A message that was given up. Its id is made from what it is, so that a redelivery does not keep it twice.
 pub(super) struct DeadLetter {
