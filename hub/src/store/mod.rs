@@ -7,6 +7,7 @@
 mod accounts;
 mod board;
 mod changes;
+mod dead_letters;
 mod ingest;
 mod open;
 mod regions;
@@ -17,6 +18,7 @@ mod ticks;
 mod websites;
 
 pub use changes::{Change, Changes, Doorbell, Position};
+pub use dead_letters::LetterWebsite;
 pub use ingest::{Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
