@@ -37,7 +37,7 @@ fn what_is_killed_or_taken_away_loses_and_doubles_nothing() {
     let report = campaign::run(plan);
     println!("{}\n{}", table::lines(&report.lines), table::peaks(&report.peaks));
     assert_eq!(report.problems, Vec::<String>::new(), "\n{}", table::lines(&report.lines));
-    assert!(report.total.expected > 1_000, "too little was measured to tell: {}", report.total.expected);
+    assert!(report.total.expected > 700, "too little was measured to tell: {}", report.total.expected);
 }
 
 #[test]
