@@ -73,8 +73,19 @@ pub struct Lost {
     pub region: usize,
     /// The slot.
     pub slot_at: i64,
-    /// When the website was asked after it, if it was: the tick was lost, otherwise the check.
-    pub asked_at: Option<i64>,
+    /// Where it was last seen.
+    pub seen: Seen,
+}
+
+/// Where a check without a tick was last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// At the website, at this instant: the tick was lost.
+    Asking(i64),
+    /// Nowhere: the check was lost.
+    Nowhere,
+    /// Two regions ask this website, and nobody can tell whose requests came.
+    Unclear,
 }
 
 /// What came of the slots of a span.
@@ -160,9 +171,10 @@ impl Count {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "website {} region {} slot {}: ", self.website, self.region, self.slot_at)?;
-        match self.asked_at {
-            Some(at) => write!(f, "asked {} ms after it, tick not stored", at - self.slot_at),
-            None => f.write_str("never asked"),
+        match self.seen {
+            Seen::Asking(at) => write!(f, "asked {} ms after it, tick not stored", at - self.slot_at),
+            Seen::Nowhere => f.write_str("never asked"),
+            Seen::Unclear => f.write_str("no tick"),
         }
     }
 }
@@ -223,7 +235,11 @@ pub fn judge(
                     website: place.website,
                     region: place.region,
                     slot_at,
-                    asked_at: requests.first().copied().filter(|_| website.region.is_some()),
+                    seen: match (website.region, requests.first()) {
+                        (Some(_), Some(at)) => Seen::Asking(*at),
+                        (Some(_), None) => Seen::Nowhere,
+                        (None, _) => Seen::Unclear,
+                    },
                 }),
             }
             slot_at += place.interval_ms;
@@ -301,7 +317,7 @@ mod tests {
         let rows = [(2_000, 2_010), (22_000, 24_000)];
         let found = count(&rows, &[2_011, 12_400, 24_001], &[], &[]);
         assert_eq!((found.expected, found.stored, found.late, found.missed), (3, 2, 1, 0));
-        assert_eq!(found.lost[0].asked_at, Some(AT + 12_400));
+        assert_eq!(found.lost[0].seen, Seen::Asking(AT + 12_400));
         assert_eq!(found.problems().len(), 2, "{:?}", found.problems());
 
         let letter = Letter { website: 0, region: 0, published_at: AT + 12_003 };
