@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
+use crate::fail_point;
 use crate::wire::UtcMs;
 
 /// No instant was learnt yet.
@@ -79,7 +80,7 @@ pub(crate) fn millis(span: Duration) -> u32 {
 #[must_use]
 pub fn wall() -> UtcMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(fail_point::clock_shift_ms())
 }
 
 #[cfg(test)]

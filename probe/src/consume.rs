@@ -135,6 +135,9 @@ impl Reader<'_> {
             return Ok(Round::Claimed);
         }
         let entries = entry::read_new(self.shared, connection, free)?;
+        if !entries.is_empty() {
+            crate::fail_point!("probe.read");
+        }
         self.start(entries, connection)?;
         Ok(Round::New)
     }
@@ -207,6 +210,7 @@ impl Reader<'_> {
         self.pool.submit(check, may_wait, move |ran| {
             let end = match ran {
                 Ran::Tick(mut tick) => {
+                    crate::fail_point!("probe.ran");
                     tick.delays.publish_ms = publish_ms;
                     tick.delays.queue_ms = Some(queue_ms);
                     count(&shared, &tick);

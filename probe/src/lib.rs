@@ -18,6 +18,7 @@ mod dead_letter;
 pub mod doctor;
 pub mod engine;
 mod entry;
+pub mod fail_point;
 mod keep;
 pub mod logger;
 pub mod pool;

@@ -263,6 +263,9 @@ impl Reporter<'_> {
         }
         if !pipe.is_empty() {
             let ids: Vec<String> = pipe.query(connection)?;
+            if ticks > 0 {
+                crate::fail_point!("probe.written");
+            }
             if let Some(id) = ids.last() {
                 self.shared.note_redis_time(id);
             }

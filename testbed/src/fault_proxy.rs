@@ -76,6 +76,8 @@ struct Shared {
     cuts: Mutex<Vec<(TcpStream, TcpStream)>>,
     /// Raised to reset what exists: each direction closes at its next byte.
     resets: AtomicU64,
+    /// Raised to kill what exists without a word: its bytes are lost from then on.
+    freezes: AtomicU64,
     connections: AtomicU64,
     up: AtomicU64,
     down: AtomicU64,
@@ -101,6 +103,7 @@ impl FaultProxy {
             stop: Stop::default(),
             cuts: Mutex::default(),
             resets: AtomicU64::new(0),
+            freezes: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
@@ -139,6 +142,12 @@ impl FaultProxy {
                 self.shared.resets.fetch_add(1, Ordering::SeqCst);
             }
         }
+    }
+
+    /// Makes every connection that exists half-open: both sides believe in it, and what they send is lost. New ones are
+    /// made as before. It cannot be undone.
+    pub fn freeze(&self) {
+        self.shared.freezes.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Connections accepted so far.
@@ -217,13 +226,32 @@ fn connect(client: TcpStream, shared: &Arc<Shared>, threads: &Threads) {
             lock(&shared.cuts).push(cut);
             let (state, torn) = (Arc::clone(shared), Arc::new(AtomicBool::new(false)));
             let other = Arc::clone(&torn);
-            threads.spawn(move || pump(from_client, to_server, Direction::Up, &state, &other));
-            pump(server, client, Direction::Down, shared, &torn);
+            let frozen = shared.freezes.load(Ordering::SeqCst);
+            // The last direction to end lets go of the connection: one that is cut again and again would leave nothing of
+            // a test's descriptors.
+            let left = Arc::new(AtomicU64::new(2));
+            let (other_left, client_peer) = (Arc::clone(&left), peer.as_ref().ok().copied());
+            threads.spawn(move || {
+                pump(from_client, to_server, Direction::Up, &state, &other, frozen);
+                release(&state, &other_left, client_peer);
+            });
+            pump(server, client, Direction::Down, shared, &torn, frozen);
+            release(shared, &left, client_peer);
         }
         return;
     }
     if let Ok(peer) = peer {
         shared.stop.forget(peer);
+    }
+}
+
+fn release(shared: &Shared, left: &AtomicU64, client: Option<SocketAddr>) {
+    if left.fetch_sub(1, Ordering::SeqCst) > 1 {
+        return;
+    }
+    lock(&shared.cuts).retain(|(stream, _)| stream.peer_addr().is_ok_and(|peer| Some(peer) != client));
+    if let Some(client) = client {
+        shared.stop.forget(client);
     }
 }
 
@@ -235,7 +263,8 @@ fn swallow(stream: &TcpStream) {
 
 /// Passes bytes of one direction on until an end or a cut. `torn`: the other direction ended by a reset, and closing is
 /// all that is left to do.
-fn pump(mut from: TcpStream, mut to: TcpStream, direction: Direction, shared: &Shared, torn: &AtomicBool) {
+fn pump(mut from: TcpStream, mut to: TcpStream, direction: Direction, shared: &Shared, torn: &AtomicBool, frozen: u64) {
+    let is_frozen = || shared.freezes.load(Ordering::SeqCst) != frozen;
     let born = shared.resets.load(Ordering::SeqCst);
     let mut passed = 0u64;
     let mut buffer = [0u8; 16 * 1024];
@@ -243,7 +272,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, direction: Direction, shared: &S
         // Looked at before it is taken: what is left unread makes closing a reset.
         if !matches!(from.peek(&mut buffer[..1]), Ok(1)) {
             // The other direction may go on.
-            if !torn.load(Ordering::SeqCst) {
+            if !torn.load(Ordering::SeqCst) && !is_frozen() {
                 let _ = to.shutdown(Shutdown::Write);
             }
             break;
@@ -280,7 +309,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, direction: Direction, shared: &S
         if !wait.is_zero() && !shared.stop.pause(wait) {
             break;
         }
-        if fault == Fault::BlackHole {
+        if fault == Fault::BlackHole || is_frozen() {
             continue;
         }
         // Counted first: who gets the bytes may look at the count.

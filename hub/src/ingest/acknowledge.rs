@@ -22,6 +22,8 @@ pub(super) async fn run(queue: Queue, mut stored: mpsc::Receiver<Vec<Receipt>>) 
             tracing::warn!(%error, reports = receipts.len(), "Stored reports could not be acknowledged; they will come again.");
             queue.again().await;
             tokio::time::sleep(Duration::from_millis(100)).await;
+        } else {
+            probe::fail_point!("ingest.acknowledged");
         }
     }
 }

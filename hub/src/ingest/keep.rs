@@ -80,6 +80,7 @@ impl Keeper {
                 let batch = Arc::new(batch);
                 match self.keep(&batch, may_wait).await {
                     Done::Stored { busy } => {
+                        probe::fail_point!("ingest.committed");
                         let (receipts, again) = Arc::unwrap_or_clone(batch).settle(&busy);
                         left = again;
                         // Only after shutdown began could the acknowledger be gone.

@@ -151,6 +151,9 @@ impl Schedule {
             return;
         }
         claims.confirmed = Some(asked);
+        if !answer.made.is_empty() {
+            probe::fail_point!("schedule.claimed");
+        }
         for lost in turn.held.iter().filter(|second| !answer.held.contains(second)) {
             let left = claims.held.remove(lost).map_or(0, |s| s.left()) + self.publisher.forget_second(*lost);
             claims.lost += left as u64;

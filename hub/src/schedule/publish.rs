@@ -159,6 +159,7 @@ impl Publisher {
                 continue;
             }
             sent.checks.iter_mut().for_each(|check| check.published_at = now);
+            probe::fail_point!("schedule.due");
             let before = sent.checks.len();
             let result = self.queue.publish(region, &mut sent.checks).await;
             sent.seconds.drain(..before - sent.checks.len());
@@ -167,7 +168,10 @@ impl Publisher {
                 out.seconds.append(&mut asked.seconds);
             }
             match result {
-                Ok(()) => self.refused_since = None,
+                Ok(()) => {
+                    probe::fail_point!("schedule.published");
+                    self.refused_since = None;
+                }
                 Err(error) => {
                     let checks = out.checks.len();
                     tracing::warn!(%region, checks, %error, "Checks could not be published; trying again.");

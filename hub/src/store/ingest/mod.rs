@@ -155,6 +155,9 @@ impl Store {
         let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&done.transitions).await?;
+        if done.new > 0 {
+            probe::fail_point!("ingest.stored");
+        }
         tx.commit().await?;
         Ok(done)
     }
