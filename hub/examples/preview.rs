@@ -6,14 +6,16 @@ use std::path::Path;
 use anyhow::Context as _;
 use askama::Template;
 use hub::http::assets;
+use hub::http::pages::Viewer;
 use hub::http::pages::account::SignPage;
 use hub::http::pages::dashboard::BoardPage;
+use hub::http::pages::dead_letters::{self, ConfirmPage, DeadLettersPage};
 use hub::http::pages::delete::DeletePage;
 use hub::http::pages::landing::LandingPage;
 use hub::http::pages::trouble::TroublePage;
 use hub::http::pages::website::WebsitePage;
 use hub::http::pages::website_form::{FormPage, Typed};
-use hub::model::{self, FieldErrors, Outcome, TargetRules, WebsiteSettings};
+use hub::model::{self, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
 
 #[path = "../src/http/pages/invented.rs"]
 #[allow(missing_docs, dead_code, unreachable_pub, clippy::expect_used)]
@@ -23,7 +25,7 @@ fn main() -> anyhow::Result<()> {
     let directory = std::env::args().nth(1).context("give the directory to write to")?;
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory.join("static"))?;
-    for asset in [&assets::STYLE, &assets::FORM_STYLE, &assets::SCRIPT, &assets::ICON] {
+    for asset in [&assets::STYLE, &assets::FORM_STYLE, &assets::DESK_STYLE, &assets::SCRIPT, &assets::ICON] {
         std::fs::write(directory.join(asset.url().trim_start_matches('/')), asset.body())?;
     }
     let write = |name: &str, html: String| {
@@ -78,7 +80,28 @@ fn main() -> anyhow::Result<()> {
             .notice("Username or password is wrong.")
             .render()?,
     )?;
-    write("trouble", TroublePage::new(404, "", Some(who)).render()?)?;
+    let operator = || Viewer::operator(who, 3);
+    let (account, letters) = (invented::account(who).account_id, invented::letters());
+    let found = |filter| dead_letters::Found {
+        filter,
+        websites: Vec::new(),
+        kinds: vec![("expired".to_owned(), 1_000), ("not_understood".to_owned(), 12), ("not_assigned".to_owned(), 1)],
+        streams: vec!["betteruptime:tick:EU-WEST:pi-1".to_owned(), "betteruptime:website:INDIA".to_owned()],
+        letters: letters.clone(),
+        has_more: true,
+        after: None,
+    };
+    let all = LetterFilter::default();
+    let some = LetterFilter::new("expired", "betteruptime:tick:EU-WEST:pi-1");
+    let said = Some("The letter was discarded.".to_owned());
+    write("dead-letters", DeadLettersPage::new(operator(), account, &found(all.clone()), None).render()?)?;
+    write("dead-letters-some", DeadLettersPage::new(operator(), account, &found(some.clone()), said).render()?)?;
+    let none = dead_letters::Found::default();
+    write("dead-letters-none", DeadLettersPage::new(Viewer::operator(who, 0), account, &none, None).render()?)?;
+    write("dead-letters-discard", ConfirmPage::new(operator(), true, &some, 12, invented::NOW).render()?)?;
+    write("dead-letters-replay", ConfirmPage::new(operator(), false, &all, 1_000, invented::NOW).render()?)?;
+    write("board-operator", BoardPage::new(operator(), &rows)?.render()?)?;
+    write("trouble", TroublePage::new(404, "", Some(who.into())).render()?)?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! BetterUptime's hub. Arrows point one way (docs/ARCHITECTURE.md): `model` <- `store`, `queue` <- `schedule`,
-//! `ingest` <- `http` <- `run`.
+//! `ingest`, `replay` <- `http` <- `run`.
 
 pub mod clock;
 pub mod command;
@@ -8,6 +8,7 @@ pub mod http;
 pub mod ingest;
 pub mod model;
 pub mod queue;
+pub mod replay;
 pub mod run;
 pub mod schedule;
 pub mod secret;

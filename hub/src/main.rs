@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hub::command;
+use hub::command::dead_letters::{self, Which};
 use hub::config::{Config, LogFormat, Sources};
+use hub::model::{LetterFilter, LetterId};
 
 /// BetterUptime's hub: schedules checks, decides up or down, serves the pages.
 ///
@@ -48,6 +50,9 @@ enum Command {
     /// Accounts.
     #[command(subcommand)]
     User(UserCommand),
+    /// Messages between hub and workers that were tried and given up.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Ask a running hub whether it is alive; for containers.
     Healthcheck,
     /// Settings.
@@ -67,6 +72,58 @@ enum UserCommand {
         /// Its name.
         username: String,
     },
+}
+
+#[derive(Subcommand)]
+enum DeadLettersCommand {
+    /// List them, newest first.
+    List {
+        /// As JSON, with what each holds; secrets are masked.
+        #[arg(long)]
+        json: bool,
+        /// How many at most.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        #[command(flatten)]
+        filter: FilterArgs,
+    },
+    /// Show all that is kept of one; secrets are masked.
+    Show {
+        /// Its id.
+        id: LetterId,
+    },
+    /// Have a running hub try them again: results are stored, the websites of checks are checked now.
+    Replay(WhichArgs),
+    /// Delete them.
+    Discard(WhichArgs),
+}
+
+#[derive(clap::Args)]
+struct FilterArgs {
+    /// Only of this kind of reason, e.g. `not_understood`.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    kind: String,
+    /// Only of this stream, e.g. `betteruptime:tick:INDIA:pi-1`.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    stream: String,
+}
+
+#[derive(clap::Args)]
+struct WhichArgs {
+    /// The id of one.
+    #[arg(required_unless_present = "all", conflicts_with_all = ["all", "kind", "stream"])]
+    id: Option<LetterId>,
+    /// All there are, or all that --kind and --stream name.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+impl WhichArgs {
+    fn which(&self) -> Which {
+        self.id.map_or_else(|| Which::All(LetterFilter::new(&self.filter.kind, &self.filter.stream)), Which::One)
+    }
 }
 
 #[derive(Subcommand)]
@@ -116,6 +173,17 @@ fn main() -> ExitCode {
         Command::User(UserCommand::Create { username }) => runtime.block_on(command::create_user(&config, &username)),
         Command::User(UserCommand::ResetPassword { username }) => {
             runtime.block_on(command::reset_password(&config, &username))
+        }
+        Command::DeadLetters(DeadLettersCommand::List { json, limit, filter }) => {
+            let filter = LetterFilter::new(&filter.kind, &filter.stream);
+            runtime.block_on(dead_letters::list(&config, &filter, limit, json))
+        }
+        Command::DeadLetters(DeadLettersCommand::Show { id }) => runtime.block_on(dead_letters::show(&config, id)),
+        Command::DeadLetters(DeadLettersCommand::Replay(which)) => {
+            runtime.block_on(dead_letters::replay(&config, &which.which()))
+        }
+        Command::DeadLetters(DeadLettersCommand::Discard(which)) => {
+            runtime.block_on(dead_letters::discard(&config, &which.which()))
         }
         Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
         Command::Config(ConfigCommand::Show) => {

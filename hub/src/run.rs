@@ -15,7 +15,7 @@ use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
-use crate::{ingest, state_directory};
+use crate::{ingest, replay, state_directory};
 
 /// Time to finish what is in flight after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -47,6 +47,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     {
         let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());
         parts.spawn(async move { ("ingest", ingest::run(store, queue, scheduler, no_more_ticks).await) });
+    }
+    {
+        let (store, scheduler, stopping) = (store.clone(), scheduler.clone(), stopping.clone());
+        parts.spawn(async move { ("replay", replay::run(store, scheduler, stopping).await) });
     }
     let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;

@@ -158,6 +158,15 @@ pub fn signed_in(app: &App, request: &Request) -> Result<SignedIn, HttpError> {
     session_of(app, &claims.ok_or(HttpError::SignInFirst)?, now, request)
 }
 
+/// The operator behind a request. For everybody else there is no such page.
+///
+/// # Errors
+/// [`HttpError::SignInFirst`], or [`HttpError::NotFound`] for an account that is no operator's.
+pub fn operator(app: &App, request: &Request) -> Result<SignedIn, HttpError> {
+    let who = signed_in(app, request)?;
+    if who.account.is_operator() { Ok(who) } else { Err(HttpError::NotFound) }
+}
+
 fn session_of(app: &App, claims: &Claims, now: UtcMs, request: &Request) -> Result<SignedIn, HttpError> {
     let key = key_of(&claims.sid);
     let session = app.wait(app.store.session(key)).map_err(store)?.ok_or(HttpError::SignInFirst)?;
@@ -312,7 +321,8 @@ mod tests {
 
     fn login() -> (Login, Account) {
         let login = Login::new(&Secret::new("kR3vT9qLx2WnB7yHf5CsJ8dGa1EpZ0mU4oQ6"), false).unwrap();
-        (login, Account { account_id: AccountId(uuid::Uuid::nil()), username: "ann".into(), created_at: 0 })
+        let made_by = MadeBy::Owner;
+        (login, Account { account_id: AccountId(uuid::Uuid::nil()), username: "ann".into(), created_at: 0, made_by })
     }
 
     #[test]

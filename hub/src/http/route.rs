@@ -31,6 +31,14 @@ impl Params {
     pub fn website_id(&self) -> Result<crate::model::WebsiteId, HttpError> {
         self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
+
+    /// The id of a dead letter in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn letter_id(&self) -> Result<crate::model::LetterId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
 }
 
 /// Answers one route.
@@ -72,6 +80,16 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/websites/:id/resume", Kind::Page, pages::website::resume),
     route(Method::Get, "/websites/:id/delete", Kind::Page, pages::website::confirm_delete),
     route(Method::Post, "/websites/:id/delete", Kind::Page, pages::website::delete),
+    route(Method::Get, "/dead-letters", Kind::Page, pages::dead_letters::show),
+    route(Method::Get, "/dead-letters/replay", Kind::Page, pages::dead_letters::confirm_replay),
+    route(Method::Post, "/dead-letters/replay", Kind::Page, pages::dead_letters::replay_all),
+    route(Method::Get, "/dead-letters/discard", Kind::Page, pages::dead_letters::confirm_discard),
+    route(Method::Post, "/dead-letters/discard", Kind::Page, pages::dead_letters::discard_all),
+    route(Method::Post, "/dead-letters/:id/replay", Kind::Page, pages::dead_letters::replay),
+    route(Method::Post, "/dead-letters/:id/discard", Kind::Page, pages::dead_letters::discard),
+    route(Method::Get, "/api/v1/dead-letters", Kind::Api, api::dead_letters::list),
+    route(Method::Post, "/api/v1/dead-letters/:id/replay", Kind::Api, api::dead_letters::replay),
+    route(Method::Delete, "/api/v1/dead-letters/:id", Kind::Api, api::dead_letters::discard),
     route(Method::Post, "/website", Kind::Api, api::ancestor::add),
     route(Method::Get, "/website", Kind::Api, api::ancestor::list),
     route(Method::Get, "/status/:id", Kind::Api, api::ancestor::status),

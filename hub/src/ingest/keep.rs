@@ -141,7 +141,7 @@ impl Keeper {
                         let letter = single.as_letter();
                         tracing::error!(stream = letter.as_ref().map(|l| l.stream.as_str()), %panic,
                             "A report made the hub fail; it is kept as a dead letter.");
-                        match self.works.store.dead_letters(letter.as_slice(), clock::now()).await {
+                        match self.works.store.keep_dead_letters(letter.as_slice(), clock::now()).await {
                             Ok(()) => break,
                             Err(error) => error.into(),
                         }
@@ -173,7 +173,7 @@ impl Works {
     async fn take(&self, part: &Part, may_wait: bool, now: UtcMs) -> anyhow::Result<BTreeSet<WebsiteId>> {
         if !part.letters.is_empty() {
             tell(&part.letters);
-            self.store.dead_letters(&part.letters, now).await.context("dead letters")?;
+            self.store.keep_dead_letters(&part.letters, now).await.context("dead letters")?;
         }
         if !part.beats.is_empty() {
             match self.store.record_heartbeats(&part.beats, now).await {

@@ -27,6 +27,19 @@ pub struct Account {
     pub username: String,
     /// When it was made.
     pub created_at: UtcMs,
+    /// Who made it.
+    pub made_by: MadeBy,
+}
+
+impl Account {
+    /// Whether it looks after the installation: sees what concerns all accounts, such as probes and dead letters.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        match self.made_by {
+            MadeBy::Owner => true,
+            MadeBy::Anybody => false,
+        }
+    }
 }
 
 /// Who made an account.
@@ -36,6 +49,14 @@ pub enum MadeBy {
     Owner,
     /// Whoever came while sign-ups were open.
     Anybody,
+}
+
+impl MadeBy {
+    /// From what is stored.
+    #[must_use]
+    pub fn of(by_open_sign_up: bool) -> Self {
+        if by_open_sign_up { Self::Anybody } else { Self::Owner }
+    }
 }
 
 /// SHA-256 of a session's random 256-bit id. Only the hash is stored, so that a copy of the database signs nobody in.

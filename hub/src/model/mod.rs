@@ -6,7 +6,9 @@ mod content_input;
 mod field;
 mod host;
 mod input;
+mod kept_letter;
 pub mod late;
+pub mod masked;
 mod options;
 mod options_input;
 pub mod recent;
@@ -26,6 +28,9 @@ pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_te
 pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use input::SettingsInput;
+pub use kept_letter::{
+    KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
+};
 pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
@@ -35,6 +40,6 @@ pub use status_codes::accept_text;
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 
 pub use probe::wire::{
-    Blame, Certificate, Check, CheckKind, Class, DeadLetter, Delays, Failure, Heartbeat, IpFamily, Method,
+    Blame, Certificate, Check, CheckKind, Class, DeadLetter, DeadReason, Delays, Failure, Heartbeat, IpFamily, Method,
     NetworkState, Note, Outcome, Phase, Phases, RegionId, Report, SecretText, Tick, UtcMs, WebsiteId, WorkerId,
 };

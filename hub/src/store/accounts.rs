@@ -21,7 +21,12 @@ impl Store {
             MadeBy::Owner => false,
             MadeBy::Anybody => true,
         };
-        let account = Account { account_id: AccountId(Uuid::now_v7()), username: username.to_owned(), created_at: now };
+        let account = Account {
+            account_id: AccountId(Uuid::now_v7()),
+            username: username.to_owned(),
+            created_at: now,
+            made_by: by,
+        };
         write!(self, pool => sqlx::query(
             "insert into account (account_id, username, username_key, password_hash, created_at, by_open_sign_up) \
              values ($1, $2, $3, $4, $5, $6)")
@@ -48,7 +53,8 @@ impl Store {
              select $1, $2, $3, $4, $5 where not exists (select 1 from account) on conflict do nothing")
             .bind(account_id.0).bind(username).bind(username.to_lowercase()).bind(hash).bind(now)
             .execute(pool).await?.rows_affected());
-        Ok((made == 1).then(|| Account { account_id, username: username.to_owned(), created_at: now }))
+        let made_by = MadeBy::Owner;
+        Ok((made == 1).then(|| Account { account_id, username: username.to_owned(), created_at: now, made_by }))
     }
 
     /// Account and password hash of a name, without regard to case.
@@ -56,11 +62,12 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn credentials(&self, username: &str) -> Result<Option<(Account, String)>, StoreError> {
-        let row: Option<(Uuid, String, i64, String)> = read!(self, pool => sqlx::query_as(
-            "select account_id, username, created_at, password_hash from account where username_key = $1")
+        let row: Option<(Uuid, String, i64, String, bool)> = read!(self, pool => sqlx::query_as(
+            "select account_id, username, created_at, password_hash, by_open_sign_up from account where username_key = $1")
             .bind(username.to_lowercase()).fetch_optional(pool).await?);
-        Ok(row.map(|(id, username, created_at, hash)| {
-            (Account { account_id: AccountId(id), username, created_at }, hash)
+        Ok(row.map(|(id, username, created_at, hash, by_open_sign_up)| {
+            let made_by = MadeBy::of(by_open_sign_up);
+            (Account { account_id: AccountId(id), username, created_at, made_by }, hash)
         }))
     }
 

@@ -6,6 +6,8 @@
 
 mod accounts;
 mod board;
+mod changes;
+mod dead_letters;
 mod ingest;
 mod open;
 mod regions;
@@ -15,7 +17,10 @@ mod sessions;
 mod ticks;
 mod websites;
 
+pub use changes::{Change, Changes, Doorbell, Position};
+pub use dead_letters::LetterWebsite;
 pub use ingest::{Ingested, Letter};
+pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::model::{Account, AccountId, Session, SessionKey, UtcMs};
+use crate::model::{Account, AccountId, MadeBy, Session, SessionKey, UtcMs};
 
 impl Store {
     /// Starts a session, and forgets those of the account that have ended.
@@ -32,13 +32,18 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn session(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
-        let row: Option<(i64, i64, i64, Uuid, String, i64)> = read!(self, pool => sqlx::query_as(
-            "select session.created_at, seen_at, expires_at, account_id, username, account.created_at \
+        let row: Option<(i64, i64, i64, Uuid, String, i64, bool)> = read!(self, pool => sqlx::query_as(
+            "select session.created_at, seen_at, expires_at, account_id, username, account.created_at, by_open_sign_up \
              from session join account using (account_id) where session_key = $1")
             .bind(key.0.as_slice()).fetch_optional(pool).await?);
-        Ok(row.map(|(created_at, seen_at, expires_at, id, username, since)| Session {
+        Ok(row.map(|(created_at, seen_at, expires_at, id, username, since, by_open_sign_up)| Session {
             session_key: key,
-            account: Account { account_id: AccountId(id), username, created_at: since },
+            account: Account {
+                account_id: AccountId(id),
+                username,
+                created_at: since,
+                made_by: MadeBy::of(by_open_sign_up),
+            },
             created_at,
             seen_at,
             expires_at,

@@ -12,6 +12,7 @@ mod client;
 mod distributed;
 mod embedded;
 mod front;
+mod hubs;
 mod ingest;
 mod options;
 mod process;

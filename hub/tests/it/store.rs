@@ -123,7 +123,6 @@ mod late;
 mod letters;
 mod options;
 mod regions;
-mod schedule;
 mod schema;
 mod verdicts;
 mod websites;

@@ -1,4 +1,5 @@
 //! JSON for programs.
 
 pub mod ancestor;
+pub mod dead_letters;
 pub mod health;

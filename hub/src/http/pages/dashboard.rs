@@ -5,7 +5,7 @@ use askama::Template;
 use super::landing::LandingPage;
 use super::spark::{Spark, spark};
 use super::words::{self, Mark, Share, share, took};
-use super::{Frame, class, etag, page};
+use super::{Frame, Viewer, class, etag, page};
 use crate::clock;
 use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
@@ -22,11 +22,11 @@ pub struct BoardPage {
 
 impl BoardPage {
     /// Around the part that renews itself.
-    pub fn new(username: &str, rows: &[BoardRow]) -> Result<Self, askama::Error> {
+    pub fn new(viewer: impl Into<Viewer>, rows: &[BoardRow]) -> Result<Self, askama::Error> {
         let board = Board::new(rows);
         let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
         let fragment = board.render()?;
-        Ok(Self { frame: Frame::wide(title, username).at("/"), etag: etag(&fragment), fragment })
+        Ok(Self { frame: Frame::wide(title, viewer).at("/"), etag: etag(&fragment), fragment })
     }
 }
 
@@ -150,7 +150,7 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     match login::signed_in(app, request) {
         Ok(who) => {
             let rows = app.wait(app.store.board(who.account.account_id, clock::now())).map_err(login::store)?;
-            let board = BoardPage::new(&who.account.username, &rows).map_err(anyhow::Error::from)?;
+            let board = BoardPage::new(Viewer::of(app, &who.account), &rows).map_err(anyhow::Error::from)?;
             page(200, &board)
         }
         Err(HttpError::SignInFirst) => match (app.settings.sign_ups, login::may_sign_up(app)?) {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Frame, words};
+use super::{Frame, Viewer, words};
 use crate::model::{Website, WebsiteId};
 
 /// The page.
@@ -17,9 +17,9 @@ pub struct DeletePage {
 impl DeletePage {
     /// For a website of the one who is signed in.
     #[must_use]
-    pub fn new(username: &str, website: &Website) -> Self {
+    pub fn new(viewer: impl Into<Viewer>, website: &Website) -> Self {
         Self {
-            frame: Frame::narrow("Delete this website?", Some(username)),
+            frame: Frame::narrow("Delete this website?", Some(viewer.into())),
             website_id: website.website_id,
             name: words::name(&website.settings.url),
         }

@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use crate::model::late::Marks;
 use crate::model::{
-    Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, Options, OptionsInput, RecentTick, RegionId,
-    RegionState, SecretText, StoredTick, Transition, Uptime, Website, WebsiteSettings, WebsiteState,
+    Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, Options, OptionsInput,
+    RecentTick, RegionId, RegionState, SecretText, StoredTick, Transition, Uptime, Website, WebsiteSettings,
+    WebsiteState,
 };
 
 /// 2026-11-24 02:30:00 UTC.
@@ -16,7 +17,8 @@ pub const NOW: UtcMs = 1_795_487_400_000;
 pub const HOSTILE: &str = r#"<script>alert(1)</script>"onload="alert(2)' {{ 7*7 }} {% raw %} ]]> </title></svg>"#;
 
 pub fn account(username: &str) -> Account {
-    Account { account_id: AccountId(Uuid::from_u128(7)), username: username.to_owned(), created_at: NOW }
+    let made_by = MadeBy::Owner;
+    Account { account_id: AccountId(Uuid::from_u128(7)), username: username.to_owned(), created_at: NOW, made_by }
 }
 
 pub fn region(slug: &str) -> RegionId {
@@ -234,5 +236,50 @@ pub fn transitions(row: &BoardRow) -> Vec<Transition> {
     vec![
         change(NOW - 7_500_000, Outcome::Up, row.state.verdict, &row.state.reason),
         change(NOW - 9_000_000_000, Outcome::Unknown, Outcome::Up, "3 of 3 regions up"),
+    ]
+}
+
+/// Letters of every kind, newest first.
+pub fn letters() -> Vec<KeptLetter> {
+    let tick = ticks(&rows()[0]).remove(0).tick;
+    let json = serde_json::to_string(&tick).expect("JSON");
+    let expired = format!(
+        "{{\"entry_id\":\"1795487300000-0\",\"reason\":\"expired\",\"detail\":\"It waited 75 s and may wait 60 s.\",\"website_id\":\"{}\"}}",
+        tick.website_id
+    );
+    let tick_stream = "betteruptime:tick:EU-WEST:pi-1";
+    let of = |n: u32, stream: &str, kind: &str, reason: &str, raw: &[u8]| KeptLetter {
+        letter_id: LetterId(Uuid::from_u128(u128::from(n))),
+        stream: stream.to_owned(),
+        kind: kind.to_owned(),
+        reason: reason.to_owned(),
+        raw: raw.to_vec(),
+        created_at: NOW - 47_000 * i64::from(n),
+        replay_asked_at: (n == 2).then_some(NOW),
+        replay_note: if n == 1 {
+            "Replayed 2026-11-24 02:20 UTC: The website it was about is gone.".to_owned()
+        } else {
+            String::new()
+        },
+    };
+    vec![
+        of(
+            1,
+            tick_stream,
+            "not_assigned",
+            "not_assigned: the website is not watched from this region",
+            json.as_bytes(),
+        ),
+        of(2, tick_stream, "expired", "expired: It waited 75 s and may wait 60 s.", expired.as_bytes()),
+        of(
+            3,
+            tick_stream,
+            "not_understood",
+            "schema version 9 is not understood; this program speaks 1",
+            format!("v=9\nkind=tick\nbody={json}\n").as_bytes(),
+        ),
+        of(4, "betteruptime:website:INDIA", "max_deliveries", "max_deliveries: it was given out 3 times", b""),
+        of(5, tick_stream, "hub_failed", &format!("hub_failed: {HOSTILE}"), HOSTILE.as_bytes()),
+        of(6, HOSTILE, HOSTILE, HOSTILE, b"\xff\xfe\x00<script>alert(1)</script>"),
     ]
 }

@@ -4,6 +4,8 @@
 pub mod account;
 mod class;
 pub mod dashboard;
+pub mod dead_letters;
+mod dead_letters_actions;
 pub mod delete;
 pub mod landing;
 mod options_form;
@@ -18,10 +20,50 @@ mod words;
 
 use askama::Template;
 
-use super::{HttpError, Request, Response, assets};
+use super::{App, HttpError, Request, Response, assets};
+use crate::model::{Account, LetterFilter};
+use crate::replay;
 
 pub use trouble::error;
 pub use words::Mark;
+
+/// Who looks at a page.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    username: String,
+    /// What the navigation of an operator has beside that of others.
+    desk: Option<Desk>,
+}
+
+#[derive(Debug, Clone)]
+struct Desk {
+    /// How many dead letters there are, in the words of a badge; empty when there are none.
+    letters: String,
+}
+
+impl Viewer {
+    /// An operator; of dead letters no more than [`replay::COUNTED`] are counted.
+    #[must_use]
+    pub fn operator(username: &str, letters: i64) -> Self {
+        Self { username: username.to_owned(), desk: Some(Desk { letters: words::counted(letters) }) }
+    }
+
+    /// Of an account. A page is shown without the badge rather than not at all.
+    pub(super) fn of(app: &App, account: &Account) -> Self {
+        if !account.is_operator() {
+            return Self::from(account.username.as_str());
+        }
+        let counted = app.wait(app.store.count_dead_letters(&LetterFilter::default(), replay::COUNTED));
+        Self::operator(&account.username, counted.unwrap_or(0))
+    }
+}
+
+/// Somebody who is no operator.
+impl From<&str> for Viewer {
+    fn from(username: &str) -> Self {
+        Self { username: username.to_owned(), desk: None }
+    }
+}
 
 /// What surrounds every page.
 #[derive(Debug, Clone)]
@@ -29,7 +71,7 @@ pub struct Frame {
     /// Title of the page; its heading too on forms.
     pub title: String,
     /// Who is signed in.
-    pub username: Option<String>,
+    pub viewer: Option<Viewer>,
     /// Path of the navigation's entry that is this page; empty when none is.
     pub here: &'static str,
     /// Forms and messages are narrow, tables are wide.
@@ -39,14 +81,14 @@ pub struct Frame {
 impl Frame {
     /// A wide page for somebody who is signed in.
     #[must_use]
-    pub fn wide(title: impl Into<String>, username: &str) -> Self {
-        Self { title: title.into(), username: Some(username.to_owned()), here: "", narrow: false }
+    pub fn wide(title: impl Into<String>, viewer: impl Into<Viewer>) -> Self {
+        Self { title: title.into(), viewer: Some(viewer.into()), here: "", narrow: false }
     }
 
     /// A form or message.
     #[must_use]
-    pub fn narrow(title: impl Into<String>, username: Option<&str>) -> Self {
-        Self { title: title.into(), username: username.map(str::to_owned), here: "", narrow: true }
+    pub fn narrow(title: impl Into<String>, viewer: Option<Viewer>) -> Self {
+        Self { title: title.into(), viewer, here: "", narrow: true }
     }
 
     /// Marks an entry of the navigation.
@@ -61,6 +103,14 @@ impl Frame {
 
     fn form_style(&self) -> &str {
         assets::FORM_STYLE.url()
+    }
+
+    fn desk_style(&self) -> &str {
+        assets::DESK_STYLE.url()
+    }
+
+    fn desk(&self) -> Option<&Desk> {
+        self.viewer.as_ref()?.desk.as_ref()
     }
 
     fn script(&self) -> &str {

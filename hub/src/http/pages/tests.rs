@@ -2,15 +2,18 @@ use askama::Template;
 
 use super::account::SignPage;
 use super::dashboard::{Board, BoardPage};
+use super::dead_letters::{ConfirmPage, DeadLettersPage, Found};
 use super::delete::DeletePage;
-use super::invented::{HOSTILE, NOW, options, row, rows, ticks, transitions};
+use super::invented::{HOSTILE, NOW, account, letters, options, row, rows, ticks, transitions};
 use super::landing::LandingPage;
 use super::trouble::TroublePage;
 use super::website::WebsitePage;
 use super::website_form::{FormPage, Typed};
-use super::{assets, unless_known};
+use super::{Viewer, assets, unless_known};
 use crate::http::{Method, Request};
-use crate::model::{ContentInput, FieldError, FieldErrors, HIDDEN, OptionsInput, Outcome, SecretText, WebsiteSettings};
+use crate::model::{
+    ContentInput, FieldError, FieldErrors, HIDDEN, LetterFilter, OptionsInput, Outcome, SecretText, WebsiteSettings,
+};
 
 fn hostile_options() -> OptionsInput {
     let text = || HOSTILE.to_owned();
@@ -63,7 +66,20 @@ fn all_pages() -> Vec<(String, String)> {
     add("new", FormPage::add(HOSTILE, &regions, typed.clone(), errors.clone()).render());
     add("edit", FormPage::edit(HOSTILE, &rows[7].website, &regions, typed, errors).render());
     add("delete", DeletePage::new(HOSTILE, &rows[7].website).render());
-    add("trouble", TroublePage::new(500, HOSTILE, Some(HOSTILE)).render());
+    let found = Found {
+        filter: LetterFilter::new(HOSTILE, HOSTILE),
+        letters: letters(),
+        kinds: vec![(HOSTILE.to_owned(), 5)],
+        streams: vec![HOSTILE.to_owned()],
+        has_more: true,
+        after: letters().first().map(|letter| letter.cursor()),
+        ..Found::default()
+    };
+    let operator = || Viewer::operator(HOSTILE, 5);
+    let account = account("").account_id;
+    add("dead-letters", DeadLettersPage::new(operator(), account, &found, Some(HOSTILE.to_owned())).render());
+    add("dead-letters-confirm", ConfirmPage::new(operator(), true, &found.filter, 5, NOW).render());
+    add("trouble", TroublePage::new(500, HOSTILE, Some(HOSTILE.into())).render());
     pages
 }
 

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Frame, page};
+use super::{Frame, Viewer, page};
 use crate::http::{App, HttpError, Request, Response, login};
 
 /// The page.
@@ -18,7 +18,7 @@ pub struct TroublePage {
 impl TroublePage {
     /// `message` is for people: the caller keeps causes to the log.
     #[must_use]
-    pub fn new(status: u16, message: &str, username: Option<&str>) -> Self {
+    pub fn new(status: u16, message: &str, viewer: Option<Viewer>) -> Self {
         let (title, message) = match status {
             401 => ("Sign in first", "This page is for people who are signed in."),
             403 => ("This is not allowed", message),
@@ -31,10 +31,10 @@ impl TroublePage {
         };
         let (way_out, way_out_words) = match status {
             401 => ("/signin", "Sign in"),
-            ..401 | 402.. if username.is_some() => ("/", "Go to the dashboard"),
+            ..401 | 402.. if viewer.is_some() => ("/", "Go to the dashboard"),
             ..401 | 402.. => ("/", "Go to the start"),
         };
-        Self { frame: Frame::narrow(title, username), message: message.to_owned(), way_out, way_out_words }
+        Self { frame: Frame::narrow(title, viewer), message: message.to_owned(), way_out, way_out_words }
     }
 }
 
@@ -61,8 +61,8 @@ pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
         | HttpError::Unavailable(_)
         | HttpError::Internal(_) => error.message(request),
     };
-    let username = login::signed_in(app, request).ok().map(|s| s.account.username);
-    let view = TroublePage::new(error.status(), &message, username.as_deref());
+    let viewer = login::signed_in(app, request).ok().map(|who| Viewer::of(app, &who.account));
+    let view = TroublePage::new(error.status(), &message, viewer);
     let answer = page(error.status(), &view).unwrap_or_else(|_| Response::text(error.status(), message));
     if let HttpError::TooMany { retry_after_s } = error {
         return answer.with("retry-after", &retry_after_s.to_string());

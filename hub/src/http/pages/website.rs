@@ -4,10 +4,12 @@ use askama::Template;
 
 use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
-use super::{Frame, class, etag, page, settings_words};
+use super::{Frame, Viewer, class, etag, page, settings_words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{self, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId};
+use crate::model::{
+    self, Account, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId,
+};
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
 
@@ -29,7 +31,7 @@ pub struct WebsitePage {
 impl WebsitePage {
     /// Around the part that renews itself.
     pub fn new(
-        username: &str,
+        viewer: impl Into<Viewer>,
         row: &BoardRow,
         ticks: &[StoredTick],
         transitions: &[Transition],
@@ -38,7 +40,7 @@ impl WebsitePage {
         let fragment = WebsiteView::new(row, ticks, transitions, now).render()?;
         let title = format!("{}: {}", Mark::of(row).word(), words::name(&row.website.settings.url));
         Ok(Self {
-            frame: Frame::wide(title, username),
+            frame: Frame::wide(title, viewer),
             website_id: row.website.website_id,
             etag: etag(&fragment),
             fragment,
@@ -189,7 +191,7 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
 }
 
 struct Loaded {
-    username: String,
+    account: Account,
     row: BoardRow,
     ticks: Vec<StoredTick>,
     changes: Vec<Transition>,
@@ -204,7 +206,7 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let row = row.ok_or(HttpError::NotFound)?;
     let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
     let changes = app.wait(store.transitions(account_id, website_id, CHANGES_SHOWN)).map_err(login::store)?;
-    Ok(Loaded { username: account.username, row, ticks, changes, now })
+    Ok(Loaded { account, row, ticks, changes, now })
 }
 
 /// `GET /websites/:id`.
@@ -212,8 +214,8 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let Loaded { username, row, ticks, changes, now } = load(app, request, params)?;
-    let view = WebsitePage::new(&username, &row, &ticks, &changes, now).map_err(anyhow::Error::from)?;
+    let Loaded { account, row, ticks, changes, now } = load(app, request, params)?;
+    let view = WebsitePage::new(Viewer::of(app, &account), &row, &ticks, &changes, now).map_err(anyhow::Error::from)?;
     page(200, &view)
 }
 

@@ -1,6 +1,6 @@
 //! What can be done to a website from its page: each a form of its own, so that it works without script.
 
-use super::{delete::DeletePage, page, words};
+use super::{Viewer, delete::DeletePage, page, words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 
@@ -57,7 +57,7 @@ pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<R
     let account = login::signed_in(app, request)?.account;
     let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
-    page(200, &DeletePage::new(&account.username, &website))
+    page(200, &DeletePage::new(Viewer::of(app, &account), &website))
 }
 
 /// `POST /websites/:id/delete`.

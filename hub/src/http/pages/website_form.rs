@@ -3,11 +3,11 @@
 use askama::Template;
 
 use super::options_form::{self, Label, More};
-use super::{Choice, Frame, page, words};
+use super::{Choice, Frame, Viewer, page, words};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::{
-    FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website,
+    Account, FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website,
     WebsiteSettings, url,
 };
 use crate::store::Edited;
@@ -97,15 +97,21 @@ pub struct FormPage {
 impl FormPage {
     /// To add a website.
     #[must_use]
-    pub fn add(username: &str, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
-        let frame = Frame::narrow("Add website", Some(username)).at("/websites/new");
+    pub fn add(viewer: impl Into<Viewer>, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
+        let frame = Frame::narrow("Add website", Some(viewer.into())).at("/websites/new");
         Self::new(frame, None, regions, typed, errors)
     }
 
     /// To edit one.
     #[must_use]
-    pub fn edit(username: &str, website: &Website, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {
-        Self::new(Frame::narrow("Edit website", Some(username)), Some(website), regions, typed, errors)
+    pub fn edit(
+        viewer: impl Into<Viewer>,
+        website: &Website,
+        regions: &[RegionId],
+        typed: Typed,
+        errors: FieldErrors,
+    ) -> Self {
+        Self::new(Frame::narrow("Edit website", Some(viewer.into())), Some(website), regions, typed, errors)
     }
 
     fn new(
@@ -186,18 +192,18 @@ impl FormPage {
 
 fn show(
     app: &App,
-    username: &str,
+    account: &Account,
     website: Option<&Website>,
     typed: Typed,
     errors: FieldErrors,
 ) -> Result<Response, HttpError> {
     let status = if errors.is_empty() { 200 } else { 422 };
-    page(status, &form(app, username, website, typed, errors)?)
+    page(status, &form(app, account, website, typed, errors)?)
 }
 
 fn form(
     app: &App,
-    username: &str,
+    account: &Account,
     website: Option<&Website>,
     typed: Typed,
     errors: FieldErrors,
@@ -207,8 +213,8 @@ fn form(
     let cut_off: Vec<RegionId> = known.iter().filter(|r| r.is_cut_off(now)).map(|r| r.region_id.clone()).collect();
     let regions: Vec<RegionId> = known.into_iter().map(|r| r.region_id).collect();
     let view = match website {
-        Some(website) => FormPage::edit(username, website, &regions, typed, errors),
-        None => FormPage::add(username, &regions, typed, errors),
+        Some(website) => FormPage::edit(Viewer::of(app, account), website, &regions, typed, errors),
+        None => FormPage::add(Viewer::of(app, account), &regions, typed, errors),
     };
     Ok(view.cut_off(&cut_off))
 }
@@ -221,7 +227,7 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
     let account = login::signed_in(app, request)?.account;
     let mut typed = Typed::empty();
     typed.url = request.query("url").unwrap_or_default().to_owned();
-    show(app, &account.username, None, typed, FieldErrors::default())
+    show(app, &account, None, typed, FieldErrors::default())
 }
 
 /// `POST /websites/new`.
@@ -233,10 +239,10 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
     let typed = Typed::sent(&request.form());
     let settings = match typed.settings(&app.settings.target_rules, None) {
         Ok(settings) => settings,
-        Err(errors) => return show(app, &account.username, None, typed, errors),
+        Err(errors) => return show(app, &account, None, typed, errors),
     };
     if let Err(errors) = regions_exist(app, &settings)? {
-        return show(app, &account.username, None, typed, errors);
+        return show(app, &account, None, typed, errors);
     }
     let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
     app.scheduler.changed(website.website_id);
@@ -252,7 +258,7 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
     let typed = Typed::of(&website.settings);
-    show(app, &account.username, Some(&website), typed, FieldErrors::default())
+    show(app, &account, Some(&website), typed, FieldErrors::default())
 }
 
 /// `POST /websites/:id/edit`. A program that knows only address, times and regions may leave out `revision`: all else
@@ -275,9 +281,8 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
         }
         revision => revision.parse() != Ok(before.revision),
     };
-    let outdated = |website: &Website, typed, errors| {
-        page(409, &form(app, &account.username, Some(website), typed, errors)?.outdated())
-    };
+    let outdated =
+        |website: &Website, typed, errors| page(409, &form(app, &account, Some(website), typed, errors)?.outdated());
     let parsed = match typed.settings(&app.settings.target_rules, Some(&before)) {
         Ok(settings) => regions_exist(app, &settings)?.map(|()| settings),
         Err(errors) => Err(errors),
@@ -288,7 +293,7 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
         }
         Ok(_) if is_outdated => return outdated(&before, typed, FieldErrors::default()),
         Err(errors) if is_outdated => return outdated(&before, typed, errors),
-        Err(errors) => return show(app, &account.username, Some(&before), typed, errors),
+        Err(errors) => return show(app, &account, Some(&before), typed, errors),
         Ok(settings) => settings,
     };
     let saved = app.wait(app.store.edit_website(account.account_id, id, before.revision, &settings, clock::now()));

@@ -202,6 +202,15 @@ pub(super) fn name(url: &str) -> String {
     format!("{start}…{end}{query}")
 }
 
+/// A count that ends at [`crate::replay::COUNTED`]; empty for none.
+pub(super) fn counted(count: i64) -> String {
+    match count {
+        ..=0 => String::new(),
+        1..crate::replay::COUNTED => count.to_string(),
+        crate::replay::COUNTED.. => format!("{}+", crate::replay::COUNTED),
+    }
+}
+
 /// A share of known time, and how much was known when that is worth saying.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Share {

@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use self::transaction::{Locked, Transaction};
-use super::ticks::DeadLetter;
+use super::dead_letters::DeadLetter;
 use super::{Store, StoreError};
 use crate::model::late::Marks;
 use crate::model::{Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
@@ -163,7 +163,7 @@ impl Store {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn dead_letters(&self, letters: &[Letter], at: UtcMs) -> Result<(), StoreError> {
+    pub async fn keep_dead_letters(&self, letters: &[Letter], at: UtcMs) -> Result<(), StoreError> {
         if letters.is_empty() {
             return Ok(());
         }

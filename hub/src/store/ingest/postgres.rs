@@ -12,8 +12,8 @@ use super::transaction::Locked;
 use super::{Entry, key_of, storable};
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
+use crate::store::dead_letters::DeadLetter;
 use crate::store::row::{REGION_STATE, RegionStateRow, StateRow, WEBSITE, WebsiteRow, notes_text};
-use crate::store::ticks::DeadLetter;
 
 #[derive(FromRow)]
 struct WatchedRow {

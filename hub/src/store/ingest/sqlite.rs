@@ -9,8 +9,8 @@ use super::columns::{self, Row, bind_region, bind_tick};
 use super::{Entry, storable};
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
+use crate::store::dead_letters::{DeadLetter, INSERT_DEAD_LETTER};
 use crate::store::row::{REGION_STATE, RegionStateRow, StateFields, WEBSITE, WebsiteRow, notes_text};
-use crate::store::ticks::{DeadLetter, INSERT_DEAD_LETTER};
 
 #[derive(FromRow)]
 struct KnownRow {

@@ -6,7 +6,7 @@ use sqlx::{Postgres, Sqlite};
 
 use super::{Entry, postgres, sqlite};
 use crate::model::{Standing, Transition, UtcMs, WebsiteId, WebsiteState};
-use crate::store::ticks::DeadLetter;
+use crate::store::dead_letters::DeadLetter;
 use crate::store::{Pool, StoreError};
 
 /// What to do about a website that another transaction is at work on.

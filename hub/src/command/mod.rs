@@ -1,5 +1,8 @@
 //! The commands beside `serve`: short, they end with a line for people or an error.
 
+pub mod dead_letters;
+
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -63,6 +66,25 @@ pub async fn reset_password(config: &Config, username: &str) -> anyhow::Result<(
     println!("The password of {} was changed; its sessions have ended.", account.username);
     store.close().await;
     Ok(())
+}
+
+/// Rows under headings, in columns as wide as what is in them; the last is not filled up.
+fn table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut lines = vec![heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>()];
+    lines.extend(rows);
+    let width =
+        |n: usize| lines.iter().filter_map(|line| line.get(n)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let mut shown = String::new();
+        for (cell, width) in line.iter().zip(&widths) {
+            let _ = write!(shown, "{cell:<width$}  ");
+        }
+        text += shown.trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 fn read_password() -> anyhow::Result<String> {
