@@ -9,6 +9,7 @@
 
 mod browser;
 mod client;
+mod dead_letters;
 mod distributed;
 mod embedded;
 mod front;

@@ -119,6 +119,7 @@ macro_rules! on_both {
     };
 }
 
+mod dead_letters;
 mod options;
 
 on_both! {
