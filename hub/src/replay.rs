@@ -76,7 +76,7 @@ pub async fn replay(
             } else {
                 // Received now: whether it comes too late to have a vote is for the rule that all ticks have.
                 let (region_id, worker_id) = (region, worker);
-                let tick = StoredTick { region_id, worker_id, received_at: now, tick: *tick };
+                let tick = StoredTick::received(region_id, worker_id, now, *tick);
                 take_in(store, scheduler, letter, tick, now).await?
             }
         }

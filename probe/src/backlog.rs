@@ -93,13 +93,42 @@ impl Backlog {
         cost
     }
 
-    /// The oldest ticks with their entries, at most `count`, to be written now.
-    pub(crate) fn oldest(&mut self, count: usize) -> impl Iterator<Item = &Held> {
+    /// Whether the next tick costs the oldest.
+    pub(crate) fn is_full(&self) -> bool {
+        self.ticks.len() >= self.limit
+    }
+
+    /// The youngest ticks with their entries, at most `count`, to be written now, in the order they came: the hub's
+    /// verdicts need what is new; what came before is history (T187).
+    pub(crate) fn youngest(&mut self, count: usize) -> impl Iterator<Item = &Held> {
         let now = Instant::now();
-        self.ticks.iter_mut().take(count).map(move |held| {
+        let older = self.ticks.len().saturating_sub(count);
+        self.ticks.iter_mut().skip(older).map(move |held| {
             held.close(now);
             &*held
         })
+    }
+
+    /// The oldest ticks with their entries, to be put elsewhere.
+    pub(crate) fn oldest(&mut self) -> impl Iterator<Item = &Held> {
+        let now = Instant::now();
+        self.ticks.iter_mut().map(move |held| {
+            held.close(now);
+            &*held
+        })
+    }
+
+    /// The oldest `count` ticks are safe elsewhere: their entries are owed. Returns those for which there is no room.
+    pub(crate) fn moved(&mut self, count: usize) -> Vec<String> {
+        let moved: Vec<String> = self.ticks.drain(..count.min(self.ticks.len())).map(|held| held.entry_id).collect();
+        self.owe(moved)
+    }
+
+    /// Entries to acknowledge as soon as that is possible. Returns those for which there is no room, the oldest.
+    pub(crate) fn owe(&mut self, entries: Vec<String>) -> Vec<String> {
+        self.owed.extend(entries);
+        let over = self.owed.len().saturating_sub(self.limit);
+        self.owed.drain(..over).collect()
     }
 
     /// The oldest letters with their entries, at most `count`.
@@ -107,9 +136,10 @@ impl Backlog {
         self.letters.iter().take(count)
     }
 
-    /// The oldest ticks and letters were written and acknowledged: their entries.
+    /// The youngest ticks and the oldest letters were written and acknowledged: their entries.
     pub(crate) fn written(&mut self, ticks: usize, letters: usize) -> Vec<String> {
-        let ticks = self.ticks.drain(..ticks.min(self.ticks.len())).map(|held| held.entry_id);
+        let older = self.ticks.len().saturating_sub(ticks);
+        let ticks = self.ticks.drain(older..).map(|held| held.entry_id);
         let letters = self.letters.drain(..letters.min(self.letters.len())).map(|(entry_id, _)| entry_id);
         ticks.chain(letters).collect()
     }
@@ -163,10 +193,25 @@ mod tests {
         assert_eq!((backlog.ticks(), backlog.owed()), (2, vec!["3-0", "1-0"]));
         let cost = backlog.push(ran("5-0"));
         assert_eq!(cost, Cost { dropped: true, forgotten: Some("3-0".to_owned()) });
-        assert_eq!(backlog.oldest(1).map(|held| held.entry_id.as_str()).collect::<Vec<_>>(), ["4-0"]);
-        assert_eq!(backlog.written(1, 9), ["4-0"]);
+        assert!(backlog.is_full());
+        assert_eq!(backlog.youngest(1).map(|held| held.entry_id.as_str()).collect::<Vec<_>>(), ["5-0"]);
+        assert_eq!(backlog.written(1, 9), ["5-0"]);
         assert_eq!(backlog.settled(), ["1-0", "2-0"]);
         assert!(!backlog.is_empty());
+    }
+
+    #[test]
+    fn t187_the_youngest_are_written_first_in_their_order_and_the_oldest_are_moved() {
+        let mut backlog = Backlog::new(5, 2);
+        (1..=5).for_each(|n| assert_eq!(backlog.push(ran(&format!("{n}-0"))), Cost::default()));
+        let ids = |held: &Held| held.entry_id.clone();
+        assert_eq!(backlog.youngest(2).map(ids).collect::<Vec<_>>(), ["4-0", "5-0"]);
+        assert_eq!(backlog.written(2, 0), ["4-0", "5-0"]);
+        assert_eq!(backlog.oldest().map(ids).collect::<Vec<_>>(), ["1-0", "2-0", "3-0"]);
+        assert!(backlog.moved(2).is_empty());
+        assert_eq!((backlog.ticks(), backlog.owed()), (1, vec!["1-0", "2-0"]));
+        assert_eq!(backlog.owe((6..10).map(|n| format!("{n}-0")).collect()), ["1-0"], "the oldest, beyond the bound");
+        assert_eq!(backlog.settled().len(), 5);
     }
 
     #[test]

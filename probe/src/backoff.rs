@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Waits that grow to 30 s, with full jitter, so that a region does not come back in one breath (D27).
+/// Waits that grow to 30 s, the later half of each by chance, so that a region does not come back in one breath (D27).
+/// The first is short: most cuts are over at once. After it a worker, with its two connections, tries less than once a
+/// second (T236).
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     tries: u32,
@@ -19,9 +21,30 @@ impl Backoff {
     }
 
     pub(crate) fn next(&mut self) -> Duration {
-        let most = 30_000_u64.min(200 << self.tries.min(8));
+        let most: u64 = match self.tries {
+            0 => 300,
+            tries => 30_000.min(1_500 << tries.min(8)),
+        };
         self.tries = self.tries.saturating_add(1);
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::from(d.subsec_nanos()));
-        Duration::from_millis(50 + nanos / 1_000 % most)
+        Duration::from_millis(most / 2 + nanos / 1_000 % (most / 2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t236_a_worker_tries_quickly_once_and_then_less_than_once_a_second() {
+        let mut backoff = Backoff::default();
+        assert!(backoff.is_fresh() && backoff.next() < Duration::from_millis(300) && !backoff.is_fresh());
+        let ten: Duration = (0..4).map(|_| backoff.next()).sum();
+        // With two connections eight tries.
+        assert!(ten >= Duration::from_secs(10), "{ten:?}");
+        let most: Vec<Duration> = (0..50).map(|_| backoff.next()).collect();
+        assert!(most.iter().all(|wait| (15..30).contains(&wait.as_secs())), "{most:?}");
+        backoff.reset();
+        assert!(backoff.is_fresh() && backoff.next() < Duration::from_millis(300));
     }
 }

@@ -3,6 +3,7 @@
 mod file;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use log::LevelFilter;
 use rustls::pki_types::CertificateDer;
@@ -13,6 +14,8 @@ use crate::wire::{RegionId, WorkerId};
 
 /// Checks run at once where nothing else is said.
 pub const DEFAULT_CONCURRENCY: u16 = 50;
+/// Of the spool, where nothing else is said: some 120,000 ticks.
+pub const DEFAULT_SPOOL_MIB: u16 = 64;
 
 /// A Redis URL with its password: neither `Display` nor `Debug` show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +54,11 @@ pub struct Config {
     pub ca_file: Option<String>,
     /// Those of the file.
     pub extra_roots: Vec<CertificateDer<'static>>,
+    /// `SPOOL_DIRECTORY`: where ticks are kept when memory is full or the worker stops while Redis cannot be written to;
+    /// made when it is not there. Absent: memory only.
+    pub spool_directory: Option<PathBuf>,
+    /// `SPOOL_MIB`: what they may take there, 2 to 4,096 MiB (default 64).
+    pub spool_mib: u16,
     /// `RUST_LOG`: what is logged (default info).
     pub log: LevelFilter,
 }
@@ -98,6 +106,13 @@ impl Config {
             }
         };
         let scheme = redis_url.as_deref().and_then(|url| url.split_once("://")).map(|(scheme, _)| scheme);
+        if redis_url.as_deref().is_some_and(|url| url.ends_with("#insecure")) {
+            problems.push(
+                "REDIS_URL ends with #insecure, which would trust anybody; give CA_FILE the authority that signed Redis' \
+                 certificate"
+                    .to_owned(),
+            );
+        }
         if redis_url.is_some() && !matches!(scheme, Some("redis" | "rediss")) {
             let found = scheme.unwrap_or("no scheme");
             problems.push(format!("REDIS_URL starts with \"{found}\"; give redis://... or rediss://..."));
@@ -149,6 +164,14 @@ impl Config {
             problems.push(format!("CA_FILE: {error}"));
             Vec::new()
         });
+        let spool_mib = match get("SPOOL_MIB").map(|text| (text.parse::<u16>(), text)) {
+            None => DEFAULT_SPOOL_MIB,
+            Some((Ok(number @ 2..=4_096), _)) => number,
+            Some((_, text)) => {
+                problems.push(format!("SPOOL_MIB is \"{text}\"; give a whole number of MiB from 2 to 4096"));
+                DEFAULT_SPOOL_MIB
+            }
+        };
         let log = match get("RUST_LOG").map(|text| (text.parse::<LevelFilter>(), text)) {
             None => LevelFilter::Info,
             Some((Ok(level), _)) => level,
@@ -168,6 +191,8 @@ impl Config {
                 canaries,
                 ca_file,
                 extra_roots,
+                spool_directory: get("SPOOL_DIRECTORY").map(PathBuf::from),
+                spool_mib,
                 log,
             }),
             _ => Err(problems),
@@ -192,6 +217,8 @@ impl Config {
             ("ALLOW_PRIVATE", networks.join(",")),
             ("CANARIES", self.canaries.to_string()),
             ("CA_FILE", self.ca_file.clone().unwrap_or_default()),
+            ("SPOOL_DIRECTORY", self.spool_directory.as_deref().map(|d| d.display().to_string()).unwrap_or_default()),
+            ("SPOOL_MIB", self.spool_mib.to_string()),
             ("RUST_LOG", self.log.as_str().to_ascii_lowercase()),
         ];
         values.iter().map(|(name, value)| format!("{name:<26}{value}").trim_end().to_owned() + "\n").collect()
@@ -226,6 +253,7 @@ mod tests {
             ("ALLOW_PRIVATE", "x"),
             ("CANARIES", "x,1.1.1.1:443"),
             ("CA_FILE", "/nowhere/ca.pem"),
+            ("SPOOL_MIB", "1"),
             ("RUST_LOG", "loud"),
         ]);
         let text = problems.unwrap_err().join("\n");
@@ -236,6 +264,7 @@ mod tests {
             "ALLOW_PRIVATE",
             "CANARIES: \"x\"",
             "CA_FILE: \"/nowhere",
+            "SPOOL_MIB is \"1\"",
             "RUST_LOG is",
         ] {
             assert!(text.contains(part), "{part} in {text}");

@@ -1,15 +1,20 @@
 //! A connection to Redis whose other end is known before the first byte: no check may go there (T091).
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisError, RedisResult};
+use redis::{
+    Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, TlsCertificates, Value,
+};
 
 use crate::engine::OwnEndpoints;
 
 /// Addresses of one name that are tried at most.
 const MAX_TRIED: usize = 16;
+/// Characters of an error in a log line.
+const MAX_SAID: usize = 160;
 
 /// A client that says nothing beside what it is asked to: the library would tell its name at every connection, which a
 /// user with the rights of a probe may not, and Redis notes that.
@@ -22,11 +27,66 @@ pub(crate) fn client(url: &str) -> RedisResult<Client> {
     Client::open(info.set_redis_settings(settings))
 }
 
+/// Clients to be tried in this order: with `rediss://`, who trusts the authorities of `ca_file` alone comes before who
+/// trusts the system's. The library takes either, and who signed Redis' certificate is not told beforehand.
+///
+/// # Errors
+/// `url` is not one of Redis, or the file cannot be read.
+pub(crate) fn clients(url: &str, ca_file: Option<&str>) -> RedisResult<Vec<Client>> {
+    let mut clients = vec![client(url)?];
+    if let (Some(path), true) = (ca_file, url.starts_with("rediss:")) {
+        let roots = TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(path)?) };
+        let info = clients[0].get_connection_info().clone();
+        clients.insert(0, Client::build_with_tls(info, roots)?);
+    }
+    Ok(clients)
+}
+
+/// Whether the other end's certificate is not to be trusted: another client may trust it.
+pub(crate) fn is_distrust(error: &RedisError) -> bool {
+    error.to_string().contains("invalid peer certificate")
+}
+
+/// Asks the server who it is (a user may always do that), which also makes TLS shake hands.
+///
+/// # Errors
+/// The connection fails, or the server is older than what a worker needs (T227).
+pub(crate) fn greet(connection: &mut Connection) -> RedisResult<()> {
+    match redis::cmd("HELLO").query::<HashMap<String, Value>>(connection) {
+        Ok(fields) => match too_old(fields.get("version")) {
+            Some(version) => {
+                let detail = format!("it is {version}; 7.0 or newer is needed, or Valkey: update it");
+                Err(RedisError::from((ErrorKind::InvalidClientConfig, "Redis is too old", detail)))
+            }
+            None => Ok(()),
+        },
+        Err(error) if error.is_io_error() || error.is_connection_dropped() => Err(error),
+        // What stands between may not know it.
+        Err(_) => Ok(()),
+    }
+}
+
+/// The version, when it is below 7.
+fn too_old(version: Option<&Value>) -> Option<String> {
+    let version = redis::from_redis_value_ref::<String>(version?).ok()?;
+    let major = version.split('.').next()?.parse::<u32>().ok()?;
+    (major < 7).then(|| version.chars().filter(char::is_ascii_graphic).take(20).collect())
+}
+
 /// Host and port of a Redis that is reached over the network.
 pub(crate) fn endpoint(address: &ConnectionAddr) -> Option<(&str, u16)> {
     match address {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host, *port)),
         ConnectionAddr::Unix(_) | _ => None,
+    }
+}
+
+/// What went wrong, of a length for one line: that of a pipeline names each of its commands.
+pub(crate) fn said(error: &RedisError) -> String {
+    let text = error.to_string();
+    match text.char_indices().nth(MAX_SAID) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
     }
 }
 

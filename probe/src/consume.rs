@@ -1,7 +1,6 @@
 //! Checks from Redis: own pending ones first, then as many new ones as there are free threads; and what a dead
 //! neighbour left. The connection is used for nothing else: it blocks.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -12,6 +11,8 @@ use redis::{Connection, RedisResult};
 use crate::backlog::{End, Finished};
 use crate::backoff::Backoff;
 use crate::clock;
+use crate::complaint::Complaint;
+use crate::connect;
 use crate::dead_letter;
 use crate::entry::{self, BLOCK, Entry, START};
 use crate::pool::{Pool, Ran};
@@ -20,8 +21,10 @@ use crate::turn::{Round, Turn, turn};
 use crate::wire::{self, Blame, Check, DeadLetter, DeadReason, Tick};
 
 const CLAIM_EVERY: Duration = Duration::from_secs(10);
-/// Claimed checks remembered until a neighbour that may be alive has had its time. One beyond is claimed again later.
-const DEFERRED: usize = 1_000;
+/// Longest wait for a stream that is not there.
+const CLOSED: Duration = Duration::from_secs(2);
+/// Own entries are read again after an error, at most this often: each time counts as a delivery of what is running.
+const HISTORY_EVERY: Duration = Duration::from_secs(10);
 
 /// Reads until asked to stop.
 pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finished>) {
@@ -31,11 +34,13 @@ pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finis
         finished,
         connection: None,
         history: Some(START.to_owned()),
+        history_at: Instant::now(),
         claim_at: Instant::now() + CLAIM_EVERY,
         claim_from: START.to_owned(),
-        deferred: HashMap::new(),
+        renew_at: Instant::now() + CLAIM_EVERY,
     };
     let mut backoff = Backoff::default();
+    let mut complaint = Complaint::default();
     while !shared.stop.asked() {
         // The age of a check cannot be told before the reporter's first heartbeat brought Redis' time.
         if shared.clock.learnt().is_none() {
@@ -43,26 +48,27 @@ pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finis
             continue;
         }
         let free = pool.wait_free(Duration::from_millis(200));
-        if free == 0 {
-            continue;
-        }
         match reader.round(free) {
             // Anything else may work while this fails, again and again.
-            Ok(Round::New) => backoff.reset(),
-            Ok(Round::Own | Round::Claimed) => {}
+            Ok(Some(Round::New)) => backoff.reset(),
+            Ok(Some(Round::Own | Round::Claimed) | None) => {}
             Err(error) => {
-                reader.history = Some(START.to_owned()); // a read that failed here may have succeeded there (CASES 2.3)
-                let fresh = backoff.is_fresh();
+                // A read that failed here may have succeeded there (CASES 2.3).
+                reader.history = Some(START.to_owned());
                 let pause = backoff.next();
-                if error.code() == Some("NOGROUP") {
-                    if fresh {
-                        log::info!("Waiting for the hub to open region {}.", shared.region);
+                // The stream is gone, or its group: Redis lost its data, or the hub has not seen this region yet. The hub
+                // makes them again as soon as it hears of this worker.
+                let is_closed = matches!(error.code(), Some("NOGROUP" | "UNBLOCKED"));
+                let pause = if is_closed { pause.min(CLOSED) } else { pause };
+                if let Some(more) = complaint.due(Instant::now()) {
+                    if is_closed {
+                        log::info!("Waiting for the hub to open region {}.{more}", shared.region);
+                    } else {
+                        let (why, pause) = (connect::said(&error), pause.as_millis());
+                        log::warn!("Checks cannot be read ({why}); next try in {pause} ms.{more}");
                     }
-                    shared.stop.pause(pause.min(Duration::from_secs(2)));
-                } else {
-                    log::warn!("Checks cannot be read ({error}); next try in {} ms.", pause.as_millis());
-                    shared.stop.pause(pause);
                 }
+                shared.stop.pause(pause);
             }
         }
     }
@@ -75,42 +81,49 @@ struct Reader<'a> {
     connection: Option<Connection>,
     /// Own pending entries are read from here on; `None` when all were.
     history: Option<String>,
+    /// Not before this.
+    history_at: Instant,
     claim_at: Instant,
     claim_from: String,
-    /// Claimed entries that are not to be run before an instant, because who was given them may still do so.
-    deferred: HashMap<String, Instant>,
+    renew_at: Instant,
 }
 
 impl Reader<'_> {
-    /// One read, and its entries handed to the pool.
-    fn round(&mut self, free: usize) -> RedisResult<Round> {
+    /// One read, and its entries handed to the pool; nothing is read while no check can be run.
+    fn round(&mut self, free: usize) -> RedisResult<Option<Round>> {
+        let renew = Instant::now() >= self.renew_at;
+        if free == 0 && !renew {
+            return Ok(None);
+        }
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.shared.connect(BLOCK + Duration::from_secs(2))?,
         };
-        let round = self.round_on(&mut connection, free)?;
+        if renew {
+            // Before the call: one that fails must not come before everything else, again and again.
+            self.renew_at = Instant::now() + CLAIM_EVERY;
+            let ids: Vec<String> = self.shared.in_flight().iter().cloned().collect();
+            entry::renew(self.shared, &mut connection, &ids)?;
+        }
+        let round = if free == 0 { None } else { Some(self.round_on(&mut connection, free)?) };
         self.connection = Some(connection);
         Ok(round)
     }
 
     fn round_on(&mut self, connection: &mut Connection, free: usize) -> RedisResult<Round> {
-        if let Some(after) = self.history.take() {
+        if Instant::now() >= self.history_at
+            && let Some(after) = self.history.take()
+        {
             let entries = entry::read_own(self.shared, connection, free, &after)?;
             self.history = entries.last().map(|entry| entry.id.clone());
-            self.start(entries, Round::Own, connection)?;
-            return Ok(Round::Own);
-        }
-        if let Some(id) = due(&self.deferred, Instant::now()) {
-            self.deferred.remove(&id);
-            // Acknowledged meanwhile, or claimed by yet another: then it is not there.
-            let after = entry::before(&id).unwrap_or_else(|| START.to_owned());
-            let mut entries = entry::read_own(self.shared, connection, 1, &after)?;
-            entries.retain(|entry| entry.id == id);
-            self.start(entries, Round::Own, connection)?;
+            if self.history.is_none() {
+                self.history_at = Instant::now() + HISTORY_EVERY;
+            }
+            self.start(entries, connection)?;
             return Ok(Round::Own);
         }
         if Instant::now() >= self.claim_at {
-            // Before the call: one that fails must not come before everything else, again and again.
+            // Before the call, as above.
             self.claim_at = Instant::now() + CLAIM_EVERY;
             let claimed = entry::claim(self.shared, connection, free, &self.claim_from)?;
             if claimed.next != START {
@@ -118,11 +131,11 @@ impl Reader<'_> {
             }
             self.claim_from = claimed.next;
             self.lose(claimed.lost);
-            self.start(claimed.entries, Round::Claimed, connection)?;
+            self.start(claimed.entries, connection)?;
             return Ok(Round::Claimed);
         }
         let entries = entry::read_new(self.shared, connection, free)?;
-        self.start(entries, Round::New, connection)?;
+        self.start(entries, connection)?;
         Ok(Round::New)
     }
 
@@ -134,11 +147,11 @@ impl Reader<'_> {
     }
 
     /// Hands entries to the pool, except those that are known already, and puts away what is not to be run.
-    fn start(&mut self, entries: Vec<Entry>, round: Round, connection: &mut Connection) -> RedisResult<()> {
+    fn start(&mut self, entries: Vec<Entry>, connection: &mut Connection) -> RedisResult<()> {
         let counters = &self.shared.counters;
         let mut lost: Vec<String> = Vec::new();
         for Entry { id, fields } in entries {
-            if self.shared.in_flight().contains(&id) || self.deferred.contains_key(&id) {
+            if self.shared.in_flight().contains(&id) {
                 continue;
             }
             let Some(fields) = fields else {
@@ -159,12 +172,8 @@ impl Reader<'_> {
                 continue;
             }
             let age = self.age(&id);
-            match turn(&check, age, round) {
+            match turn(&check, age) {
                 Turn::Now { may_wait } => self.submit(id, check, age, may_wait),
-                Turn::Later(wait) if self.deferred.len() < DEFERRED => {
-                    self.deferred.insert(id, Instant::now() + wait);
-                }
-                Turn::Later(_) => {}
                 Turn::Expired => {
                     counters.expired.fetch_add(1, Ordering::Relaxed);
                     self.put_away(expired(&id, &check, age));
@@ -225,23 +234,4 @@ fn expired(entry_id: &str, check: &Check, age: Duration) -> DeadLetter {
     let (waited, may_wait) = (age.as_secs(), check.may_wait().as_secs());
     let detail = format!("It waited {waited} s for its turn and may wait {may_wait} s.");
     dead_letter::put_away(entry_id, check.website_id, DeadReason::Expired, &detail)
-}
-
-/// A deferred entry whose time has come, the longest due first.
-fn due(deferred: &HashMap<String, Instant>, now: Instant) -> Option<String> {
-    deferred.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at).map(|(id, _)| id.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_due_comes_first() {
-        let now = Instant::now();
-        let at = |s| now + Duration::from_secs(s);
-        let deferred = HashMap::from([("a".to_owned(), at(3)), ("b".to_owned(), at(1)), ("c".to_owned(), at(9))]);
-        assert_eq!(due(&deferred, now), None);
-        assert_eq!(due(&deferred, at(5)).as_deref(), Some("b"));
-    }
 }

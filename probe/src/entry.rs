@@ -9,8 +9,13 @@ use crate::wire::UtcMs;
 
 /// How long Redis may keep a reader waiting; also bounds how long a stop takes.
 pub(crate) const BLOCK: Duration = Duration::from_secs(2);
-/// P6.
+/// P6: entries that nobody has touched for this long are taken over. Who has them and lives renews them three times as
+/// often ([`renew`]).
 pub(crate) const CLAIM_IDLE: Duration = Duration::from_secs(30);
+/// Entries younger than this need no renewal.
+const RENEW_IDLE: Duration = Duration::from_secs(5);
+/// Entries renewed at once.
+const RENEW_COUNT: usize = 500;
 /// Entries claimed at once.
 const CLAIM_COUNT: usize = 10;
 /// New entries read at once: of the largest checks there are, less than 1 MiB.
@@ -87,6 +92,24 @@ pub(crate) fn claim(shared: &Shared, connection: &mut Connection, count: usize, 
     Ok(Claimed { next, entries: parse(entries)?, lost: lost.len() })
 }
 
+/// Says that this worker still has these entries: nobody takes them over for another 30 s. With `JUSTID` that is no
+/// delivery, so that the count of deliveries tells how many workers have tried an entry, and nothing else.
+///
+/// Of the commands a worker may use, only XAUTOCLAIM can do it, and only from an id on: where an entry was acknowledged
+/// meanwhile the next one becomes this worker's by name. Who runs that one acknowledges it all the same, and who died with
+/// it is found out 30 s later.
+pub(crate) fn renew(shared: &Shared, connection: &mut Connection, ids: &[String]) -> RedisResult<()> {
+    for some in ids.chunks(RENEW_COUNT) {
+        let mut pipe = redis::pipe();
+        for id in some {
+            pipe.cmd("XAUTOCLAIM").arg(&shared.check_key).arg(shared.region.as_str()).arg(shared.worker.as_str());
+            pipe.arg(RENEW_IDLE.as_millis() as u64).arg(id).arg("COUNT").arg(1).arg("JUSTID").ignore();
+        }
+        let _: () = pipe.query(connection)?;
+    }
+    Ok(())
+}
+
 /// Done with: nobody is given these again.
 pub(crate) fn acknowledge(shared: &Shared, connection: &mut Connection, ids: &[&str]) -> RedisResult<()> {
     if ids.is_empty() {
@@ -105,26 +128,13 @@ pub(crate) fn made_at(id: &str) -> Option<UtcMs> {
     id.split('-').next()?.parse().ok()
 }
 
-/// The highest id below `id`: a history read after it begins with `id`.
-pub(crate) fn before(id: &str) -> Option<String> {
-    let (ms, number) = id.split_once('-')?;
-    let (ms, number): (u64, u64) = (ms.parse().ok()?, number.parse().ok()?);
-    match number.checked_sub(1) {
-        Some(number) => Some(format!("{ms}-{number}")),
-        None => ms.checked_sub(1).map(|ms| format!("{ms}-{}", u64::MAX)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ids_tell_when_they_were_made_and_which_comes_before() {
+    fn ids_tell_when_they_were_made() {
         assert_eq!(made_at("1700000000000-3"), Some(1_700_000_000_000));
         assert_eq!(made_at("x-3"), None);
-        assert_eq!(before("5-3").as_deref(), Some("5-2"));
-        assert_eq!(before("5-0").as_deref(), Some("4-18446744073709551615"));
-        assert_eq!((before("0-0"), before("5")), (None, None));
     }
 }

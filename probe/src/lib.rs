@@ -3,13 +3,14 @@
 //!
 //! Order of a check's life: it is read ([`wire`], `entry`, `consume`), run ([`pool`], [`engine`]), reviewed when it
 //! failed ([`canary`]) and reported
-//! (`backlog`, `report`); [`run`] starts and stops all of it.
+//! (`backlog`, `spool`, `report`); [`run`] starts and stops all of it.
 
 mod backlog;
 mod backoff;
 pub mod canary;
 pub mod check_command;
 pub mod clock;
+mod complaint;
 pub mod config;
 mod connect;
 mod consume;
@@ -17,12 +18,14 @@ mod dead_letter;
 pub mod doctor;
 pub mod engine;
 mod entry;
+mod keep;
 pub mod logger;
 pub mod pool;
 mod quota;
 mod report;
 pub mod run;
 mod shared;
+mod spool;
 mod stop;
 mod turn;
 pub mod wire;

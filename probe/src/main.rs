@@ -21,6 +21,8 @@ Settings (environment, or NAME=value lines of FILE):
   ALLOW_PRIVATE             private networks it may reach, e.g. 192.168.1.0/24,10.0.0.0/8
   CANARIES                  who tells whether the probe's own network works, e.g. 1.1.1.1:443,9.9.9.9:443, or off
   CA_FILE                   certificate authorities to trust besides Mozilla's (PEM)
+  SPOOL_DIRECTORY           where results wait that cannot be sent and do not fit in memory (default: memory only)
+  SPOOL_MIB                 what they may take there (default 64)
   RUST_LOG                  off, error, warn, info (default), debug or trace
 
 doctor tries everything a probe needs, changes nothing, and says what to do. Redis' ACL LOG shows what its user was

@@ -41,7 +41,7 @@ impl Quota {
         }
         let (count, limit) = match reason {
             DeadReason::Expired => (&mut self.expired, EXPIRED),
-            DeadReason::NotUnderstood | DeadReason::Refused => (&mut self.others, OTHERS),
+            DeadReason::NotUnderstood | DeadReason::Refused | DeadReason::MaxDeliveries => (&mut self.others, OTHERS),
         };
         *count = count.saturating_add(1);
         match (*count).checked_sub(limit) {

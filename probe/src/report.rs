@@ -1,5 +1,6 @@
 //! Ticks, dead letters and signs of life to Redis: written first, then the check is acknowledged. What cannot be written
-//! is kept, oldest dropped and counted past the bound, and sent with its original content when Redis is back.
+//! is kept, in memory and then on disk, and sent with its original content when Redis is back: the youngest first, which
+//! the hub's verdicts need; what is on disk comes behind, a little at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,12 +11,16 @@ use redis::{Connection, RedisResult};
 
 use crate::backlog::{Backlog, End, Finished};
 use crate::backoff::Backoff;
+use crate::complaint::Complaint;
+use crate::connect;
 use crate::entry;
+use crate::keep::Keep;
 use crate::quota::{Admission, Quota};
 use crate::shared::Shared;
+use crate::spool::Spool;
 use crate::wire::{self, DeadLetter, DeadReason, KIND_DEAD_LETTER, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES};
 
-/// Ticks kept while Redis is away.
+/// Ticks kept in memory while Redis is away.
 const KEPT: usize = 5_000;
 /// Dead letters kept.
 const LETTERS_KEPT: usize = 500;
@@ -31,36 +36,47 @@ const COMMAND: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(200);
 /// Longest wait between tries once a stop has begun.
 const HURRY: Duration = Duration::from_millis(500);
+/// Of the time a stop leaves, kept for the disk.
+const DISK: Duration = Duration::from_millis(1_500);
 
 /// Writes until the last call, then what is left for as long as the stop leaves.
-pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>) {
+pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>, spool: Option<Spool>) {
     let now = Instant::now();
     let mut reporter = Reporter {
         shared,
         backlog: Backlog::new(KEPT, LETTERS_KEPT),
+        keep: Keep::new(shared, spool),
         quota: Quota::new(now),
         connection: None,
         backoff: Backoff::default(),
+        complaint: Complaint::default(),
         beat_at: now,
     };
+    reporter.begin();
     let mut retry_at = now;
     let mut last = false;
     loop {
         // Asked before the channel is emptied: whoever made the call had let everything be sent.
-        if shared.stop.last_call() && !last {
-            last = true;
-            retry_at = Instant::now();
-        }
-        let more = last || !reporter.backlog.is_empty();
-        let wait = wait(Instant::now(), reporter.beat_at, retry_at, more);
+        let is_last_call = shared.stop.last_call() && !last;
+        let more = last || is_last_call || !reporter.backlog.is_empty();
+        let wait = if is_last_call { Duration::ZERO } else { wait(Instant::now(), reporter.beat_at, retry_at, more) };
         match finished.recv_timeout(wait) {
             Ok(first) => {
                 reporter.take(first);
-                finished.try_iter().take(BATCH).for_each(|next| reporter.take(next));
+                let most = if is_last_call { usize::MAX } else { BATCH };
+                finished.try_iter().take(most).for_each(|next| reporter.take(next));
             }
             Err(RecvTimeoutError::Timeout) => {}
             // No sender is left, and the channel does not wait any more.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
+        }
+        if is_last_call {
+            last = true;
+            retry_at = Instant::now();
+            // It was away a moment ago: first what is certain.
+            if !reporter.backoff.is_fresh() {
+                reporter.keep_all();
+            }
         }
         if Instant::now() >= retry_at {
             match reporter.write(last) {
@@ -71,9 +87,8 @@ pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>) {
                     let pause = reporter.backoff.next();
                     let pause = if shared.stop.asked() { pause.min(HURRY) } else { pause };
                     retry_at = Instant::now() + pause;
-                    log::warn!("Redis cannot be written to ({error}); ticks waiting: {}.", reporter.backlog.ticks());
-                    if last && reporter.backlog.is_empty() {
-                        // Only the goodbye is lost, and the hub misses the next sign of life as well.
+                    reporter.complain(&connect::said(&error));
+                    if last && reporter.may_end() {
                         return;
                     }
                 }
@@ -96,18 +111,40 @@ fn wait(now: Instant, beat_at: Instant, retry_at: Instant, more: bool) -> Durati
 struct Reporter<'a> {
     shared: &'a Shared,
     backlog: Backlog,
+    keep: Keep<'a>,
     quota: Quota,
     connection: Option<Connection>,
     backoff: Backoff,
+    complaint: Complaint,
     beat_at: Instant,
 }
 
 impl Reporter<'_> {
+    /// What an earlier process kept on disk was perhaps not acknowledged: it is before any check is read, so that none
+    /// of them is run again.
+    fn begin(&mut self) {
+        let entries = self.keep.begin(KEPT);
+        self.backlog.owe(entries);
+    }
+
+    fn complain(&mut self, error: &str) {
+        if let Some(more) = self.complaint.due(Instant::now()) {
+            log::warn!(
+                "Redis cannot be written to ({error}); ticks waiting: {} in memory, {} on disk.{more}",
+                self.backlog.ticks(),
+                self.keep.ticks()
+            );
+        }
+    }
+
     fn take(&mut self, mut finished: Finished) {
         if let End::Letter(letter) = &finished.end
             && !admit(&mut self.quota, letter)
         {
             finished.end = End::Nothing;
+        }
+        if self.backlog.is_full() {
+            self.keep_some();
         }
         let cost = self.backlog.push(finished);
         if cost.dropped {
@@ -119,28 +156,74 @@ impl Reporter<'_> {
         self.count();
     }
 
+    /// Puts the oldest ticks on disk, as many as one file takes: false when there is none, or nothing to put there.
+    fn keep_some(&mut self) -> bool {
+        let moved = self.keep.keep(self.backlog.oldest());
+        let forgotten = self.backlog.moved(moved);
+        let mut in_flight = self.shared.in_flight();
+        for entry_id in forgotten {
+            in_flight.remove(&entry_id);
+        }
+        drop(in_flight);
+        self.count();
+        moved > 0
+    }
+
+    /// Redis cannot be written to at the end: whether nothing is left that would be lost. The goodbye is, but the hub
+    /// misses the next sign of life as well; so are acknowledgements and letters of a worker with a disk, which come again
+    /// at its next start.
+    fn may_end(&mut self) -> bool {
+        self.keep_all();
+        self.backlog.is_empty() || (self.keep.is_there() && self.backlog.ticks() == 0)
+    }
+
+    fn keep_all(&mut self) {
+        while self.backlog.ticks() > 0 && self.keep_some() {}
+    }
+
     fn count(&self) {
         let buffered = u32::try_from(self.backlog.ticks()).unwrap_or(u32::MAX);
         self.shared.counters.buffered.store(buffered, Ordering::Relaxed);
     }
 
-    /// Acknowledges what is owed, and writes one batch and a sign of life, if they are due.
+    /// Acknowledges what is owed, and writes one batch and a sign of life, if they are due; then some of what is on disk.
     fn write(&mut self, last: bool) -> RedisResult<()> {
         let beat = last || Instant::now() >= self.beat_at;
-        if self.backlog.is_empty() && !beat {
+        let drain = !last && self.keep.is_due(Instant::now());
+        if self.backlog.is_empty() && !beat && !drain {
             return Ok(());
         }
+        let kept_for_disk = if self.keep.is_there() { DISK } else { Duration::ZERO };
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.shared.connect(COMMAND)?,
         };
         if self.shared.stop.asked() {
-            let wait = Some(self.shared.stop.bound(COMMAND));
+            let left = self.shared.stop.left().map_or(COMMAND, |left| left.saturating_sub(kept_for_disk));
+            let wait = Some(left.min(COMMAND).max(Duration::from_millis(1)));
             connection.set_read_timeout(wait)?;
             connection.set_write_timeout(wait)?;
         }
         self.write_on(&mut connection, beat.then_some(last))?;
+        if drain && self.backlog.ticks() == 0 {
+            self.drain(&mut connection)?;
+        }
         self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Sends some of what is on disk, as it was when it was put there.
+    fn drain(&mut self, connection: &mut Connection) -> RedisResult<()> {
+        let ticks = self.keep.next(Instant::now());
+        if ticks.is_empty() {
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        ticks.iter().for_each(|(_, body)| add(&mut pipe, &self.shared.tick_key, KIND_TICK, body));
+        let _: Vec<String> = pipe.query(connection)?;
+        // Those an earlier process could not acknowledge; of the others Redis knows nothing any more.
+        entry::acknowledge(self.shared, connection, &ticks.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())?;
+        self.keep.sent(ticks.len());
         Ok(())
     }
 
@@ -151,7 +234,7 @@ impl Reporter<'_> {
         // Every XADD before every XACK: a connection that breaks in between repeats a tick, and never loses one.
         let mut pipe = redis::pipe();
         let mut done: Vec<String> = Vec::new();
-        for held in self.backlog.oldest(BATCH) {
+        for held in self.backlog.youngest(BATCH) {
             done.push(held.entry_id.clone());
             match wire::encode_tick(&held.tick, MAX_TICK_BYTES) {
                 Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_TICK, &body),
@@ -212,7 +295,7 @@ fn admit(quota: &mut Quota, letter: &DeadLetter) -> bool {
         Admission::Admitted => {
             match reason {
                 DeadReason::Expired => log::debug!("Check {entry_id} was not run: {detail}"),
-                DeadReason::NotUnderstood | DeadReason::Refused => {
+                DeadReason::NotUnderstood | DeadReason::Refused | DeadReason::MaxDeliveries => {
                     log::warn!("Check {entry_id} was put away unrun: {detail}");
                 }
             }

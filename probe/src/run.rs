@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::engine::{Engine, EngineConfig, EngineError, OwnEndpoints};
 use crate::pool::Pool;
 use crate::shared::Shared;
+use crate::spool::Spool;
 use crate::{consume, report};
 
 /// From the signal to the end. DESIGN 8 has 20 s, with the process's own end in them.
@@ -68,8 +69,8 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         config.concurrency
     );
     let reporter = {
-        let shared = shared.clone();
-        Builder::new().name("report".into()).spawn(move || report::run(&shared, &results))?
+        let (shared, spool) = (shared.clone(), spool(config));
+        Builder::new().name("report".into()).spawn(move || report::run(&shared, &results, spool))?
     };
     let reader = {
         let (shared, pool, finished) = (shared.clone(), pool.clone(), finished.clone());
@@ -83,6 +84,13 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     }
     stop(&shared, &pool, &reader, &reporter);
     Ok(())
+}
+
+/// Where ticks are kept beside memory, if anywhere. It is opened by the thread that uses it: a disk may be slow.
+fn spool(config: &Config) -> Option<Spool> {
+    let directory = config.spool_directory.as_deref()?;
+    let limit = u64::from(config.spool_mib) * 1024 * 1024;
+    Some(Spool::new(directory, &config.region, &config.worker, limit, Instant::now()))
 }
 
 /// Ends everything in the order of a check's life. What cannot be ended in time is left to end with the process: its

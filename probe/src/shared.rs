@@ -22,7 +22,8 @@ const CONNECT: Duration = Duration::from_secs(4);
 const SKEW_WARNING_MS: u64 = 2_000;
 
 pub(crate) struct Shared {
-    client: Client,
+    /// Tried in this order.
+    clients: Vec<Client>,
     /// Where Redis is: no check goes there (T091).
     own: OwnEndpoints,
     pub region: RegionId,
@@ -49,6 +50,8 @@ pub(crate) struct Counters {
     pub lost: AtomicU64,
     pub forbidden: AtomicU64,
     pub buffered: AtomicU32,
+    pub spooled: AtomicU64,
+    pub damaged: AtomicU64,
 }
 
 impl Shared {
@@ -61,7 +64,7 @@ impl Shared {
         canaries: Arc<Keeper>,
     ) -> redis::RedisResult<Self> {
         Ok(Self {
-            client: connect::client(config.redis_url.expose())?,
+            clients: connect::clients(config.redis_url.expose(), config.ca_file.as_deref())?,
             own,
             region: config.region.clone(),
             worker: config.worker.clone(),
@@ -85,11 +88,23 @@ impl Shared {
 
     /// A connection of one's own, on which a command may take `wait`. All of it within the time a stop leaves.
     pub(crate) fn connect(&self, wait: Duration) -> redis::RedisResult<Connection> {
+        let mut distrust = None;
+        for client in &self.clients {
+            match self.connect_by(client, wait) {
+                Err(error) if connect::is_distrust(&error) => distrust = distrust.or(Some(error)),
+                result => return result,
+            }
+        }
+        Err(distrust.unwrap_or_else(|| std::io::Error::other("there is no client").into()))
+    }
+
+    fn connect_by(&self, client: &Client, wait: Duration) -> redis::RedisResult<Connection> {
         // Where Redis is becomes known before the first check is read: none may be faster.
-        let connection = connect::connect(&self.client, &self.own, || self.stop.bound(CONNECT))?;
+        let mut connection = connect::connect(client, &self.own, || self.stop.bound(CONNECT))?;
         let wait = Some(self.stop.bound(wait));
         connection.set_read_timeout(wait)?;
         connection.set_write_timeout(wait)?;
+        connect::greet(&mut connection)?;
         Ok(connection)
     }
 
@@ -117,6 +132,8 @@ impl Shared {
             refused: count(&self.counters.refused),
             buffered: self.counters.buffered.load(Ordering::Relaxed),
             dropped: count(&self.counters.dropped),
+            spooled: count(&self.counters.spooled),
+            damaged: count(&self.counters.damaged),
             lost: count(&self.counters.lost),
             clock_offset_ms: self.clock.learnt().map(|_| clock::wall().saturating_sub(self.clock.now())),
             network: self.canaries.network(),

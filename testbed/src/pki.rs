@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, date_time_ymd,
+    KeyUsagePurpose, SanType, SigningKey, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -133,6 +133,58 @@ pub fn self_signed_authority(names: &[&str]) -> Identity {
     Identity::new(&params.self_signed(&key).unwrap(), &[], &key)
 }
 
+/// A leaf of X.509 version 1 signed by itself, as old devices have it: no names but the subject's.
+#[must_use]
+pub fn self_signed_v1(name: &str) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    let third = leaf_params(&[name], VALID).self_signed(&key).unwrap();
+    let parts = der::parts(third.der());
+    // Without the version, which comes first, and the extensions at the end.
+    let fields: Vec<&[u8]> =
+        der::parts(parts[0]).into_iter().filter(|field| !matches!(field[0], 0xa0 | 0xa3)).collect();
+    let body = der::wrap(0x30, &fields);
+    let signature = der::wrap(0x03, &[&[0], &key.sign(&body).unwrap()]);
+    let first = der::wrap(0x30, &[&body, parts[1], &signature]);
+    Identity { chain: vec![first.into()], key: key.serialize_der() }
+}
+
+/// As much of DER as it takes to make one certificate of another.
+mod der {
+    /// The elements in an element of less than 64 KiB.
+    pub(super) fn parts(element: &[u8]) -> Vec<&[u8]> {
+        let (start, _) = span(element);
+        let mut rest = &element[start..];
+        let mut parts = Vec::new();
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(span(rest).1);
+            parts.push(part);
+            rest = after;
+        }
+        parts
+    }
+
+    /// Where the content of the first element begins and ends.
+    fn span(bytes: &[u8]) -> (usize, usize) {
+        let (start, length) = match bytes[1] {
+            short @ 0..=0x7f => (2, usize::from(short)),
+            0x81 => (3, usize::from(bytes[2])),
+            _ => (4, usize::from(bytes[2]) << 8 | usize::from(bytes[3])),
+        };
+        (start, start + length)
+    }
+
+    pub(super) fn wrap(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let head = match length {
+            [0, short @ 0..=0x7f] => vec![tag, short],
+            [0, long] => vec![tag, 0x81, long],
+            [high, low] => vec![tag, 0x82, high, low],
+        };
+        [head, content].concat()
+    }
+}
+
 impl Identity {
     fn new(leaf: &Certificate, above: &[CertificateDer<'static>], key: &KeyPair) -> Self {
         let mut chain = vec![leaf.der().clone()];
@@ -145,6 +197,19 @@ impl Identity {
     pub fn without_intermediates(mut self) -> Self {
         self.chain.truncate(1);
         self
+    }
+
+    /// The same with another's key: what a server shows that has not the key of its certificate.
+    #[must_use]
+    pub fn with_key_of(self, other: &Self) -> Self {
+        Self { key: other.key.clone(), ..self }
+    }
+
+    /// Chain and key as files have them.
+    #[must_use]
+    pub fn pem(&self) -> (String, String) {
+        let chain = self.chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect();
+        (chain, pem("PRIVATE KEY", &self.key))
     }
 
     /// The private key.
@@ -238,4 +303,22 @@ fn common_name(name: &str) -> DistinguishedName {
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     distinguished
+}
+
+/// DER in the form of RFC 7468.
+#[must_use]
+pub fn pem(label: &str, der: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |value: u32| char::from(DIGITS[(value & 63) as usize]);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in der.chunks(48) {
+        for three in line.chunks(3) {
+            let value = (0..3).fold(0, |sum, n| (sum << 8) | u32::from(three.get(n).copied().unwrap_or(0)));
+            let digits = [digit(value >> 18), digit(value >> 12), digit(value >> 6), digit(value)];
+            text.extend(digits.iter().take(three.len() + 1));
+            text.extend(std::iter::repeat_n('=', 3 - three.len()));
+        }
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
 }

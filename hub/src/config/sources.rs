@@ -25,7 +25,7 @@ const PLAIN: [&str; 14] = [
     "CONFIG_FILE",
 ];
 /// The probe's: one file may serve both programs.
-const PROBES: [&str; 3] = ["CONSUMER_GROUP_REGION_ID", "WORKER_ID", "ALLOW_PRIVATE"];
+const PROBES: [&str; 5] = ["CONSUMER_GROUP_REGION_ID", "WORKER_ID", "ALLOW_PRIVATE", "SPOOL_DIRECTORY", "SPOOL_MIB"];
 
 /// Where a value was given: flags first, then the environment, then the file.
 #[derive(Debug, Default)]

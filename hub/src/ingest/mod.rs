@@ -1,163 +1,31 @@
-//! Ticks in, verdicts out. A turn takes what the queue has, stores it in transactions of bounded size, tells the
-//! scheduler what to look at again, and only then acknowledges.
+//! Ticks in, verdicts out: a reader takes reports from the queue, keepers store them, an acknowledger tells the queue what
+//! is stored. The three overlap, with bounded channels in between. Each website belongs to one keeper, so that its ticks
+//! are counted in the order they came and keepers never wait for each other's rows.
 
+mod acknowledge;
 mod housekeeping;
+mod keep;
+mod part;
+mod read;
 
-use std::sync::Arc;
-use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 
-use anyhow::Context as _;
-use probe::wire::{Report, tick_key};
-use tokio::sync::watch;
-
-use crate::clock;
-use crate::model::{StoredTick, UtcMs};
-use crate::queue::{Delivery, Queue};
+use crate::queue::Queue;
 use crate::schedule::Scheduler;
 use crate::store::Store;
 
-/// Ticks stored in one transaction: a backlog of many workers must not hold the locks of all its websites for seconds.
-const AT_ONCE: usize = 500;
+/// Keepers beside each other on Postgres: while one waits for a commit the other computes.
+const KEEPERS: usize = 2;
+/// Parts that may wait for a keeper. With the one it works on and the one the reader holds: four batches in memory.
+const PARTS_WAITING: usize = 2;
+/// Parts that are stored and not acknowledged yet.
+const STORED_WAITING: usize = 8;
 
-/// One turn: `true` when there was something to do.
+/// Takes reports in until told to stop, and then until nothing is left that only this process holds. After trouble it
+/// waits a little longer each time, at most 5 s.
 ///
 /// # Errors
-/// Queue or database are away. Nothing is lost: the next turn gets the same reports.
-pub async fn step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> anyhow::Result<bool> {
-    let deliveries = queue.next_reports().await?;
-    if deliveries.is_empty() {
-        return Ok(false);
-    }
-    take(store, scheduler, &deliveries, clock::now()).await?;
-    queue.acknowledge(&deliveries).await?;
-    Ok(true)
-}
-
-/// A turn after one that panicked: each report by itself, so that the one that does it is found and kept as a dead
-/// letter, and blocks no others (D29).
-async fn step_by_step(store: &Store, queue: &Queue, scheduler: &Scheduler) -> anyhow::Result<bool> {
-    let deliveries = Arc::new(queue.next_reports().await?);
-    let now = clock::now();
-    for n in 0..deliveries.len() {
-        let (store_, scheduler, batch) = (store.clone(), scheduler.clone(), deliveries.clone());
-        let alone = tokio::spawn(async move {
-            match batch.get(n..=n) {
-                Some(one) => take(&store_, &scheduler, one, now).await,
-                None => Ok(()),
-            }
-        });
-        match (alone.await, deliveries.get(n)) {
-            (Ok(done), _) => done?,
-            (Err(panic), Some(delivery)) => {
-                let stream = tick_key(&delivery.region, &delivery.worker);
-                tracing::error!(stream, %panic, "A report made the hub fail; it is kept as a dead letter.");
-                let raw = match &delivery.report {
-                    Ok(Report::Tick(tick)) => serde_json::to_vec(tick).unwrap_or_default(),
-                    Ok(Report::DeadLetter(letter)) => serde_json::to_vec(letter).unwrap_or_default(),
-                    Ok(Report::Heartbeat(beat)) => serde_json::to_vec(beat).unwrap_or_default(),
-                    Err(_) => delivery.raw.clone(),
-                };
-                store.dead_letter(&stream, "hub_failed: the hub panicked on it", &raw, now).await?;
-            }
-            (Err(_), None) => {}
-        }
-    }
-    queue.acknowledge(&deliveries).await?;
-    Ok(!deliveries.is_empty())
-}
-
-/// Dead letters of one turn: thousands that tell of the same are one line.
-#[derive(Debug, Default)]
-struct Letters {
-    number: usize,
-    /// Stream and reason of the first.
-    first: Option<(String, String)>,
-}
-
-impl Letters {
-    fn count(&mut self, stream: &str, reason: &str) {
-        self.number += 1;
-        self.first.get_or_insert_with(|| (stream.to_owned(), reason.to_owned()));
-    }
-
-    fn tell(&self) {
-        if let Some((stream, reason)) = &self.first {
-            let letters = self.number;
-            tracing::warn!(
-                letters,
-                stream,
-                reason,
-                "Checks were put away unrun, or reports not understood: they are kept as dead letters; the first is named here."
-            );
-        }
-    }
-}
-
-/// The effect of reports, stored.
-async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now: UtcMs) -> anyhow::Result<()> {
-    let mut ticks = Vec::new();
-    let mut beats = Vec::new();
-    let mut letters = Letters::default();
-    for delivery in deliveries {
-        match &delivery.report {
-            Ok(Report::Tick(tick)) => ticks.push(StoredTick {
-                region_id: delivery.region.clone(),
-                worker_id: delivery.worker.clone(),
-                received_at: delivery.received_at,
-                tick: (**tick).clone(),
-            }),
-            Ok(Report::Heartbeat(beat)) => {
-                beats.push((delivery.region.clone(), delivery.worker.clone(), beat.clone(), delivery.received_at));
-            }
-            Ok(Report::DeadLetter(letter)) => {
-                let stream = tick_key(&delivery.region, &delivery.worker);
-                let reason = format!("{}: {}", letter.reason, letter.detail);
-                tracing::debug!(stream, %reason, entry = letter.entry_id, "A worker put a check away unrun.");
-                letters.count(&stream, &reason);
-                // The letter, not only what it quotes of the check, which is nothing where that may be secret: its entry
-                // tells it from other letters, and makes it one row however often it comes.
-                let raw = serde_json::to_vec(letter).unwrap_or_default();
-                store.dead_letter(&stream, &reason, &raw, now).await?;
-            }
-            Err(reason) => {
-                let stream = tick_key(&delivery.region, &delivery.worker);
-                let reason = reason.to_string();
-                tracing::debug!(stream, %reason, "A report is not understood.");
-                letters.count(&stream, &reason);
-                store.dead_letter(&stream, &reason, &delivery.raw, now).await?;
-            }
-        }
-    }
-    letters.tell();
-    match store.record_heartbeats(&beats, now).await {
-        Ok(()) => {}
-        // A sign of life that cannot be stored is worth a line, not a standstill: the next one comes in 10 s.
-        Err(error) if error.is_fault_of_the_data() => tracing::error!(%error, "A heartbeat could not be stored."),
-        Err(error) => return Err(error).context("heartbeats"),
-    }
-    for (region, _, beat, _) in beats {
-        if !beat.stopping {
-            scheduler.region_alive(region, now);
-        }
-    }
-    for some in ticks.chunks(AT_ONCE) {
-        let done = store.ingest(some, now).await?;
-        for confirm in done.confirm {
-            scheduler.confirm(confirm);
-        }
-        for change in &done.transitions {
-            tracing::info!(website.id = %change.website_id, from = %change.from, to = %change.to, reason = change.reason, "The verdict changed.");
-        }
-        tracing::debug!(new = done.new, known = done.known, orphaned = done.orphaned, "Ticks were stored.");
-    }
-    Ok(())
-}
-
-/// Turns until told to stop, and then until nothing is left that only this process holds. After trouble it waits a
-/// little longer each time, at most 5 s.
-///
-/// # Errors
-/// Never by itself: trouble is logged and tried again.
+/// A part of it panicked outside of a batch: our bug.
 pub async fn run(
     store: Store,
     queue: Queue,
@@ -165,45 +33,23 @@ pub async fn run(
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let housekeeping = tokio::spawn(housekeeping::run(store.clone(), queue.clone(), stopping.clone()));
-    let mut pause = Duration::from_millis(100);
-    let mut one_by_one = false;
-    loop {
-        let is_stopping = *stopping.borrow();
-        if is_stopping && !queue.holds_reports().await {
-            break;
-        }
-        // Its own task, awaited to the end: a transaction must not be cancelled half-way (D18).
-        let turn = {
-            let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());
-            tokio::spawn(async move {
-                if one_by_one {
-                    step_by_step(&store, &queue, &scheduler).await
-                } else {
-                    step(&store, &queue, &scheduler).await
-                }
-            })
-        };
-        match turn.await {
-            Ok(Ok(_)) => {
-                (pause, one_by_one) = (Duration::from_millis(100), false);
-                continue;
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(error = format!("{error:#}"), "Reports could not be taken in; trying again.");
-            }
-            Err(panic) => {
-                tracing::error!(%panic, "A batch of reports failed; it will come again, one by one.");
-                one_by_one = true;
-            }
-        }
-        queue.again().await;
-        if is_stopping {
-            tokio::time::sleep(pause).await;
-        } else {
-            let _ = tokio::time::timeout(pause, stopping.clone().changed()).await;
-        }
-        pause = (pause * 2).min(Duration::from_secs(5));
+    let (stored, to_acknowledge) = mpsc::channel(STORED_WAITING);
+    let (mut parts, mut keepers) = (Vec::new(), Vec::new());
+    // SQLite has one writer.
+    for _ in 0..if store.is_sqlite() { 1 } else { KEEPERS } {
+        let (sender, receiver) = mpsc::channel(PARTS_WAITING);
+        parts.push(sender);
+        let keeper = keep::Keeper::new(&store, &queue, &scheduler, stored.clone(), stopping.clone());
+        keepers.push(tokio::spawn(keeper.run(receiver)));
     }
+    drop(stored);
+    let acknowledger = tokio::spawn(acknowledge::run(queue.clone(), to_acknowledge));
+    // Each ends when the one before it has.
+    read::run(queue, parts, stopping).await;
+    for keeper in keepers {
+        keeper.await?;
+    }
+    acknowledger.await?;
     housekeeping.await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What is known now about a website, and how it came to be known.
 
+use super::late::Marks;
 use super::{Failure, Outcome, Phases, RegionId, Tick, UtcMs, Website, WebsiteId, WorkerId};
 
 /// A tick as stored: what the worker saw, and who it was.
@@ -13,6 +14,16 @@ pub struct StoredTick {
     pub received_at: UtcMs,
     /// What was seen. `hops` is not kept in the table.
     pub tick: Tick,
+    /// What is wrong with its instants; found when it is stored.
+    pub marks: Marks,
+}
+
+impl StoredTick {
+    /// As received at `received_at`, not marked yet.
+    #[must_use]
+    pub fn received(region_id: RegionId, worker_id: WorkerId, received_at: UtcMs, tick: Tick) -> Self {
+        Self { region_id, worker_id, received_at, tick, marks: Marks::default() }
+    }
 }
 
 /// The least of a tick that a spark line and the ancestor's list need; ten per website and region live in the state

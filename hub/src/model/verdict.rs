@@ -142,6 +142,24 @@ fn stands_until(region: &RegionState, settings: &WebsiteSettings) -> UtcMs {
     said_at.saturating_add(stale_after_ms(settings))
 }
 
+/// Until when a verdict stands by what the regions last said: what [`judge`] says after a tick, also later. `None`: no
+/// region has a voice. What was received after `now` was stamped by a clock that has been set back since (T201).
+#[must_use]
+pub fn fresh_until(website: &Website, regions: &[RegionState], now: UtcMs) -> Option<UtcMs> {
+    let has_voice = |region: &&RegionState| match region.outcome {
+        Outcome::Up | Outcome::Degraded => true,
+        Outcome::Down if is_targets_fault(region.failure.as_ref()) => true,
+        Outcome::Down | Outcome::Unknown => good_word(region).is_some(),
+    };
+    regions
+        .iter()
+        .filter(|r| website.settings.watches_from(&r.region_id))
+        .filter(|r| r.received_at <= now.saturating_add(CLOCK_ERROR_MS))
+        .filter(has_voice)
+        .map(|r| stands_until(r, &website.settings))
+        .max()
+}
+
 /// What the regions together say now; a transition when it differs from before. `regions` in any order.
 #[must_use]
 pub fn judge(

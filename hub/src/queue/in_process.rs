@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Delivery, QueueError};
+use super::{Delivery, QueueError, Receipt};
 use crate::clock;
 
 /// Checks that may wait for a thread.
@@ -42,8 +42,6 @@ struct Counters {
 struct Incoming {
     reports: mpsc::Receiver<Report>,
     beat_at: Option<Instant>,
-    /// Handed out and not acknowledged: handed out again when their effect could not be stored.
-    pending: Vec<Report>,
 }
 
 impl InProcess {
@@ -54,7 +52,7 @@ impl InProcess {
             pool: Arc::new(Pool::start(engine, canaries.clone(), concurrency)),
             canaries,
             reports,
-            incoming: Mutex::new(Incoming { reports: receiver, beat_at: None, pending: Vec::new() }),
+            incoming: Mutex::new(Incoming { reports: receiver, beat_at: None }),
             concurrency,
             started_at: clock::now(),
             names: "LOCAL".parse().ok().zip("hub".parse().ok()),
@@ -93,36 +91,30 @@ impl InProcess {
 
     pub(super) async fn next_reports(&self) -> Vec<Delivery> {
         let mut guard = self.incoming.lock().await;
-        let Incoming { reports, beat_at, pending } = &mut *guard;
-        if pending.is_empty() {
-            if beat_at.is_none_or(|at| at.elapsed() >= HEARTBEAT_EVERY) {
-                *beat_at = Some(Instant::now());
-                pending.push(Report::Heartbeat(self.heartbeat()));
-            } else {
-                let _ = tokio::time::timeout(Duration::from_secs(1), reports.recv_many(pending, 500)).await;
-            }
+        let Incoming { reports, beat_at } = &mut *guard;
+        let mut taken = Vec::new();
+        if beat_at.is_none_or(|at| at.elapsed() >= HEARTBEAT_EVERY) {
+            *beat_at = Some(Instant::now());
+            taken.push(Report::Heartbeat(self.heartbeat()));
+        } else {
+            let _ = tokio::time::timeout(Duration::from_secs(1), reports.recv_many(&mut taken, 500)).await;
         }
-        let reports = pending.clone();
         let Some((region, worker)) = &self.names else { return Vec::new() };
         let received_at = clock::now();
+        let nothing: Arc<str> = "".into();
         let delivery = |report| Delivery {
             region: region.clone(),
             worker: worker.clone(),
             received_at,
             report: Ok(report),
             raw: Vec::new(),
-            entry_id: String::new(),
+            receipt: Receipt { stream: nothing.clone(), entry_id: String::new() },
         };
-        reports.into_iter().map(delivery).collect()
+        taken.into_iter().map(delivery).collect()
     }
 
     pub(super) async fn holds_reports(&self) -> bool {
-        let incoming = self.incoming.lock().await;
-        !incoming.reports.is_empty() || !incoming.pending.is_empty()
-    }
-
-    pub(super) async fn acknowledge(&self) {
-        self.incoming.lock().await.pending.clear();
+        !self.incoming.lock().await.reports.is_empty()
     }
 
     fn heartbeat(&self) -> Heartbeat {

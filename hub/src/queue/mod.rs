@@ -26,7 +26,14 @@ pub enum QueueError {
     },
 }
 
-/// A report as it arrived, to be acknowledged once its effect is stored.
+/// What to acknowledge once the effect of a report is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    stream: Arc<str>,
+    entry_id: String,
+}
+
+/// A report as it arrived.
 #[derive(Debug)]
 pub struct Delivery {
     /// From the stream's key.
@@ -39,8 +46,8 @@ pub struct Delivery {
     pub report: Result<Report, WireError>,
     /// The body as it came, for the dead letters; empty when it was understood.
     pub raw: Vec<u8>,
-    /// Entry id, for the acknowledgement.
-    entry_id: String,
+    /// For the acknowledgement.
+    pub receipt: Receipt,
 }
 
 /// The queue. Cheap to clone; clones share connections.
@@ -78,8 +85,8 @@ impl Queue {
         }
     }
 
-    /// The next reports; waits for at most 2 s. After a start or an error, first those that were delivered to this hub
-    /// before and not acknowledged.
+    /// The next reports, some thousands at most, as many from each worker while all have more; waits for at most 2 s. After
+    /// a start or an error, first those that were delivered to this hub before and not acknowledged.
     ///
     /// # Errors
     /// Redis is away.
@@ -94,25 +101,29 @@ impl Queue {
     ///
     /// # Errors
     /// Redis is away; they will be delivered again, which is harmless.
-    pub async fn acknowledge(&self, deliveries: &[Delivery]) -> Result<(), QueueError> {
+    pub async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
         match self {
-            Self::Redis(queue) => queue.acknowledge(deliveries).await,
-            Self::InProcess(queue) => {
-                queue.acknowledge().await;
-                Ok(())
-            }
+            Self::Redis(queue) => queue.acknowledge(receipts).await,
+            Self::InProcess(_) => Ok(()),
         }
     }
 
-    /// The effect of the last reports could not be stored: the next turn gets them again.
+    /// Reports were not acknowledged: they are handed out again, before new ones.
     pub async fn again(&self) {
         match self {
             Self::Redis(queue) => queue.again().await,
-            Self::InProcess(_) => {} // what is not acknowledged is handed out again
+            Self::InProcess(_) => {}
         }
     }
 
-    /// Whether reports are at hand that nobody will hand out again after the end of this process.
+    /// Whether a report that is not acknowledged is handed out again one day, also to another process. If not, who was
+    /// given it has the only one.
+    #[must_use]
+    pub fn hands_out_again(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
+    /// Whether reports wait that nobody will hand out after the end of this process.
     pub async fn holds_reports(&self) -> bool {
         match self {
             Self::Redis(_) => false,

@@ -1,69 +1,188 @@
-//! Seconds of the schedule: claimed a little ahead, taken over from hubs that died, and what to do when the clock jumps.
+//! Seconds of the schedule: claimed a little ahead, confirmed every second, taken over from hubs that died, and what to do
+//! when the clock jumps.
+//!
+//! The fence: nothing is published of a second unless this hub was told a moment ago, by both of its clocks, that the
+//! second is still its own. A hub that stood still (SIGSTOP, suspend, a slow database) asks first, and drops what others
+//! took over. Between the answer and Redis it can still stand still; then a check is run twice and its tick stored once,
+//! for its key is unique.
+
+use std::collections::BTreeMap;
 
 use tokio::time::{Duration, Instant};
 
+use super::plan::Due;
 use super::{MADE_GOOD_MS, Schedule};
+use crate::clock;
 use crate::model::UtcMs;
+use crate::store::ClaimTurn;
 
 /// Seconds claimed before they come.
 const AHEAD_S: i64 = 2;
-/// A claimed second that was not published for so long is taken over: sooner than the grace of the shortest interval
-/// (5 s) ends, so that nothing is missed.
-const TAKE_OVER_AFTER_S: i64 = 3;
+/// Between two turns at the claims: what is confirmed, marked and claimed is one statement a second.
+const TURN_MS: i64 = 1_000;
+/// A confirmation holds for so long: half a second less than others wait before they take over
+/// (`store::schedule::LEASE_MS`).
+const HOLDS_MS: i64 = 2_500;
 /// How far the clock must have gone back to count as set back; less is waited for.
 const SET_BACK_S: i64 = 5;
+/// Another hub's second that is neither published nor to be had is forgotten after this: no slot in it is young enough.
+const WATCHED_S: i64 = 30;
+
+/// A second of this hub, and how far it has come in it.
+#[derive(Debug, Default)]
+pub(super) struct Second {
+    due: Vec<Due>,
+    done: usize,
+}
+
+impl Second {
+    fn new(due: Vec<Due>) -> Self {
+        Self { due, done: 0 }
+    }
+
+    /// Takes out what is due by now.
+    fn take(&mut self, now: UtcMs) -> &[Due] {
+        let begin = self.done;
+        let left = self.due.get(begin..).unwrap_or_default();
+        self.done += left.partition_point(|due| due.slot_at <= now);
+        self.due.get(begin..self.done).unwrap_or_default()
+    }
+
+    fn left(&self) -> usize {
+        self.due.len() - self.done
+    }
+}
+
+/// What this hub has of the schedule, and watches of what others have.
+#[derive(Debug)]
+pub(super) struct Claims {
+    pub(super) hub_id: String,
+    held: BTreeMap<i64, Second>,
+    watched: BTreeMap<i64, Vec<Due>>,
+    /// Published, and not marked yet.
+    published: Vec<i64>,
+    /// The next second to claim.
+    pub(super) next_second: i64,
+    /// When the last answer was asked for, by both clocks: one stands still in a suspend, the other can be set.
+    confirmed: Option<(Instant, UtcMs)>,
+    retry_at: Instant,
+    /// It stops: nothing more is claimed.
+    is_closing: bool,
+    /// Slots that were not published since their second was lost to another hub, which publishes them.
+    lost: u64,
+}
+
+impl Claims {
+    pub(super) fn new(from: UtcMs) -> Self {
+        Self {
+            hub_id: uuid::Uuid::new_v4().to_string(),
+            held: BTreeMap::new(),
+            watched: BTreeMap::new(),
+            published: Vec::new(),
+            next_second: from.div_euclid(1_000),
+            confirmed: None,
+            retry_at: Instant::now(),
+            is_closing: false,
+            lost: 0,
+        }
+    }
+
+    fn age_ms(&self, now: UtcMs) -> i64 {
+        let Some((at, wall_at)) = self.confirmed else { return i64::MAX };
+        let age = i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        age.max((now - wall_at).saturating_abs())
+    }
+
+    /// Whether what is held is known to be this hub's.
+    pub(super) fn hold(&self, now: UtcMs) -> bool {
+        self.age_ms(now) < HOLDS_MS
+    }
+
+    /// Takes out of the held seconds what is due by now.
+    pub(super) fn take(&mut self, now: UtcMs) -> Vec<(i64, Due)> {
+        let second = now.div_euclid(1_000);
+        self.held.range_mut(..=second).flat_map(|(second, s)| s.take(now).iter().map(|d| (*second, *d))).collect()
+    }
+
+    /// Notes which seconds are done: they are past, and nothing of them waits.
+    pub(super) fn note_published(&mut self, second: i64, waits: impl Fn(i64) -> bool) {
+        let done = self.held.extract_if(..second, |second, s| s.left() == 0 && !waits(*second));
+        self.published.extend(done.map(|(second, _)| second));
+    }
+
+    /// Whether nothing is held or to be marked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.published.is_empty()
+    }
+}
 
 impl Schedule {
+    /// Marks, confirms, claims and takes over, once a second, or sooner when this process stood still.
     pub(super) async fn claim(&mut self, now: UtcMs) {
-        let second = now.div_euclid(1_000);
-        if Instant::now() < self.claim_again_at {
+        let claims = &self.claims;
+        if claims.age_ms(now) < TURN_MS || Instant::now() < claims.retry_at {
             return;
         }
         self.follow_clock(now).await;
-        while self.next_second <= second + AHEAD_S {
-            let wanted = self.next_second;
-            match self.store.claim_second(wanted, &self.hub_id).await {
-                Ok(ours) => {
-                    let due = self.plan.due(wanted * 1_000 + 999);
-                    if ours {
-                        self.claimed.insert(wanted, due)
-                    } else {
-                        self.others.insert(wanted, due)
-                    };
-                    self.next_second += 1;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "The schedule cannot be claimed; trying again.");
-                    self.claim_again_at = Instant::now() + Duration::from_millis(500);
-                    return;
-                }
+        let second = now.div_euclid(1_000);
+        // While the queue is away others may do better: what is held is not confirmed, and nothing is claimed.
+        let is_able = !self.publisher.is_away() || !self.store.is_shared();
+        let claims = &mut self.claims;
+        let wants = is_able && !claims.is_closing;
+        let turn = ClaimTurn {
+            published: claims.published.clone(),
+            held: if is_able { claims.held.keys().copied().collect() } else { Vec::new() },
+            wanted: if wants { (claims.next_second..=second + AHEAD_S).collect() } else { Vec::new() },
+            watched: if wants { claims.watched.keys().copied().collect() } else { Vec::new() },
+        };
+        let asked = (Instant::now(), now);
+        let answer = match self.store.claim_turn(&claims.hub_id, &turn).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(%error, "The schedule cannot be claimed; trying again.");
+                claims.retry_at = Instant::now() + Duration::from_millis(250);
+                return;
             }
+        };
+        claims.published.clear();
+        if !is_able {
+            claims.confirmed = None;
+            claims.retry_at = Instant::now() + Duration::from_millis(TURN_MS.unsigned_abs());
+            return;
         }
-        self.take_over(second).await;
-    }
-
-    /// Seconds that their hub claimed and did not publish.
-    async fn take_over(&mut self, second: i64) {
-        while let Some(entry) = self.others.first_entry() {
-            let old = *entry.key();
-            if old > second - TAKE_OVER_AFTER_S {
-                break;
-            }
-            match self.store.take_over_second(old, &self.hub_id).await {
-                Ok(ours) => {
-                    let due = entry.remove();
-                    if ours {
-                        tracing::warn!(
-                            second = old,
-                            checks = due.len(),
-                            "A second another hub had claimed is taken over."
-                        );
-                        self.claimed.insert(old, due);
-                    }
-                }
-                Err(_) => break,
-            }
+        claims.confirmed = Some(asked);
+        for lost in turn.held.iter().filter(|second| !answer.held.contains(second)) {
+            let left = claims.held.remove(lost).map_or(0, |s| s.left()) + self.publisher.forget_second(*lost);
+            claims.lost += left as u64;
+            tracing::warn!(
+                second = lost,
+                checks = left,
+                lost = claims.lost,
+                "A second was lost to another hub, which took it over."
+            );
         }
+        if self.store.is_shared() && answer.shift_ms != self.plan.shift_ms() {
+            tracing::warn!(shift_ms = answer.shift_ms, "A clock was set back; slots get other names.");
+            self.plan.shift(answer.shift_ms, now);
+        }
+        for wanted in turn.wanted {
+            let due = self.plan.second(wanted);
+            if answer.made.contains(&wanted) {
+                claims.held.insert(wanted, Second::new(due));
+            } else {
+                claims.watched.insert(wanted, due);
+            }
+            claims.next_second = wanted + 1;
+        }
+        for over in &answer.over {
+            claims.watched.remove(over);
+        }
+        for taken in &answer.taken {
+            let due = claims.watched.remove(taken).unwrap_or_default();
+            tracing::warn!(second = taken, checks = due.len(), "A second another hub had claimed is taken over.");
+            claims.held.insert(*taken, Second::new(due));
+        }
+        claims.watched.retain(|watched, _| *watched >= second - WATCHED_S);
     }
 
     /// The machine slept, or its clock was set. Ahead: what lies between is passed over in one step, however long it
@@ -71,25 +190,64 @@ impl Schedule {
     async fn follow_clock(&mut self, now: UtcMs) {
         let second = now.div_euclid(1_000);
         let made_good_s = MADE_GOOD_MS / 1_000;
-        if self.next_second < second - made_good_s {
-            let seconds = second - self.next_second;
-            self.next_second = second - made_good_s;
-            let passed = self.plan.skip_to(self.next_second * 1_000);
-            self.missed += passed;
-            tracing::warn!(seconds, slots = passed, "Time jumped ahead; slots were missed.");
-        } else if self.next_second > second + AHEAD_S + SET_BACK_S {
-            let seconds = self.next_second - second;
+        let next_second = self.claims.next_second;
+        if next_second < second - made_good_s {
+            let seconds = second - made_good_s - next_second;
+            self.claims.next_second = second - made_good_s;
+            // Of the slots of that time nobody knows here whether other hubs had them.
+            let slots = self.plan.count(seconds * 1_000);
+            if !self.store.is_shared() {
+                self.missed += slots;
+            }
+            tracing::warn!(
+                seconds,
+                slots,
+                "Seconds of the schedule were passed over: this hub stood still, or time jumped ahead."
+            );
+        } else if next_second > second + AHEAD_S + SET_BACK_S {
+            let seconds = next_second - second;
             tracing::warn!(seconds, "The clock was set back; the schedule starts anew.");
-            self.claimed.clear();
-            self.others.clear();
+            self.claims.held.clear();
+            self.claims.watched.clear();
             self.done_before.clear();
             self.later.clear();
-            self.next_second = second;
-            self.plan.set_back(now);
-            let healed = self.store.drop_future_claims().await;
+            self.claims.next_second = second;
+            if !self.store.is_shared() {
+                self.plan.shift(self.plan.shift_ms() + 1, now);
+            }
+            let healed = self.store.drop_future_claims(&self.claims.hub_id, second).await;
             if let Err(error) = healed.and(self.store.shorten_verdicts(now).await.map(|_| ())) {
                 tracing::warn!(%error, "Traces of the wrong clock could not be removed.");
             }
         }
+    }
+
+    /// It stops: seconds that have not begun are given back at once, the one that has is done to its end, so that nobody
+    /// repeats half of it. `false`: there is nobody to give anything to.
+    pub(super) async fn close(&mut self, now: UtcMs) -> bool {
+        if !self.store.is_shared() {
+            return false;
+        }
+        let next = now.div_euclid(1_000) + 1;
+        self.claims.is_closing = true;
+        self.claims.held.split_off(&next);
+        self.give_back(next).await;
+        true
+    }
+
+    /// The end of it: what is still held goes back, too.
+    pub(super) async fn give_back(&self, from: i64) {
+        if let Err(error) = self.store.release_claims(&self.claims.hub_id, from).await {
+            tracing::warn!(%error, "Claims could not be given back; another hub takes them over in a while.");
+        }
+    }
+
+    /// Whether all that was held is out and marked.
+    pub(super) async fn is_done(&mut self) -> bool {
+        if self.claims.held.is_empty() && !self.claims.published.is_empty() {
+            self.claims.confirmed = None;
+            self.claim(clock::now()).await;
+        }
+        self.claims.is_empty()
     }
 }

@@ -1,9 +1,11 @@
 //! When a check is due, and which hub publishes it.
 //!
 //! Slots are computed in memory ([`plan`]). Hubs that share a Postgres claim the schedule second by second, a little
-//! ahead; a claimed second is published check by check as its milliseconds come, then marked. A second that nobody
-//! published within 3 s is taken over. On SQLite there is one hub and nothing to claim.
+//! ahead; a claimed second is published check by check as its milliseconds come, then marked. A second whose hub gave it
+//! back or fell silent is taken over (`claim`). What other hubs change is followed (`changes`). On SQLite there is one
+//! hub, nothing to claim and nobody to follow.
 
+mod changes;
 mod claim;
 mod handle;
 mod obey;
@@ -12,7 +14,7 @@ mod publish;
 
 pub use handle::{Command, Inbox, Scheduler};
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ use crate::clock;
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, Website, WebsiteId, slots};
 use crate::queue::Queue;
 use crate::store::{Store, StoreError};
+use changes::Following;
+use claim::Claims;
 use plan::{Due, Plan};
 use publish::Publisher;
 
@@ -35,8 +39,12 @@ const MADE_GOOD_MS: i64 = 15_000;
 const CARE_EVERY: Duration = Duration::from_secs(1);
 /// How often regions that reported to other hubs are read.
 const REGIONS_EVERY: Duration = Duration::from_secs(5);
-/// Websites read per query at the start.
+/// How often what is of no use any more is deleted.
+const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// Websites read per query.
 const PAGE: i64 = 5_000;
+/// How long a hub that stops may take to finish the second it has begun.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the schedule until told to stop.
 ///
@@ -51,23 +59,28 @@ pub async fn run(
     let mut schedule = Schedule::load(store, queue).await.context("the websites could not be read")?;
     let mut turns = tokio::time::interval(TICK);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut close_by = None;
     loop {
         tokio::select! {
             _ = turns.tick() => {
                 if inbox.overran.swap(false, Ordering::Relaxed) {
                     schedule.is_stale = true;
                 }
-                schedule.turn(clock::now()).await;
+                schedule.turn().await;
+                if let Some(by) = close_by && (schedule.is_done().await || Instant::now() >= by) {
+                    schedule.give_back(0).await;
+                    return Ok(());
+                }
             }
             command = inbox.commands.recv() => match command {
                 Some(command) => schedule.obey(command, clock::now()).await,
                 None => return Ok(()),
             },
-            _ = stopping.changed() => {
-                if let Err(error) = schedule.store.release_claims(&schedule.hub_id).await {
-                    tracing::warn!(%error, "Claims could not be given back; another hub takes them over in a while.");
+            _ = stopping.changed(), if close_by.is_none() => {
+                if !schedule.close(clock::now()).await {
+                    return Ok(());
                 }
-                return Ok(());
+                close_by = Some(Instant::now() + CLOSE_WITHIN);
             }
         }
     }
@@ -86,13 +99,8 @@ struct Schedule {
     store: Store,
     publisher: Publisher,
     plan: Plan,
-    hub_id: String,
-    /// Seconds claimed by this hub and not marked yet, with what is due in them.
-    claimed: BTreeMap<i64, Vec<Due>>,
-    /// The next second to claim.
-    next_second: i64,
-    /// Seconds another hub claimed: looked at again in case it died.
-    others: BTreeMap<i64, Vec<Due>>,
+    claims: Claims,
+    following: Following,
     /// Second looks that wait for their moment.
     later: Vec<(UtcMs, Confirm)>,
     /// Slots done before the start, by what the store knows (SQLite only).
@@ -103,8 +111,9 @@ struct Schedule {
     unread: HashSet<WebsiteId>,
     /// Messages were lost: all websites are to be read again.
     is_stale: bool,
+    /// All websites are being read again, up to this one.
+    reading: Option<Option<WebsiteId>>,
     missed: u64,
-    claim_again_at: Instant,
     care_at: Instant,
     regions_at: Instant,
     cleaned_at: Instant,
@@ -115,33 +124,34 @@ impl Schedule {
         let now = clock::now();
         // Young enough to be made good; older slots are marked missed by never being published.
         let from = now - MADE_GOOD_MS;
+        let claims = Claims::new(from);
         // Traces of a clock that was ahead before this start. Without them removed the hub runs all the same.
-        let healed = store.drop_future_claims().await.and(store.shorten_verdicts(now).await.map(|_| ()));
-        let was_ahead = healed.and(store.has_future_slots(now).await).unwrap_or_else(|error| {
+        let healed = store.drop_future_claims(&claims.hub_id, i64::MAX).await;
+        if let Err(error) = healed.and(store.shorten_verdicts(now).await.map(|_| ())) {
             tracing::warn!(%error, "Traces of a wrong clock could not be looked for.");
-            false
-        });
-        let done_before = if store.is_shared() {
-            HashMap::new()
-        } else {
+        }
+        let mut done_before = HashMap::new();
+        let mut was_ahead = false;
+        if !store.is_shared() {
             let newest = store.newest_slots(from).await?.into_iter();
-            newest.filter(|(_, _, at)| *at <= now).map(|(w, r, at)| ((w, r), at)).collect()
-        };
+            done_before.extend(newest.filter(|(_, _, at)| *at <= now).map(|(w, r, at)| ((w, r), at)));
+            was_ahead = store.has_future_slots(now).await.unwrap_or(false);
+        }
+        // Before the websites are read: what changes meanwhile is followed.
+        let position = store.changes_position().await?;
         let at = Instant::now();
         let mut schedule = Self {
             publisher: Publisher::new(queue),
             plan: Plan::default(),
-            hub_id: uuid::Uuid::new_v4().to_string(),
-            claimed: BTreeMap::new(),
-            next_second: from.div_euclid(1_000),
-            others: BTreeMap::new(),
+            claims,
+            following: Following::start(&store, position),
             later: Vec::new(),
             done_before,
             unlooked: HashSet::new(),
             unread: HashSet::new(),
             is_stale: false,
+            reading: Some(None),
             missed: 0,
-            claim_again_at: at,
             care_at: at,
             regions_at: at + REGIONS_EVERY,
             cleaned_at: at,
@@ -151,14 +161,16 @@ impl Schedule {
             // The last heartbeat may be as old as this hub's absence: the region gets the benefit of the doubt once.
             let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
             if now - seen_at < 600_000 {
-                schedule.plan.region_alive(&region.region_id, now, from);
+                schedule.plan.region_alive(&region.region_id, now);
                 schedule.publisher.open(&region.region_id).await;
             }
         }
-        schedule.read_all(from).await?;
+        while schedule.reading.is_some() {
+            schedule.read_page().await?;
+        }
         if was_ahead {
             tracing::warn!("There are results from the future: the clock was ahead. Slots get other names until then.");
-            schedule.plan.set_back(from);
+            schedule.plan.shift(1, now);
         }
         // Added, edited or resumed just before the last stop.
         for id in schedule.store.unlooked_websites().await? {
@@ -169,84 +181,66 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// Reads all websites, page by page; slots of what is new count from `from`.
-    async fn read_all(&mut self, from: UtcMs) -> Result<(), StoreError> {
-        let (mut after, mut found) = (None, HashSet::new());
-        loop {
-            let page = self.store.scheduled_websites(after, PAGE).await?;
-            after = page.last().map(|w| w.website_id);
-            let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < PAGE;
-            for website in page {
-                if is_understood(&website) {
-                    found.insert(website.website_id);
-                    self.plan.put(website, from);
-                }
-            }
-            if is_last {
-                self.plan.keep_only(&found);
-                return Ok(());
-            }
+    /// Reads the next page of all websites; after the last one what was not there is forgotten.
+    async fn read_page(&mut self) -> Result<(), StoreError> {
+        let Some(after) = self.reading else { return Ok(()) };
+        let page = self.store.scheduled_websites(after, PAGE).await?;
+        if after.is_none() {
+            self.plan.begin_reading();
         }
+        page.iter().filter(|website| is_understood(website)).for_each(|website| self.plan.put(website));
+        let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < PAGE;
+        self.reading = page.last().filter(|_| !is_last).map(|website| Some(website.website_id));
+        if self.reading.is_none() {
+            self.plan.end_reading();
+        }
+        Ok(())
     }
 
     /// Claims what is near, publishes what is due.
-    async fn turn(&mut self, now: UtcMs) {
-        self.care(now).await;
-        self.claim(now).await;
-        let mut ready = Vec::new();
-        for due in self.claimed.values_mut() {
-            due.retain(|d| {
-                let is_due = d.slot_at <= now;
-                if is_due {
-                    ready.push(d.clone());
+    async fn turn(&mut self) {
+        self.care(clock::now()).await;
+        self.claim(clock::now()).await;
+        let now = clock::now();
+        if self.claims.hold(now) && !self.publisher.is_blocked() {
+            for (second, due) in self.claims.take(now) {
+                if self.is_wanted(&due, now)
+                    && let Some((website, region)) = self.plan.of(&due)
+                {
+                    self.publisher.add(website, region, due.slot_at, 0, CheckKind::Scheduled, Some(second));
                 }
-                !is_due
-            });
-        }
-        ready.retain(|d| self.is_wanted(d, now));
-        for due in ready {
-            self.publisher.add(&due.website, due.region_id, due.slot_at, 0, CheckKind::Scheduled);
+            }
         }
         let (mature, later) = std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= now);
         self.later = later;
         for (_, confirm) in mature {
             self.publish_confirm(confirm, now);
         }
-        self.publisher.flush(now).await;
+        self.flush(now).await;
         // A second is marked once all its checks are out.
-        let second = now.div_euclid(1_000);
-        if self.publisher.is_empty() {
-            let done: Vec<i64> =
-                self.claimed.iter().filter(|(s, due)| **s < second && due.is_empty()).map(|(s, _)| *s).collect();
-            if let (Some(first), Some(last)) = (done.first(), done.last()) {
-                match self.store.mark_published(*first, *last, &self.hub_id, now).await {
-                    Ok(()) => done.iter().for_each(|s| {
-                        self.claimed.remove(s);
-                    }),
-                    Err(error) => tracing::debug!(%error, "A claim could not be marked yet."),
-                }
-            }
-        }
-        if self.cleaned_at.elapsed() > Duration::from_secs(60) {
-            self.cleaned_at = Instant::now();
-            let old = self.store.drop_claims(second - 3_600).await;
-            if let Err(error) = old.and(self.store.drop_future_claims().await) {
-                tracing::debug!(%error, "Claims that are of no use could not be dropped.");
-            }
-        }
+        let waiting = self.publisher.seconds();
+        self.claims.note_published(now.div_euclid(1_000), |second| waiting.contains(&second));
+    }
+
+    async fn flush(&mut self, now: UtcMs) {
+        self.publisher.flush(&self.plan, self.claims.hold(now), now).await;
     }
 
     /// Whether a slot that came up is still to be published.
     fn is_wanted(&mut self, due: &Due, now: UtcMs) -> bool {
-        let key = (due.website.website_id, due.region_id.clone());
-        let is_done = self.done_before.get(&key).is_some_and(|at| *at >= due.slot_at);
+        let Some((website, region)) = self.plan.of(due) else { return false };
         // Not before the website was: it gets its first check by command.
-        let is_current = self.plan.website(due.website.website_id).is_some_and(|w| w.revision == due.website.revision);
-        if is_done || !is_current || due.slot_at < due.website.created_at {
+        if due.slot_at < website.created_at {
             return false;
         }
-        let is_young = now - due.slot_at <= slots::grace_ms(due.website.settings.interval_ms);
-        if is_young && self.plan.is_live(&due.region_id, now) {
+        if !self.done_before.is_empty() {
+            let key = (website.website_id, region.clone());
+            if self.done_before.get(&key).is_some_and(|at| *at >= due.slot_at) {
+                return false;
+            }
+        }
+        let is_young = now - due.slot_at <= slots::grace_ms(i64::from(website.interval_ms));
+        if is_young && self.plan.is_live(region, now) {
             return true;
         }
         self.missed += 1;
@@ -256,37 +250,54 @@ impl Schedule {
     /// Makes good what went wrong before: changes that could not be read, messages that were lost, regions that report
     /// to other hubs.
     async fn care(&mut self, now: UtcMs) {
+        self.follow(now).await;
+        if self.reading.is_some()
+            && let Err(error) = self.read_page().await
+        {
+            tracing::warn!(%error, "The websites could not be read again; trying again.");
+        }
         if Instant::now() < self.care_at {
             return;
         }
         self.care_at = Instant::now() + CARE_EVERY;
-        if self.is_stale {
-            match self.read_all(self.plan_from(now)).await {
-                Ok(()) => self.is_stale = false,
-                Err(error) => tracing::warn!(%error, "The websites could not be read again; trying again."),
-            }
+        if self.is_stale && self.reading.is_none() {
+            // Page by page, a page a turn: slots come meanwhile.
+            (self.is_stale, self.reading) = (false, Some(None));
         }
         for id in std::mem::take(&mut self.unread) {
             self.changed(id, now).await;
         }
+        // Of use for the first moments after a start only.
+        self.done_before.retain(|_, at| *at > now - MADE_GOOD_MS);
         if self.store.is_shared() && Instant::now() >= self.regions_at {
             self.regions_at = Instant::now() + REGIONS_EVERY;
-            match self.store.regions().await {
-                Ok(regions) => {
-                    for region in regions {
-                        let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
-                        if now - seen_at < crate::model::Worker::SILENT_AFTER_MS {
-                            self.region_alive(&region.region_id, seen_at, now).await;
-                        }
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "The regions could not be read."),
+            self.read_regions(now).await;
+        }
+        if self.store.is_shared() && self.cleaned_at.elapsed() > CLEAN_EVERY {
+            self.cleaned_at = Instant::now();
+            if let Err(error) = self.clean().await {
+                tracing::debug!(%error, "Claims and changes that are of no use could not be dropped.");
             }
         }
     }
 
-    /// From where on new entries of the plan count: what is claimed belongs to what was known before.
-    fn plan_from(&self, now: UtcMs) -> UtcMs {
-        (self.next_second * 1_000).max(now)
+    async fn clean(&self) -> Result<(), StoreError> {
+        self.store.drop_old_claims().await?;
+        self.store.drop_old_changes().await?;
+        self.store.drop_future_claims(&self.claims.hub_id, i64::MAX).await
+    }
+
+    async fn read_regions(&mut self, now: UtcMs) {
+        match self.store.regions().await {
+            Ok(regions) => {
+                for region in regions {
+                    let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
+                    if now - seen_at < crate::model::Worker::SILENT_AFTER_MS {
+                        self.region_alive(&region.region_id, seen_at, now).await;
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "The regions could not be read."),
+        }
     }
 }

@@ -7,6 +7,12 @@ use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
 impl Schedule {
     pub(super) async fn obey(&mut self, command: Command, now: UtcMs) {
         match command {
+            // Where hubs share a database the change is in the table they all follow.
+            Command::Changed(_) if self.store.is_shared() => {
+                if let Err(error) = self.catch_up(now).await {
+                    tracing::warn!(%error, "A change could not be read; trying again.");
+                }
+            }
             Command::Changed(id) => self.changed(id, now).await,
             Command::CheckNow(id, kind) => {
                 self.check_all(id, kind, now);
@@ -15,7 +21,7 @@ impl Schedule {
             Command::Confirm(confirm) => self.publish_confirm(confirm, now),
             Command::RegionAlive(region, at) => self.region_alive(&region, at, now).await,
         }
-        self.publisher.flush(now).await;
+        self.flush(now).await;
     }
 
     /// Reads a website's row again: added, edited, paused, resumed or deleted.
@@ -23,7 +29,7 @@ impl Schedule {
         match self.store.scheduled_website(id).await {
             Ok(Some(website)) if is_understood(&website) => {
                 let is_news = self.plan.website(id).is_none_or(|w| w.revision < website.revision);
-                self.plan.put(website, self.plan_from(now));
+                self.plan.put(&website);
                 if is_news {
                     self.look_first(id, now);
                 }
@@ -48,26 +54,25 @@ impl Schedule {
 
     /// Returns how many regions were asked.
     fn check_all(&mut self, id: WebsiteId, kind: CheckKind, now: UtcMs) -> usize {
-        let Some(website) = self.plan.website(id).cloned() else { return 0 };
+        let Some(website) = self.plan.website(id) else { return 0 };
         let mut regions = self.plan.live_regions(now);
-        regions.retain(|region| website.settings.watches_from(region));
-        let asked = regions.len();
-        for region in regions {
-            self.publisher.add(&website, region, now, 0, kind);
+        regions.retain(|region| website.watches_from(region));
+        for region in &regions {
+            self.publisher.add(website, region, now, 0, kind, None);
         }
-        asked
+        regions.len()
     }
 
     pub(super) async fn region_alive(&mut self, region: &RegionId, at: UtcMs, now: UtcMs) {
         let was_live = self.plan.is_live(region, now);
-        let is_new = self.plan.region_alive(region, at, self.plan_from(now));
+        let is_new = self.plan.region_alive(region, at);
         if is_new || !was_live {
             tracing::info!(%region, "A region reports.");
         }
         // With every sign of life: a Redis that lost its data lost the group too, and a worker waits for it.
         self.publisher.open(region).await;
         let plan = &self.plan;
-        let waits = |id: &WebsiteId| plan.website(*id).is_none_or(|w| w.settings.watches_from(region));
+        let waits = |id: &WebsiteId| plan.website(*id).is_none_or(|w| w.watches_from(region));
         let ready: Vec<WebsiteId> = self.unlooked.extract_if(waits).collect();
         for id in ready {
             self.look_first(id, now);
@@ -75,10 +80,10 @@ impl Schedule {
     }
 
     pub(super) fn publish_confirm(&mut self, confirm: Confirm, now: UtcMs) {
-        let Some(website) = self.plan.website(confirm.website_id).cloned() else { return };
-        for region in confirm.regions {
-            if self.plan.is_live(&region, now) {
-                self.publisher.add(&website, region, confirm.slot_at, confirm.attempt, CheckKind::Confirm);
+        let Some(website) = self.plan.website(confirm.website_id) else { return };
+        for region in &confirm.regions {
+            if self.plan.is_live(region, now) {
+                self.publisher.add(website, region, confirm.slot_at, confirm.attempt, CheckKind::Confirm, None);
             }
         }
     }

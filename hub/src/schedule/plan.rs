@@ -1,64 +1,74 @@
-//! The schedule in memory: pure. A website and region that is watched is one entry in a queue ordered by due time;
-//! an edit leaves the old entry behind, which is recognised by its revision when it comes up.
+//! The schedule in memory: pure. Slots are periodic, so nothing moves when one comes: per interval and region there is one
+//! ordered set of (phase, website), and a second is a range of it. A million websites are about 200 bytes each.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::model::{RegionId, UtcMs, Website, WebsiteId, Worker, slots};
+use crate::model::{RegionId, UtcMs, Website, WebsiteId, Worker};
+
+mod watched;
+
+pub use watched::Watched;
 
 /// A check that is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// Which website.
-    pub website: Arc<Website>,
-    /// Where from.
-    pub region_id: RegionId,
+    /// Place of the website, while its stamp is the same.
+    website: u32,
+    stamp: u32,
+    region: u16,
     /// The slot.
     pub slot_at: UtcMs,
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    slot_at: UtcMs,
-    website_id: WebsiteId,
-    region: u16,
-    revision: i64,
-}
+/// Region's number and website's place by phase, for one interval.
+type Phases = BTreeMap<u16, BTreeSet<(u32, u32)>>;
 
-/// What is due when. Regions are numbered, so that an entry is small.
+/// What is due when.
 #[derive(Debug, Default)]
 pub struct Plan {
-    websites: HashMap<WebsiteId, Arc<Website>>,
+    places: HashMap<WebsiteId, u32>,
+    websites: Vec<Option<Watched>>,
+    free: Vec<u32>,
+    by_interval: BTreeMap<u32, Phases>,
+    /// Regions by number, with the last sign of life.
     regions: Vec<(RegionId, UtcMs)>,
-    queue: BinaryHeap<Reverse<Entry>>,
-    /// Added to every phase; see [`Plan::set_back`].
+    /// Added to every phase; see [`Plan::shift`].
     shift_ms: i64,
+    /// The last stamp given: a website as it was put is known by it.
+    stamp: u32,
+    /// Which reading of all websites the newest was.
+    reading: u32,
 }
 
 impl Plan {
     /// Websites watched.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.websites.len()
+        self.places.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.websites.is_empty()
+        self.places.is_empty()
     }
 
     /// Notes a sign of life of a region; `true` when the region is new here.
-    pub fn region_alive(&mut self, region: &RegionId, at: UtcMs, now: UtcMs) -> bool {
+    pub fn region_alive(&mut self, region: &RegionId, at: UtcMs) -> bool {
         if let Some(known) = self.regions.iter_mut().find(|(r, _)| r == region) {
             known.1 = known.1.max(at);
             return false;
         }
         let Ok(number) = u16::try_from(self.regions.len()) else { return false };
         self.regions.push((region.clone(), at));
-        let entries: Vec<_> = self.websites.values().filter_map(|w| self.entry(w, number, now)).collect();
-        self.queue.extend(entries.into_iter().map(Reverse));
+        let mut added: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
+        for (place, website) in (0_u32..).zip(&self.websites) {
+            let Some(website) = website.as_ref().filter(|w| w.watches_from(region)) else { continue };
+            added.entry(website.interval_ms).or_default().push((website.phase_ms(region), place));
+        }
+        for (interval_ms, phases) in added {
+            self.by_interval.entry(interval_ms).or_default().insert(number, phases.into_iter().collect());
+        }
         true
     }
 
@@ -74,159 +84,145 @@ impl Plan {
         self.regions.iter().any(|(r, at)| r == region && now - at < Worker::SILENT_AFTER_MS)
     }
 
-    /// Adds a website or takes a newer revision of it; slots from `from` on.
-    pub fn put(&mut self, website: Website, from: UtcMs) {
-        let website = Arc::new(website);
-        let known = self.websites.insert(website.website_id, website.clone());
-        if known.is_some_and(|k| k.revision == website.revision) {
-            return; // its entries are in the queue
+    /// Checks of a region per second, as the plan has it.
+    #[must_use]
+    pub fn rate_per_s(&self, region: &RegionId) -> f64 {
+        let number = (0_u16..).zip(&self.regions).find(|(_, (r, _))| r == region).map(|(n, _)| n);
+        let of = |(interval_ms, phases): (&u32, &Phases)| {
+            let websites = number.and_then(|n| phases.get(&n)).map_or(0, BTreeSet::len);
+            websites as f64 * 1_000.0 / f64::from(*interval_ms)
+        };
+        self.by_interval.iter().map(of).sum()
+    }
+
+    /// Adds a website or takes a newer revision of it.
+    pub fn put(&mut self, website: &Website) {
+        let id = website.website_id;
+        if let Some(known) = self.places.get(&id).and_then(|place| self.websites.get_mut(*place as usize)?.as_mut()) {
+            known.reading = self.reading;
+            if known.revision == website.revision {
+                return;
+            }
         }
-        for number in 0..self.regions.len() {
-            let entry = u16::try_from(number).ok().and_then(|n| self.entry(&website, n, from));
-            self.queue.extend(entry.map(Reverse));
+        self.remove(id);
+        self.stamp = self.stamp.wrapping_add(1);
+        let watched = Watched::new(website, self.stamp, self.reading);
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => {
+                let Ok(place) = u32::try_from(self.websites.len()) else { return };
+                self.websites.push(None);
+                place
+            }
+        };
+        let phases = self.by_interval.entry(watched.interval_ms).or_default();
+        for (number, (region, _)) in (0_u16..).zip(&self.regions) {
+            if watched.watches_from(region) {
+                phases.entry(number).or_default().insert((watched.phase_ms(region), place));
+            }
         }
-    }
-
-    /// Forgets all websites but these.
-    pub fn keep_only(&mut self, ids: &HashSet<WebsiteId>) {
-        self.websites.retain(|id, _| ids.contains(id));
-    }
-
-    /// Goes on at `from`, after a suspend or a clock that jumped ahead: what lies between is passed over, not made up
-    /// for (I8). Returns how many slots that are.
-    pub fn skip_to(&mut self, from: UtcMs) -> u64 {
-        let current = |e: &Entry| self.websites.get(&e.website_id).filter(|w| w.revision == e.revision);
-        let passed = self.queue.iter().filter(|Reverse(e)| e.slot_at < from).filter_map(|Reverse(e)| {
-            let interval = current(e)?.settings.interval_ms.max(1);
-            u64::try_from((from - 1 - e.slot_at) / interval + 1).ok()
-        });
-        let passed = passed.sum();
-        self.fill(from);
-        passed
-    }
-
-    /// Goes on at `from`, which lies before what was planned: the clock was set back. Slots are named by their instant,
-    /// and those names were used; a millisecond makes the new ones different. Signs of life are none from the future.
-    pub fn set_back(&mut self, from: UtcMs) {
-        self.shift_ms += 1;
-        self.regions.iter_mut().for_each(|(_, at)| *at = (*at).min(from));
-        self.fill(from);
-    }
-
-    fn fill(&mut self, from: UtcMs) {
-        let mut queue = std::mem::take(&mut self.queue).into_vec();
-        queue.clear();
-        for website in self.websites.values() {
-            let regions = (0..self.regions.len()).filter_map(|n| u16::try_from(n).ok());
-            queue.extend(regions.filter_map(|n| self.entry(website, n, from)).map(Reverse));
+        self.places.insert(id, place);
+        if let Some(slot) = self.websites.get_mut(place as usize) {
+            *slot = Some(watched);
         }
-        self.queue = BinaryHeap::from(queue);
     }
 
     /// Forgets a website.
     pub fn remove(&mut self, id: WebsiteId) {
-        self.websites.remove(&id);
+        let Some(place) = self.places.remove(&id) else { return };
+        let Some(website) = self.websites.get_mut(place as usize).and_then(Option::take) else { return };
+        if let Some(phases) = self.by_interval.get_mut(&website.interval_ms) {
+            for (number, (region, _)) in (0_u16..).zip(&self.regions) {
+                if let Some(set) = phases.get_mut(&number) {
+                    set.remove(&(website.phase_ms(region), place));
+                }
+            }
+            phases.retain(|_, set| !set.is_empty());
+            if phases.is_empty() {
+                self.by_interval.remove(&website.interval_ms);
+            }
+        }
+        self.free.push(place);
+    }
+
+    /// All websites are about to be put again.
+    pub fn begin_reading(&mut self) {
+        self.reading = self.reading.wrapping_add(1);
+    }
+
+    /// Forgets the websites that were not put since.
+    pub fn end_reading(&mut self) {
+        let gone = self.websites.iter().flatten().filter(|w| w.reading != self.reading).map(|w| w.website_id);
+        for id in gone.collect::<Vec<_>>() {
+            self.remove(id);
+        }
     }
 
     /// The website, when it is watched.
     #[must_use]
-    pub fn website(&self, id: WebsiteId) -> Option<&Arc<Website>> {
-        self.websites.get(&id)
+    pub fn website(&self, id: WebsiteId) -> Option<&Watched> {
+        self.websites.get(*self.places.get(&id)? as usize)?.as_ref()
     }
 
-    fn entry(&self, website: &Website, region: u16, from: UtcMs) -> Option<Entry> {
-        let (name, _) = self.regions.get(usize::from(region))?;
-        let settings = &website.settings;
-        if !settings.watches_from(name) {
-            return None;
-        }
-        let phase = slots::phase_ms(website.website_id, name, settings.interval_ms) + self.shift_ms;
-        let slot_at = slots::next_slot_at(phase, settings.interval_ms, from);
-        Some(Entry { slot_at, website_id: website.website_id, region, revision: website.revision })
+    /// What a check that was due is about; `None` when the website was edited or deleted since.
+    #[must_use]
+    pub fn of(&self, due: &Due) -> Option<(&Watched, &RegionId)> {
+        let website = self.websites.get(due.website as usize)?.as_ref().filter(|w| w.stamp == due.stamp)?;
+        Some((website, &self.regions.get(usize::from(due.region))?.0))
     }
 
-    /// Takes out what is due up to and including `until`; each comes up again one interval later.
-    pub fn due(&mut self, until: UtcMs) -> Vec<Due> {
-        let mut due = Vec::new();
-        while self.queue.peek().is_some_and(|Reverse(e)| e.slot_at <= until) {
-            let Some(Reverse(entry)) = self.queue.pop() else { break };
-            let Some(website) = self.websites.get(&entry.website_id).filter(|w| w.revision == entry.revision) else {
-                continue; // deleted, or edited since
-            };
-            let Some((region_id, _)) = self.regions.get(usize::from(entry.region)) else { continue };
-            due.push(Due { website: website.clone(), region_id: region_id.clone(), slot_at: entry.slot_at });
-            let next = Entry { slot_at: entry.slot_at + website.settings.interval_ms, ..entry };
-            self.queue.push(Reverse(next));
+    /// The slots of a second, in order.
+    #[must_use]
+    pub fn second(&self, second: i64) -> Vec<Due> {
+        let (begin_at, mut due) = (second * 1_000, Vec::new());
+        for (interval_ms, phases) in &self.by_interval {
+            let interval = i64::from(*interval_ms);
+            // Phases of this second; they may go round the end of the interval.
+            let first = (begin_at - self.shift_ms).rem_euclid(interval);
+            for (region, set) in phases {
+                let mut take = |from: i64, until: i64, begin_at: UtcMs| {
+                    let (Ok(low), Ok(high)) = (u32::try_from(from), u32::try_from(until)) else { return };
+                    for (phase, place) in set.range((low, 0)..(high, 0)) {
+                        let Some(website) = self.websites.get(*place as usize).and_then(Option::as_ref) else {
+                            continue;
+                        };
+                        let slot_at = begin_at + i64::from(*phase) - from;
+                        due.push(Due { website: *place, stamp: website.stamp, region: *region, slot_at });
+                    }
+                };
+                take(first, (first + 1_000).min(interval), begin_at);
+                if first + 1_000 > interval {
+                    take(0, first + 1_000 - interval, begin_at + interval - first);
+                }
+            }
         }
+        due.sort_by_key(|d| d.slot_at);
         due
+    }
+
+    /// How many slots come in a span of time: known without going through it, since it may be a week.
+    #[must_use]
+    pub fn count(&self, span_ms: i64) -> u64 {
+        let of = |(interval_ms, phases): (&u32, &Phases)| {
+            let websites = phases.values().map(|set| set.len() as u64).sum::<u64>();
+            websites * u64::try_from(span_ms / i64::from(*interval_ms)).unwrap_or(0)
+        };
+        self.by_interval.iter().map(of).sum()
+    }
+
+    /// What is added to the slots. Slots are named by their instant: after a clock was set back the names were used, and
+    /// a millisecond makes the new ones different. Signs of life are none from the future.
+    pub fn shift(&mut self, shift_ms: i64, now: UtcMs) {
+        self.shift_ms = shift_ms;
+        self.regions.iter_mut().for_each(|(_, at)| *at = (*at).min(now));
+    }
+
+    /// What is added now.
+    #[must_use]
+    pub fn shift_ms(&self) -> i64 {
+        self.shift_ms
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{AccountId, WebsiteSettings};
-    use uuid::Uuid;
-
-    fn website(n: u128, interval_ms: i64) -> Website {
-        let settings = WebsiteSettings { interval_ms, ..WebsiteSettings::new("http://a.example/".into()) };
-        let (website_id, account_id) = (WebsiteId(Uuid::from_u128(n)), AccountId(Uuid::nil()));
-        Website { website_id, account_id, settings, paused: false, created_at: 0, is_unreadable: false, revision: 1 }
-    }
-
-    fn region(name: &str) -> RegionId {
-        name.parse().unwrap()
-    }
-
-    #[test]
-    fn every_website_is_due_once_per_region_and_interval() {
-        let mut plan = Plan::default();
-        plan.region_alive(&region("A"), 0, 0);
-        plan.region_alive(&region("B"), 0, 0);
-        (0..100).for_each(|n| plan.put(website(n, 10_000), 0));
-        let due = plan.due(29_999);
-        assert_eq!(due.len(), 100 * 2 * 3);
-        let distinct: HashSet<_> = due.iter().map(|d| (d.website.website_id, d.region_id.clone(), d.slot_at)).collect();
-        assert_eq!(distinct.len(), due.len());
-    }
-
-    #[test]
-    fn an_edit_replaces_the_old_slots_and_a_reload_does_not_double_them() {
-        let mut plan = Plan::default();
-        plan.region_alive(&region("A"), 0, 0);
-        plan.put(website(1, 10_000), 0);
-        plan.put(website(1, 10_000), 0);
-        assert_eq!(plan.due(9_999).len(), 1);
-        plan.put(Website { revision: 2, ..website(1, 30_000) }, 10_000);
-        assert_eq!(plan.due(39_999).len(), 1);
-        plan.remove(WebsiteId(Uuid::from_u128(1)));
-        assert_eq!(plan.due(999_999), []);
-    }
-
-    #[test]
-    fn a_region_that_appears_watches_what_is_there() {
-        let mut plan = Plan::default();
-        plan.put(website(1, 10_000), 0);
-        let mut choosy = website(2, 10_000);
-        choosy.settings.regions = vec![region("B")];
-        plan.put(choosy, 0);
-        assert!(plan.region_alive(&region("A"), 5, 0) && !plan.region_alive(&region("A"), 6, 0));
-        assert_eq!(plan.due(9_999).len(), 1);
-        assert!(plan.is_live(&region("A"), 35_000) && !plan.is_live(&region("A"), 35_006));
-    }
-
-    #[test]
-    fn t201_a_clock_that_jumps_passes_over_slots_and_one_set_back_uses_no_name_twice() {
-        let mut plan = Plan::default();
-        plan.region_alive(&region("A"), 0, 0);
-        (0..10).for_each(|n| plan.put(website(n, 10_000), 0));
-        let before: HashSet<_> = plan.due(19_999).into_iter().map(|d| (d.website.website_id, d.slot_at)).collect();
-        assert_eq!(before.len(), 20);
-        assert_eq!(plan.skip_to(50_000), 30, "one minute was passed over, as a number");
-        assert_eq!(plan.due(59_999).len(), 10);
-
-        plan.set_back(0);
-        let again: HashSet<_> = plan.due(19_999).into_iter().map(|d| (d.website.website_id, d.slot_at)).collect();
-        assert_eq!((again.len(), again.intersection(&before).count()), (20, 0));
-    }
-}
+mod tests;

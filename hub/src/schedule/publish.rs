@@ -1,37 +1,95 @@
 //! Checks on their way to the queue: collected per region, sent in batches, kept while the queue is away as long as
 //! they are worth sending.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{Check, CheckKind, RegionId, UtcMs, Website, slots};
+use super::plan::{Plan, Watched};
+use crate::model::{Check, CheckKind, RegionId, UtcMs, slots};
 use crate::queue::Queue;
 
-/// Backpressure: from this many undone checks on a region gets no more (I7).
+/// Backpressure: from this many undone checks on a region gets no more (I7), or from those of [`WAITING_S`] where that
+/// is more: a region that has thousands to do per second has thousands in flight.
 const WAITING: u64 = 5_000;
+const WAITING_S: f64 = 5.0;
+/// Checks that may wait here, in their full size.
+const AT_HAND: usize = 20_000;
 /// How often a region's backlog is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The queue counts as away when it took nothing for so long.
+const AWAY_AFTER: Duration = Duration::from_secs(2);
+
+/// Checks of a region, each with the claimed second it is part of; one that was asked for is part of none.
+#[derive(Default)]
+struct Out {
+    checks: Vec<Check>,
+    seconds: Vec<Option<i64>>,
+}
+
+impl Out {
+    /// Leaves out those that do not fit; returns how many.
+    fn keep(&mut self, fits: impl Fn(&Check, Option<i64>) -> bool) -> usize {
+        let before = self.checks.len();
+        let pairs = std::mem::take(&mut self.checks).into_iter().zip(std::mem::take(&mut self.seconds));
+        (self.checks, self.seconds) = pairs.filter(|(check, second)| fits(check, *second)).unzip();
+        before - self.checks.len()
+    }
+
+    /// Those that are part of no claimed second.
+    fn asked_for(&mut self) -> Self {
+        let pairs = std::mem::take(&mut self.checks).into_iter().zip(std::mem::take(&mut self.seconds));
+        let (asked, scheduled): (Vec<_>, Vec<_>) = pairs.partition(|(_, second)| second.is_none());
+        (self.checks, self.seconds) = scheduled.into_iter().unzip();
+        let (checks, seconds) = asked.into_iter().unzip();
+        Self { checks, seconds }
+    }
+}
 
 pub(super) struct Publisher {
     queue: Queue,
-    out: BTreeMap<RegionId, Vec<Check>>,
+    out: BTreeMap<RegionId, Out>,
     full: BTreeMap<RegionId, bool>,
     look_at: Instant,
     retry_at: Instant,
+    /// Since when the queue takes nothing.
+    refused_since: Option<Instant>,
     missed: u64,
 }
 
 impl Publisher {
     pub(super) fn new(queue: Queue) -> Self {
         let now = Instant::now();
-        Self { queue, out: BTreeMap::new(), full: BTreeMap::new(), look_at: now, retry_at: now, missed: 0 }
+        Self {
+            queue,
+            out: BTreeMap::new(),
+            full: BTreeMap::new(),
+            look_at: now,
+            retry_at: now,
+            refused_since: None,
+            missed: 0,
+        }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.out.is_empty()
+    /// Whether the queue has taken nothing for a while.
+    pub(super) fn is_away(&self) -> bool {
+        self.refused_since.is_some_and(|since| since.elapsed() > AWAY_AFTER)
+    }
+
+    /// Whether what is given now would only wait here: the schedule keeps it in fewer bytes.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.refused_since.is_some() || self.out.values().map(|out| out.checks.len()).sum::<usize>() > AT_HAND
+    }
+
+    /// Claimed seconds of which checks wait here.
+    pub(super) fn seconds(&self) -> BTreeSet<i64> {
+        self.out.values().flat_map(|out| out.seconds.iter().flatten().copied()).collect()
+    }
+
+    /// Drops the checks of a second that is this hub's no more; returns how many.
+    pub(super) fn forget_second(&mut self, lost: i64) -> usize {
+        self.out.values_mut().map(|out| out.keep(|_, second| second != Some(lost))).sum()
     }
 
     pub(super) async fn open(&self, region: &RegionId) {
@@ -42,19 +100,18 @@ impl Publisher {
 
     pub(super) fn add(
         &mut self,
-        website: &Arc<Website>,
-        region: RegionId,
+        website: &Watched,
+        region: &RegionId,
         slot_at: UtcMs,
         attempt: u16,
         kind: CheckKind,
+        second: Option<i64>,
     ) {
-        let settings = &website.settings;
+        let interval_ms = i64::from(website.interval_ms);
         let deadline_at = match kind {
-            CheckKind::Scheduled | CheckKind::First | CheckKind::Manual => {
-                slots::deadline_at(slot_at, settings.interval_ms)
-            }
+            CheckKind::Scheduled | CheckKind::First | CheckKind::Manual => slots::deadline_at(slot_at, interval_ms),
             // Asked for after the slot's own check took its time.
-            CheckKind::Confirm => slots::deadline_at(slot_at, settings.interval_ms) + settings.timeout_ms + 5_000,
+            CheckKind::Confirm => slots::deadline_at(slot_at, interval_ms) + i64::from(website.timeout_ms) + 5_000,
         };
         let check = Check {
             website_id: website.website_id,
@@ -63,42 +120,85 @@ impl Publisher {
             kind,
             deadline_at,
             published_at: slot_at,
-            target: settings.target(),
+            target: website.target(),
         };
-        self.out.entry(region).or_default().push(check);
+        let out = match self.out.get_mut(region) {
+            Some(out) => out,
+            None => self.out.entry(region.clone()).or_default(),
+        };
+        out.checks.push(check);
+        out.seconds.push(second);
     }
 
-    /// Sends what there is. What cannot be sent stays until its deadline.
-    pub(super) async fn flush(&mut self, now: UtcMs) {
-        if self.out.is_empty() || Instant::now() < self.retry_at {
+    /// Sends what there is; of the schedule only where `holds`: its seconds are known to be this hub's. What cannot be
+    /// sent stays until its deadline.
+    pub(super) async fn flush(&mut self, plan: &Plan, holds: bool, now: UtcMs) {
+        if self.out.values().all(|out| out.checks.is_empty()) {
+            self.refused_since = None; // whether it is back is found out with the next check
             return;
         }
-        if Instant::now() >= self.look_at {
-            self.look_at = Instant::now() + LOOK_EVERY;
-            for region in self.out.keys() {
-                let waiting = self.queue.waiting(region).await.unwrap_or(0);
-                self.full.insert(region.clone(), waiting >= WAITING);
-            }
+        if Instant::now() < self.retry_at {
+            return;
         }
-        for (region, mut checks) in std::mem::take(&mut self.out) {
-            let before = checks.len();
-            checks.retain(|c| c.deadline_at > now);
-            if self.full.get(&region).copied().unwrap_or(false) {
-                checks.clear();
-            }
-            let lost = before - checks.len();
-            if lost > 0 {
+        self.look(plan).await;
+        if self.refused_since.is_some() && self.retry_at > Instant::now() {
+            return;
+        }
+        for (region, out) in &mut self.out {
+            let is_full = self.full.get(region).copied().unwrap_or(false);
+            if is_full || out.checks.iter().any(|check| check.deadline_at <= now) {
+                let lost = out.keep(|check, _| !is_full && check.deadline_at > now);
                 self.missed += lost as u64;
-                tracing::warn!(%region, checks = lost, missed = self.missed, "Slots were missed: the region does not keep up.");
+                if lost > 0 {
+                    tracing::warn!(%region, checks = lost, missed = self.missed, "Slots were missed: the region does not keep up.");
+                }
             }
-            if checks.is_empty() {
+            let mut asked = if holds { Out::default() } else { out.asked_for() };
+            let sent = if holds { &mut *out } else { &mut asked };
+            if sent.checks.is_empty() {
                 continue;
             }
-            checks.iter_mut().for_each(|c| c.published_at = now);
-            if let Err(error) = self.queue.publish(&region, &mut checks).await {
-                tracing::warn!(%region, checks = checks.len(), %error, "Checks could not be published; trying again.");
-                self.retry_at = Instant::now() + Duration::from_millis(250);
-                self.out.insert(region, checks);
+            sent.checks.iter_mut().for_each(|check| check.published_at = now);
+            let before = sent.checks.len();
+            let result = self.queue.publish(region, &mut sent.checks).await;
+            sent.seconds.drain(..before - sent.checks.len());
+            if !holds {
+                out.checks.append(&mut asked.checks);
+                out.seconds.append(&mut asked.seconds);
+            }
+            match result {
+                Ok(()) => self.refused_since = None,
+                Err(error) => {
+                    let checks = out.checks.len();
+                    tracing::warn!(%region, checks, %error, "Checks could not be published; trying again.");
+                    self.retry_at = Instant::now() + Duration::from_millis(250);
+                    self.refused_since.get_or_insert_with(Instant::now);
+                }
+            }
+        }
+    }
+
+    /// Looks at the backlog of regions there is something for; while the queue is away, whether it is back.
+    async fn look(&mut self, plan: &Plan) {
+        let is_away = self.is_away();
+        if Instant::now() < self.look_at && !is_away {
+            return;
+        }
+        self.look_at = Instant::now() + LOOK_EVERY;
+        for (region, _) in self.out.iter().filter(|(_, out)| !out.checks.is_empty()) {
+            match self.queue.waiting(region).await {
+                Ok(waiting) => {
+                    let most = WAITING.max((plan.rate_per_s(region) * WAITING_S) as u64);
+                    self.full.insert(region.clone(), waiting >= most);
+                    self.refused_since = None;
+                }
+                Err(_) if is_away => {
+                    self.retry_at = Instant::now() + Duration::from_millis(250);
+                    return;
+                }
+                Err(_) => {
+                    self.full.insert(region.clone(), false);
+                }
             }
         }
     }

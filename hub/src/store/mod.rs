@@ -6,6 +6,7 @@
 
 mod accounts;
 mod board;
+mod changes;
 mod dead_letters;
 mod ingest;
 mod open;
@@ -16,8 +17,10 @@ mod sessions;
 mod ticks;
 mod websites;
 
+pub use changes::{Change, Changes, Doorbell, Position};
 pub use dead_letters::LetterWebsite;
-pub use ingest::Ingested;
+pub use ingest::{Ingested, Letter};
+pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};
@@ -86,6 +89,14 @@ pub enum StoreError {
     Database(sqlx::Error),
 }
 
+impl Store {
+    /// Whether it is a file of this process's own: one writer.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.pool, Pool::Sqlite { .. })
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let unique = error.as_database_error().filter(|e| e.is_unique_violation());
@@ -102,6 +113,24 @@ impl StoreError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Database(_)) && !self.is_fault_of_the_data()
+    }
+
+    /// Whether another transaction was met the other way round, so that the same call may succeed at once.
+    pub(crate) fn is_collision(&self) -> bool {
+        // serialization_failure, deadlock_detected
+        self.sqlstate().is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    }
+
+    /// Whether something was held by another for longer than one waits for it (`lock_timeout`).
+    pub(crate) fn is_lock_timeout(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "55P03")
+    }
+
+    fn sqlstate(&self) -> Option<std::borrow::Cow<'_, str>> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code(),
+            _ => None,
+        }
     }
 
     /// Whether what was given is at fault, so that the same call can never succeed. All else (database away, full, locked,

@@ -7,9 +7,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::StoreError;
+use crate::model::late::Marks;
 use crate::model::{
     AccountId, Certificate, Delays, Failure, Note, Options, Phases, RegionState, StoredTick, Tick, Website, WebsiteId,
-    WebsiteSettings, recent,
+    WebsiteSettings, WebsiteState, recent,
 };
 
 /// A stored text back to its type.
@@ -41,7 +42,7 @@ pub(super) const REGION_STATE: &str = "website_id, region_id, worker_id, slot_at
 pub(super) const TICK: &str = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, \
     outcome, class, phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, \
     remote, body_bytes, truncated, certificate_not_after_at, certificate_issuer, certificate_subject, tls_version, \
-    notes, publish_ms, queue_ms, thread_us, report_us";
+    notes, publish_ms, queue_ms, thread_us, report_us, late, clamped";
 
 #[derive(FromRow)]
 pub(super) struct WebsiteRow {
@@ -161,6 +162,42 @@ impl ResultRow {
     }
 }
 
+/// A verdict without its website.
+#[derive(Debug, FromRow)]
+pub(super) struct StateFields {
+    verdict: String,
+    since_at: i64,
+    reason: String,
+    fresh_until_at: Option<i64>,
+}
+
+impl StateFields {
+    pub(super) fn of(self, website_id: WebsiteId) -> Result<WebsiteState, StoreError> {
+        Ok(WebsiteState {
+            website_id,
+            verdict: parse(&self.verdict)?,
+            since_at: self.since_at,
+            reason: self.reason,
+            fresh_until_at: self.fresh_until_at,
+        })
+    }
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct StateRow {
+    pub website_id: Uuid,
+    #[sqlx(flatten)]
+    fields: StateFields,
+}
+
+impl TryFrom<StateRow> for WebsiteState {
+    type Error = StoreError;
+
+    fn try_from(row: StateRow) -> Result<Self, StoreError> {
+        row.fields.of(WebsiteId(row.website_id))
+    }
+}
+
 #[derive(Debug, FromRow)]
 pub(super) struct RegionStateRow {
     pub website_id: Uuid,
@@ -226,6 +263,8 @@ pub(super) struct TickRow {
     queue_ms: Option<i64>,
     thread_us: Option<i64>,
     report_us: Option<i64>,
+    late: bool,
+    clamped: bool,
 }
 
 impl TryFrom<TickRow> for StoredTick {
@@ -244,6 +283,7 @@ impl TryFrom<TickRow> for StoredTick {
             region_id: parse(&row.region_id)?,
             worker_id: parse(&row.worker_id)?,
             received_at: row.received_at,
+            marks: Marks { late: row.late, clamped: row.clamped },
             tick: Tick {
                 website_id: WebsiteId(row.website_id),
                 slot_at: row.slot_at,

@@ -4,94 +4,134 @@ use super::row::parse;
 use super::{Pool, Store, StoreError, read};
 use crate::model::{RegionId, UtcMs, WebsiteId};
 
+/// A claim that was not confirmed for so long, by the database's clock, may be taken over. A hub claims 2 s ahead, then
+/// confirms every second what it holds: one that lives is never late by so much.
+const LEASE_MS: i64 = 3_000;
+/// Claims this far ahead of the database's clock were made by a clock that was wrong; clocks of hubs may differ by less.
+const AHEAD_S: i64 = 60;
+/// Published claims are kept for so long.
+const KEPT_S: i64 = 3_600;
+
+/// What a hub asks of the claims, once a second. No second may be in two of the lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimTurn {
+    /// Its own, all of whose checks are out.
+    pub published: Vec<i64>,
+    /// Its own, not published yet.
+    pub held: Vec<i64>,
+    /// Wanted: the next ones; also those of which it does not know whether it has them, since an answer was lost.
+    pub wanted: Vec<i64>,
+    /// Others': taken over when their hub gave them back or does not confirm them.
+    pub watched: Vec<i64>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimAnswer {
+    /// Of `held`, those that still are this hub's.
+    pub held: Vec<i64>,
+    /// Of `wanted`, those that are this hub's now. The others are somebody else's.
+    pub made: Vec<i64>,
+    /// Of `watched`, those that were taken over.
+    pub taken: Vec<i64>,
+    /// Of `watched`, those that their hub has published.
+    pub over: Vec<i64>,
+    /// What all hubs add to the names of slots.
+    pub shift_ms: i64,
+}
+
+const CLAIM_TURN: &str = "with \
+    clock as materialized (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_at), \
+    marked as (update schedule_claim set published_at = now_at from clock \
+        where shard = 0 and second_at = any($2) and hub_id = $1 and published_at is null), \
+    held as (update schedule_claim set claimed_at = now_at from clock \
+        where shard = 0 and second_at = any($3) and hub_id = $1 and published_at is null returning second_at), \
+    made as (insert into schedule_claim (second_at, shard, hub_id, claimed_at) \
+        select wanted, 0, $1, now_at from unnest($4::bigint[]) wanted, clock \
+        on conflict (second_at, shard) do update set claimed_at = excluded.claimed_at \
+        where schedule_claim.hub_id = excluded.hub_id and schedule_claim.published_at is null returning second_at), \
+    taken as (update schedule_claim set hub_id = $1, claimed_at = now_at from clock \
+        where shard = 0 and second_at = any($5) and published_at is null and hub_id <> $1 \
+        and (hub_id = '' or now_at - claimed_at not between -$6 and $6) returning second_at), \
+    over as (select second_at from schedule_claim \
+        where shard = 0 and second_at = any($5) and published_at is not null) \
+    select array(select second_at from held), array(select second_at from made), array(select second_at from taken), \
+    array(select second_at from over), coalesce((select shift_ms from schedule_shift), 0)";
+
 impl Store {
-    /// Claims a second of the schedule for this hub: `true` when it is ours to publish. On SQLite there is one hub.
+    /// One turn at the claims, in one statement: marks, confirms, claims and takes over, each row compared and set at
+    /// once, by the database's clock. On SQLite there is one hub, and everything is its own.
     ///
     /// # Errors
-    /// The database is away.
-    pub async fn claim_second(&self, second_at: i64, hub_id: &str) -> Result<bool, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(true) };
-        let made = sqlx::query(
-            "insert into schedule_claim (second_at, shard, hub_id) values ($1, 0, $2) on conflict do nothing",
-        )
-        .bind(second_at)
-        .bind(hub_id)
-        .execute(pool)
-        .await?;
-        Ok(made.rows_affected() == 1)
-    }
-
-    /// Marks claimed seconds as published.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn mark_published(&self, from: i64, to: i64, hub_id: &str, now: UtcMs) -> Result<(), StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
-        sqlx::query(
-            "update schedule_claim set published_at = $4 where second_at between $1 and $2 and shard = 0 \
-             and hub_id = $3 and published_at is null",
-        )
-        .bind(from)
-        .bind(to)
-        .bind(hub_id)
-        .bind(now)
-        .execute(pool)
-        .await?;
-        Ok(())
-    }
-
-    /// Takes over a second that its hub claimed but did not publish: `true` when it is ours now.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn take_over_second(&self, second_at: i64, hub_id: &str) -> Result<bool, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(false) };
-        let taken = sqlx::query(
-            "update schedule_claim set hub_id = $2 where second_at = $1 and shard = 0 and hub_id <> $2 \
-             and published_at is null",
-        )
-        .bind(second_at)
-        .bind(hub_id)
-        .execute(pool)
-        .await?;
-        Ok(taken.rows_affected() == 1)
+    /// The database is away: nothing is known to be this hub's.
+    pub async fn claim_turn(&self, hub_id: &str, turn: &ClaimTurn) -> Result<ClaimAnswer, StoreError> {
+        let Pool::Postgres(pool) = &self.pool else {
+            return Ok(ClaimAnswer { held: turn.held.clone(), made: turn.wanted.clone(), ..ClaimAnswer::default() });
+        };
+        let (held, made, taken, over, shift_ms) = sqlx::query_as(CLAIM_TURN)
+            .bind(hub_id)
+            .bind(&turn.published)
+            .bind(&turn.held)
+            .bind(&turn.wanted)
+            .bind(&turn.watched)
+            .bind(LEASE_MS)
+            .fetch_one(pool)
+            .await?;
+        Ok(ClaimAnswer { held, made, taken, over, shift_ms })
     }
 
     /// Gives back what this hub claimed and did not publish: it stops. The rows stay, without an owner: other hubs have
-    /// tried to claim those seconds before, and take them over as they do those of a hub that died.
+    /// tried to claim those seconds before, and take them over with their next turn.
     ///
     /// # Errors
     /// The database is away; the claims are taken over all the same.
-    pub async fn release_claims(&self, hub_id: &str) -> Result<(), StoreError> {
+    pub async fn release_claims(&self, hub_id: &str, from: i64) -> Result<(), StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
-        sqlx::query("update schedule_claim set hub_id = '' where hub_id = $1 and published_at is null")
-            .bind(hub_id)
-            .execute(pool)
-            .await?;
+        sqlx::query(
+            "update schedule_claim set hub_id = '' where shard = 0 and hub_id = $1 and second_at >= $2 \
+             and published_at is null",
+        )
+        .bind(hub_id)
+        .bind(from)
+        .execute(pool)
+        .await?;
         Ok(())
     }
 
-    /// Forgets claims of seconds that lie in the future by the database's own clock: a hub's clock was ahead, or all
-    /// clocks were set back; nothing would be published until then (T201).
+    /// Forgets claims a clock that was wrong has left (T201): those far ahead of the database's clock, and those this hub
+    /// made later than `second`, of which only it knows that they are wrong. Nothing would be published until then.
+    /// The names of their slots were used: all hubs give the slots of from now on other ones, a millisecond off. Hubs
+    /// that find out together count as one.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn drop_future_claims(&self) -> Result<(), StoreError> {
+    pub async fn drop_future_claims(&self, hub_id: &str, second: i64) -> Result<(), StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
-        // 30 s: hubs claim 2 s ahead, and their clocks may differ a little.
-        sqlx::query("delete from schedule_claim where second_at > extract(epoch from clock_timestamp())::bigint + 30")
-            .execute(pool)
-            .await?;
+        sqlx::query(
+            "with clock as materialized (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_at), \
+             gone as (delete from schedule_claim using clock \
+                where second_at > now_at / 1000 + $3 or (hub_id = $1 and second_at > $2) returning 1) \
+             update schedule_shift set shift_ms = shift_ms + 1, changed_at = now_at from clock \
+             where exists (select 1 from gone) and now_at - changed_at not between 0 and 30000",
+        )
+        .bind(hub_id)
+        .bind(second)
+        .bind(AHEAD_S)
+        .execute(pool)
+        .await?;
         Ok(())
     }
 
-    /// Forgets claims before a second.
+    /// Forgets claims of an hour ago, by the database's clock.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn drop_claims(&self, before: i64) -> Result<(), StoreError> {
+    pub async fn drop_old_claims(&self) -> Result<(), StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
-        sqlx::query("delete from schedule_claim where second_at < $1").bind(before).execute(pool).await?;
+        sqlx::query("delete from schedule_claim where second_at < extract(epoch from clock_timestamp())::bigint - $1")
+            .bind(KEPT_S)
+            .execute(pool)
+            .await?;
         Ok(())
     }
 

@@ -13,6 +13,8 @@ mod dead_letters;
 mod distributed;
 mod embedded;
 mod front;
+mod hubs;
+mod ingest;
 mod options;
 mod process;
 mod services;

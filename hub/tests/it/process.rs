@@ -46,9 +46,15 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
+    }
+
     /// SIGTERM, then waits for the end and returns the exit code.
     pub fn terminate(&mut self) -> Option<i32> {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        self.signal("TERM");
         let mut code = None;
         wait_until("the process to end after SIGTERM", Duration::from_secs(25), || {
             match self.child.try_wait().expect("the process") {

@@ -112,6 +112,8 @@ pub(super) enum Ignorance {
     TooLate,
     /// This machine's own rules or limits.
     Prevented,
+    /// Others are asked about other networks already, as many as may be at once.
+    TooMany,
 }
 
 impl Ignorance {
@@ -121,6 +123,7 @@ impl Ignorance {
             Self::Stopping => "the probe was stopping",
             Self::NoThread => "no thread could be started to ask",
             Self::TooLate => "nobody was heard in time",
+            Self::TooMany => "the gateways of too many networks were to be asked at once",
             Self::Prevented => "this machine's own rules or limits let nobody be asked",
         }
     }

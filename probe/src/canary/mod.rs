@@ -6,28 +6,28 @@
 
 mod ask;
 mod evidence;
+mod gateways;
+mod habit;
 mod review;
 mod route;
 mod settings;
 mod track;
 mod websites;
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 pub use settings::{Canaries, Canary, CanaryError};
 
-use crate::engine::{Engine, Seen};
+use crate::engine::{AddressKind, Engine, Seen};
 use crate::wire::{NetworkState, Tick};
 use evidence::{Evidence, Failed, Families};
+use gateways::Gateways;
 use review::{Excuse, Need};
 use track::{Track, Words};
 use websites::Websites;
-
-/// Gateways remembered; a machine with more networks forgets the one it first asked.
-const MAX_GATEWAYS: usize = 8;
 
 /// Asks the canaries when there is need, and remembers what they said. Its threads end on their own when the need does,
 /// after [`Keeper::end_soon`], and when it is dropped.
@@ -35,9 +35,8 @@ pub struct Keeper {
     canaries: Canaries,
     internet: Option<Arc<Track>>,
     websites: Arc<Websites>,
-    gateways: Mutex<Vec<(SocketAddr, Arc<Track>)>>,
+    gateways: Gateways,
     excused: AtomicU64,
-    stopping: AtomicBool,
 }
 
 impl Keeper {
@@ -65,14 +64,7 @@ impl Keeper {
     }
 
     fn of(canaries: Canaries, internet: Option<Arc<Track>>, websites: Arc<Websites>) -> Self {
-        Self {
-            canaries,
-            internet,
-            websites,
-            gateways: Mutex::default(),
-            excused: AtomicU64::new(0),
-            stopping: AtomicBool::new(false),
-        }
+        Self { canaries, internet, websites, gateways: Gateways::default(), excused: AtomicU64::new(0) }
     }
 
     /// The tick of a check that ran from `started` to `ended`, excused when the probe's own network was cut off
@@ -81,7 +73,11 @@ impl Keeper {
     pub fn review(&self, tick: Tick, seen: &Seen, started: Instant, ended: Instant) -> Tick {
         let Some(internet) = &self.internet else { return tick };
         if let Some((address, at)) = review::witness(&tick, ended) {
-            self.websites.note(address, at);
+            match AddressKind::of(address) {
+                AddressKind::Public => self.websites.note(address, at),
+                AddressKind::Private | AddressKind::Reserved => self.gateways.note(address, at),
+                AddressKind::Loopback | AddressKind::Never => {}
+            }
         }
         let why = match review::need(&tick, seen) {
             Need::Nothing => None,
@@ -113,46 +109,14 @@ impl Keeper {
         }
         let gateway = route::gateway_for(target)?;
         let failed = Failed { started, ended, families: Families::default() };
-        excuse(self.gateway(gateway).judge(&failed), || format!("the gateway {} could not be reached", gateway.ip()))
-    }
-
-    fn gateways(&self) -> MutexGuard<'_, Vec<(SocketAddr, Arc<Track>)>> {
-        self.gateways.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn gateway(&self, address: SocketAddr) -> Arc<Track> {
-        let mut gateways = self.gateways();
-        if let Some((_, track)) = gateways.iter().find(|(known, _)| *known == address) {
-            return Arc::clone(track);
-        }
-        if gateways.len() >= MAX_GATEWAYS {
-            gateways.remove(0).1.end_soon();
-        }
-        let ip = address.ip();
-        let words = Words {
-            cut_off: format!(
-                "The gateway {ip} cannot be reached. What fails behind it says nothing about the websites."
-            ),
-            back: format!("The gateway {ip} is back"),
-        };
-        let known = AtomicBool::new(false);
-        let track = Arc::new(Track::new(words, ask::GATEWAY_LIMIT, move |tell| ask::gateway(address, &known, tell)));
-        if self.stopping.load(Ordering::Relaxed) {
-            track.end_soon();
-        }
-        gateways.push((address, Arc::clone(&track)));
-        track
+        excuse(self.gateways.judge(gateway, &failed), || format!("the gateway {} could not be reached", gateway.ip()))
     }
 
     /// What is known of the network now: by the canaries, or by the gateways when no canary was asked lately.
     #[must_use]
     pub fn network(&self) -> NetworkState {
         let by_canaries = self.internet.as_ref().and_then(|track| track.works());
-        let by_gateways = || {
-            let words: Vec<bool> = self.gateways().iter().filter_map(|(_, track)| track.works()).collect();
-            (!words.is_empty()).then(|| words.iter().all(|works| *works))
-        };
-        match by_canaries.or_else(by_gateways) {
+        match by_canaries.or_else(|| self.gateways.works()) {
             None => NetworkState::Unasked,
             Some(true) => NetworkState::Works,
             Some(false) => NetworkState::CutOff,
@@ -170,11 +134,7 @@ impl Keeper {
         if let Some(track) = &self.internet {
             track.end_soon();
         }
-        let gateways = self.gateways();
-        self.stopping.store(true, Ordering::Relaxed);
-        for (_, track) in gateways.iter() {
-            track.end_soon();
-        }
+        self.gateways.end_soon();
     }
 }
 

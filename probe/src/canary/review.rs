@@ -41,13 +41,10 @@ pub(super) fn need(tick: &Tick, seen: &Seen) -> Need {
     }
 }
 
-/// When a public website last proved that the network reached it, and where it is; `ended` is the end of the check.
+/// When a website last proved that a network reached it, and where it is; `ended` is the end of the check.
 pub(super) fn witness(tick: &Tick, ended: Instant) -> Option<(IpAddr, Instant)> {
     let remote = tick.remote?.ip();
     tick.status?;
-    if AddressKind::of(remote) != AddressKind::Public {
-        return None;
-    }
     // A network that breaks in the middle of an answer is noticed when the time is over.
     let broken = tick.failure.as_ref().is_some_and(|failure| is_of_the_network(failure.class));
     let since = if broken { tick.phases.receive_us.unwrap_or(0) } else { 0 };
@@ -220,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_website_that_answers_is_a_witness_until_the_network_fails_it() {
+    fn a_website_that_answers_is_a_witness_until_the_network_fails_it() {
         let ended = Instant::now() + Duration::from_secs(100);
         let remote: std::net::SocketAddr = "93.184.216.34:443".parse().unwrap();
         let answer = |remote, status, failed| Tick {
@@ -233,9 +230,6 @@ mod tests {
         assert_eq!(witness(&answer(remote, Some(503), Class::HttpStatus), ended), seen(0));
         assert_eq!(witness(&answer(remote, Some(200), Class::BodyTimeout), ended), seen(4));
         assert_eq!(witness(&answer(remote, None, Class::FirstByteTimeout), ended), None);
-        for private in ["192.168.1.7:80", "127.0.0.1:80"] {
-            assert_eq!(witness(&answer(private.parse().unwrap(), Some(200), Class::HttpStatus), ended), None);
-        }
         let up = Tick { failure: None, outcome: Outcome::Up, ..answer(remote, Some(200), Class::Slow) };
         assert_eq!(witness(&up, ended), seen(0));
     }

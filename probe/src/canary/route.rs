@@ -48,7 +48,8 @@ pub(super) fn gateway_for(target: IpAddr) -> Option<SocketAddr> {
     })
 }
 
-/// The gateway on the way to `target`; for one that is on a link of ours a gateway on that link, or the default one.
+/// The gateway on the way to `target`; for one that is on a link of ours a gateway on that link. Others know nothing of
+/// that link: containers are reached whatever becomes of the router.
 fn choose(routes: &[Route], target: IpAddr) -> Option<(IpAddr, &str)> {
     let order = |route: &&Route| (route.prefix, Reverse(route.metric));
     let way = routes.iter().filter(|route| contains(route, target)).max_by_key(order)?;
@@ -56,11 +57,7 @@ fn choose(routes: &[Route], target: IpAddr) -> Option<(IpAddr, &str)> {
         .iter()
         .filter(|route| route.interface == way.interface)
         .min_by_key(|route| (usable(route, target).is_none(), route.prefix, route.metric));
-    let default = routes
-        .iter()
-        .filter(|route| route.prefix == 0 && usable(route, target).is_some())
-        .min_by_key(|route| route.metric);
-    [Some(way), on_the_link, default]
+    [Some(way), on_the_link]
         .into_iter()
         .flatten()
         .find_map(|route| Some((usable(route, target)?, route.interface.as_str())))
@@ -168,21 +165,24 @@ mod tests {
             line("wlan0", "192.168.2.0", "0.0.0.0", "0001", 600, "255.255.255.0"),
             line("eth0", "10.0.0.0", "192.168.1.2", "0003", 0, "255.0.0.0"),
             line("wg0", "10.8.0.0", "0.0.0.0", "0001", 0, "255.255.255.0"),
+            line("docker0", "172.17.0.0", "0.0.0.0", "0001", 0, "255.255.0.0"),
             line("*", "172.16.0.0", "0.0.0.0", "0205", 0, "255.240.0.0"),
         ]
         .concat();
         let routes = parse_v4(&text);
-        assert_eq!(routes.len(), 6, "{routes:?}");
+        assert_eq!(routes.len(), 7, "{routes:?}");
         for (target, expected) in [
-            ("192.168.1.7", "192.168.1.1 eth0"),
-            ("192.168.2.7", "192.168.2.1 wlan0"),
-            ("10.1.2.3", "192.168.1.2 eth0"),
-            ("10.8.0.3", "192.168.1.1 eth0"),
-            ("100.64.0.1", "192.168.1.1 eth0"),
-            ("192.168.2.1", "192.168.1.1 eth0"),
+            ("192.168.1.7", Some("192.168.1.1 eth0")),
+            ("192.168.2.7", Some("192.168.2.1 wlan0")),
+            ("10.1.2.3", Some("192.168.1.2 eth0")),
+            ("100.64.0.1", Some("192.168.1.1 eth0")),
+            // Links without a gateway of their own, or with none beside the target.
+            ("10.8.0.3", None),
+            ("172.17.0.2", None),
+            ("192.168.2.1", None),
         ] {
             let chosen = choose(&routes, ip(target)).map(|(gateway, interface)| format!("{gateway} {interface}"));
-            assert_eq!(chosen.as_deref(), Some(expected), "{target}");
+            assert_eq!(chosen.as_deref(), expected, "{target}");
         }
         let one: Vec<Route> = routes.into_iter().filter(|route| route.interface == "wlan0").collect();
         assert_eq!(choose(&one, ip("192.168.2.1")), None, "a router cannot excuse itself");

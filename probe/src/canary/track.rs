@@ -132,10 +132,7 @@ impl Track {
             if left.is_zero() {
                 return Evidence::Nobody(Ignorance::TooLate);
             }
-            if state.wanted < Some(failed.ended) {
-                state.wanted = Some(failed.ended);
-                self.work.notify_one();
-            }
+            self.wanted(&mut state, failed.ended);
             if !self.start(&mut state) {
                 return Evidence::Nobody(Ignorance::NoThread);
             }
@@ -158,6 +155,20 @@ impl Track {
         let mut state = self.lock();
         state.trouble_at = Some(Instant::now());
         self.start(&mut state);
+    }
+
+    /// Wants a round that begins after `at`, without waiting for it.
+    pub(super) fn want(self: &Arc<Self>, at: Instant) {
+        let mut state = self.lock();
+        self.wanted(&mut state, at);
+        self.start(&mut state);
+    }
+
+    fn wanted(&self, state: &mut State, at: Instant) {
+        if state.wanted < Some(at) {
+            state.wanted = Some(at);
+            self.work.notify_one();
+        }
     }
 
     /// Whether somebody answers now; `None` when nobody was asked lately.

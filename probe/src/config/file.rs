@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// The probe's own settings, as `.env.example` lists them.
-const PROBES: [&str; 9] = [
+const PROBES: [&str; 11] = [
     "REDIS_URL",
     "REDIS_URL_FILE",
     "CONSUMER_GROUP_REGION_ID",
@@ -12,6 +12,8 @@ const PROBES: [&str; 9] = [
     "ALLOW_PRIVATE",
     "CANARIES",
     "CA_FILE",
+    "SPOOL_DIRECTORY",
+    "SPOOL_MIB",
     "RUST_LOG",
 ];
 

@@ -23,9 +23,10 @@ const URL_REMEDY: &str = "write REDIS_URL like redis://user:password@host:6379, 
 
 /// Goes as far as it gets.
 pub(super) fn all(config: &Config, teller: &Teller) {
-    let Ok(client) = connect::client(config.redis_url.expose()) else {
+    let Ok(clients) = connect::clients(config.redis_url.expose(), config.ca_file.as_deref()) else {
         return teller.tell(Finding::fail(AREA, "REDIS_URL is not understood.", URL_REMEDY));
     };
+    let Some(client) = clients.first() else { return };
     let address = client.get_connection_info().addr().clone();
     let Some((host, port)) = connect::endpoint(&address) else {
         return teller.tell(Finding::fail(AREA, "REDIS_URL names no host.", URL_REMEDY));
@@ -36,7 +37,15 @@ pub(super) fn all(config: &Config, teller: &Teller) {
         return;
     }
     let began = Instant::now();
-    let mut connection = match sign_in(&client) {
+    let mut signed_in = sign_in(client);
+    for other in clients.iter().skip(1) {
+        if signed_in.as_ref().err().is_some_and(connect::is_distrust)
+            && let Ok(connection) = sign_in(other)
+        {
+            signed_in = Ok(connection);
+        }
+    }
+    let mut connection = match signed_in {
         Ok(connection) => connection,
         Err(error) => return teller.tell(refused(&error, tls)),
     };
@@ -164,7 +173,7 @@ fn refused(error: &RedisError, tls: bool) -> Finding {
             AREA,
             format!("TLS fails: {said}."),
             "the name in REDIS_URL must be one of its certificate, whose root must be in this system's store \
-             (ca-certificates, or SSL_CERT_FILE=/path/root.pem); a port without TLS needs redis://",
+             (ca-certificates), or in CA_FILE; a port without TLS needs redis://",
         ),
         None => Finding::fail(
             AREA,

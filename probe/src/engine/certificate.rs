@@ -1,6 +1,7 @@
 //! Facts of a certificate for people, and sentences about what is wrong with it.
 
 mod der;
+pub(super) mod key;
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{
@@ -159,6 +160,10 @@ fn other(text: &str) -> (Class, String) {
     if text.contains("CaUsedAsEndEntity") {
         let text = "The certificate is that of an authority (CA:TRUE) and may not be used by a website.";
         return (Class::TlsUntrusted, text.to_owned());
+    }
+    if text.contains("UnsupportedCertVersion") {
+        let text = "The certificate is of an old form (not X.509 version 3), which names no website.";
+        return (Class::TlsCertificate, text.to_owned());
     }
     if text.contains("Maximum") {
         return (Class::TlsCertificate, "The chain of certificates is longer than is checked.".to_owned());

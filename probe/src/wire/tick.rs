@@ -238,10 +238,16 @@ pub struct Heartbeat {
     pub expired: u64,
     /// Checks not run because they could not be understood.
     pub refused: u64,
-    /// Ticks waiting to be written.
+    /// Ticks waiting in memory to be written.
     pub buffered: u32,
-    /// Ticks and dead letters dropped because their buffer was full.
+    /// Ticks and dead letters dropped because there was no room for them, in memory or on disk.
     pub dropped: u64,
+    /// Ticks waiting on disk to be written.
+    #[serde(default)]
+    pub spooled: u64,
+    /// Ticks on disk that could not be read any more.
+    #[serde(default)]
+    pub damaged: u64,
     /// Checks whose entry vanished while pending (XAUTOCLAIM's third field).
     pub lost: u64,
     /// This machine's wall clock minus Redis' clock, once that is known.
@@ -301,5 +307,7 @@ crate::named! {
         Expired = "expired",
         /// It asks for what this worker cannot do or its operator forbids.
         Refused = "refused",
+        /// Its workers ended while they had it, again and again. Only the hub can tell.
+        MaxDeliveries = "max_deliveries",
     }
 }

@@ -1,9 +1,10 @@
 //! Failures seen while the probe's own network is cut off, in networks of our own: they say nothing about the website.
 
 use std::net::{IpAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use probe::canary::{Canaries, Keeper};
 use probe::engine::{Engine, EngineConfig};
@@ -11,6 +12,7 @@ use probe::pool::{Pool, Ran};
 use probe::wire::{
     self, Blame, Check, Class, Heartbeat, MAX_CHECK_BYTES, NetworkState, Outcome, Phase, Report, Target, Tick,
 };
+use testbed::measure::wait_for;
 use testbed::name_server::{Answer, NameServer};
 use testbed::namespace::Network;
 use testbed::server::Server;
@@ -18,17 +20,17 @@ use testbed::{namespace, test_name};
 
 use crate::checks::{OK, asking_of, assert_down, assert_unknown, assert_up, check, detail, knowing, owner, short};
 
-const PUBLIC: &str = "93.184.216.34";
+pub(crate) const PUBLIC: &str = "93.184.216.34";
 const PUBLIC_V6: &str = "2606:2800::1";
-const CANARY: &str = "1.1.1.1";
+pub(crate) const CANARY: &str = "1.1.1.1";
 const CANARY_V6: &str = "2606:4700:4700::1111";
 
-fn ip(text: &str) -> IpAddr {
+pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
 /// A fake machine that accepts connections at a port and says this.
-fn machine(network: &Network, address: &str, port: u16, says: &'static str) -> Server {
+pub(crate) fn machine(network: &Network, address: &str, port: u16, says: &'static str) -> Server {
     network.elsewhere(ip(address));
     Server::at((ip(address), port).into(), None, move |_, mut stream| {
         stream.head();
@@ -37,18 +39,18 @@ fn machine(network: &Network, address: &str, port: u16, says: &'static str) -> S
 }
 
 /// Takes back all that was cut. Servers are ended by a connection, so also at the end of a test.
-fn mend(network: &Network) {
+pub(crate) fn mend(network: &Network) {
     network.nft("flush chain inet testbed in");
 }
 
 /// An engine with canaries and a pool before it, as workers and hubs have them.
-struct Watch {
+pub(crate) struct Watch {
     pool: Pool,
-    keeper: Arc<Keeper>,
+    pub(crate) keeper: Arc<Keeper>,
 }
 
 impl Watch {
-    fn new(config: EngineConfig, canaries: &str, concurrency: u16) -> Self {
+    pub(crate) fn new(config: EngineConfig, canaries: &str, concurrency: u16) -> Self {
         let engine = Engine::new(config).unwrap();
         let keeper = Arc::new(Keeper::new(Canaries::parse(canaries).unwrap(), engine.clone()));
         Self { pool: Pool::start(Arc::new(engine), keeper.clone(), concurrency), keeper }
@@ -71,7 +73,7 @@ impl Watch {
         self.run_all(vec![target]).remove(0)
     }
 
-    fn get(&self, url: &str) -> Tick {
+    pub(crate) fn get(&self, url: &str) -> Tick {
         self.run(short(url, 5_000))
     }
 }
@@ -80,17 +82,6 @@ impl Watch {
 fn wait_for_connections(server: &Server, count: usize) {
     wait_for("connections", Duration::from_secs(10), || (server.connections() >= count).then_some(()));
     assert_eq!(server.connections(), count);
-}
-
-fn wait_for<T>(what: &str, bound: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = ready() {
-            return found;
-        }
-        assert!(started.elapsed() < bound, "waited {bound:?} for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -204,6 +195,30 @@ fn canaries_behind_a_firewall_excuse_nothing_while_another_website_answers() {
 }
 
 #[test]
+fn eight_canaries_are_asked_within_one_round_and_the_last_of_them_is_heard() {
+    namespace::run(test_name!(), |network| {
+        let addresses: Vec<String> = (1..=8).map(|last| format!("1.1.1.{last}")).collect();
+        let (last, others) = addresses.split_last().unwrap();
+        for silent in others {
+            network.elsewhere(ip(silent));
+            network.drop_to(ip(silent));
+        }
+        let canary = machine(network, last, 443, "");
+        network.elsewhere(ip(PUBLIC));
+        let list: Vec<String> = addresses.iter().map(|address| format!("{address}:443")).collect();
+        let look = || Watch::new(owner(), &list.join(","), 1).get(&format!("http://{PUBLIC}/"));
+        assert_down(&look(), Class::ConnectRefused);
+        wait_for_connections(&canary, 1);
+        network.drop_to(ip(last));
+        let tick = look();
+        mend(network);
+        assert_unknown(&tick, Class::ConnectRefused, Blame::Probe);
+        let waited_us = tick.delays.report_us.unwrap();
+        assert!((2_400_000..3_000_000).contains(&waited_us), "{waited_us}");
+    });
+}
+
+#[test]
 fn t057_a_name_that_cannot_be_looked_up_is_excused_while_the_canaries_fail_too() {
     namespace::run(test_name!(), |network| {
         let canary = machine(network, CANARY, 443, "");
@@ -262,83 +277,17 @@ fn fifty_failures_at_once_cost_a_round_or_two() {
     });
 }
 
-/// A cable between this network and another machine's, which is the gateway.
-struct Lan {
-    gateway: Child,
-}
-
-impl Lan {
-    const HERE: &'static str = "192.168.9.2/24";
-    const GATEWAY: &'static str = "192.168.9.1/24";
-
-    fn new(network: &Network) -> Self {
-        network.ip(&["link", "add", "lan0", "type", "veth", "peer", "name", "lan1"]);
-        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
-        let gateway = Command::new("unshare").args(["--net", "sleep", "100"]).stdin(Stdio::null()).spawn().unwrap();
-        let pid = gateway.id().to_string();
-        wait_for("the gateway's network", Duration::from_secs(10), || {
-            std::fs::read_link(format!("/proc/{pid}/ns/net")).ok().filter(|other| *other != own)
-        });
-        network.ip(&["link", "set", "lan1", "netns", &pid]);
-        network.ip(&["address", "add", Self::HERE, "dev", "lan0"]);
-        network.ip(&["link", "set", "lan0", "up"]);
-        let lan = Self { gateway };
-        lan.at_gateway(&["address", "add", Self::GATEWAY, "dev", "lan1"]);
-        lan.at_gateway(&["link", "set", "lan1", "up"]);
-        lan
-    }
-
-    fn at_gateway(&self, arguments: &[&str]) {
-        let pid = self.gateway.id().to_string();
-        let done = Command::new("nsenter").args(["--net", "--target", &pid, "ip"]).args(arguments).status();
-        assert!(done.unwrap().success(), "{arguments:?}");
-    }
-}
-
-impl Drop for Lan {
-    fn drop(&mut self) {
-        let _ = self.gateway.kill();
-        let _ = self.gateway.wait();
-    }
-}
-
-#[test]
-fn t005_a_dead_device_of_the_lan_is_down_unless_the_gateway_is_dead_too() {
-    namespace::run(test_name!(), |network| {
-        let lan = Lan::new(network);
-        let canary = machine(network, CANARY, 443, "");
-        let watch = Watch::new(owner(), "1.1.1.1:443", 10);
-        let device = "http://192.168.9.7/";
-        // Nobody is there who could tell; then a gateway that answers.
-        assert_down(&watch.get(device), Class::ConnectUnreachable);
-        assert_eq!(watch.keeper.network(), NetworkState::Unasked);
-        network.ip(&["route", "add", "default", "via", "192.168.9.1"]);
-        assert_down(&watch.get(device), Class::ConnectUnreachable);
-        assert_eq!(watch.keeper.network(), NetworkState::Works);
-
-        lan.at_gateway(&["address", "del", Lan::GATEWAY, "dev", "lan1"]);
-        network.ip(&["neigh", "flush", "dev", "lan0"]);
-        let tick = watch.get(device);
-        assert_unknown(&tick, Class::ConnectUnreachable, Blame::Probe);
-        assert!(detail(&tick).contains("the gateway 192.168.9.1 could not be reached"), "{tick:?}");
-        assert_eq!((watch.keeper.network(), watch.keeper.excused()), (NetworkState::CutOff, 1));
-        // The gateway itself cannot be its own excuse.
-        assert_down(&watch.get("http://192.168.9.1/"), Class::ConnectUnreachable);
-        assert_eq!(canary.connections(), 0, "the internet is nobody's business here");
-    });
-}
-
 /// A redis-server on loopback, which needs no network; ends with the value.
-struct Redis {
+pub(crate) struct Redis {
     child: Child,
     connection: redis::Connection,
-    directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Redis {
     const PORT: &'static str = "6379";
 
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let child = Command::new("redis-server")
             .args(["--port", Self::PORT, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
@@ -357,12 +306,12 @@ impl Redis {
         redis::cmd(words[0]).arg(&words[1..]).query(&mut self.connection).unwrap()
     }
 
-    fn publish(&mut self, check: &Check) {
+    pub(crate) fn publish(&mut self, check: &Check) {
         let body = wire::encode(check, MAX_CHECK_BYTES).unwrap();
         let _: String = self.run(&["XADD", "betteruptime:website:eu", "*", "v", "1", "kind", "check", "body", &body]);
     }
 
-    fn reports(&mut self) -> (Vec<Tick>, Option<Heartbeat>) {
+    pub(crate) fn reports(&mut self) -> (Vec<Tick>, Option<Heartbeat>) {
         type Entry = (String, Vec<(Vec<u8>, Vec<u8>)>);
         let entries: Vec<Entry> = self.run(&["XRANGE", "betteruptime:tick:eu:w", "-", "+"]);
         let (mut ticks, mut last) = (Vec::new(), None);
@@ -384,6 +333,41 @@ impl Drop for Redis {
     }
 }
 
+/// The binary beside that Redis; killed with the value.
+pub(crate) struct Worker(Child);
+
+impl Worker {
+    /// It logs to `log`.
+    pub(crate) fn start(log: &Path, settings: &[(&str, &str)]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_betteruptime-probe"))
+            .env_clear()
+            .envs([("REDIS_URL", "redis://127.0.0.1:6379"), ("CONSUMER_GROUP_REGION_ID", "eu"), ("WORKER_ID", "w")])
+            .envs(settings.iter().copied())
+            .stderr(std::fs::File::create(log).unwrap())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap().count()
+    }
+
+    /// SIGTERM, at which it ends well.
+    pub(crate) fn stop(mut self) {
+        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
+        let ended = wait_for("the probe to end", Duration::from_secs(20), || self.0.try_wait().unwrap());
+        assert!(ended.success());
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn t188_a_worker_cut_from_all_targets_calls_nothing_down_and_says_that_it_is_blind() {
     namespace::run(test_name!(), |network| {
@@ -393,13 +377,7 @@ fn t188_a_worker_cut_from_all_targets_calls_nothing_down_and_says_that_it_is_bli
         network.reject_to(ip(CANARY));
         let mut redis = Redis::start();
         let log = redis.directory.path().join("probe.log");
-        let mut worker = Command::new(env!("CARGO_BIN_EXE_betteruptime-probe"))
-            .env_clear()
-            .envs([("REDIS_URL", "redis://127.0.0.1:6379"), ("CONSUMER_GROUP_REGION_ID", "eu"), ("WORKER_ID", "w")])
-            .env("CANARIES", "1.1.1.1:443")
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
+        let worker = Worker::start(&log, &[("CANARIES", "1.1.1.1:443")]);
         for slot_at in 1..=5 {
             let target = short(website.url("/"), 5_000);
             redis.publish(&Check { slot_at, deadline_at: 120_000, published_at: 0, ..check(target) });
@@ -421,8 +399,6 @@ fn t188_a_worker_cut_from_all_targets_calls_nothing_down_and_says_that_it_is_bli
         assert_eq!(heartbeat(&mut redis, NetworkState::Works).excused, 5);
         let told = std::fs::read_to_string(&log).unwrap();
         assert_eq!((told.matches("cut off").count(), told.matches("is back").count()), (1, 1), "{told}");
-        assert!(Command::new("kill").arg(worker.id().to_string()).status().unwrap().success());
-        let ended = wait_for("the probe to end", Duration::from_secs(20), || worker.try_wait().unwrap());
-        assert!(ended.success());
+        worker.stop();
     });
 }

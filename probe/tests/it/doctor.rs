@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::redis_worker::{CHECKS, Redis, TICKS, wait_for};
+use crate::redis_worker::{CHECKS, Redis, TICKS};
+use testbed::measure::wait_for;
 
 struct Report {
     code: i32,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use probe::clock::wall;
 use probe::wire::{self, Blame, Check, Class, DeadReason, MAX_CHECK_BYTES, Outcome, VERSION_FIELD};
 
-use crate::redis_worker::{CHECKS, OK, Redis, TICKS, Worker, check, wait_for};
+use crate::redis_worker::{CHECKS, OK, Redis, TICKS, Worker, check};
+use testbed::measure::wait_for;
 use testbed::server::{Server, head};
 
 /// An entry, why it is put away, and a part of the sentence.

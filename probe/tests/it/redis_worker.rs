@@ -2,30 +2,19 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use probe::wire::{
     self, BODY_FIELD, Check, DeadLetter, Heartbeat, KIND_CHECK, KIND_FIELD, MAX_CHECK_BYTES, Report, Target, Tick,
     VERSION, VERSION_FIELD, WebsiteId,
 };
+use testbed::measure::wait_for;
 
 pub(crate) const CHECKS: &str = "betteruptime:website:eu";
 pub(crate) const TICKS: &str = "betteruptime:tick:eu:w";
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Waits until `ready` gives something, at most `bound`; fails with what was awaited.
-pub(crate) fn wait_for<T>(what: &str, bound: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = ready() {
-            return found;
-        }
-        assert!(started.elapsed() < bound, "waited {bound:?} for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// A redis-server on a free port, with the region's group as the hub makes it; ends with the value.
 pub(crate) struct Redis {
@@ -37,12 +26,18 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments for the server.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
             .arg(directory.path())
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -77,17 +72,25 @@ impl Redis {
     }
 
     pub(crate) fn reports(&mut self) -> Vec<Report> {
-        let entries: Vec<(String, Fields)> = self.run(&["XRANGE", TICKS, "-", "+"]);
+        self.reports_of(TICKS)
+    }
+
+    pub(crate) fn ticks_of(&mut self, key: &str) -> Vec<Tick> {
+        let tick = |report: Report| match report {
+            Report::Tick(tick) => Some(*tick),
+            Report::Heartbeat(_) | Report::DeadLetter(_) => None,
+        };
+        self.reports_of(key).into_iter().filter_map(tick).collect()
+    }
+
+    fn reports_of(&mut self, key: &str) -> Vec<Report> {
+        let entries: Vec<(String, Fields)> = self.run(&["XRANGE", key, "-", "+"]);
         let decode = |fields: &Fields| wire::decode_report(fields.iter().map(|(n, v)| (n.as_slice(), v.as_slice())));
         entries.iter().map(|(_, fields)| decode(fields).unwrap()).collect()
     }
 
     pub(crate) fn ticks(&mut self) -> Vec<Tick> {
-        let tick = |report: Report| match report {
-            Report::Tick(tick) => Some(*tick),
-            Report::Heartbeat(_) | Report::DeadLetter(_) => None,
-        };
-        self.reports().into_iter().filter_map(tick).collect()
+        self.ticks_of(TICKS)
     }
 
     /// Slots of the ticks that came, in order.
@@ -114,11 +117,15 @@ impl Redis {
     }
 
     pub(crate) fn last_heartbeat(&mut self) -> Option<Heartbeat> {
+        self.heartbeats().pop()
+    }
+
+    pub(crate) fn heartbeats(&mut self) -> Vec<Heartbeat> {
         let heartbeat = |report: Report| match report {
             Report::Heartbeat(heartbeat) => Some(heartbeat),
             Report::Tick(_) | Report::DeadLetter(_) => None,
         };
-        self.reports().into_iter().filter_map(heartbeat).next_back()
+        self.reports().into_iter().filter_map(heartbeat).collect()
     }
 
     pub(crate) fn pending(&mut self) -> usize {
@@ -141,6 +148,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(port: u16, concurrency: &str) -> Self {
+        Self::start_with(port, concurrency, &[])
+    }
+
+    /// With settings beside the usual ones, or instead of them.
+    pub(crate) fn start_with(port: u16, concurrency: &str, settings: &[(&str, &str)]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_betteruptime-probe"))
             .env_clear()
@@ -150,6 +162,7 @@ impl Worker {
             .env("CONCURRENCY", concurrency)
             .env("ALLOW_PRIVATE", "127.0.0.0/8")
             .env("CANARIES", "off")
+            .envs(settings.iter().copied())
             .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
@@ -164,6 +177,13 @@ impl Worker {
 
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    /// Resident memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Processor time used so far, in ticks of 10 ms.

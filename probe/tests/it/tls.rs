@@ -8,7 +8,9 @@ use probe::engine::{Engine, EngineConfig};
 use probe::wire::{Blame, Class, Expectations, Note, Outcome, RequestOptions, Target, Tick};
 use rustls::ServerConfig;
 use testbed::measure::{forget_peak, peak_kib};
-use testbed::pki::{Authority, Identity, Years, self_signed, self_signed_authority, server_config_by_name};
+use testbed::pki::{
+    Authority, Identity, Years, self_signed, self_signed_authority, self_signed_v1, server_config_by_name,
+};
 use testbed::server::Server;
 
 use crate::checks::{
@@ -306,6 +308,32 @@ fn t017_a_check_that_takes_any_certificate_leaves_no_trace() {
     let plain = Server::answering("HTTP/1.1 400 Bad Request\r\n\r\n");
     let tick = run_on(&engine, Target { request, ..short(format!("https://{}/", plain.address), 2_000) });
     assert_eq!(tick.outcome, Outcome::Down, "{tick:?}");
+}
+
+#[test]
+fn t017_a_certificate_of_the_first_version_is_taken_from_a_server_that_has_its_key_where_any_is() {
+    let authority = Authority::root("Test Root");
+    let engine = Engine::new(trusting(&authority)).unwrap();
+    let request = RequestOptions { insecure_tls: true, ..RequestOptions::default() };
+    for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13][..]] {
+        let first = Server::answering_tls(self_signed_v1("device.example").server_config_of(versions), OK);
+        let strict = short(first.url("/"), 5_000);
+        let tick = run_on(&engine, Target { request: request.clone(), ..strict.clone() });
+        assert_up(&tick);
+        assert_eq!(tick.notes, [Note::TlsUnverified]);
+        assert_eq!(tick.certificate.unwrap().subject, "device.example");
+        let tick = run_on(&engine, strict);
+        assert_down(&tick, Class::TlsCertificate);
+        assert!(detail(&tick).contains("X.509 version 3"), "{tick:?}");
+
+        for copied in [self_signed_v1("device.example"), authority.issue(&[NAME])] {
+            let thief = copied.with_key_of(&self_signed(&[NAME]));
+            let server = Server::answering_tls(thief.server_config_of(versions), OK);
+            let tick = run_on(&engine, Target { request: request.clone(), ..short(server.url("/"), 5_000) });
+            assert_down(&tick, Class::TlsCertificate);
+            assert!(detail(&tick).contains("signature is wrong"), "{tick:?}");
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use probe::wire::{
     BODY_FIELD, Check, Class, DeadReason, KIND_CHECK, KIND_FIELD, RequestOptions, Target, VERSION_FIELD,
 };
 
-use crate::redis_worker::{CHECKS, OK, Redis, Worker, check, wait_for};
+use crate::redis_worker::{CHECKS, OK, Redis, Worker, check};
+use testbed::measure::wait_for;
 use testbed::pki::Authority;
 use testbed::server::{Server, head, hold};
 
@@ -43,29 +44,48 @@ fn t165_own_checks_come_first_all_of_them_and_void_ones_are_counted_and_not_run(
 }
 
 #[test]
-fn t163_a_dead_neighbours_checks_are_taken_over_once_it_cannot_be_at_them_any_more() {
+fn t163_a_dead_neighbours_checks_are_taken_over_each_once_and_a_living_ones_are_not() {
     let mut redis = Redis::start();
     let website = Server::answering(OK);
-    let long = |slot| {
-        let check = check(slot, &website.url("/"));
-        Check { target: Target { timeout_ms: 40_000, ..check.target }, ..check }
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let slow = Server::start(move |_, mut stream| {
+        head(&mut stream);
+        let _ = released.lock().unwrap().recv_timeout(Duration::from_secs(60));
+        let _ = stream.write_all(OK.as_bytes());
+    });
+    let long = |slot, url: &str| {
+        let check = check(slot, url);
+        Check { target: Target { timeout_ms: 60_000, ..check.target }, ..check }
     };
-    // With 40 s, 5 s for the report and 30 s in which nobody heard of them, the first two are the neighbour's for 15 s
-    // more, whatever their age: they may have waited before it was given them.
-    let made_at = wall() - 50_000;
-    redis.publish(&format!("{made_at}-0"), &long(1));
-    let finished_by_neighbour = redis.publish(&format!("{made_at}-1"), &long(2));
-    redis.publish(&format!("{}-0", made_at + 1), &check(3, &website.url("/")));
-    redis.give("neighbour", 31_000);
-    let _worker = Worker::start(redis.port, "50");
-    wait_for("the short check", Duration::from_secs(20), || (redis.slots() == [3]).then_some(()));
-    let claimed = Instant::now();
-    let _: u64 = redis.run(&["XACK", CHECKS, "eu", &finished_by_neighbour]);
-    wait_for("the long check", Duration::from_secs(30), || (redis.slots() == [3, 1]).then_some(()));
-    // The short one was claimed a moment before its tick was seen.
-    assert!(claimed.elapsed() >= Duration::from_secs(14), "{:?}", claimed.elapsed());
-    wait_for("all acknowledgements", Duration::from_secs(5), || (redis.pending() == 0).then_some(()));
-    assert_eq!(website.peers.lock().unwrap().len(), 2);
+    // This worker runs one that takes longer than the time after which checks are taken over.
+    let running = redis.publish("*", &long(1, &slow.url("/")));
+    let _worker = Worker::start(redis.port, "1");
+    wait_for("the long check", Duration::from_secs(10), || slow.peers.lock().unwrap().first().copied());
+    let began = Instant::now();
+    // A neighbour died with these.
+    redis.publish("*", &long(2, &website.url("/")));
+    redis.publish("*", &check(3, &website.url("/")));
+    redis.give("dead", 0);
+    let _other = Worker::start_with(redis.port, "50", &[("WORKER_ID", "v")]);
+    let slots = |redis: &mut Redis| {
+        let mut slots: Vec<i64> = redis.ticks_of("betteruptime:tick:eu:v").iter().map(|tick| tick.slot_at).collect();
+        slots.sort_unstable();
+        slots
+    };
+    wait_for("the dead neighbour's checks", Duration::from_secs(50), || (slots(&mut redis) == [2, 3]).then_some(()));
+    assert!(began.elapsed() >= Duration::from_secs(29), "{:?}", began.elapsed());
+    wait_for("their acknowledgements", Duration::from_secs(5), || (redis.pending() == 1).then_some(()));
+    // All threads of the first are busy all the time, and it renews what it runs all the same.
+    wait_for("longer than the idle time", Duration::from_secs(50), || {
+        (began.elapsed() > Duration::from_secs(45)).then_some(())
+    });
+    let pending: Vec<(String, String, u64, u64)> = redis.run(&["XPENDING", CHECKS, "eu", "-", "+", "9"]);
+    let [(id, _, idle, deliveries)] = pending.as_slice() else { unreachable!("{pending:?}") };
+    assert!(*id == running && *deliveries == 1 && *idle < 20_000, "{pending:?}");
+    release.send(()).unwrap();
+    wait_for("the long check's tick", Duration::from_secs(10), || (redis.slots() == [1]).then_some(()));
+    assert_eq!((slow.connections(), website.connections()), (1, 2));
 }
 
 #[test]

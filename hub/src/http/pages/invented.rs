@@ -3,6 +3,7 @@
 use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
 use uuid::Uuid;
 
+use crate::model::late::Marks;
 use crate::model::{
     Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, Options, OptionsInput,
     RecentTick, RegionId, RegionState, SecretText, StoredTick, Transition, Uptime, Website, WebsiteSettings,
@@ -186,7 +187,9 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
                 },
             };
             let (region_id, worker_id) = (region.region_id.clone(), region.worker_id.clone());
-            ticks.push(StoredTick { region_id, worker_id, received_at: slot_at + 200, tick });
+            let mut stored = StoredTick::received(region_id, worker_id, slot_at + 200, tick);
+            stored.marks = Marks { late: i == 2, clamped: i == 3 };
+            ticks.push(stored);
         }
     }
     ticks

@@ -73,6 +73,7 @@ pub struct WebsiteView {
 struct TickLine {
     at: Instant,
     kind: &'static str,
+    marks: Vec<&'static str>,
     region: String,
     worker: String,
     mark: Mark,
@@ -135,6 +136,7 @@ impl TickLine {
                 CheckKind::Manual => "asked for",
                 CheckKind::Confirm => "second look",
             },
+            marks: words::marks(stored.marks),
             region: stored.region_id.to_string(),
             worker: stored.worker_id.to_string(),
             mark: tick.outcome.into(),

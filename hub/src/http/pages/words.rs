@@ -1,5 +1,6 @@
 //! How figures, instants and states are said on pages.
 
+use crate::model::late::Marks;
 use crate::model::{BoardRow, Delays, Note, Outcome, Uptime, UtcMs};
 
 /// What a person is told about a state: a shape, a colour and a word, so that none of them carries it alone.
@@ -136,6 +137,12 @@ pub(super) fn note(note: Note) -> &'static str {
         Note::RedirectDowngrade => "redirected from https to http",
         Note::TlsUnverified => "certificate not verified",
     }
+}
+
+/// What is wrong with a tick's instants.
+pub(super) fn marks(marks: Marks) -> Vec<&'static str> {
+    let words = [(marks.late, "late: no vote"), (marks.clamped, "worker's clock ahead")];
+    words.into_iter().filter(|(is_so, _)| *is_so).map(|(_, word)| word).collect()
 }
 
 /// Where a check waited outside its exchange: our own time, none of the website's.

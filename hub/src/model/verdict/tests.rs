@@ -44,6 +44,7 @@ fn tick(region: &str, minute: i64, attempt: u16, letter: char) -> StoredTick {
         region_id: region.parse().expect("a region"),
         worker_id: "w".parse().expect("a worker"),
         received_at: slot_at + 1_000,
+        marks: crate::model::late::Marks::default(),
         tick: Tick {
             website_id: website().website_id,
             slot_at,

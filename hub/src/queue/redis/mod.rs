@@ -6,13 +6,14 @@ mod reports;
 use std::collections::BTreeSet;
 use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use probe::wire::{self, Check, KIND_CHECK, MAX_CHECK_BYTES, RegionId};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult, Value};
 use tokio::sync::Mutex;
 
+use self::reports::Reading;
 use super::QueueError;
 use crate::clock;
 
@@ -29,13 +30,6 @@ pub struct RedisQueue {
     streams: StdMutex<BTreeSet<String>>,
     /// Redis' clock minus the hub's, learnt from the ids Redis gives to checks.
     clock_offset_ms: AtomicI64,
-}
-
-struct Reading {
-    connection: Option<MultiplexedConnection>,
-    own_first: bool,
-    claim_at: Instant,
-    discover_at: Instant,
 }
 
 impl RedisQueue {

@@ -1,25 +1,40 @@
 //! Ticks and heartbeats from the workers' streams: found, read, claimed from hubs that died, acknowledged.
 
-use std::sync::PoisonError;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use probe::wire;
+use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 
-use super::{BATCH, BLOCK, GROUP, Reading, RedisQueue, id_ms, is_answer};
+use super::{BATCH, BLOCK, GROUP, RedisQueue, id_ms, is_answer};
 use crate::clock;
 use crate::model::UtcMs;
-use crate::queue::{Delivery, QueueError};
+use crate::queue::{Delivery, QueueError, Receipt};
 
 const DISCOVER_EVERY: Duration = Duration::from_secs(2);
 const CLAIM_EVERY: Duration = Duration::from_secs(30);
 const CLAIM_IDLE_MS: u64 = 60_000;
+/// Reports in one reply: a few megabytes. COUNT is per stream, so each stream is asked for its part of it.
+const REPLY: usize = 4_000;
+/// Reports of one stream in one reply.
+const PER_STREAM: usize = 1_000;
+
+pub(super) struct Reading {
+    connection: Option<MultiplexedConnection>,
+    /// While what this hub was given before is read again: how far that is, per stream.
+    own_after: Option<BTreeMap<String, String>>,
+    claim_at: Instant,
+    discover_at: Instant,
+}
 
 impl Reading {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { connection: None, own_first: true, claim_at: now + CLAIM_EVERY, discover_at: now }
+        let own_after = Some(BTreeMap::new());
+        Self { connection: None, own_after, claim_at: now + CLAIM_EVERY, discover_at: now }
     }
 }
 
@@ -64,7 +79,7 @@ impl RedisQueue {
         let result = self.read_round(&mut reading).await;
         if let Err(error) = &result {
             reading.connection = None;
-            reading.own_first = true;
+            reading.own_after = Some(BTreeMap::new());
             reading.discover_at = Instant::now();
             if matches!(error, QueueError::Redis(e) if e.code() == Some("NOGROUP")) {
                 // Redis forgot: groups are made again as the streams are found again.
@@ -75,7 +90,7 @@ impl RedisQueue {
     }
 
     pub(in crate::queue) async fn again(&self) {
-        self.reading.lock().await.own_first = true;
+        self.reading.lock().await.own_after = Some(BTreeMap::new());
     }
 
     async fn read_round(&self, reading: &mut Reading) -> Result<Vec<Delivery>, QueueError> {
@@ -100,20 +115,29 @@ impl RedisQueue {
             Some(connection) => connection,
             None => self.connect(BLOCK + Duration::from_secs(2)).await?,
         };
+        let count = (REPLY / streams.len()).clamp(1, PER_STREAM);
         let mut command = redis::cmd("XREADGROUP");
-        command.arg("GROUP").arg(GROUP).arg(&self.consumer).arg("COUNT").arg(BATCH);
-        if !reading.own_first {
+        command.arg("GROUP").arg(GROUP).arg(&self.consumer).arg("COUNT").arg(count);
+        if reading.own_after.is_none() {
             command.arg("BLOCK").arg(BLOCK.as_millis() as u64);
         }
         command.arg("STREAMS").arg(&streams);
-        for _ in &streams {
-            command.arg(if reading.own_first { "0" } else { ">" });
+        for stream in &streams {
+            match &reading.own_after {
+                Some(after) => command.arg(after.get(stream).map_or("0", String::as_str)),
+                None => command.arg(">"),
+            };
         }
         let reply: Value = command.query_async(&mut connection).await?;
         reading.connection = Some(connection);
         let deliveries = parse_streams(reply, self.receiver())?;
-        if deliveries.is_empty() {
-            reading.own_first = false;
+        if let Some(after) = &mut reading.own_after {
+            for delivery in &deliveries {
+                after.insert(delivery.receipt.stream.to_string(), delivery.receipt.entry_id.clone());
+            }
+            if deliveries.is_empty() {
+                reading.own_after = None;
+            }
         }
         Ok(deliveries)
     }
@@ -143,11 +167,10 @@ impl RedisQueue {
         Ok(claimed)
     }
 
-    pub(in crate::queue) async fn acknowledge(&self, deliveries: &[Delivery]) -> Result<(), QueueError> {
-        let mut by_stream: std::collections::BTreeMap<String, Vec<&str>> = std::collections::BTreeMap::new();
-        for delivery in deliveries {
-            let key = wire::tick_key(&delivery.region, &delivery.worker);
-            by_stream.entry(key).or_default().push(&delivery.entry_id);
+    pub(in crate::queue) async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
+        let mut by_stream: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for Receipt { stream, entry_id } in receipts {
+            by_stream.entry(stream).or_default().push(entry_id);
         }
         if by_stream.is_empty() {
             return Ok(());
@@ -155,8 +178,8 @@ impl RedisQueue {
         let mut pipe = redis::pipe();
         pipe.atomic();
         for (key, ids) in &by_stream {
-            pipe.cmd("XACK").arg(key).arg(GROUP).arg(ids).ignore();
-            pipe.cmd("XDEL").arg(key).arg(ids).ignore();
+            pipe.cmd("XACK").arg(*key).arg(GROUP).arg(ids).ignore();
+            pipe.cmd("XDEL").arg(*key).arg(ids).ignore();
         }
         Ok(self.command::<()>(&pipe).await?)
     }
@@ -189,6 +212,7 @@ fn parse_entries(
     deliveries: &mut Vec<Delivery>,
 ) -> RedisResult<()> {
     let Some((region, worker)) = wire::parse_tick_key(key) else { return Ok(()) };
+    let stream: Arc<str> = key.into();
     let entries: Vec<(String, Option<Fields>)> = redis::from_redis_value(entries)?;
     for (entry_id, fields) in entries {
         let fields = fields.unwrap_or_default();
@@ -204,7 +228,7 @@ fn parse_entries(
             received_at,
             report,
             raw,
-            entry_id,
+            receipt: Receipt { stream: stream.clone(), entry_id },
         });
     }
     Ok(())

@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn dead_letters(
+    pub async fn kept_letters(
         &self,
         filter: &LetterFilter,
         after: Option<LetterCursor>,

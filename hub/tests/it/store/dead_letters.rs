@@ -22,7 +22,7 @@ async fn put(f: &Fixture, reason: &str, raw: &[u8], at: UtcMs) {
 }
 
 async fn all(f: &Fixture) -> Vec<KeptLetter> {
-    f.store.dead_letters(&LetterFilter::default(), None, 1_000).await.expect("letters")
+    f.store.kept_letters(&LetterFilter::default(), None, 1_000).await.expect("letters")
 }
 
 async fn only(f: &Fixture) -> KeptLetter {
@@ -48,10 +48,10 @@ async fn letters_are_listed_in_pages_and_by_what_they_are(f: Fixture) {
     assert_eq!(f.store.dead_letter_streams().await.expect("streams"), [STREAM, "betteruptime:website:a"]);
 
     for filter in [LetterFilter::default(), LetterFilter::new("expired", ""), LetterFilter::new("expired", STREAM)] {
-        let whole = f.store.dead_letters(&filter, None, 1_000).await.expect("letters");
+        let whole = f.store.kept_letters(&filter, None, 1_000).await.expect("letters");
         let (mut walked, mut after) = (Vec::new(), None);
         loop {
-            let page = f.store.dead_letters(&filter, after, 7).await.expect("a page");
+            let page = f.store.kept_letters(&filter, after, 7).await.expect("a page");
             let Some(last) = page.last() else { break };
             after = Some(last.cursor().to_string().parse().expect("a cursor"));
             walked.extend(page);
@@ -64,7 +64,7 @@ async fn letters_are_listed_in_pages_and_by_what_they_are(f: Fixture) {
         assert_eq!(f.store.count_dead_letters(&filter, 12).await.expect("a count"), 12);
     }
     let other = LetterFilter::new("expired", "betteruptime:website:a");
-    assert_eq!(f.store.dead_letters(&other, None, 10).await.expect("letters"), []);
+    assert_eq!(f.store.kept_letters(&other, None, 10).await.expect("letters"), []);
 }
 
 async fn many_are_discarded_or_asked_for_in_pieces(f: Fixture) {

@@ -13,6 +13,7 @@ const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 17];
 const TEXT_BYTES: usize = 512;
 
 const SEQUENCE: u8 = 0x30;
+const BIT_STRING: u8 = 0x03;
 
 #[derive(Clone, Copy)]
 struct Element<'a> {
@@ -56,6 +57,8 @@ pub(super) struct Body<'a> {
     pub(super) not_before_at: UtcMs,
     pub(super) not_after_at: UtcMs,
     pub(super) subject: Name<'a>,
+    /// SubjectPublicKeyInfo, as it is encoded.
+    pub(super) key_info: &'a [u8],
     alternative_names: &'a [u8],
 }
 
@@ -74,11 +77,22 @@ impl<'a> Body<'a> {
         let not_before_at = instant(validity.next()?)?;
         let not_after_at = instant(validity.next()?)?;
         let subject = Name(fields.expect(SEQUENCE)?);
+        let from_key = fields.0;
+        fields.expect(SEQUENCE)?;
+        let key_info = from_key.strip_suffix(fields.0)?;
         let extensions = fields.find(|field| field.tag == 0xa3);
         let alternative_names = extensions.and_then(|field| extension(field.content, ALTERNATIVE_NAMES));
         let alternative_names =
             alternative_names.and_then(|value| Elements(value).expect(SEQUENCE)).unwrap_or_default();
-        Some(Self { issuer, not_before_at, not_after_at, subject, alternative_names })
+        Some(Self { issuer, not_before_at, not_after_at, subject, key_info, alternative_names })
+    }
+
+    /// Content of the key's AlgorithmIdentifier, and the key.
+    pub(super) fn key(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let mut parts = Elements(Elements(self.key_info).expect(SEQUENCE)?);
+        let kind = parts.expect(SEQUENCE)?;
+        // Before the bits of a string stands how many are missing to the last byte.
+        Some((kind, parts.expect(BIT_STRING)?.strip_prefix(&[0])?))
     }
 
     /// DNS names and addresses, in order.

@@ -1,0 +1,149 @@
+//! A website with all that is known of it, while ticks are counted in: what an ingest transaction reads, changes and
+//! writes back. Pure; the database is somebody else's.
+
+use std::collections::BTreeSet;
+
+use super::late::{self, Marks};
+use super::{Confirm, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, verdict};
+
+/// Slots are the hub's own; hubs' clocks may differ by a little.
+const FUTURE_MS: i64 = 5 * 60_000;
+
+/// What is known of a website, and what of it is to be written.
+#[derive(Debug)]
+pub struct Standing {
+    website: Website,
+    /// Ticks of older slots are about another URL, or from before a pause.
+    watched_since_at: UtcMs,
+    stored: WebsiteState,
+    state: WebsiteState,
+    regions: Vec<RegionState>,
+    touched: BTreeSet<usize>,
+}
+
+/// What follows from one tick.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Verdicts that changed, in order.
+    pub transitions: Vec<Transition>,
+    /// A second look that is wanted.
+    pub confirm: Option<Confirm>,
+}
+
+impl Standing {
+    /// As stored. The stored end of freshness may lag behind what the regions say (see [`Standing::changed_state`]).
+    #[must_use]
+    pub fn new(
+        website: Website,
+        watched_since_at: UtcMs,
+        stored: WebsiteState,
+        regions: Vec<RegionState>,
+        now: UtcMs,
+    ) -> Self {
+        let known = verdict::fresh_until(&website, &regions, now);
+        let fresh_until_at = stored.fresh_until_at.map(|at| known.map_or(at, |known| known.max(at)));
+        let state = WebsiteState { fresh_until_at, ..stored.clone() };
+        Self { website, watched_since_at, stored, state, regions, touched: BTreeSet::new() }
+    }
+
+    /// Which website.
+    #[must_use]
+    pub fn website(&self) -> &Website {
+        &self.website
+    }
+
+    /// Why a tick may not be stored. A slot far ahead would keep its region's state from ever moving again.
+    #[must_use]
+    pub fn refusal(&self, tick: &StoredTick, now: UtcMs) -> Option<&'static str> {
+        if !self.website.settings.watches_from(&tick.region_id) {
+            return Some("not_assigned: the website is not watched from this region");
+        }
+        (tick.tick.slot_at > now.saturating_add(FUTURE_MS))
+            .then_some("slot_in_future: no hub has asked for this check yet")
+    }
+
+    /// [`late::marks`] of a tick of this website.
+    #[must_use]
+    pub fn marks(&self, tick: &StoredTick) -> Marks {
+        late::marks(&self.website.settings, tick)
+    }
+
+    /// Counts one new tick in. Freshness is judged as of when the tick was received, so that a backlog leaves the same
+    /// record as ticks taken in at once (I9). A late tick is history and moves nothing but the time.
+    pub fn count(&mut self, tick: &StoredTick, now: UtcMs) -> Counted {
+        let mut counted = Counted::default();
+        if self.website.paused || tick.tick.slot_at < self.watched_since_at {
+            return counted; // kept as history: it says nothing about what is watched now
+        }
+        if let Some((state, transition)) = verdict::expire(&self.state, tick.received_at) {
+            self.state = state;
+            counted.transitions.extend(transition);
+        }
+        if !self.marks(tick).late {
+            self.absorb(tick, now, &mut counted);
+        }
+        for transition in &mut counted.transitions {
+            transition.decided_at = now;
+        }
+        counted
+    }
+
+    fn absorb(&mut self, tick: &StoredTick, now: UtcMs, counted: &mut Counted) {
+        let place = self.regions.iter().position(|r| r.region_id == tick.region_id);
+        let Some(state) = verdict::absorb(place.map(|p| &self.regions[p]), tick, now) else { return };
+        let place = match place {
+            Some(place) => {
+                self.regions[place] = state;
+                place
+            }
+            None => {
+                self.regions.push(state);
+                self.regions.len() - 1
+            }
+        };
+        self.touched.insert(place);
+        let (state, transition) = verdict::judge(&self.website, &self.state, &self.regions, tick.received_at);
+        self.state = state;
+        counted.transitions.extend(transition);
+        // Of a backlog nothing is left to confirm.
+        let is_current = now.saturating_sub(tick.received_at) <= verdict::stale_after_ms(&self.website.settings);
+        if is_current {
+            counted.confirm = verdict::confirm(&self.website, &self.state, &self.regions, tick, now);
+        }
+    }
+
+    /// The verdict turns to unknown when its last fresh tick is too old by now.
+    pub fn expire(&mut self, now: UtcMs) -> Option<Transition> {
+        let (state, transition) = verdict::expire(&self.state, now)?;
+        self.state = state;
+        transition
+    }
+
+    /// States of regions that changed.
+    pub fn changed_regions(&self) -> impl Iterator<Item = &RegionState> {
+        self.touched.iter().filter_map(|place| self.regions.get(*place))
+    }
+
+    /// The verdict, when it is worth a write. The end of freshness moves with every tick; it is written when it has moved
+    /// by half of what a tick is worth, or back. What is stored is thus never later than the truth, and whoever finds it
+    /// passed looks at the regions before he believes it.
+    #[must_use]
+    pub fn changed_state(&self) -> Option<&WebsiteState> {
+        let (before, after) = (&self.stored, &self.state);
+        let is_same =
+            (before.verdict, before.since_at, &before.reason) == (after.verdict, after.since_at, &after.reason);
+        let worth_ms = verdict::stale_after_ms(&self.website.settings) / 2;
+        let stands = match (before.fresh_until_at, after.fresh_until_at) {
+            (Some(before), Some(after)) => (0..worth_ms).contains(&after.saturating_sub(before)),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        (!is_same || !stands).then_some(after)
+    }
+
+    /// The verdict with its end of freshness, when what is stored is not that.
+    #[must_use]
+    pub fn exact_state(&self) -> Option<&WebsiteState> {
+        (self.stored != self.state).then_some(&self.state)
+    }
+}

@@ -1,0 +1,95 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::model::{AccountId, WebsiteSettings, slots};
+use uuid::Uuid;
+
+fn website(n: u128, interval_ms: i64) -> Website {
+    let settings = WebsiteSettings { interval_ms, ..WebsiteSettings::new("http://a.example/".into()) };
+    let (website_id, account_id) = (WebsiteId(Uuid::from_u128(n)), AccountId(Uuid::nil()));
+    Website { website_id, account_id, settings, paused: false, created_at: 0, is_unreadable: false, revision: 1 }
+}
+
+fn region(name: &str) -> RegionId {
+    name.parse().unwrap()
+}
+
+/// Website, region and slot of all that is due in these seconds.
+fn due(plan: &Plan, seconds: std::ops::Range<i64>) -> Vec<(WebsiteId, RegionId, UtcMs)> {
+    let all = seconds.flat_map(|second| {
+        let due = plan.second(second);
+        assert!(due.is_sorted_by_key(|d| d.slot_at) && due.iter().all(|d| d.slot_at.div_euclid(1_000) == second));
+        due
+    });
+    all.filter_map(|d| plan.of(&d).map(|(w, r)| (w.website_id, r.clone(), d.slot_at))).collect()
+}
+
+#[test]
+fn every_website_is_due_once_per_region_and_interval() {
+    let mut plan = Plan::default();
+    plan.region_alive(&region("A"), 0);
+    (0..100).for_each(|n| plan.put(&website(n, 10_000)));
+    plan.region_alive(&region("B"), 0);
+    let found = due(&plan, 0..30);
+    assert_eq!(found.len(), 100 * 2 * 3);
+    assert_eq!(found.iter().collect::<HashSet<_>>().len(), found.len());
+    for (id, place, slot_at) in found {
+        let phase = slots::phase_ms(id, &place, 10_000);
+        assert_eq!(slots::next_slot_at(phase, 10_000, slot_at), slot_at, "the contract between hubs");
+    }
+    assert_eq!((plan.rate_per_s(&region("A")), plan.rate_per_s(&region("C"))), (10.0, 0.0));
+}
+
+#[test]
+fn an_edit_replaces_the_old_slots_and_a_reload_does_not_double_them() {
+    let mut plan = Plan::default();
+    plan.region_alive(&region("A"), 0);
+    plan.put(&website(1, 10_000));
+    plan.put(&website(1, 10_000));
+    let before = plan.second(slots::phase_ms(WebsiteId(Uuid::from_u128(1)), &region("A"), 10_000) / 1_000);
+    assert_eq!((due(&plan, 0..10).len(), before.len()), (1, 1));
+    plan.put(&Website { revision: 2, ..website(1, 30_000) });
+    assert_eq!(due(&plan, 10..40).len(), 1);
+    assert!(plan.of(&before[0]).is_none(), "what was due before the edit is not checked as after it");
+    plan.remove(WebsiteId(Uuid::from_u128(1)));
+    assert_eq!((due(&plan, 0..100), plan.len()), (vec![], 0));
+    plan.put(&website(2, 10_000));
+    assert_eq!(due(&plan, 0..10).len(), 1, "a place that was left is taken again");
+}
+
+#[test]
+fn websites_that_are_gone_after_a_reading_are_forgotten() {
+    let mut plan = Plan::default();
+    plan.region_alive(&region("A"), 0);
+    (0..10).for_each(|n| plan.put(&website(n, 10_000)));
+    plan.begin_reading();
+    (5..12).for_each(|n| plan.put(&website(n, 10_000)));
+    plan.end_reading();
+    assert_eq!((plan.len(), due(&plan, 0..10).len()), (7, 7));
+}
+
+#[test]
+fn a_region_that_appears_watches_what_is_there() {
+    let mut plan = Plan::default();
+    plan.put(&website(1, 10_000));
+    let mut choosy = website(2, 10_000);
+    choosy.settings.regions = vec![region("B")];
+    plan.put(&choosy);
+    assert!(plan.region_alive(&region("A"), 5) && !plan.region_alive(&region("A"), 6));
+    assert_eq!(due(&plan, 0..10).len(), 1);
+    assert!(plan.is_live(&region("A"), 35_000) && !plan.is_live(&region("A"), 35_006));
+}
+
+#[test]
+fn t201_slots_that_were_passed_over_are_a_number_and_a_clock_set_back_uses_no_name_twice() {
+    let mut plan = Plan::default();
+    plan.region_alive(&region("A"), 0);
+    (0..1_000).for_each(|n| plan.put(&website(n, 10_000)));
+    let before: HashSet<_> = due(&plan, 0..20).into_iter().collect();
+    assert_eq!((before.len(), plan.count(30_000)), (2_000, 3_000));
+    for shift_ms in 1..=3 {
+        plan.shift(shift_ms, 0);
+        let again: HashSet<_> = due(&plan, 0..20).into_iter().collect();
+        assert_eq!((again.len(), again.intersection(&before).count()), (2_000, 0));
+    }
+}

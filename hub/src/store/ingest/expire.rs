@@ -1,0 +1,52 @@
+//! Verdicts that nothing fresh holds up any more.
+
+use super::transaction::{Locked, Transaction};
+use crate::model::{Standing, Transition, UtcMs};
+use crate::store::{Store, StoreError, write};
+
+/// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
+const AT_ONCE: usize = 500;
+
+impl Store {
+    /// Verdicts whose last fresh tick is too old turn to unknown, backdated to when they went stale (P5). Where the
+    /// stored end of freshness lags behind what the regions say, it is brought up to date instead.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn expire_verdicts(&self, now: UtcMs) -> Result<Vec<Transition>, StoreError> {
+        let mut all = Vec::new();
+        loop {
+            let mut tx = Transaction::begin(&self.pool).await?;
+            let mut ids = tx.stale(now, AT_ONCE as i64).await?;
+            let found = ids.len();
+            ids.sort_unstable();
+            // What another hub or ingest is at work on is left for the next turn.
+            let mut standings = tx.load(&ids, Locked::Leave, now).await?;
+            let transitions: Vec<_> = standings.iter_mut().filter_map(|s| s.expire(now)).collect();
+            let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
+            let moved = states.len();
+            tx.write_states(&states).await?;
+            tx.write_transitions(&transitions).await?;
+            tx.commit().await?;
+            all.extend(transitions);
+            // Those that cannot be moved would come again and again.
+            if found < AT_ONCE || moved == 0 {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// After a clock was set back: no verdict may stand longer from now than a fresh one would (I6, T201).
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn shorten_verdicts(&self, now: UtcMs) -> Result<u64, StoreError> {
+        // The sum is model::verdict::stale_after_ms. A minute is left to hubs whose clocks differ: in quiet times nothing
+        // is touched.
+        const LATEST: &str = "(select $1 + 2 * interval_ms + timeout_ms + 15000 from website \
+            where website.website_id = website_state.website_id)";
+        let sql = format!("update website_state set fresh_until_at = {LATEST} where fresh_until_at > {LATEST} + 60000");
+        Ok(write!(self, pool =>
+            sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(now).execute(pool).await?.rows_affected()))
+    }
+}

@@ -1,0 +1,222 @@
+//! Ticks in: one transaction per batch (D14), a handful of statements whatever its size. The database decides which ticks
+//! are new; only those change a state, and everything they change is committed with them.
+//!
+//! What is decided is pure and one text ([`Standing`]); how rows are read and written differs by database: arrays on
+//! Postgres, row by row on SQLite, which runs in this process.
+
+mod columns;
+mod expire;
+mod postgres;
+mod sqlite;
+mod transaction;
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use self::transaction::{Locked, Transaction};
+use super::dead_letters::DeadLetter;
+use super::{Store, StoreError};
+use crate::model::late::Marks;
+use crate::model::{Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Stored now.
+    pub new: usize,
+    /// Stored before: redelivered.
+    pub known: usize,
+    /// Of those stored now: came long after their slot, and have no vote.
+    pub late: usize,
+    /// Not stored: their website is gone; or (kept as dead letters) it is not watched from that region, or their slot
+    /// has not come yet.
+    pub orphaned: usize,
+    /// Verdicts that changed.
+    pub transitions: Vec<Transition>,
+    /// Second looks that are wanted.
+    pub confirm: Vec<Confirm>,
+    /// Websites that others hold for longer than a batch may wait: nothing of theirs was stored, their ticks are to be
+    /// given again.
+    pub busy: BTreeSet<WebsiteId>,
+}
+
+impl Ingested {
+    fn add(&mut self, more: Self) {
+        self.new += more.new;
+        self.known += more.known;
+        self.late += more.late;
+        self.orphaned += more.orphaned;
+        self.transitions.extend(more.transitions);
+        self.confirm.extend(more.confirm);
+        self.busy.extend(more.busy);
+    }
+}
+
+/// A message that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The stream it came on.
+    pub stream: String,
+    /// Why it was given up.
+    pub reason: String,
+    /// The message; at most 64 KiB of it are kept.
+    pub raw: Vec<u8>,
+}
+
+/// A tick of a batch that may be stored.
+struct Entry<'a> {
+    tick: &'a StoredTick,
+    marks: Marks,
+    /// Where its website's [`Standing`] is.
+    place: usize,
+}
+
+/// Tries of a batch that met another transaction the other way round (T211).
+const TRIES: u32 = 5;
+
+impl Store {
+    /// Stores a batch of ticks and all that follows from them, in one transaction. A batch that the database refuses
+    /// for what is in it is halved until the bad tick is alone; that one goes to the dead letters (T162).
+    ///
+    /// # Errors
+    /// The database is away: nothing was stored, the same batch may be given again.
+    pub async fn ingest(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
+        self.ingest_or_halve(ticks, now, Locked::Wait).await
+    }
+
+    /// The same, without waiting for websites that other transactions are at work on (T210).
+    ///
+    /// # Errors
+    /// As of [`Store::ingest`].
+    pub async fn ingest_free(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
+        self.ingest_or_halve(ticks, now, Locked::Leave).await
+    }
+
+    async fn ingest_or_halve(
+        &self,
+        ticks: &[StoredTick],
+        now: UtcMs,
+        mut locked: Locked,
+    ) -> Result<Ingested, StoreError> {
+        let mut tries = 1;
+        let error = loop {
+            match self.ingest_whole(ticks, now, locked).await {
+                Ok(done) => return Ok(done),
+                // Somebody holds a website for seconds: the others do not wait for it.
+                Err(error) if locked == Locked::Wait && error.is_lock_timeout() => locked = Locked::Leave,
+                Err(error) if tries < TRIES && error.is_collision() => {
+                    tracing::info!(%error, "A batch of ticks met another transaction; trying again.");
+                    tokio::time::sleep(Duration::from_millis(u64::from(20 * tries))).await;
+                    tries += 1;
+                }
+                Err(error) => break error,
+            }
+        };
+        if !error.is_fault_of_the_data() {
+            return Err(error);
+        }
+        if let [tick] = ticks {
+            let letter = DeadLetter::of(tick, &format!("not_storable: {error}"));
+            self.dead_letter(&letter.stream, &letter.reason, &letter.raw, now).await?;
+            return Ok(Ingested::default());
+        }
+        let (left, right) = ticks.split_at(ticks.len() / 2);
+        let mut done = Box::pin(self.ingest_or_halve(left, now, locked)).await?;
+        done.add(Box::pin(self.ingest_or_halve(right, now, locked)).await?);
+        Ok(done)
+    }
+
+    async fn ingest_whole(&self, ticks: &[StoredTick], now: UtcMs, locked: Locked) -> Result<Ingested, StoreError> {
+        let mut done = Ingested::default();
+        let mut ids: Vec<WebsiteId> = ticks.iter().map(|t| t.tick.website_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let mut standings = tx.load(&ids, locked, now).await?;
+        if locked == Locked::Leave && standings.len() < ids.len() {
+            done.busy = tx.held_by_others(&ids, &standings).await?;
+        }
+        let (entries, letters) = sort_out(ticks, &standings, now, &mut done);
+        tx.write_dead_letters(&letters, now).await?;
+        let is_new = tx.insert_ticks(&entries).await?;
+        for (entry, is_new) in entries.iter().zip(is_new) {
+            if !is_new {
+                done.known += 1;
+                continue;
+            }
+            done.new += 1;
+            done.late += usize::from(entry.marks.late);
+            let Some(standing) = standings.get_mut(entry.place) else { continue };
+            let counted = standing.count(entry.tick, now);
+            done.transitions.extend(counted.transitions);
+            done.confirm.extend(counted.confirm);
+        }
+        tx.write_regions(&standings).await?;
+        let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
+        tx.write_states(&states).await?;
+        tx.write_transitions(&done.transitions).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Keeps messages that were given up, each once.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn dead_letters(&self, letters: &[Letter], at: UtcMs) -> Result<(), StoreError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let letters: Vec<_> = letters.iter().map(|l| DeadLetter::new(&l.stream, &l.reason, &l.raw)).collect();
+        let mut tx = Transaction::begin(&self.pool).await?;
+        tx.write_dead_letters(&letters, at).await?;
+        tx.commit().await
+    }
+}
+
+/// What of a batch may be stored, in order of slot, so that states move forward whatever order the queue had (I9); and
+/// letters about what may not. The same tick twice is one.
+fn sort_out<'a>(
+    ticks: &'a [StoredTick],
+    standings: &[Standing],
+    now: UtcMs,
+    done: &mut Ingested,
+) -> (Vec<Entry<'a>>, Vec<DeadLetter>) {
+    let mut entries = Vec::with_capacity(ticks.len());
+    let mut letters = Vec::new();
+    for tick in ticks {
+        let id = tick.tick.website_id;
+        let place = standings.binary_search_by_key(&id, |s| s.website().website_id);
+        let Some((place, standing)) = place.ok().and_then(|place| Some((place, standings.get(place)?))) else {
+            // Given again, or gone.
+            done.orphaned += usize::from(!done.busy.contains(&id));
+            continue;
+        };
+        if let Some(reason) = standing.refusal(tick, now) {
+            done.orphaned += 1;
+            letters.push(DeadLetter::of(tick, reason));
+            continue;
+        }
+        entries.push(Entry { tick, marks: standing.marks(tick), place });
+    }
+    entries.sort_by_key(|e| (e.tick.tick.slot_at, e.tick.tick.attempt, &e.tick.region_id));
+    let mut seen = HashSet::with_capacity(entries.len());
+    let all = entries.len();
+    entries.retain(|e| seen.insert(key_of(e.tick)));
+    done.known += all - entries.len();
+    (entries, letters)
+}
+
+/// What makes a tick one row.
+fn key_of(tick: &StoredTick) -> (WebsiteId, UtcMs, &str, u16) {
+    (tick.tick.website_id, tick.tick.slot_at, tick.region_id.as_str(), tick.tick.attempt)
+}
+
+/// Postgres cannot store NUL in a text; and no text of a target is longer than P2 allows.
+fn storable(text: &str) -> std::borrow::Cow<'_, str> {
+    const MOST: usize = 512;
+    if text.len() <= MOST && !text.contains('\0') {
+        return text.into();
+    }
+    text.chars().filter(|c| *c != '\0').take(MOST).collect::<String>().into()
+}

@@ -1,0 +1,155 @@
+//! SQLite: row by row. It runs in this process, where a prepared statement costs less than an array would to unpack.
+
+use std::sync::LazyLock;
+
+use sqlx::{FromRow, SqliteConnection};
+use uuid::Uuid;
+
+use super::columns::{self, Row, bind_region, bind_tick};
+use super::{Entry, storable};
+use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
+use crate::store::StoreError;
+use crate::store::dead_letters::{DeadLetter, INSERT_DEAD_LETTER};
+use crate::store::row::{REGION_STATE, RegionStateRow, StateFields, WEBSITE, WebsiteRow, notes_text};
+
+#[derive(FromRow)]
+struct KnownRow {
+    #[sqlx(flatten)]
+    website: WebsiteRow,
+    watched_since_at: i64,
+    #[sqlx(flatten)]
+    state: StateFields,
+}
+
+static SELECT_KNOWN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "select {WEBSITE}, watched_since_at, verdict, since_at, reason, fresh_until_at from website \
+         join website_state using (website_id) where website_id = $1"
+    )
+});
+static SELECT_REGIONS: LazyLock<String> =
+    LazyLock::new(|| format!("select {REGION_STATE} from region_state where website_id = $1"));
+
+pub(super) async fn load(
+    tx: &mut SqliteConnection,
+    ids: &[WebsiteId],
+    now: UtcMs,
+) -> Result<Vec<Standing>, StoreError> {
+    let mut standings = Vec::with_capacity(ids.len());
+    for id in ids {
+        let row: Option<KnownRow> = sqlx::query_as(SELECT_KNOWN.as_str()).bind(id.0).fetch_optional(&mut *tx).await?;
+        let Some(KnownRow { website, watched_since_at, state }) = row else { continue };
+        let rows: Vec<RegionStateRow> = sqlx::query_as(SELECT_REGIONS.as_str()).bind(id.0).fetch_all(&mut *tx).await?;
+        let regions = rows.into_iter().map(RegionState::try_from).collect::<Result<_, _>>()?;
+        standings.push(Standing::new(Website::try_from(website)?, watched_since_at, state.of(*id)?, regions, now));
+    }
+    Ok(standings)
+}
+
+pub(super) async fn stale(tx: &mut SqliteConnection, now: UtcMs, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "select website_id from website_state where fresh_until_at < $1 order by fresh_until_at, website_id limit $2",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?)
+}
+
+static INSERT_TICK: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "insert into tick ({}) values ({}) on conflict do nothing",
+        columns::TICK.join(", "),
+        columns::parameters(&columns::TICK)
+    )
+});
+
+pub(super) async fn insert_ticks(tx: &mut SqliteConnection, entries: &[Entry<'_>]) -> Result<Vec<bool>, StoreError> {
+    let mut is_new = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let mut query = sqlx::query(INSERT_TICK.as_str());
+        macro_rules! column {
+            ($e:ident => $value:expr) => {
+                let $e = entry;
+                query = query.bind($value);
+            };
+        }
+        bind_tick!(column);
+        is_new.push(query.execute(&mut *tx).await?.rows_affected() == 1);
+    }
+    Ok(is_new)
+}
+
+static UPSERT_REGION: LazyLock<String> =
+    LazyLock::new(|| columns::upsert_region(&format!("values ({})", columns::parameters(&columns::REGION))));
+
+pub(super) async fn write_regions(tx: &mut SqliteConnection, standings: &[Standing]) -> Result<(), StoreError> {
+    for standing in standings {
+        for state in standing.changed_regions() {
+            let row = Row { website_id: standing.website().website_id, state };
+            let mut query = sqlx::query(UPSERT_REGION.as_str());
+            macro_rules! column {
+                ($r:ident => $value:expr) => {
+                    let $r = row;
+                    query = query.bind($value);
+                };
+            }
+            bind_region!(column);
+            query.execute(&mut *tx).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn write_states(tx: &mut SqliteConnection, states: &[&WebsiteState]) -> Result<(), StoreError> {
+    for state in states {
+        sqlx::query(
+            "update website_state set verdict = $2, since_at = $3, reason = $4, fresh_until_at = $5 where website_id = $1",
+        )
+        .bind(state.website_id.0)
+        .bind(state.verdict.as_str())
+        .bind(state.since_at)
+        .bind(storable(&state.reason))
+        .bind(state.fresh_until_at)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn write_transitions(tx: &mut SqliteConnection, transitions: &[Transition]) -> Result<(), StoreError> {
+    for t in transitions {
+        sqlx::query(
+            "insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) \
+             select $1, $2, coalesce(max(number) + 1, 0), $3, $4, $5, $6 from transition \
+             where website_id = $1 and decided_at = $2",
+        )
+        .bind(t.website_id.0)
+        .bind(t.decided_at)
+        .bind(t.at)
+        .bind(t.from.as_str())
+        .bind(t.to.as_str())
+        .bind(storable(&t.reason))
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn write_dead_letters(
+    tx: &mut SqliteConnection,
+    letters: &[DeadLetter],
+    at: UtcMs,
+) -> Result<(), StoreError> {
+    for letter in letters {
+        sqlx::query(INSERT_DEAD_LETTER)
+            .bind(letter.id)
+            .bind(&letter.stream)
+            .bind(&letter.reason)
+            .bind(&letter.raw)
+            .bind(at)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}

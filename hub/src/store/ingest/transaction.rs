@@ -1,0 +1,118 @@
+//! One transaction of either database, by what ingest asks of it.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Postgres, Sqlite};
+
+use super::{Entry, postgres, sqlite};
+use crate::model::{Standing, Transition, UtcMs, WebsiteId, WebsiteState};
+use crate::store::dead_letters::DeadLetter;
+use crate::store::{Pool, StoreError};
+
+/// What to do about a website that another transaction is at work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locked {
+    /// Wait for it, as long as the database lets one (D17).
+    Wait,
+    /// Do without it.
+    Leave,
+}
+
+pub(super) enum Transaction {
+    Postgres(sqlx::Transaction<'static, Postgres>),
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+/// The same call on either.
+macro_rules! either {
+    ($self:ident, $tx:ident => $postgres:expr, $sqlite:expr) => {
+        match $self {
+            Self::Postgres($tx) => $postgres.await,
+            Self::Sqlite($tx) => $sqlite.await,
+        }
+    };
+}
+
+impl Transaction {
+    pub(super) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
+        Ok(match pool {
+            Pool::Postgres(pool) => Self::Postgres(pool.begin().await?),
+            Pool::Sqlite { write, .. } => Self::Sqlite(write.begin().await?),
+        })
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.commit().await?,
+            Self::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// What is known of the websites, in order of id, as `ids` are; they are nobody else's until the end.
+    pub(super) async fn load(
+        &mut self,
+        ids: &[WebsiteId],
+        locked: Locked,
+        now: UtcMs,
+    ) -> Result<Vec<Standing>, StoreError> {
+        either!(self, tx => postgres::load(tx, ids, locked, now), sqlite::load(tx, ids, now))
+    }
+
+    /// Which of the websites that [`Transaction::load`] left out exist.
+    pub(super) async fn held_by_others(
+        &mut self,
+        ids: &[WebsiteId],
+        loaded: &[Standing],
+    ) -> Result<BTreeSet<WebsiteId>, StoreError> {
+        let is_loaded = |id: &WebsiteId| loaded.binary_search_by_key(id, |s| s.website().website_id).is_ok();
+        let missing: Vec<_> = ids.iter().filter(|id| !is_loaded(id)).copied().collect();
+        match self {
+            Self::Postgres(tx) => postgres::existing(tx, &missing).await,
+            Self::Sqlite(_) => Ok(BTreeSet::new()), // one writer
+        }
+    }
+
+    /// Verdicts that ran out before `now`, as stored: at most `limit`, and none that others are at work on.
+    pub(super) async fn stale(&mut self, now: UtcMs, limit: i64) -> Result<Vec<WebsiteId>, StoreError> {
+        let ids: Vec<uuid::Uuid> = either!(self, tx => postgres::stale(tx, now, limit), sqlite::stale(tx, now, limit))?;
+        Ok(ids.into_iter().map(WebsiteId).collect())
+    }
+
+    /// Which of the ticks, in their order, were not known.
+    pub(super) async fn insert_ticks(&mut self, entries: &[Entry<'_>]) -> Result<Vec<bool>, StoreError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        either!(self, tx => postgres::insert_ticks(tx, entries), sqlite::insert_ticks(tx, entries))
+    }
+
+    pub(super) async fn write_regions(&mut self, standings: &[Standing]) -> Result<(), StoreError> {
+        if standings.iter().all(|s| s.changed_regions().next().is_none()) {
+            return Ok(());
+        }
+        either!(self, tx => postgres::write_regions(tx, standings), sqlite::write_regions(tx, standings))
+    }
+
+    pub(super) async fn write_states(&mut self, states: &[&WebsiteState]) -> Result<(), StoreError> {
+        if states.is_empty() {
+            return Ok(());
+        }
+        either!(self, tx => postgres::write_states(tx, states), sqlite::write_states(tx, states))
+    }
+
+    /// In the order they were decided.
+    pub(super) async fn write_transitions(&mut self, transitions: &[Transition]) -> Result<(), StoreError> {
+        if transitions.is_empty() {
+            return Ok(());
+        }
+        either!(self, tx => postgres::write_transitions(tx, transitions), sqlite::write_transitions(tx, transitions))
+    }
+
+    pub(super) async fn write_dead_letters(&mut self, letters: &[DeadLetter], at: UtcMs) -> Result<(), StoreError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        either!(self, tx => postgres::write_dead_letters(tx, letters, at), sqlite::write_dead_letters(tx, letters, at))
+    }
+}

@@ -1,0 +1,121 @@
+//! Seconds of the schedule: whose they are.
+
+use hub::store::{ClaimAnswer, ClaimTurn, Store};
+use sqlx::Connection as _;
+
+use crate::services::database;
+
+struct Fixture {
+    store: Store,
+    url: String,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let url = database().await;
+        let store = Store::open_postgres(&url).await.expect("a store");
+        store.migrate(false).await.expect("migrations");
+        Self { store, url }
+    }
+
+    async fn turn(&self, hub: &str, turn: ClaimTurn) -> ClaimAnswer {
+        let mut answer = self.store.claim_turn(hub, &turn).await.expect("a turn");
+        [&mut answer.held, &mut answer.made, &mut answer.taken, &mut answer.over].map(|list| list.sort_unstable());
+        answer
+    }
+
+    async fn wants(&self, hub: &str, seconds: &[i64]) -> Vec<i64> {
+        self.turn(hub, ClaimTurn { wanted: seconds.to_vec(), ..ClaimTurn::default() }).await.made
+    }
+
+    async fn watches(&self, hub: &str, seconds: &[i64]) -> ClaimAnswer {
+        self.turn(hub, ClaimTurn { watched: seconds.to_vec(), ..ClaimTurn::default() }).await
+    }
+
+    async fn holds(&self, hub: &str, seconds: &[i64]) -> Vec<i64> {
+        self.turn(hub, ClaimTurn { held: seconds.to_vec(), ..ClaimTurn::default() }).await.held
+    }
+
+    /// As if so much time had passed since all claims were last confirmed.
+    async fn age(&self, ms: i64) {
+        let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        sqlx::query("update schedule_claim set claimed_at = claimed_at - $1")
+            .bind(ms)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    async fn shift(&self) -> i64 {
+        self.turn("anybody", ClaimTurn::default()).await.shift_ms
+    }
+}
+
+fn now_s() -> i64 {
+    hub::clock::now() / 1_000
+}
+
+#[tokio::test]
+async fn a_second_is_one_hubs_until_it_is_published_or_given_back_or_its_hub_falls_silent() {
+    let f = Fixture::new().await;
+    assert_eq!(f.wants("one", &[7, 8]).await, [7, 8]);
+    assert_eq!(f.wants("two", &[7, 8, 9]).await, [9], "T203: whatever its clock says");
+    assert_eq!(f.wants("one", &[8]).await, [8], "an answer that was lost is asked for again");
+    assert_eq!(f.watches("two", &[7, 8]).await, ClaimAnswer::default(), "its hub lives");
+
+    f.store.release_claims("one", 8).await.unwrap();
+    assert_eq!(f.watches("two", &[7, 8]).await.taken, [8], "given back");
+    f.age(3_500).await;
+    assert_eq!(f.holds("one", &[7, 8]).await, [7], "confirmed, and one was lost");
+    assert_eq!(f.watches("two", &[7]).await.taken, Vec::<i64>::new(), "a confirmation is a new lease");
+    f.age(3_500).await;
+    assert_eq!(f.watches("three", &[7, 9]).await.taken, [7, 9]);
+    assert_eq!(f.watches("four", &[7, 9]).await.taken, Vec::<i64>::new(), "of two that try, one gets it");
+
+    let marks = ClaimTurn { published: vec![7], held: vec![9], ..ClaimTurn::default() };
+    assert_eq!(f.turn("one", marks.clone()).await.held, Vec::<i64>::new(), "the fence: it owns nothing any more");
+    assert_eq!(f.watches("two", &[7]).await.over, Vec::<i64>::new(), "and marked nothing");
+    assert_eq!(f.turn("three", marks).await.held, [9]);
+    f.age(60_000).await;
+    let answer = f.watches("two", &[7, 9]).await;
+    assert_eq!((answer.over, answer.taken), (vec![7], vec![9]), "what is published is nobody's");
+}
+
+#[tokio::test]
+async fn t215_a_jump_of_the_databases_clock_makes_no_lease_eternal() {
+    let f = Fixture::new().await;
+    f.wants("one", &[7]).await;
+    f.age(-3_600_000).await; // set back by an hour: the lease lies in the future
+    assert_eq!(f.watches("two", &[7]).await.taken, [7]);
+    f.age(3_600_000).await; // ahead: all leases look old; whoever confirms first keeps
+    assert_eq!(f.holds("two", &[7]).await, [7]);
+    assert_eq!(f.watches("one", &[7]).await.taken, Vec::<i64>::new());
+}
+
+#[tokio::test]
+async fn t201_claims_of_a_wrong_clock_go_and_all_hubs_agree_on_other_names() {
+    let f = Fixture::new().await;
+    let now = now_s();
+    f.wants("one", &[now, now + 30, now + 3_600]).await;
+    assert_eq!(f.shift().await, 0);
+    f.store.drop_future_claims("two", i64::MAX).await.unwrap();
+    assert_eq!(f.wants("two", &[now, now + 30, now + 3_600]).await, [now + 3_600], "T203: hubs may be 30 s apart");
+    assert_eq!(f.shift().await, 1);
+    // Both find out about the same event: one change of names.
+    f.store.drop_future_claims("one", now).await.unwrap();
+    f.store.drop_future_claims("two", now).await.unwrap();
+    assert_eq!(f.shift().await, 1);
+    assert_eq!(f.wants("two", &[now, now + 30]).await, [now + 30], "what the hub itself claimed is its own error");
+    f.store.drop_future_claims("three", now).await.unwrap();
+    assert_eq!(f.shift().await, 1, "nothing was dropped");
+}
+
+#[tokio::test]
+async fn old_claims_are_dropped_by_the_databases_clock() {
+    let f = Fixture::new().await;
+    f.wants("one", &[now_s() - 4_000, now_s()]).await;
+    f.store.drop_old_claims().await.unwrap();
+    let mut connection = sqlx::PgConnection::connect(&f.url).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from schedule_claim").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(left, 1);
+}

@@ -1,0 +1,82 @@
+//! Accounts, sessions, and what is whose.
+
+use hub::model::{MadeBy, Outcome, SessionKey};
+use hub::store::{Conflict, StoreError};
+
+use super::{Fixture, MINUTE, round};
+
+on_both! {
+    a_username_is_taken_without_regard_to_case
+    of_two_first_visitors_one_becomes_the_owner
+    a_session_lives_until_it_is_ended
+    nobody_sees_or_changes_anothers_website
+}
+
+async fn a_username_is_taken_without_regard_to_case(f: Fixture) {
+    f.account("Änn").await;
+    let again = f.store.create_account("äNN", "hash", MadeBy::Anybody, f.now).await;
+    assert!(matches!(again, Err(StoreError::Conflict(Conflict::UsernameTaken))), "{again:?}");
+    let (account, hash) = f.store.credentials("ÄNN").await.expect("credentials").expect("the account");
+    assert_eq!((account.username.as_str(), hash.as_str()), ("Änn", "hash"));
+    f.store.set_password_hash(account.account_id, "new").await.expect("set");
+    assert_eq!(f.store.credentials("änn").await.expect("credentials").map(|c| c.1), Some("new".to_owned()));
+    assert_eq!(f.store.count_accounts().await.expect("count"), 1);
+    assert_eq!(f.store.count_strangers().await.expect("count"), 0);
+    f.store.create_account("bob", "hash", MadeBy::Anybody, f.now).await.expect("an account");
+    assert_eq!(f.store.count_strangers().await.expect("count"), 1);
+}
+
+async fn of_two_first_visitors_one_becomes_the_owner(f: Fixture) {
+    let tries: Vec<_> = (0..8)
+        .map(|n| {
+            let store = f.store.clone();
+            tokio::spawn(async move { store.create_first_account(&format!("user{n}"), "hash", 1).await })
+        })
+        .collect();
+    let mut made = 0;
+    for one in tries {
+        made += usize::from(one.await.expect("a task").expect("an answer").is_some());
+    }
+    assert_eq!((made, f.store.count_accounts().await.expect("count")), (1, 1));
+}
+
+async fn a_session_lives_until_it_is_ended(f: Fixture) {
+    let account = f.account("ann").await;
+    let (one, two) = (SessionKey([1; 32]), SessionKey([2; 32]));
+    for key in [one, two] {
+        f.store.create_session(account.account_id, key, 1_000, 9_000).await.expect("a session");
+    }
+    f.store.touch_session(one, 5_000).await.expect("touch");
+    f.store.touch_session(one, 4_000).await.expect("touch");
+    let session = f.store.session(one).await.expect("a read").expect("the session");
+    assert_eq!(
+        (session.account, session.created_at, session.seen_at, session.expires_at),
+        (account.clone(), 1_000, 5_000, 9_000)
+    );
+    f.store.end_session(one).await.expect("end");
+    assert_eq!(f.store.session(one).await.expect("a read"), None);
+    f.store.end_sessions_of(account.account_id).await.expect("end");
+    assert_eq!(f.store.session(two).await.expect("a read"), None);
+}
+
+async fn nobody_sees_or_changes_anothers_website(f: Fixture) {
+    let (ann, bob) = (f.account("ann").await.account_id, f.account("bob").await.account_id);
+    let website = f.website(ann).await;
+    let id = website.website_id;
+    f.feed(&round(&website, f.now - MINUTE, [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)])).await;
+
+    let s = &f.store;
+    assert_eq!(s.website(bob, id).await.expect("a read"), None);
+    assert_eq!(s.edit_website(bob, id, 1, &website.settings, f.now).await.expect("no"), None);
+    assert_eq!(s.set_paused(bob, id, true, f.now).await.expect("no"), None);
+    assert!(!s.delete_website(bob, id).await.expect("no"));
+    assert_eq!(s.websites(bob).await.expect("a read"), []);
+    assert_eq!(s.board(bob, f.now).await.expect("a read"), []);
+    assert_eq!(s.board_row(bob, id, f.now).await.expect("a read"), None);
+    assert_eq!(s.ticks(bob, id, None, 10).await.expect("a read"), []);
+    assert_eq!(s.transitions(bob, id, 10).await.expect("a read"), []);
+
+    assert_eq!(s.website(ann, id).await.expect("a read"), Some(website));
+    assert_eq!(s.ticks(ann, id, None, 10).await.expect("a read").len(), 3);
+    assert_eq!(s.board(ann, f.now).await.expect("a read").len(), 1);
+}

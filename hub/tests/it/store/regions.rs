@@ -1,0 +1,39 @@
+//! Regions and their workers.
+
+use hub::model::{Heartbeat, NetworkState, UtcMs};
+
+use super::Fixture;
+
+on_both! {
+    heartbeats_make_regions
+}
+
+async fn heartbeats_make_regions(f: Fixture) {
+    let beat = |sent_at: UtcMs, checks| Heartbeat {
+        version: "0.1.0".into(),
+        started_at: 0,
+        sent_at,
+        concurrency: 50,
+        in_flight: 0,
+        checks,
+        expired: 0,
+        refused: 0,
+        buffered: 0,
+        dropped: 0,
+        lost: 0,
+        network: if checks == 1 { NetworkState::Works } else { NetworkState::CutOff },
+        excused: checks,
+        stopping: false,
+        ..Heartbeat::default()
+    };
+    let of = |worker: &str, beat, at| ("INDIA".parse().expect("a region"), worker.parse().expect("a worker"), beat, at);
+    let nul = Heartbeat { version: "0.1\0.0".into(), ..beat(1_000, 3) };
+    let beats = [of("pi-1", beat(900, 1), 1_000), of("pi-1", beat(2_250, u64::MAX), 2_000), of("pi-0", nul, 1_000)];
+    f.store.record_heartbeats(&beats, 2_500).await.expect("heartbeats, whatever their version says");
+    let regions = f.store.regions().await.expect("regions");
+    let seen: Vec<_> =
+        regions[0].workers.iter().map(|w| (w.worker_id.as_str(), w.seen_at, w.clock_offset_ms)).collect();
+    assert_eq!((regions.len(), seen), (1, vec![("pi-0", 2_500, 0), ("pi-1", 2_500, 250)]));
+    let told: Vec<_> = regions[0].workers.iter().map(|w| (w.network, w.excused)).collect();
+    assert_eq!(told, [(NetworkState::CutOff, 3), (NetworkState::CutOff, i64::MAX as u64)]);
+}

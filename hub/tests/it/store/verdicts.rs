@@ -1,0 +1,131 @@
+//! What the ticks make of a website, and when it runs out.
+
+use hub::model::{Outcome, WebsiteSettings};
+
+use super::{Fixture, MINUTE, region_tick, round};
+
+on_both! {
+    an_outage_is_recorded_from_its_first_failing_tick_to_its_first_good_one
+    a_single_region_needs_three_looks
+    a_time_of_blindness_stays_in_the_record
+    a_verdict_runs_out_when_its_last_tick_does_though_that_is_rarely_written
+    a_clock_that_was_ahead_leaves_no_verdict_standing
+    what_nobody_looked_at_yet_is_known_and_runs_out
+    the_board_covers_a_day_exactly
+}
+
+async fn an_outage_is_recorded_from_its_first_failing_tick_to_its_first_good_one(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let start = f.now - 20 * MINUTE;
+    for n in 0..12 {
+        let o = if (5..8).contains(&n) { Outcome::Down } else { Outcome::Up };
+        f.feed(&round(&website, start + n * MINUTE, [("a", o), ("b", o), ("c", Outcome::Up)])).await;
+    }
+    let expected = [
+        (start, Outcome::Unknown, Outcome::Up),
+        (start + 5 * MINUTE, Outcome::Up, Outcome::Down),
+        (start + 8 * MINUTE, Outcome::Down, Outcome::Up),
+    ];
+    assert_eq!(f.changes(&website).await, expected);
+    let row = f.store.board_row(website.account_id, website.website_id, f.now).await.expect("board").expect("row");
+    assert_eq!(row.uptime_24h.down_ms, 3 * MINUTE);
+    assert_eq!(row.regions[0].recent.len(), 10);
+}
+
+async fn a_single_region_needs_three_looks(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let slot_at = f.now - MINUTE;
+    f.feed(&[region_tick(&website, "a", slot_at - MINUTE, Outcome::Up)]).await;
+    for attempt in 0..3_u16 {
+        assert_eq!(f.verdict(&website).await, Outcome::Up, "attempt {attempt}");
+        let mut tick = region_tick(&website, "a", slot_at, Outcome::Down);
+        tick.tick.attempt = attempt;
+        let done = f.store.ingest(&[tick], slot_at + 2_000).await.expect("ingest");
+        let asked: Vec<_> = done.confirm.iter().map(|c| (c.slot_at, c.attempt, c.regions.len())).collect();
+        let wanted = if attempt < 2 { vec![(slot_at, attempt + 1, 1)] } else { vec![] };
+        assert_eq!(asked, wanted);
+    }
+    let row = f.store.board_row(website.account_id, website.website_id, f.now).await.expect("board").expect("row");
+    assert_eq!((row.state.verdict, row.state.since_at), (Outcome::Down, slot_at));
+    assert!(row.state.reason.contains("single vantage"), "{}", row.state.reason);
+}
+
+async fn a_time_of_blindness_stays_in_the_record(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let start = f.now - 40 * MINUTE;
+    f.feed(&[region_tick(&website, "a", start, Outcome::Up), region_tick(&website, "a", start + MINUTE, Outcome::Up)])
+        .await;
+    assert_eq!(f.store.expire_verdicts(start + 2 * MINUTE).await.expect("expiry"), []);
+    let gone = f.store.expire_verdicts(f.now - 20 * MINUTE).await.expect("expiry");
+    let stale_at = start + MINUTE + 1_000 + 2 * MINUTE + 10_000 + 15_000;
+    assert_eq!(gone.iter().map(|t| (t.at, t.to)).collect::<Vec<_>>(), [(stale_at, Outcome::Unknown)]);
+    assert_eq!(f.store.expire_verdicts(f.now - 20 * MINUTE).await.expect("expiry"), []);
+    f.feed(&[region_tick(&website, "a", f.now - 10 * MINUTE, Outcome::Up)]).await;
+    assert_eq!(f.changes(&website).await.last(), Some(&(f.now - 10 * MINUTE, Outcome::Unknown, Outcome::Up)));
+}
+
+async fn a_clock_that_was_ahead_leaves_no_verdict_standing(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    // The clock is three hours ahead for one look, and is then set right.
+    f.feed(&[region_tick(&website, "a", f.now + 180 * MINUTE, Outcome::Up)]).await;
+    assert!(f.store.has_future_slots(f.now).await.expect("a read"));
+    assert_eq!(f.store.expire_verdicts(f.now + 10 * MINUTE).await.expect("expiry"), []);
+    assert_eq!(f.store.shorten_verdicts(f.now).await.expect("an update"), 1);
+    assert_eq!(f.store.shorten_verdicts(f.now).await.expect("an update"), 0, "what stands rightly stays");
+    let gone = f.store.expire_verdicts(f.now + 10 * MINUTE).await.expect("expiry");
+    assert_eq!(gone.iter().map(|t| t.to).collect::<Vec<_>>(), [Outcome::Unknown]);
+    // And what is seen now counts, though it is older than what was seen then.
+    f.feed(&[region_tick(&website, "a", f.now + 11 * MINUTE, Outcome::Up)]).await;
+    assert_eq!(f.verdict(&website).await, Outcome::Up);
+    assert!(!f.store.has_future_slots(f.now + 11 * MINUTE).await.expect("a read"));
+}
+
+async fn what_nobody_looked_at_yet_is_known_and_runs_out(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let (one, two) = (f.website(account).await, f.website(account).await);
+    f.feed(&[region_tick(&one, "a", f.now - 59 * MINUTE, Outcome::Up)]).await;
+    assert_eq!(f.store.unlooked_websites().await.expect("a read"), [two.website_id]);
+    assert_eq!(f.store.expire_verdicts(f.now - 59 * MINUTE).await.expect("expiry"), [], "its first look may come yet");
+    assert_eq!(f.store.expire_verdicts(f.now - 58 * MINUTE).await.expect("expiry"), [], "unknown it was already");
+    let row = f.store.board_row(account, two.website_id, f.now).await.expect("the board").expect("the website");
+    assert!(row.state.reason.contains("see that a probe runs"), "{}", row.state.reason);
+    assert_eq!(row.state.fresh_until_at, None);
+}
+
+async fn the_board_covers_a_day_exactly(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let settings = WebsiteSettings::new("https://example.com/".into());
+    let day = 24 * 60 * MINUTE;
+    let website = f.store.add_website(account, &settings, f.now - 2 * day).await.expect("a website");
+    // Long before the window, then within it.
+    f.feed(&round(&website, f.now - day - 60 * MINUTE, [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)]))
+        .await;
+    f.store.expire_verdicts(f.now - 60 * MINUTE).await.expect("expiry");
+    let uptime = f.store.board(account, f.now).await.expect("board")[0].uptime_24h;
+    assert_eq!(uptime.up_ms + uptime.degraded_ms + uptime.down_ms + uptime.unknown_ms, day);
+    assert_eq!((uptime.ratio(), uptime.unknown_ms), (None, day));
+}
+
+async fn a_verdict_runs_out_when_its_last_tick_does_though_that_is_rarely_written(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let start = f.now - 40 * MINUTE;
+    let stale_ms = 2 * MINUTE + 10_000 + 15_000;
+    let mut written = std::collections::BTreeSet::new();
+    let until = "select fresh_until_at from website_state";
+    for n in 0..10 {
+        let outcomes = [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)];
+        f.feed(&round(&website, start + n * MINUTE, outcomes)).await;
+        let stored = f.count(until).await;
+        let truth = start + n * MINUTE + 1_000 + stale_ms;
+        assert!((truth - stale_ms / 2..=truth).contains(&stored), "{stored} of {truth}");
+        written.insert(stored);
+    }
+    assert!(written.len() <= 6, "of thirty ticks: {written:?}");
+    let (stored, truth) = (f.count(until).await, start + 9 * MINUTE + 1_000 + stale_ms);
+    assert!(stored < truth, "this test is about one that lags");
+    assert_eq!(f.store.expire_verdicts(stored + 1).await.expect("expiry"), []);
+    assert_eq!((f.count(until).await, f.verdict(&website).await), (truth, Outcome::Up));
+    assert_eq!(f.store.expire_verdicts(truth).await.expect("expiry"), []);
+    let gone = f.store.expire_verdicts(truth + 5_000).await.expect("expiry");
+    assert_eq!(gone.iter().map(|t| (t.at, t.to)).collect::<Vec<_>>(), [(truth, Outcome::Unknown)]);
+}

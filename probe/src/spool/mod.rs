@@ -1,0 +1,303 @@
+//! Ticks on disk, for as long as Redis cannot be written to and memory is full, and over a restart.
+//!
+//! SD cards wear out: a file is written once, whole, and synced once; it is never added to, and deleted when all of it
+//! was sent. The oldest file goes when there is no room. Each worker has a directory of its own in the one that is
+//! given, because the origin of a tick is told by who sends it.
+
+mod segment;
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use segment::Record;
+
+use crate::complaint::Complaint;
+use crate::wire::{RegionId, WorkerId};
+
+/// A file gets no more than this, or one tick: it is held in memory while it is written, and while it is sent.
+pub(crate) const MAX_SEGMENT: usize = 1024 * 1024;
+/// Largest file that is read: what is larger is none of ours.
+const MAX_READ: u64 = 4 * 1024 * 1024;
+/// Most files there are: many small ones, each from a stop, must not fill the directory.
+const MAX_SEGMENTS: usize = 1_000;
+/// After trouble with the disk it is left alone for this long.
+const RETRY: Duration = Duration::from_secs(60);
+const SUFFIX: &str = ".ticks";
+
+/// The files of one worker.
+pub(crate) struct Spool {
+    directory: PathBuf,
+    limit: u64,
+    open: Option<Open>,
+    sending: Option<Sending>,
+    retry_at: Instant,
+    complaint: Complaint,
+    loss: Loss,
+}
+
+struct Open {
+    /// Held for as long as the value lives, and by no other process meanwhile.
+    _lock: File,
+    /// By number: a higher one is younger.
+    segments: BTreeMap<u64, Segment>,
+}
+
+#[derive(Clone, Copy)]
+struct Segment {
+    ticks: u32,
+    bytes: u64,
+}
+
+/// The file that is being sent, in memory.
+struct Sending {
+    number: u64,
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+    sent: usize,
+}
+
+/// Ticks that will not be sent.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// For lack of room.
+    pub dropped: u64,
+    /// They could not be read any more.
+    pub damaged: u64,
+}
+
+impl Spool {
+    /// The spool of a worker below `directory`, of at most `limit` bytes. Nothing is touched before [`Spool::open`].
+    pub(crate) fn new(directory: &Path, region: &RegionId, worker: &WorkerId, limit: u64, now: Instant) -> Self {
+        Self {
+            // A region's name has no such line in it: no two workers share a directory.
+            directory: directory.join(format!("{region}_{worker}")),
+            limit,
+            open: None,
+            sending: None,
+            retry_at: now,
+            complaint: Complaint::default(),
+            loss: Loss::default(),
+        }
+    }
+
+    /// Opens it, unless it is open or was in trouble a minute ago: true when it can be used.
+    pub(crate) fn open(&mut self, now: Instant) -> bool {
+        if self.open.is_none() && now >= self.retry_at {
+            match open(&self.directory) {
+                Ok(open) => {
+                    let ticks: u64 = open.segments.values().map(|s| u64::from(s.ticks)).sum();
+                    if ticks > 0 {
+                        log::info!("{ticks} ticks of an earlier time wait in {}.", self.directory.display());
+                    }
+                    self.open = Some(open);
+                }
+                Err(error) => self.trouble("used", &error, now),
+            }
+        }
+        self.open.is_some()
+    }
+
+    /// Whether something can be kept now.
+    pub(crate) fn takes(&mut self, now: Instant) -> bool {
+        self.open(now) && now >= self.retry_at
+    }
+
+    /// Ticks that wait.
+    pub(crate) fn ticks(&self) -> u64 {
+        let all: u64 = self.open.iter().flat_map(|o| o.segments.values()).map(|s| u64::from(s.ticks)).sum();
+        all - self.sending.as_ref().map_or(0, |s| s.sent as u64).min(all)
+    }
+
+    /// What was lost since the last call.
+    pub(crate) fn take_loss(&mut self) -> Loss {
+        std::mem::take(&mut self.loss)
+    }
+
+    /// Entries of the youngest ticks, at most about `count`: an earlier process may not have acknowledged them.
+    pub(crate) fn youngest_entries(&mut self, count: usize) -> Vec<String> {
+        let mut entries = Vec::new();
+        let numbers: Vec<u64> = self.open.iter().flat_map(|o| o.segments.keys().rev().copied()).collect();
+        for number in numbers {
+            let Ok((bytes, records, _)) = self.read(number) else { continue };
+            entries.extend(records.iter().map(|r| text(&bytes, &r.entry_id)));
+            if entries.len() >= count {
+                break;
+            }
+        }
+        entries
+    }
+
+    /// Keeps ticks, with their entries, the oldest first: when this is true they are on the disk for good. It takes what
+    /// [`MAX_SEGMENT`] allows; making room may cost the oldest file.
+    pub(crate) fn keep(&mut self, ticks: &[(String, String)], now: Instant) -> bool {
+        let mut bytes = Vec::with_capacity(ticks.iter().map(|(id, body)| id.len() + body.len() + 16).sum());
+        ticks.iter().for_each(|(id, body)| segment::append(&mut bytes, id, body));
+        self.make_room(bytes.len() as u64);
+        let Some(open) = &mut self.open else { return false };
+        let number = open.segments.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
+        let segment = Segment { ticks: u32::try_from(ticks.len()).unwrap_or(u32::MAX), bytes: bytes.len() as u64 };
+        let path = path(&self.directory, number, segment.ticks);
+        match write(&self.directory, &path, &bytes) {
+            Ok(()) => {
+                open.segments.insert(number, segment);
+                self.complaint.over();
+                true
+            }
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                self.trouble("written", &error, now);
+                false
+            }
+        }
+    }
+
+    fn make_room(&mut self, bytes: u64) {
+        loop {
+            let Some(open) = &self.open else { return };
+            let used: u64 = open.segments.values().map(|s| s.bytes).sum();
+            if used + bytes <= self.limit && open.segments.len() < MAX_SEGMENTS {
+                return;
+            }
+            let Some((&oldest, segment)) = open.segments.first_key_value() else { return };
+            let mut ticks = u64::from(segment.ticks);
+            if let Some(sending) = self.sending.take_if(|s| s.number == oldest) {
+                ticks = ticks.saturating_sub(sending.sent as u64);
+            }
+            self.loss.dropped += ticks;
+            log::warn!("The spool is full: its {ticks} oldest ticks are dropped.");
+            self.forget(oldest);
+        }
+    }
+
+    /// The next ticks to send, of the youngest file, with their entries: at most `count`, and `most` bytes or one.
+    pub(crate) fn next(&mut self, count: usize, most: usize) -> Vec<(String, String)> {
+        while self.sending.is_none() {
+            let Some((&number, segment)) = self.open.as_ref().and_then(|o| o.segments.last_key_value()) else { break };
+            let ticks = segment.ticks;
+            match self.read(number) {
+                Ok((bytes, records, damaged)) => {
+                    if damaged > 0 || records.len() != ticks as usize {
+                        let lost = u64::from(ticks).saturating_sub(records.len() as u64).max(u64::from(damaged));
+                        log::warn!("{lost} ticks of the spool are damaged and cannot be sent.");
+                        self.loss.damaged += lost;
+                    }
+                    if records.is_empty() {
+                        self.forget(number);
+                        continue;
+                    }
+                    if let Some(segment) = self.open.as_mut().and_then(|o| o.segments.get_mut(&number)) {
+                        segment.ticks = u32::try_from(records.len()).unwrap_or(u32::MAX);
+                    }
+                    self.sending = Some(Sending { number, bytes, records, sent: 0 });
+                }
+                Err(error) => {
+                    log::error!("{ticks} ticks of the spool cannot be read: {error}.");
+                    self.loss.damaged += u64::from(ticks);
+                    self.forget(number);
+                }
+            }
+        }
+        let Some(sending) = &self.sending else { return Vec::new() };
+        let mut size = 0;
+        let fits = |record: &&Record| {
+            size += record.body.len();
+            size <= most || size == record.body.len()
+        };
+        let next = sending.records[sending.sent..].iter().take(count).take_while(fits);
+        next.map(|r| (text(&sending.bytes, &r.entry_id), text(&sending.bytes, &r.body))).collect()
+    }
+
+    /// The first `count` of them are in Redis.
+    pub(crate) fn sent(&mut self, count: usize) {
+        let Some(sending) = &mut self.sending else { return };
+        sending.sent += count;
+        if sending.sent >= sending.records.len() {
+            let number = sending.number;
+            self.sending = None;
+            self.forget(number);
+        }
+    }
+
+    fn read(&self, number: u64) -> io::Result<(Vec<u8>, Vec<Record>, u32)> {
+        let segment = self.open.as_ref().and_then(|o| o.segments.get(&number));
+        let segment = segment.ok_or(io::ErrorKind::NotFound)?;
+        let path = path(&self.directory, number, segment.ticks);
+        if fs::metadata(&path)?.len() > MAX_READ {
+            return Err(io::Error::other("it is far too large"));
+        }
+        let bytes = fs::read(&path)?;
+        let (records, damaged) = segment::records(&bytes);
+        Ok((bytes, records, damaged))
+    }
+
+    fn forget(&mut self, number: u64) {
+        let Some(open) = &mut self.open else { return };
+        open.segments.remove(&number);
+        // By its number: that of its ticks may have been corrected.
+        let files = files(&self.directory).unwrap_or_default();
+        for (_, _, path) in files.into_iter().filter(|(n, ..)| *n == number) {
+            if let Err(error) = fs::remove_file(&path) {
+                log::warn!("{} cannot be deleted: {error}.", path.display());
+            }
+        }
+    }
+
+    fn trouble(&mut self, what: &str, error: &io::Error, now: Instant) {
+        self.retry_at = now + RETRY;
+        if let Some(more) = self.complaint.due(now) {
+            let directory = self.directory.display();
+            log::error!("The spool in {directory} cannot be {what} ({error}): ticks are kept in memory only.{more}");
+        }
+    }
+}
+
+fn text(bytes: &[u8], range: &std::ops::Range<usize>) -> String {
+    String::from_utf8_lossy(bytes.get(range.clone()).unwrap_or_default()).into_owned()
+}
+
+fn path(directory: &Path, number: u64, ticks: u32) -> PathBuf {
+    directory.join(format!("{number:012}-{ticks}{SUFFIX}"))
+}
+
+fn open(directory: &Path) -> io::Result<Open> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(directory.join("lock"))?;
+    lock.try_lock().map_err(|error| match error {
+        fs::TryLockError::WouldBlock => io::Error::other("another worker of this name uses it"),
+        fs::TryLockError::Error(error) => error,
+    })?;
+    let mut segments = BTreeMap::new();
+    for (number, ticks, path) in files(directory)? {
+        segments.insert(number, Segment { ticks, bytes: fs::metadata(&path)?.len() });
+    }
+    Ok(Open { _lock: lock, segments })
+}
+
+/// Number, ticks and path of each file of ours; others are left alone.
+fn files(directory: &Path) -> io::Result<Vec<(u64, u32, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(SUFFIX));
+        let numbers = name.and_then(|n| n.split_once('-'));
+        if let Some((Ok(number), Ok(ticks))) = numbers.map(|(n, t)| (n.parse(), t.parse())) {
+            found.push((number, ticks, path));
+        }
+    }
+    Ok(found)
+}
+
+/// The file and its name are on the disk when this returns.
+fn write(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;
