@@ -12,6 +12,7 @@ mod client;
 mod dead_letters;
 mod distributed;
 mod embedded;
+mod enrol;
 mod front;
 mod hubs;
 mod ingest;
