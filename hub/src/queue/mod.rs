@@ -3,6 +3,8 @@
 mod in_process;
 mod redis;
 
+pub use self::redis::acl;
+
 use std::sync::Arc;
 
 use probe::canary::Canaries;
