@@ -135,9 +135,10 @@ async fn take(store: &Store, scheduler: &Scheduler, deliveries: &[Delivery], now
         Err(error) if error.is_fault_of_the_data() => tracing::error!(%error, "A heartbeat could not be stored."),
         Err(error) => return Err(error).context("heartbeats"),
     }
-    for (region, _, beat, _) in beats {
+    for (region, _, beat, received_at) in beats {
         if !beat.stopping {
-            scheduler.region_alive(region, now);
+            // When it was written, not when it was read: an old one revives nobody.
+            scheduler.region_alive(region, received_at);
         }
     }
     for some in ticks.chunks(AT_ONCE) {

@@ -14,5 +14,7 @@ mod embedded;
 mod front;
 mod options;
 mod process;
+mod queue;
+mod queue_faults;
 mod services;
 mod store;

@@ -140,7 +140,7 @@ fn t224_a_replica_and_a_busy_script_are_waited_out() {
     wait_for("the check", S(10), || (slots(&mut redis) == [1]).then_some(()));
     let _: String = redis.run(&["CONFIG", "SET", "replica-read-only", "yes"]);
     let _: String = redis.run(&["REPLICAOF", "127.0.0.1", "1"]);
-    wait_for("a line about it", S(15), || worker.log().contains("READONLY").then_some(()));
+    wait_for("a line about it", S(15), || worker.log().contains("read only replica").then_some(()));
     let _: String = redis.run(&["REPLICAOF", "NO", "ONE"]);
     redis.publish("*", &check(2, &website.url("/")));
     wait_for("the check after", S(30), || (slots(&mut redis) == [1, 2]).then_some(()));
