@@ -46,11 +46,16 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Reads and acknowledges everything, once.
+/// Reads and acknowledges what there is: the first rounds look at what this hub was given before.
 async fn take_in(queue: &Queue) -> usize {
-    let deliveries = queue.next_reports().await.unwrap();
-    queue.acknowledge(&deliveries).await.unwrap();
-    deliveries.len()
+    for _ in 0..12 {
+        let deliveries = queue.next_reports().await.unwrap();
+        queue.acknowledge(&deliveries).await.unwrap();
+        if !deliveries.is_empty() {
+            return deliveries.len();
+        }
+    }
+    0
 }
 
 #[test]
@@ -97,7 +102,9 @@ fn t233_a_workers_stream_has_a_bound_and_the_youngest_stay() {
         assert_eq!(take_in(&queue).await, 1);
         for _ in 0..101 {
             let mut pipe = redis::pipe();
-            (0..1_000).for_each(|n| drop(pipe.cmd("XADD").arg(TICKS).arg("*").arg("n").arg(n).ignore()));
+            for n in 0..1_000 {
+                pipe.cmd("XADD").arg(TICKS).arg("*").arg("n").arg(n).ignore();
+            }
             let _: () = pipe.query(&mut connection).unwrap();
         }
         queue.tidy(&[region()]).await.unwrap();
@@ -122,11 +129,7 @@ fn t204_a_stream_that_somebody_bricked_is_read_and_made_anew() {
         tokio::time::sleep(Duration::from_millis(10_500)).await;
         queue.tidy(&[region()]).await.unwrap();
         beat(&mut connection, "*").expect("it can be written again");
-        let mut read = 0;
-        for _ in 0..5 {
-            read += take_in(&queue).await;
-        }
-        assert_eq!(read, 1, "and is read");
+        assert_eq!(take_in(&queue).await, 1, "and is read");
     });
 }
 
@@ -190,11 +193,7 @@ fn t238_streams_of_workers_that_are_gone_for_a_week_are_deleted_once_they_are_re
         assert_eq!(keys(&mut connection), Vec::<String>::new());
         // It comes back one day.
         beat(&mut connection, "*").unwrap();
-        let mut read = 0;
-        for _ in 0..10 {
-            read += take_in(&queue).await;
-        }
-        assert_eq!(read, 1);
+        assert_eq!(take_in(&queue).await, 1);
     });
 }
 
