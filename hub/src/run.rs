@@ -152,7 +152,7 @@ fn open_queue(config: &Config, may_look_inside: bool) -> anyhow::Result<Queue> {
     let names = ["/proc/sys/kernel/hostname", "/etc/hostname"];
     let host = names.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
     let consumer = format!("{}-{}", host.trim(), config.listen.port());
-    Queue::redis(url.expose(), &consumer).context("REDIS_URL: the queue cannot be opened")
+    Queue::redis(url.expose(), config.ca_file.as_deref(), &consumer).context("REDIS_URL: the queue cannot be opened")
 }
 
 fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: bool) -> HttpSettings {

@@ -99,7 +99,8 @@ pub struct Config {
     pub concurrency: u16,
     /// `CANARIES` of the embedded probe: who is asked whether its own network works.
     pub canaries: Canaries,
-    /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, in PEM form.
+    /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, and the connection to Redis
+    /// besides the system's, in PEM form.
     pub ca_file: Option<String>,
     /// Those of the file.
     pub extra_roots: Vec<CertificateDer<'static>>,

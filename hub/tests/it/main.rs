@@ -18,5 +18,7 @@ mod hubs;
 mod ingest;
 mod options;
 mod process;
+mod queue;
+mod queue_faults;
 mod services;
 mod store;
