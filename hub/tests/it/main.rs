@@ -9,6 +9,7 @@
 
 mod browser;
 mod client;
+mod courtesy;
 mod distributed;
 mod embedded;
 mod front;

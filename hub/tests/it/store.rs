@@ -147,6 +147,7 @@ on_both! {
     the_board_covers_a_day_exactly
     a_dead_letter_is_kept_once
     dead_letters_are_kept_for_a_while_and_not_without_number
+    what_is_down_for_long_is_known_until_somebody_sees_it_well
     statements_survive_a_column_more
 }
 
@@ -181,6 +182,26 @@ async fn statements_survive_a_column_more(f: Fixture) {
             }
         }
     }
+}
+
+async fn what_is_down_for_long_is_known_until_somebody_sees_it_well(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let (website, other) = (f.website(account).await, f.website(account).await);
+    let began = f.now - 50 * MINUTE;
+    for website in [&website, &other] {
+        f.feed(&["a", "b"].map(|region| region_tick(website, region, began - MINUTE, Outcome::Up))).await;
+        f.feed(&["a", "b"].map(|region| region_tick(website, region, began, Outcome::Down))).await;
+    }
+    assert_eq!(f.store.long_down(began).await.expect("a read"), []);
+    let mut down = f.store.long_down(began + 1).await.expect("a read");
+    down.sort_unstable();
+    let mut both = [(website.website_id, began), (other.website_id, began)];
+    both.sort_unstable();
+    assert_eq!(down, both);
+    f.feed(&[region_tick(&website, "a", began + MINUTE, Outcome::Up)]).await;
+    assert_eq!(f.verdict(&website).await, Outcome::Down);
+    assert_eq!(f.store.long_down(f.now).await.expect("a read"), [(other.website_id, began)]);
+    assert_eq!(f.store.last_published_at().await.expect("a read").is_some(), f.url.is_none(), "claims tell, or slots");
 }
 
 fn region_tick(website: &Website, region: &str, slot_at: UtcMs, outcome: Outcome) -> StoredTick {

@@ -20,7 +20,9 @@ impl Fixture {
 
     async fn turn(&self, hub: &str, turn: ClaimTurn) -> ClaimAnswer {
         let mut answer = self.store.claim_turn(hub, &turn).await.expect("a turn");
-        [&mut answer.held, &mut answer.made, &mut answer.taken, &mut answer.over].map(|list| list.sort_unstable());
+        for list in [&mut answer.held, &mut answer.made, &mut answer.taken, &mut answer.over] {
+            list.sort_unstable();
+        }
         answer
     }
 

@@ -77,7 +77,10 @@ async fn settings_of_a_newer_version_leave_the_hub_alone(f: Fixture) {
     let text = format!("{all:?}");
     assert!(!text.contains("hunter2"), "{text}");
     // Saved anew, it is one like others.
-    assert!(!saved(f.store.edit_website(account, odd.website_id, all[0].revision, &odd.settings, f.now).await).is_unreadable);
+    assert!(
+        !saved(f.store.edit_website(account, odd.website_id, all[0].revision, &odd.settings, f.now).await)
+            .is_unreadable
+    );
 }
 
 /// The first migration alone.
