@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, SignUps};
 use crate::enrolment::RedisAccess;
 use crate::http::{self, App, FrontConfig, HttpSettings};
+use crate::model::courtesy::Limit;
 use crate::model::{self, TargetRules};
 use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
@@ -43,7 +44,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut parts: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     {
         let (store, queue, stopping) = (store.clone(), queue.clone(), stopping.clone());
-        parts.spawn(async move { ("schedule", schedule::run(store, queue, inbox, stopping).await) });
+        let limit = Limit::per_s(config.host_checks_per_s);
+        parts.spawn(async move { ("schedule", schedule::run(store, queue, limit, inbox, stopping).await) });
     }
     {
         let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());

@@ -9,6 +9,7 @@
 
 mod browser;
 mod client;
+mod courtesy;
 mod dead_letters;
 mod distributed;
 mod embedded;

@@ -49,8 +49,9 @@ fn runtime() -> tokio::runtime::Runtime {
 /// Reads and acknowledges what there is: the first rounds look at what this hub was given before.
 async fn take_in(queue: &Queue) -> usize {
     for _ in 0..12 {
-        let deliveries = queue.next_reports().await.unwrap();
-        queue.acknowledge(&deliveries).await.unwrap();
+        let deliveries = queue.next_reports().await.unwrap().deliveries;
+        let receipts: Vec<_> = deliveries.iter().map(|delivery| delivery.receipt.clone()).collect();
+        queue.acknowledge(&receipts).await.unwrap();
         if !deliveries.is_empty() {
             return deliveries.len();
         }
