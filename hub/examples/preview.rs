@@ -12,10 +12,11 @@ use hub::http::pages::dashboard::BoardPage;
 use hub::http::pages::dead_letters::{self, ConfirmPage, DeadLettersPage};
 use hub::http::pages::delete::DeletePage;
 use hub::http::pages::landing::LandingPage;
+use hub::http::pages::probes::{self, ProbesPage, TicketPage};
 use hub::http::pages::trouble::TroublePage;
 use hub::http::pages::website::WebsitePage;
 use hub::http::pages::website_form::{FormPage, Typed};
-use hub::model::{self, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
+use hub::model::{self, FieldError, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
 
 #[path = "../src/http/pages/invented.rs"]
 #[allow(missing_docs, dead_code, unreachable_pub, clippy::expect_used)]
@@ -100,6 +101,32 @@ fn main() -> anyhow::Result<()> {
     write("dead-letters-none", DeadLettersPage::new(Viewer::operator(who, 0), account, &none, None).render()?)?;
     write("dead-letters-discard", ConfirmPage::new(operator(), true, &some, 12, invented::NOW).render()?)?;
     write("dead-letters-replay", ConfirmPage::new(operator(), false, &all, 1_000, invented::NOW).render()?)?;
+    let found = |is_distributed, can_enrol| probes::Found {
+        probes: invented::probes(),
+        is_distributed,
+        can_enrol,
+        redis_url: "rediss://redis.example.com:6380".to_owned(),
+        trouble: None,
+    };
+    let (no_errors, now) = (FieldErrors::default, invented::NOW);
+    let page = ProbesPage::new(operator(), found(true, true), probes::Typed::default(), no_errors(), now);
+    write(
+        "probes",
+        page.said("Worker pi-4 of region USA has no access any more; connections ended: 2.".to_owned()).render()?,
+    )?;
+    let mut wrong = FieldErrors::default();
+    wrong.push(FieldError::new("region", "EU WEST", "Use 1 to 32 letters, digits or -, for example INDIA."));
+    let typed = probes::Typed { region: "EU WEST".into(), worker: "pi-9".into(), ..probes::Typed::default() };
+    write("probes-wrong", ProbesPage::new(operator(), found(true, false), typed, wrong, now).render()?)?;
+    let local = probes::Found {
+        probes: invented::probes().split_off(3).into_iter().take(1).collect(),
+        ..probes::Found::default()
+    };
+    write("probes-local", ProbesPage::new(operator(), local, probes::Typed::default(), no_errors(), now).render()?)?;
+    let place = &invented::probes()[1].place;
+    let env = place.env_file(&format!("rediss://{}:{}@redis.example.com:6380", place.user(), "0a1b2c3d".repeat(8)));
+    let saved = "Redis has it in its ACL file.".to_owned();
+    write("probe-ticket", TicketPage::new(operator(), place, saved, &env).render()?)?;
     write("board-operator", BoardPage::new(operator(), &rows)?.render()?)?;
     write("trouble", TroublePage::new(404, "", Some(who.into())).render()?)?;
     Ok(())

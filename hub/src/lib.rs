@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod enrolment;
 pub mod http;
 pub mod ingest;
 pub mod model;

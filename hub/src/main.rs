@@ -1,13 +1,15 @@
 //! The hub's command line: parse, set up logging, call, turn the result into an exit code.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hub::command;
 use hub::command::dead_letters::{self, Which};
 use hub::config::{Config, LogFormat, Sources};
-use hub::model::{LetterFilter, LetterId};
+use hub::model::enrolment::Place;
+use hub::model::{LetterFilter, LetterId, RegionId, WorkerId};
 
 /// BetterUptime's hub: schedules checks, decides up or down, serves the pages.
 ///
@@ -50,6 +52,9 @@ enum Command {
     /// Accounts.
     #[command(subcommand)]
     User(UserCommand),
+    /// Workers elsewhere: let them in, shut them out, see them.
+    #[command(subcommand)]
+    Probe(ProbeCommand),
     /// Messages between hub and workers that were tried and given up.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -71,6 +76,37 @@ enum UserCommand {
     ResetPassword {
         /// Its name.
         username: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ProbeCommand {
+    /// Make a worker's user in Redis, with the rights of that worker alone, and write its settings to a file. Where
+    /// `REDIS_ADMIN_URL` is not set, it says what to do in redis-cli instead.
+    Enrol {
+        /// Its region, e.g. INDIA.
+        region: RegionId,
+        /// Its name in the region, e.g. pi-1.
+        worker: WorkerId,
+        /// Redis as the worker reaches it (default: as the hub does, REDIS_URL); user and password are left out.
+        #[arg(long)]
+        redis_url: Option<String>,
+        /// Where to write the settings (default betteruptime-probe-REGION-WORKER.env); - shows them, password included.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// End a worker's access: its user goes, its connections are closed at once.
+    Revoke {
+        /// Its region.
+        region: RegionId,
+        /// Its name in the region.
+        worker: WorkerId,
+    },
+    /// Show who is enrolled and who reports.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -174,6 +210,14 @@ fn main() -> ExitCode {
         Command::User(UserCommand::ResetPassword { username }) => {
             runtime.block_on(command::reset_password(&config, &username))
         }
+        Command::Probe(ProbeCommand::Enrol { region, worker, redis_url, out }) => {
+            let place = Place { region, worker };
+            runtime.block_on(command::probe::enrol(&config, &place, redis_url.as_deref(), out))
+        }
+        Command::Probe(ProbeCommand::Revoke { region, worker }) => {
+            runtime.block_on(command::probe::revoke(&config, &Place { region, worker }))
+        }
+        Command::Probe(ProbeCommand::List { json }) => runtime.block_on(command::probe::list(&config, json)),
         Command::DeadLetters(DeadLettersCommand::List { json, limit, filter }) => {
             let filter = LetterFilter::new(&filter.kind, &filter.stream);
             runtime.block_on(dead_letters::list(&config, &filter, limit, json))

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, SignUps};
+use crate::enrolment::RedisAccess;
 use crate::http::{self, App, FrontConfig, HttpSettings};
 use crate::model::{self, TargetRules};
 use crate::queue::Queue;
@@ -162,6 +163,7 @@ fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: 
         secure_cookies: config.is_https(),
         is_loopback: config.listen.ip().is_loopback(),
         embedded: config.is_embedded(),
+        redis: redis_access(config),
         version: env!("CARGO_PKG_VERSION"),
         state_directory: directory.to_owned(),
     }
@@ -178,6 +180,13 @@ fn target_rules(config: &Config, may_look_inside: bool) -> TargetRules {
         is_shared: !may_look_inside,
         own_names: urls.into_iter().flatten().filter_map(model::host_of).collect(),
     }
+}
+
+/// How Redis is reached, where there is one.
+#[must_use]
+pub fn redis_access(config: &Config) -> Option<RedisAccess> {
+    let hub_url = config.redis_url.clone()?;
+    Some(RedisAccess { hub_url, admin_url: config.redis_admin_url.clone() })
 }
 
 fn front_config(config: &Config) -> anyhow::Result<FrontConfig> {

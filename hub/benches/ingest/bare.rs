@@ -11,7 +11,7 @@ pub async fn copy(pool: &sqlx::PgPool) -> f64 {
     // By way of a file that the server, on this machine, writes.
     let file = std::env::temp_dir().join(format!("bench-ticks-{}", uuid::Uuid::new_v4().simple()));
     let mut connection = pool.acquire().await.expect("a connection");
-    let dump = format!("copy tick to '{}'", file.display());
+    let dump = format!("copy (select * from tick) to '{}'", file.display());
     for sql in [
         dump.as_str(),
         "create table copied (like tick including all) partition by range (slot_at)",

@@ -70,7 +70,7 @@ impl Load {
             insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
             select website_id, 'unknown', 0, 'not checked yet', $2 from w";
         sqlx::query(sql).bind(self.ids()).bind(self.now + 90_000).execute(pool).await.expect("websites");
-        sqlx::raw_sql("vacuum analyze website; vacuum analyze website_state").execute(pool).await.expect("analyze");
+        sqlx::raw_sql("analyze website; analyze website_state").execute(pool).await.expect("analyze");
     }
 
     pub async fn make_websites_sqlite(&self, pool: &sqlx::SqlitePool) {

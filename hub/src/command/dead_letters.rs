@@ -36,7 +36,7 @@ pub enum Which {
 /// The database cannot be reached.
 pub async fn list(config: &Config, filter: &LetterFilter, limit: u16, json: bool) -> anyhow::Result<()> {
     let store = run::open_store_beside(config).await?;
-    let letters = store.dead_letters(filter, None, i64::from(limit)).await?;
+    let letters = store.kept_letters(filter, None, i64::from(limit)).await?;
     if json {
         let letters: Vec<_> = letters.iter().map(|letter| shown(letter, 4 * 1024)).collect();
         println!("{}", serde_json::to_string_pretty(&letters)?);

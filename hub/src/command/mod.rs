@@ -1,6 +1,7 @@
 //! The commands beside `serve`: short, they end with a line for people or an error.
 
 pub mod dead_letters;
+pub mod probe;
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};

@@ -84,6 +84,9 @@ pub struct Config {
     pub database_url: Option<Secret>,
     /// `REDIS_URL`: redis://... or rediss://... Default: a queue in this process, region LOCAL.
     pub redis_url: Option<Secret>,
+    /// `REDIS_ADMIN_URL`: a user of the same Redis who may make users, to enrol and revoke workers. Default: people do
+    /// that themselves.
+    pub redis_admin_url: Option<Secret>,
     /// `JWT_SECRET_KEY`, at least 32 bytes. Generated in the state directory when embedded; required otherwise.
     pub jwt_secret_key: Option<Secret>,
     /// `SIGNUPS` (default first).
@@ -212,6 +215,8 @@ impl Config {
         }
         let database_url = sources.secret("DATABASE_URL", &mut errors);
         let redis_url = sources.secret("REDIS_URL", &mut errors);
+        let redis_admin_url = sources.secret("REDIS_ADMIN_URL", &mut errors);
+        check_admin_url(redis_admin_url.as_ref(), redis_url.is_some(), &mut errors);
         let jwt_secret_key = sources.secret("JWT_SECRET_KEY", &mut errors);
         check_urls(database_url.as_ref(), redis_url.as_ref(), &mut errors);
         check_key(jwt_secret_key.as_ref(), redis_url.is_some() || database_url.is_some(), &mut errors);
@@ -224,6 +229,7 @@ impl Config {
             state_directory: sources.get("STATE_DIRECTORY").unwrap_or("./data").into(),
             database_url,
             redis_url,
+            redis_admin_url,
             jwt_secret_key,
             sign_ups,
             log_format,
@@ -268,6 +274,7 @@ impl Config {
             ("STATE_DIRECTORY", self.state_directory.display().to_string()),
             ("DATABASE_URL", masked(&self.database_url, "(SQLite in the state directory)")),
             ("REDIS_URL", masked(&self.redis_url, "(queue in this process)")),
+            ("REDIS_ADMIN_URL", masked(&self.redis_admin_url, "(none: workers are enrolled by hand)")),
             ("JWT_SECRET_KEY", masked(&self.jwt_secret_key, "(generated in the state directory)")),
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
@@ -301,6 +308,18 @@ fn check_urls(database: Option<&Secret>, redis: Option<&Secret>, errors: &mut Fi
         let remedy = "REDIS_URL is set, so probes elsewhere report here: SQLite serves one process only. \
                       Give postgres://..., or leave REDIS_URL out.";
         errors.push(FieldError::new("DATABASE_URL", "", remedy));
+    }
+}
+
+fn check_admin_url(url: Option<&Secret>, has_redis: bool, errors: &mut FieldErrors) {
+    let Some(url) = url else { return };
+    let scheme = url.expose().split_once("://").map_or("", |(scheme, _)| scheme);
+    if !matches!(scheme, "redis" | "rediss") {
+        let remedy = "Give redis://user:password@host:6379 or rediss://... of a user who may make users.";
+        errors.push(FieldError::new("REDIS_ADMIN_URL", scheme, remedy));
+    } else if !has_redis {
+        let remedy = "REDIS_URL is not set, so there is nobody to enrol. Set it, or leave this out.";
+        errors.push(FieldError::new("REDIS_ADMIN_URL", "", remedy));
     }
 }
 

@@ -15,6 +15,7 @@ use super::login::Login;
 use super::route::{self, Kind};
 use super::{HttpError, Method, Request, Response, pages};
 use crate::config::SignUps;
+use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
 use crate::schedule::Scheduler;
 use crate::secret::Secret;
@@ -38,6 +39,8 @@ pub struct HttpSettings {
     pub is_loopback: bool,
     /// One process, its own probe.
     pub embedded: bool,
+    /// Redis, where there is one: workers elsewhere join through it.
+    pub redis: Option<RedisAccess>,
     /// Version shown in the footer.
     pub version: &'static str,
     /// Where the socket to the application is made.

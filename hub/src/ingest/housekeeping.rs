@@ -1,9 +1,11 @@
 //! What is looked after now and then: verdicts that ran out, done checks, partitions, dead letters.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::progress::Progress;
 use crate::clock;
 use crate::queue::Queue;
 use crate::store::Store;
@@ -16,10 +18,10 @@ const LETTERS_EVERY: u32 = 12;
 
 /// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every minute: old
 /// dead letters. Every hour: partitions.
-pub(super) async fn run(store: Store, queue: Queue, mut stopping: watch::Receiver<bool>) {
+pub(super) async fn run(store: Store, queue: Queue, progress: Arc<Progress>, mut stopping: watch::Receiver<bool>) {
     let mut turn = 0_u32;
     while !*stopping.borrow() {
-        match store.expire_verdicts(clock::now()).await {
+        match store.expire_verdicts(progress.time(clock::now())).await {
             Ok(changes) if !changes.is_empty() => {
                 tracing::warn!(websites = changes.len(), "No region reports on some websites; they are unknown now.");
             }

@@ -56,7 +56,7 @@ impl Keeper {
     }
 
     /// Until the reader has ended and all it gave is stored, or will be handed out again.
-    pub(super) async fn run(mut self, mut parts: mpsc::Receiver<Part>) {
+    pub(super) async fn run(mut self, mut parts: mpsc::Receiver<Part>, reached: impl Fn(Option<UtcMs>)) {
         // Of websites that another transaction holds. They are tried again with whatever comes next, before it.
         let mut left = Part::default();
         loop {
@@ -70,12 +70,14 @@ impl Keeper {
             };
             let (is_last, may_wait) = (next.is_none(), left.is_empty());
             let mut batch = std::mem::take(&mut left);
+            let has_come = next.is_some();
             batch.append(next.unwrap_or_default());
             while batch.len() < AT_ONCE
                 && let Ok(more) = parts.try_recv()
             {
                 batch.append(more);
             }
+            let until_at = batch.read_until_at;
             if !batch.is_empty() {
                 let batch = Arc::new(batch);
                 match self.keep(&batch, may_wait).await {
@@ -88,6 +90,9 @@ impl Keeper {
                     }
                     Done::GivenUp => {}
                 }
+            }
+            if has_come {
+                reached(until_at);
             }
             if self.queue.hands_out_again() && (is_last || left.len() > AT_ONCE) {
                 left = Part::default(); // not acknowledged: another hub, or this one, will be given them

@@ -6,10 +6,14 @@ mod acknowledge;
 mod housekeeping;
 mod keep;
 mod part;
+mod progress;
 mod read;
+
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use self::progress::Progress;
 use crate::queue::Queue;
 use crate::schedule::Scheduler;
 use crate::store::Store;
@@ -32,15 +36,19 @@ pub async fn run(
     scheduler: Scheduler,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let housekeeping = tokio::spawn(housekeeping::run(store.clone(), queue.clone(), stopping.clone()));
     let (stored, to_acknowledge) = mpsc::channel(STORED_WAITING);
     let (mut parts, mut keepers) = (Vec::new(), Vec::new());
     // SQLite has one writer.
-    for _ in 0..if store.is_sqlite() { 1 } else { KEEPERS } {
+    let number = if store.is_sqlite() { 1 } else { KEEPERS };
+    let progress = Arc::new(Progress::new(number));
+    let housekeeping =
+        tokio::spawn(housekeeping::run(store.clone(), queue.clone(), progress.clone(), stopping.clone()));
+    for place in 0..number {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
         parts.push(sender);
         let keeper = keep::Keeper::new(&store, &queue, &scheduler, stored.clone(), stopping.clone());
-        keepers.push(tokio::spawn(keeper.run(receiver)));
+        let progress = progress.clone();
+        keepers.push(tokio::spawn(keeper.run(receiver, move |at| progress.reached(place, at))));
     }
     drop(stored);
     let acknowledger = tokio::spawn(acknowledge::run(queue.clone(), to_acknowledge));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use probe::wire::{Heartbeat, RegionId, Report, UtcMs, WebsiteId, WorkerId, tick_key};
 
 use crate::model::StoredTick;
-use crate::queue::{Delivery, Receipt};
+use crate::queue::{Delivery, Receipt, Reports};
 use crate::store::Letter;
 
 /// A sign of life, and when it was received.
@@ -21,6 +21,8 @@ pub(super) struct Part {
     pub letters: Vec<Letter>,
     /// Of what is no tick.
     receipts: Vec<Receipt>,
+    /// With it all is read that was received up to then; `None`: all there is.
+    pub read_until_at: Option<UtcMs>,
 }
 
 impl Part {
@@ -43,6 +45,7 @@ impl Part {
         self.beats.append(&mut more.beats);
         self.letters.append(&mut more.letters);
         self.receipts.append(&mut more.receipts);
+        self.read_until_at = more.read_until_at;
     }
 
     /// Each report by itself.
@@ -85,9 +88,10 @@ impl Part {
 }
 
 /// Ticks to the keeper of their website, all else to the first.
-pub(super) fn share(deliveries: Vec<Delivery>, keepers: usize) -> Vec<Part> {
-    let mut parts: Vec<Part> = (0..keepers.max(1)).map(|_| Part::default()).collect();
-    for delivery in deliveries {
+pub(super) fn share(reports: Reports, keepers: usize) -> Vec<Part> {
+    let read_until_at = reports.read_until_at;
+    let mut parts: Vec<Part> = (0..keepers.max(1)).map(|_| Part { read_until_at, ..Part::default() }).collect();
+    for delivery in reports.deliveries {
         let Delivery { region, worker, received_at, report, raw, receipt } = delivery;
         let keeper = match &report {
             // The random end of the id.

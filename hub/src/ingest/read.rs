@@ -19,10 +19,11 @@ pub(super) async fn run(queue: Queue, keepers: Vec<mpsc::Sender<Part>>, stopping
         // Its own task: one bad report costs a turn, not the reader (D29).
         let reading = queue.clone();
         match tokio::spawn(async move { reading.next_reports().await }).await {
-            Ok(Ok(deliveries)) => {
+            Ok(Ok(reports)) => {
                 pause.reset();
-                for (part, keeper) in part::share(deliveries, keepers.len()).into_iter().zip(&keepers) {
-                    if !part.is_empty() && keeper.send(part).await.is_err() {
+                for (part, keeper) in part::share(reports, keepers.len()).into_iter().zip(&keepers) {
+                    // Also an empty one: it says how far the reader is.
+                    if keeper.send(part).await.is_err() {
                         return; // it panicked, which `run` tells
                     }
                 }

@@ -26,3 +26,32 @@ pub fn marks(settings: &WebsiteSettings, tick: &StoredTick) -> Marks {
         clamped: tick.tick.started_at > tick.received_at.saturating_add(AHEAD_MS),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_is_late_when_its_region_had_long_been_unknown() {
+        let settings = WebsiteSettings {
+            interval_ms: 60_000,
+            timeout_ms: 10_000,
+            ..WebsiteSettings::new("https://a.example/".into())
+        };
+        let marks_of = |received_at, started_at| {
+            let tick = format!(
+                r#"{{"website_id":"00000000-0000-0000-0000-000000000000","slot_at":1000000,"attempt":0,
+                    "kind":"scheduled","started_at":{started_at},"outcome":"up","phases":{{}},"total_us":1}}"#
+            );
+            let tick = serde_json::from_str(&tick).expect("a tick");
+            let (region, worker) = ("a".parse().expect("a region"), "w".parse().expect("a worker"));
+            marks(&settings, &StoredTick::received(region, worker, received_at, tick))
+        };
+        let late = |received_at| marks_of(received_at, 0).late;
+        assert_eq!([late(1_000_300), late(1_145_000), late(1_145_001), late(i64::MAX)], [false, false, true, true]);
+        assert!(!late(0) && !late(i64::MIN), "before its slot is not after it");
+        let clamped = |started_at| marks_of(1_000_300, started_at).clamped;
+        assert_eq!([clamped(999_000), clamped(1_001_300), clamped(1_001_301)], [false, false, true]);
+        assert!(clamped(i64::MAX) && !clamped(i64::MIN));
+    }
+}

@@ -193,8 +193,10 @@ fn without_quoted(text: &str) -> String {
             }
             // serde: invalid type: string "hunter2", expected u32; unknown variant `hunter2`.
             _ if left.ends_with("string") || left.ends_with("variant") => true,
+            // Cut, also where a URL would show where its password ends; or with quotes of its own.
+            _ if end.is_none() || quoted.contains('\\') => true,
             Some(':' | '[' | ',') if quote == '"' => !is_shown_text(&name),
-            _ => end.is_none(),
+            Some(_) | None => false,
         };
         shown.push(quote);
         shown += if is_hidden { HIDDEN } else { quoted };

@@ -3,6 +3,7 @@
 mod account;
 mod confirm;
 mod content_input;
+pub mod enrolment;
 mod field;
 mod host;
 mod input;

@@ -3,6 +3,8 @@
 mod in_process;
 mod redis;
 
+pub use self::redis::acl;
+
 use std::sync::Arc;
 
 use probe::canary::Canaries;
@@ -50,6 +52,15 @@ pub struct Delivery {
     pub receipt: Receipt,
 }
 
+/// What was read at once.
+#[derive(Debug, Default)]
+pub struct Reports {
+    /// The reports, of each worker in its order.
+    pub deliveries: Vec<Delivery>,
+    /// There are more, received later than this. `None`: these are all there are.
+    pub read_until_at: Option<UtcMs>,
+}
+
 /// The queue. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub enum Queue {
@@ -90,10 +101,10 @@ impl Queue {
     ///
     /// # Errors
     /// Redis is away.
-    pub async fn next_reports(&self) -> Result<Vec<Delivery>, QueueError> {
+    pub async fn next_reports(&self) -> Result<Reports, QueueError> {
         match self {
             Self::Redis(queue) => queue.next_reports().await,
-            Self::InProcess(queue) => Ok(queue.next_reports().await),
+            Self::InProcess(queue) => Ok(Reports { deliveries: queue.next_reports().await, read_until_at: None }),
         }
     }
 

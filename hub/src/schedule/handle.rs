@@ -37,6 +37,13 @@ pub struct Inbox {
     pub(super) overran: Arc<AtomicBool>,
 }
 
+impl Inbox {
+    /// The next command, when there is one: for tests of those who send them.
+    pub fn try_next(&mut self) -> Option<Command> {
+        self.commands.try_recv().ok()
+    }
+}
+
 /// Commands that may wait. What does not fit is dropped, and the scheduler reads all websites again.
 const COMMANDS_WAITING: usize = 10_000;
 /// Between two checks of one website that people asked for: a target is not to be flooded by a button (DESIGN 6.5).

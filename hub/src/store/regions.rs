@@ -50,6 +50,16 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets a worker that has no access any more. Its results stay.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn forget_worker(&self, region: &RegionId, worker: &WorkerId) -> Result<(), StoreError> {
+        write!(self, pool => sqlx::query("delete from worker where region_id = $1 and worker_id = $2")
+            .bind(region.as_str()).bind(worker.as_str()).execute(pool).await.map(|_| ())?);
+        Ok(())
+    }
+
     /// All regions with their workers, by name.
     ///
     /// # Errors

@@ -182,3 +182,18 @@ async fn what_cannot_be_stored_now_is_stored_later_and_not_acknowledged_before()
     assert_eq!(bench.stored("A").await, 30);
     ingest.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_makes_no_website_unknown_in_between() {
+    let bench = Bench::new(100).await;
+    // Ticks of three hours, of which each holds its website up for two minutes and a half.
+    bench.write("A", 180);
+    let ingest = bench.start();
+    until("the backlog to be stored", Duration::from_secs(120), || bench.waiting("A") == 0).await;
+    let changes: Vec<(String, i64)> = sqlx::query_as("select to_verdict, count(*) from transition group by to_verdict")
+        .fetch_all(&bench.pool)
+        .await
+        .expect("a read");
+    assert_eq!(changes, [("up".to_owned(), 100)]);
+    ingest.stop().await;
+}

@@ -9,8 +9,10 @@
 
 mod browser;
 mod client;
+mod dead_letters;
 mod distributed;
 mod embedded;
+mod enrol;
 mod front;
 mod hubs;
 mod ingest;

@@ -118,6 +118,7 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod dead_letters;
 mod ingest;
 mod late;
 mod letters;

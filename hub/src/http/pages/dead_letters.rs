@@ -210,7 +210,7 @@ pub(in crate::http) fn find(
     after: Option<LetterCursor>,
     limit: i64,
 ) -> Result<Found, HttpError> {
-    let mut letters = app.wait(app.store.dead_letters(&filter, after, limit + 1)).map_err(login::store)?;
+    let mut letters = app.wait(app.store.kept_letters(&filter, after, limit + 1)).map_err(login::store)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = letters.len() > limit;
     letters.truncate(limit);

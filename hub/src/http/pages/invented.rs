@@ -3,11 +3,12 @@
 use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
 use uuid::Uuid;
 
+use crate::model::enrolment::{Access, KnownProbe, Place};
 use crate::model::late::Marks;
 use crate::model::{
-    Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, Options, OptionsInput,
-    RecentTick, RegionId, RegionState, SecretText, StoredTick, Transition, Uptime, Website, WebsiteSettings,
-    WebsiteState,
+    Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, NetworkState, Options,
+    OptionsInput, RecentTick, RegionId, RegionState, SecretText, StoredTick, Transition, Uptime, Website,
+    WebsiteSettings, WebsiteState, Worker,
 };
 
 /// 2026-11-24 02:30:00 UTC.
@@ -236,6 +237,38 @@ pub fn transitions(row: &BoardRow) -> Vec<Transition> {
     vec![
         change(NOW - 7_500_000, Outcome::Up, row.state.verdict, &row.state.reason),
         change(NOW - 9_000_000_000, Outcome::Unknown, Outcome::Up, "3 of 3 regions up"),
+    ]
+}
+
+/// Workers in every state.
+pub fn probes() -> Vec<KnownProbe> {
+    let seen = |name: &str, seen_at, network, clock_offset_ms, excused| Worker {
+        worker_id: name.parse().expect("a name"),
+        seen_at,
+        version: "0.1.0".to_owned(),
+        concurrency: 50,
+        checks: 123_456,
+        clock_offset_ms,
+        network,
+        excused,
+    };
+    let of = |region_id: &str, name: &str, seen, access| KnownProbe {
+        place: Place { region: region(region_id), worker: name.parse().expect("a name") },
+        seen,
+        access,
+    };
+    use NetworkState::{CutOff, Unasked, Works};
+    vec![
+        of(
+            "EU-WEST",
+            "a-rather-long-host-name.department.example",
+            Some(seen("a", NOW - 4_000, Unasked, 3, 0)),
+            Some(Access::Own),
+        ),
+        of("EU-WEST", "pi-1", Some(seen("pi-1", NOW - 7_000, CutOff, -125_000, 1_234)), Some(Access::Own)),
+        of("INDIA", "pi-2", Some(seen("pi-2", NOW - 90_000_000, Works, 240, 7)), Some(Access::Shared)),
+        of("INDIA", "pi-3", None, Some(Access::Own)),
+        of("USA", "a", Some(seen("a", NOW - 90_000_000, Unasked, 0, 0)), Some(Access::Off)),
     ]
 }
 

@@ -9,6 +9,7 @@ mod dead_letters_actions;
 pub mod delete;
 pub mod landing;
 mod options_form;
+pub mod probes;
 mod settings_words;
 mod spark;
 pub mod trouble;

@@ -79,6 +79,19 @@ fn all_pages() -> Vec<(String, String)> {
     let account = account("").account_id;
     add("dead-letters", DeadLettersPage::new(operator(), account, &found, Some(HOSTILE.to_owned())).render());
     add("dead-letters-confirm", ConfirmPage::new(operator(), true, &found.filter, 5, NOW).render());
+    let found = super::probes::Found {
+        probes: super::invented::probes(),
+        is_distributed: true,
+        can_enrol: true,
+        redis_url: HOSTILE.to_owned(),
+        trouble: Some(HOSTILE.to_owned()),
+    };
+    let typed = super::probes::Typed { region: HOSTILE.into(), worker: HOSTILE.into(), redis_url: HOSTILE.into() };
+    let errors = FieldErrors(["region", "worker", "redis_url"].map(|f| FieldError::new(f, HOSTILE, HOSTILE)).to_vec());
+    let place = found.probes[0].place.clone();
+    let page = super::probes::ProbesPage::new(operator(), found, typed, errors, NOW).said(HOSTILE.to_owned());
+    add("probes", page.render());
+    add("probe-ticket", super::probes::TicketPage::new(operator(), &place, HOSTILE.to_owned(), HOSTILE).render());
     add("trouble", TroublePage::new(500, HOSTILE, Some(HOSTILE.into())).render());
     pages
 }

@@ -224,3 +224,21 @@ fn second_looks_come_to_an_end() {
     let last = ticks.pop().expect("a tick");
     assert_eq!(confirm(&website(), &state, &regions, &last, last.received_at), None);
 }
+
+#[test]
+fn what_the_regions_say_of_freshness_later_is_what_was_judged() {
+    let letters = ['u', 's', 'd', 'p', '.'];
+    for n in 0..5_usize.pow(6) {
+        let texts =
+            [0, 3].map(|first| (first..first + 3).map(|at| letters[n / 5_usize.pow(at) % 5]).collect::<String>());
+        let (_, state, regions) = play(&[&texts[0], &texts[1]]);
+        let Some(last_at) = regions.iter().map(|r| r.received_at).max() else { continue };
+        let later = fresh_until(&website(), &regions, last_at);
+        match state.fresh_until_at {
+            Some(_) => assert_eq!(later, state.fresh_until_at, "{texts:?}"),
+            None => assert!(later.is_none_or(|at| at <= last_at), "{texts:?}: {later:?}"),
+        }
+    }
+    let (_, _, regions) = play(&["u"]);
+    assert_eq!(fresh_until(&website(), &regions, START - 2 * MINUTE), None, "a clock was ahead (T201)");
+}

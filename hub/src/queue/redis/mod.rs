@@ -1,6 +1,7 @@
 //! Redis streams (DESIGN 5, CASES 6.2). Commands of 7.0 only. Reading blocks and has a connection of its own; redis-rs
 //! ends every command after 500 ms unless told otherwise, and what it read is then lost to the caller (CASES 2.3).
 
+pub mod acl;
 mod reports;
 
 use std::collections::BTreeSet;

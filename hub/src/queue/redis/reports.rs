@@ -12,7 +12,7 @@ use redis::{RedisResult, Value};
 use super::{BATCH, BLOCK, GROUP, RedisQueue, id_ms, is_answer};
 use crate::clock;
 use crate::model::UtcMs;
-use crate::queue::{Delivery, QueueError, Receipt};
+use crate::queue::{Delivery, QueueError, Receipt, Reports};
 
 const DISCOVER_EVERY: Duration = Duration::from_secs(2);
 const CLAIM_EVERY: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ impl RedisQueue {
         Ok(())
     }
 
-    pub(in crate::queue) async fn next_reports(&self) -> Result<Vec<Delivery>, QueueError> {
+    pub(in crate::queue) async fn next_reports(&self) -> Result<Reports, QueueError> {
         let mut reading = self.reading.lock().await;
         let result = self.read_round(&mut reading).await;
         if let Err(error) = &result {
@@ -93,7 +93,7 @@ impl RedisQueue {
         self.reading.lock().await.own_after = Some(BTreeMap::new());
     }
 
-    async fn read_round(&self, reading: &mut Reading) -> Result<Vec<Delivery>, QueueError> {
+    async fn read_round(&self, reading: &mut Reading) -> Result<Reports, QueueError> {
         if Instant::now() >= reading.discover_at {
             self.discover().await?;
             reading.discover_at = Instant::now() + DISCOVER_EVERY;
@@ -102,13 +102,13 @@ impl RedisQueue {
             self.streams.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         if streams.is_empty() {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            return Ok(Vec::new());
+            return Ok(Reports::default());
         }
         if Instant::now() >= reading.claim_at {
             reading.claim_at = Instant::now() + CLAIM_EVERY;
             let claimed = self.claim(&streams).await?;
             if !claimed.is_empty() {
-                return Ok(claimed);
+                return Ok(Reports { deliveries: claimed, read_until_at: None });
             }
         }
         let mut connection = match reading.connection.take() {
@@ -137,9 +137,12 @@ impl RedisQueue {
             }
             if deliveries.is_empty() {
                 reading.own_after = None;
+                // What is new is still to be read.
+                return Ok(Reports { deliveries, read_until_at: Some(0) });
             }
         }
-        Ok(deliveries)
+        let read_until_at = read_until(&deliveries, if reading.own_after.is_some() { 1 } else { count });
+        Ok(Reports { deliveries, read_until_at })
     }
 
     /// [`received_at`] as of now.
@@ -183,6 +186,13 @@ impl RedisQueue {
         }
         Ok(self.command::<()>(&pipe).await?)
     }
+}
+
+/// Streams that gave as many reports as asked for have more: how far the one is that is furthest behind. `None`: all was
+/// read.
+fn read_until(deliveries: &[Delivery], asked_for: usize) -> Option<UtcMs> {
+    let streams = deliveries.chunk_by(|a, b| a.receipt.stream == b.receipt.stream);
+    streams.filter(|of| of.len() >= asked_for).filter_map(|of| of.last()).map(|last| last.received_at).min()
 }
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;

@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn dead_letters(
+    pub async fn kept_letters(
         &self,
         filter: &LetterFilter,
         after: Option<LetterCursor>,
@@ -104,7 +104,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn count_dead_letters(&self, filter: &LetterFilter, limit: i64) -> Result<i64, StoreError> {
-        let count = format!("select count(*) from (select 1 from dead_letter where {FITS} limit $3) as some");
+        let count = format!("select count(*) from (select 1 from dead_letter where {FITS} limit $3) as counted");
         Ok(read!(self, pool => sqlx::query_scalar(sqlx::AssertSqlSafe(count.as_str()))
             .bind(&filter.kind).bind(&filter.stream).bind(limit).fetch_one(pool).await?))
     }
@@ -118,7 +118,7 @@ impl Store {
         Ok(read!(self, pool => sqlx::query_as(
             "with recursive k (kind) as (select min(kind) from dead_letter union all \
              select (select min(kind) from dead_letter where kind > k.kind) from k where k.kind is not null) \
-             select kind, (select count(*) from (select 1 from dead_letter d where d.kind = k.kind limit $1) as some) \
+             select kind, (select count(*) from (select 1 from dead_letter d where d.kind = k.kind limit $1) as counted) \
              from k where kind is not null order by kind limit 100")
             .bind(limit).fetch_all(pool).await?))
     }
@@ -234,7 +234,7 @@ impl Store {
     /// The database is away.
     pub async fn count_asked_letters(&self, filter: &LetterFilter, limit: i64) -> Result<i64, StoreError> {
         let count = format!(
-            "select count(*) from (select 1 from dead_letter where {FITS} and replay_asked_at is not null limit $3) as some"
+            "select count(*) from (select 1 from dead_letter where {FITS} and replay_asked_at is not null limit $3) as counted"
         );
         Ok(read!(self, pool => sqlx::query_scalar(sqlx::AssertSqlSafe(count.as_str()))
             .bind(&filter.kind).bind(&filter.stream).bind(limit).fetch_one(pool).await?))

@@ -179,7 +179,8 @@ pub(super) async fn write_dead_letters(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into dead_letter (dead_letter_id, stream, reason, raw, created_at) \
-         select *, $5 from unnest($1, $2, $3, $4) on conflict do nothing",
+         select distinct on (id) *, $5 from unnest($1, $2, $3, $4) as l (id, stream, reason, raw) \
+         on conflict (dead_letter_id) do update set reason = excluded.reason",
     )
     .bind(letters.iter().map(|l| l.id).bind_iter())
     .bind(letters.iter().map(|l| l.stream.as_str()).bind_iter())

@@ -25,7 +25,8 @@ async fn dead_letters_are_kept_for_a_while_and_not_without_number(f: Fixture) {
     // 17,000 more of one stream, each a millisecond younger than the one before.
     f.execute(match &f.url {
         Some(_) => {
-            "insert into dead_letter (dead_letter_id, stream, reason, raw, created_at) select gen_random_uuid(), 'a', 'r', ''::bytea, \
+            "insert into dead_letter (dead_letter_id, stream, reason, raw, created_at) \
+             select gen_random_uuid(), 'a', 'r', ''::bytea, \
              (extract(epoch from now()) * 1000)::bigint - 3600000 + n from generate_series(1, 17000) n"
         }
         None => {
