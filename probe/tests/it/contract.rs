@@ -269,7 +269,11 @@ fn t169_a_check_that_is_given_away_just_when_the_connection_breaks_is_found_with
     let (proxy, _worker) = behind_proxy(&redis);
     wait_for("a sign of life", S(10), || redis.last_heartbeat());
     wait_for("both connections", S(5), || (proxy.connections() == 2).then_some(()));
-    // Redis gives it to a reader whose answer is lost on the way.
+    // Redis gives it to a reader whose answer is lost on the way: one that has just begun to wait for it.
+    wait_for("the reader to wait", S(10), || {
+        let clients: String = redis.run(&["CLIENT", "LIST"]);
+        clients.lines().any(|client| client.contains(" flags=b ") && client.contains(" idle=0 ")).then_some(())
+    });
     proxy.set(Fault::BlackHole);
     redis.publish("*", &Check { deadline_at: 120_000, ..check(1, &website.url("/")) });
     wait_for("Redis to give it away", S(5), || (redis.pending() == 1).then_some(()));

@@ -31,7 +31,9 @@ impl Redis {
 
     /// With more arguments for the server.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        Self::start_at(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(), arguments)
+        // Closed before the server starts.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_at(port, arguments)
     }
 
     pub(crate) fn start_at(port: u16, arguments: &[&str]) -> Self {
