@@ -70,6 +70,8 @@ pub(super) struct Claims {
     /// When the last answer was asked for, by both clocks: one stands still in a suspend, the other can be set.
     confirmed: Option<(Instant, UtcMs)>,
     retry_at: Instant,
+    /// The last turn failed, which was said.
+    is_failing: bool,
     /// It stops: nothing more is claimed.
     is_closing: bool,
     /// Slots that were not published since their second was lost to another hub, which publishes them.
@@ -86,6 +88,7 @@ impl Claims {
             next_second: from.div_euclid(1_000),
             confirmed: None,
             retry_at: Instant::now(),
+            is_failing: false,
             is_closing: false,
             lost: 0,
         }
@@ -153,11 +156,16 @@ impl Schedule {
         let answer = match self.store.claim_turn(&claims.hub_id, &turn).await {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(%error, "The schedule cannot be claimed; trying again.");
+                if !std::mem::replace(&mut claims.is_failing, true) {
+                    tracing::warn!(%error, "The schedule cannot be claimed, and waits; it is tried again all the time.");
+                }
                 claims.retry_at = Instant::now() + Duration::from_millis(250);
                 return;
             }
         };
+        if std::mem::take(&mut claims.is_failing) {
+            tracing::info!("The schedule can be claimed again.");
+        }
         claims.published.clear();
         if !is_able {
             claims.confirmed = None;
@@ -243,9 +251,11 @@ impl Schedule {
     }
 
     /// It stops: seconds that have not begun are given back at once, the one that has is done to its end, so that nobody
-    /// repeats half of it. `false`: there is nobody to give anything to.
+    /// repeats half of it. `false`: there is nobody to give anything to, or the queue ends with this process; then the
+    /// next one does that second anew.
     pub(super) async fn close(&mut self, now: UtcMs) -> bool {
-        if !self.store.is_shared() {
+        if !self.store.is_shared() || !self.publisher.outlives_us() {
+            self.give_back(0).await;
             return false;
         }
         let next = now.div_euclid(1_000) + 1;
@@ -271,3 +281,6 @@ impl Schedule {
         self.claims.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,6 +103,16 @@ fn is_understood(website: &Website) -> bool {
     !website.is_unreadable
 }
 
+/// Removes traces of a clock that was ahead; tells whether there were results from the future.
+async fn heal(store: &Store, claims: &Claims, now: UtcMs) -> Result<bool, StoreError> {
+    store.drop_future_claims(&claims.hub_id, i64::MAX).await?;
+    let was_ahead = store.has_future_slots(now).await?;
+    if was_ahead {
+        store.shorten_verdicts(now).await?;
+    }
+    Ok(was_ahead)
+}
+
 struct Schedule {
     store: Store,
     publisher: Publisher,
@@ -140,16 +150,14 @@ impl Schedule {
         let from = if now - published_at < 2 * MADE_GOOD_MS { now - MADE_GOOD_MS } else { now };
         let claims = Claims::new(from);
         // Traces of a clock that was ahead before this start. Without them removed the hub runs all the same.
-        let healed = store.drop_future_claims(&claims.hub_id, i64::MAX).await;
-        if let Err(error) = healed.and(store.shorten_verdicts(now).await.map(|_| ())) {
+        let was_ahead = heal(&store, &claims, now).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "Traces of a wrong clock could not be looked for.");
-        }
+            false
+        });
         let mut done_before = HashMap::new();
-        let mut was_ahead = false;
         if !store.is_shared() {
             let newest = store.newest_slots(from).await?.into_iter();
             done_before.extend(newest.filter(|(_, _, at)| *at <= now).map(|(w, r, at)| ((w, r), at)));
-            was_ahead = store.has_future_slots(now).await.unwrap_or(false);
         }
         // Before the websites are read: what changes meanwhile is followed.
         let position = store.changes_position().await?;
@@ -185,13 +193,16 @@ impl Schedule {
         while schedule.reading.is_some() {
             schedule.read_page().await?;
         }
-        if was_ahead {
+        if was_ahead && !schedule.store.is_shared() {
             tracing::warn!("There are results from the future: the clock was ahead. Slots get other names until then.");
             schedule.plan.shift(1, now);
         }
         // Added, edited or resumed just before the last stop.
-        for id in schedule.store.unlooked_websites().await? {
-            schedule.look_first(id, now);
+        match schedule.store.unlooked_websites().await {
+            Ok(unlooked) => unlooked.into_iter().for_each(|id| schedule.look_first(id, now)),
+            Err(error) => {
+                tracing::warn!(%error, "Websites nobody has looked at were not found; they wait for their slots.")
+            }
         }
         let regions = schedule.plan.live_regions(now).len();
         tracing::info!(websites = schedule.plan.len(), regions, "The schedule is loaded.");

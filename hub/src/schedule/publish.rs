@@ -72,6 +72,14 @@ impl Publisher {
         }
     }
 
+    /// Whether what is published is done also when this process ends.
+    pub(super) fn outlives_us(&self) -> bool {
+        match self.queue {
+            Queue::Redis(_) => true,
+            Queue::InProcess(_) | Queue::Nowhere(_) => false,
+        }
+    }
+
     /// Whether the queue has taken nothing for a while.
     pub(super) fn is_away(&self) -> bool {
         self.refused_since.is_some_and(|since| since.elapsed() > AWAY_AFTER)

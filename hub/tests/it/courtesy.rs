@@ -7,6 +7,7 @@ use hub::store::Store;
 
 use crate::client::{call, form, page, token};
 use crate::process::{Hub, Target};
+use crate::services::wait_until;
 
 /// Requests in each of some seconds.
 fn per_second(target: &Target, seconds: usize) -> Vec<u64> {
@@ -84,8 +85,7 @@ fn t256_after_an_hour_off_the_load_comes_back_over_one_interval() {
         pool.close().await;
     });
     let hub = Hub::start(directory.path(), &[("HOST_CHECKS_PER_S", "1000")]);
-    let log = hub.process.log();
-    assert!(log.contains("websites=2000"), "{log}");
+    wait_until("the schedule to be loaded", Duration::from_secs(20), || hub.process.log().contains("websites=2000"));
     let seconds = per_second(&target, 20);
     let per_s = (WEBSITES / INTERVAL_S) as u64;
     assert!(seconds.iter().all(|hits| *hits <= 2 * per_s), "no burst: {seconds:?}");

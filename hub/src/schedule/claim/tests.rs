@@ -1,0 +1,36 @@
+use super::*;
+
+fn due(slot_at: UtcMs) -> Due {
+    Due { website: 0, stamp: 0, region: 0, in_line: false, slot_at, publish_at: slot_at }
+}
+
+#[test]
+fn a_hub_that_stood_still_does_not_trust_what_it_was_told_before() {
+    let mut claims = Claims::new(0);
+    let now = 1_000_000;
+    assert!(!claims.hold(now), "nothing was confirmed yet");
+    claims.confirmed = Some((Instant::now(), now));
+    assert!(claims.hold(now) && claims.hold(now + HOLDS_MS - 100));
+    assert!(!claims.hold(now + HOLDS_MS), "a suspend: the monotonic clock stood still");
+    assert!(!claims.hold(now - HOLDS_MS), "the wall clock was set");
+    claims.confirmed = Some((Instant::now() - Duration::from_millis(HOLDS_MS.unsigned_abs()), now));
+    assert!(!claims.hold(now), "a stop: only the monotonic clock tells, where the wall clock was set back meanwhile");
+}
+
+#[test]
+fn a_second_is_published_in_order_and_done_when_nothing_of_it_waits() {
+    let mut claims = Claims::new(0);
+    claims.held.insert(5, Second::new([5_100, 5_200, 5_900].map(due).into()));
+    claims.held.insert(6, Second::new(vec![due(6_000)]));
+    let slots = |taken: Vec<(i64, Due)>| taken.iter().map(|(_, due)| due.slot_at).collect::<Vec<_>>();
+    assert_eq!(slots(claims.take(5_200)), [5_100, 5_200]);
+    claims.hold_back(5, Due { publish_at: 6_500, in_line: true, ..due(5_200) });
+    assert_eq!(slots(claims.take(6_100)), [5_900, 6_000]);
+    claims.note_published(7, |_| false);
+    assert_eq!((claims.published.as_slice(), claims.is_empty()), (&[6][..], false), "one is held back");
+    assert_eq!(slots(claims.take(6_500)), [5_200]);
+    claims.note_published(7, |second| second == 5);
+    assert_eq!(claims.published, [6], "it waits for the queue");
+    claims.note_published(7, |_| false);
+    assert_eq!((claims.published.as_slice(), claims.held.len()), (&[6, 5][..], 0));
+}
