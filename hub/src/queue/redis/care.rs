@@ -38,7 +38,7 @@ const GONE_MS: i64 = 7 * 86_400_000;
 /// Checks carried over to a new stream.
 const CARRIED: usize = 5_000;
 
-/// A check that is given up, until that is stored and [`RedisQueue::give_up`] was told so.
+/// A check that is given up, until that is stored and [`crate::queue::Queue::give_up`] was told so.
 #[derive(Debug, Clone)]
 pub struct GivenUp {
     /// Whose check it was.
