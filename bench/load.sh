@@ -42,6 +42,7 @@ PY
 python3 "$work/target.py" "$T" 2>/dev/null & pids+=($!)
 
 export DATABASE_URL="postgres://test@127.0.0.1:$P/postgres" REDIS_URL="redis://127.0.0.1:$R" CONCURRENCY=50
+export HOST_CHECKS_PER_S=1000 # all websites are on one host here
 JWT_SECRET_KEY=$(head -c 32 /dev/urandom | base64); export JWT_SECRET_KEY
 H=$(port)
 hub() { STATE_DIRECTORY="$work/data" LISTEN="127.0.0.1:$H" "$bin/betteruptime-hub" >>"$work/hub.log" 2>&1 & hub_pid=$!; pids+=("$hub_pid"); }

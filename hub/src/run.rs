@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, SignUps};
 use crate::enrolment::RedisAccess;
 use crate::http::{self, App, FrontConfig, HttpSettings};
+use crate::model::courtesy::Limit;
 use crate::model::{self, TargetRules};
 use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
@@ -43,7 +44,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut parts: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     {
         let (store, queue, stopping) = (store.clone(), queue.clone(), stopping.clone());
-        parts.spawn(async move { ("schedule", schedule::run(store, queue, inbox, stopping).await) });
+        let limit = Limit::per_s(config.host_checks_per_s);
+        parts.spawn(async move { ("schedule", schedule::run(store, queue, limit, inbox, stopping).await) });
     }
     {
         let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());
@@ -152,7 +154,7 @@ fn open_queue(config: &Config, may_look_inside: bool) -> anyhow::Result<Queue> {
     let names = ["/proc/sys/kernel/hostname", "/etc/hostname"];
     let host = names.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
     let consumer = format!("{}-{}", host.trim(), config.listen.port());
-    Queue::redis(url.expose(), &consumer).context("REDIS_URL: the queue cannot be opened")
+    Queue::redis(url.expose(), config.ca_file.as_deref(), &consumer).context("REDIS_URL: the queue cannot be opened")
 }
 
 fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: bool) -> HttpSettings {

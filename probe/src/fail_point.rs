@@ -55,7 +55,7 @@ mod on {
     static CLOCK_FILE: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("FAIL_CLOCK_FILE").ok());
     static CLOCK: Mutex<Option<(Instant, i64)>> = Mutex::new(None);
 
-    /// Called by [`fail_point!`](crate::fail_point).
+    /// Called by `fail_point!`.
     pub fn reached(name: &str) {
         let Some((asked, count)) = &*ASKED else { return };
         if asked == name && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *count {

@@ -110,7 +110,7 @@ async fn on_sqlite(load: Load) {
 
 /// Runs ingest until every report is stored and acknowledged.
 async fn drain(store: &Store, redis: &Redis) -> Duration {
-    let queue = Queue::redis(&redis.url(), "bench").expect("a queue");
+    let queue = Queue::redis(&redis.url(), None, "bench").expect("a queue");
     // Nobody reads its commands: what it is told is dropped.
     let (scheduler, inbox) = Scheduler::channel();
     drop(inbox);

@@ -97,9 +97,13 @@ pub struct Config {
     pub log_filter: String,
     /// `CONCURRENCY` of the embedded probe, 1 to 2,000 (default 50).
     pub concurrency: u16,
+    /// `HOST_CHECKS_PER_S`: checks of the schedule per second that one host gets, of all websites on it; 1 to 1,000
+    /// (default 20).
+    pub host_checks_per_s: u32,
     /// `CANARIES` of the embedded probe: who is asked whether its own network works.
     pub canaries: Canaries,
-    /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, in PEM form.
+    /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, and the connection to Redis
+    /// besides the system's, in PEM form.
     pub ca_file: Option<String>,
     /// Those of the file.
     pub extra_roots: Vec<CertificateDer<'static>>,
@@ -166,6 +170,14 @@ impl Config {
             Some((text, _)) => {
                 errors.push(FieldError::new("CONCURRENCY", text, "Give a whole number from 1 to 2000."));
                 50
+            }
+        };
+        let host_checks_per_s = match sources.get("HOST_CHECKS_PER_S").map(|t| (t, t.parse::<u32>())) {
+            None => crate::model::courtesy::PER_HOST_S,
+            Some((_, Ok(number @ 1..=1_000))) => number,
+            Some((text, _)) => {
+                errors.push(FieldError::new("HOST_CHECKS_PER_S", text, "Give a whole number from 1 to 1000."));
+                1
             }
         };
         let given = sources.get("CANARIES").unwrap_or_default();
@@ -235,6 +247,7 @@ impl Config {
             log_format,
             log_filter,
             concurrency,
+            host_checks_per_s,
             canaries,
             ca_file,
             extra_roots,
@@ -278,6 +291,7 @@ impl Config {
             ("JWT_SECRET_KEY", masked(&self.jwt_secret_key, "(generated in the state directory)")),
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
+            ("HOST_CHECKS_PER_S", self.host_checks_per_s.to_string()),
             ("CANARIES", self.canaries.to_string()),
             ("CA_FILE", self.ca_file.clone().unwrap_or_default()),
             ("TLS_CERT_FILE", path(self.tls.as_ref().map(|t| &t.certificate))),
@@ -379,6 +393,7 @@ mod tests {
             ("SIGNUPS", "maybe"),
             ("REDIS_URL", "redis://h"),
             ("CONCURRENCY", "0"),
+            ("HOST_CHECKS_PER_S", "0.5"),
             ("CANARIES", "x,1.1.1.1:443,y"),
             ("RUST_LOG", "hub=loud"),
             ("TRUSTED_PROXIES", "127.0.0.1/32, nginx"),
@@ -388,6 +403,7 @@ mod tests {
             "LISTEN",
             "SIGNUPS",
             "CONCURRENCY",
+            "HOST_CHECKS_PER_S",
             "CANARIES",
             "CANARIES",
             "RUST_LOG",

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
 const SECRETS: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY"];
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 15] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -17,6 +17,7 @@ const PLAIN: [&str; 14] = [
     "LOG_FORMAT",
     "RUST_LOG",
     "CONCURRENCY",
+    "HOST_CHECKS_PER_S",
     "CANARIES",
     "CA_FILE",
     "TLS_CERT_FILE",

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::progress::Progress;
 use crate::clock;
+use crate::model::RegionId;
 use crate::queue::Queue;
 use crate::store::Store;
 
@@ -15,6 +16,21 @@ const EVERY: Duration = Duration::from_secs(5);
 const PARTITIONS_EVERY: u32 = 720;
 /// Turns between two looks at the dead letters: a minute.
 const LETTERS_EVERY: u32 = 12;
+
+/// Turns between two looks at checks that nobody finishes: 10 s.
+const GIVEN_UP_EVERY: u32 = 2;
+
+/// Keeps checks that nobody finishes as dead letters, and only then takes them out of the queue.
+async fn give_up(store: &Store, queue: &Queue, regions: &[RegionId]) -> anyhow::Result<()> {
+    let given_up = queue.given_up(regions).await?;
+    for check in &given_up {
+        let (stream, letter) = (check.stream(), &check.letter);
+        let reason = format!("{}: {}", letter.reason, letter.detail);
+        tracing::error!(stream, entry = letter.entry_id, reason, "A check was given up; it is kept as a dead letter.");
+        store.dead_letter(&stream, &reason, &serde_json::to_vec(letter).unwrap_or_default(), clock::now()).await?;
+    }
+    Ok(queue.give_up(&given_up).await?)
+}
 
 /// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every minute: old
 /// dead letters. Every hour: partitions.
@@ -41,9 +57,19 @@ pub(super) async fn run(store: Store, queue: Queue, progress: Arc<Progress>, mut
             }
         }
         let regions = store.regions().await.unwrap_or_default();
+        if turn.is_multiple_of(PARTITIONS_EVERY)
+            && let Err(error) = queue.retire(&regions, clock::now()).await
+        {
+            tracing::debug!(%error, "Streams of workers that are gone could not be looked for.");
+        }
         let regions: Vec<_> = regions.into_iter().map(|r| r.region_id).collect();
         if let Err(error) = queue.tidy(&regions).await {
             tracing::debug!(%error, "Done checks could not be trimmed.");
+        }
+        if turn.is_multiple_of(GIVEN_UP_EVERY)
+            && let Err(error) = give_up(&store, &queue, &regions).await
+        {
+            tracing::debug!(error = format!("{error:#}"), "Checks that nobody finishes could not be looked for.");
         }
         turn = turn.wrapping_add(1);
         let _ = tokio::time::timeout(EVERY, stopping.changed()).await;

@@ -186,9 +186,10 @@ impl Works {
                 Err(error) => return Err(error).context("heartbeats"),
             }
         }
-        for (region, _, beat, _) in &part.beats {
+        for (region, _, beat, received_at) in &part.beats {
             if !beat.stopping {
-                self.scheduler.region_alive(region.clone(), now);
+                // When it was written, not when it was read: an old one revives nobody.
+                self.scheduler.region_alive(region.clone(), *received_at);
             }
         }
         let mut busy = BTreeSet::new();

@@ -1,8 +1,10 @@
 //! What things are and the rules over them. No I/O, no clock: instants and inputs are arguments.
 
 mod account;
+pub mod backoff;
 mod confirm;
 mod content_input;
+pub mod courtesy;
 pub mod enrolment;
 mod field;
 mod host;

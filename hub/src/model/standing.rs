@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::late::{self, Marks};
-use super::{Confirm, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, verdict};
+use super::{Confirm, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, verdict};
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
 const FUTURE_MS: i64 = 5 * 60_000;
@@ -40,7 +40,7 @@ impl Standing {
         regions: Vec<RegionState>,
         now: UtcMs,
     ) -> Self {
-        let known = verdict::fresh_until(&website, &regions, now);
+        let known = verdict::fresh_until(&backoff::paced(&website, &stored, now), &regions, now);
         let fresh_until_at = stored.fresh_until_at.map(|at| known.map_or(at, |known| known.max(at)));
         let state = WebsiteState { fresh_until_at, ..stored.clone() };
         Self { website, watched_since_at, stored, state, regions, touched: BTreeSet::new() }

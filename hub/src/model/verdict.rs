@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::{
     Blame, Confirm, Outcome, RecentTick, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteSettings,
-    WebsiteState,
+    WebsiteState, backoff,
 };
 
 /// Failing looks in a row that count, when one region is all there is.
@@ -19,7 +19,8 @@ const GOOD_LOOKS: u16 = 2;
 /// Second looks per slot.
 const MAX_ATTEMPT: u16 = 2;
 
-/// After how long without a tick a region is unknown (P5).
+/// After how long without a tick a region is unknown (P5); of a website that is down for long, by the pace it is checked
+/// at ([`backoff::paced`]).
 #[must_use]
 pub fn stale_after_ms(settings: &WebsiteSettings) -> i64 {
     2 * settings.interval_ms + settings.timeout_ms + 15_000
@@ -168,6 +169,8 @@ pub fn judge(
     regions: &[RegionState],
     now: UtcMs,
 ) -> (WebsiteState, Option<Transition>) {
+    let paced = backoff::paced(website, before, now);
+    let website = paced.as_ref();
     let mut voters: Vec<(&RegionState, Vote)> = regions.iter().map(|r| (r, vote(r, website, now))).collect();
     voters.sort_by(|a, b| a.0.region_id.cmp(&b.0.region_id));
     let with = |wanted: Vote| voters.iter().filter(move |(_, v)| *v == wanted).map(|(r, _)| *r).collect::<Vec<_>>();
@@ -313,6 +316,8 @@ pub fn confirm(
     tick: &StoredTick,
     now: UtcMs,
 ) -> Option<Confirm> {
+    let paced = backoff::paced(website, after, now);
+    let website = paced.as_ref();
     let seen = &tick.tick;
     let own = regions.iter().find(|r| r.region_id == tick.region_id)?;
     let is_newest = (own.slot_at, own.attempt) == (seen.slot_at, seen.attempt);

@@ -11,6 +11,9 @@ use probe::canary::Canaries;
 use probe::engine::Engine;
 use probe::wire::{Check, RegionId, Report, UtcMs, WireError, WorkerId};
 
+pub use self::redis::GivenUp;
+use crate::model::Region;
+
 /// Why the queue did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
@@ -71,12 +74,13 @@ pub enum Queue {
 }
 
 impl Queue {
-    /// Streams of the Redis at `url`; `consumer` is this hub's stable name in the group `hub`.
+    /// Streams of the Redis at `url`; with `rediss://` whom the system trusts is trusted, and the authorities of `ca_file`.
+    /// `consumer` is this hub's stable name in the group `hub`.
     ///
     /// # Errors
-    /// The URL is not understood. Redis being away is not an error.
-    pub fn redis(url: &str, consumer: &str) -> Result<Self, QueueError> {
-        Ok(Self::Redis(Arc::new(redis::RedisQueue::new(url, consumer)?)))
+    /// The URL is not understood, or the file cannot be read. Redis being away is not an error.
+    pub fn redis(url: &str, ca_file: Option<&str>, consumer: &str) -> Result<Self, QueueError> {
+        Ok(Self::Redis(Arc::new(redis::RedisQueue::new(url, ca_file, consumer)?)))
     }
 
     /// A queue and a probe inside this process, region `LOCAL`.
@@ -164,13 +168,46 @@ impl Queue {
         }
     }
 
-    /// Finds the streams of new workers, and trims what is done.
+    /// Trims what is done; every 10 s looks after the bounds of streams.
     ///
     /// # Errors
     /// Redis is away.
     pub async fn tidy(&self, regions: &[RegionId]) -> Result<(), QueueError> {
         match self {
             Self::Redis(queue) => queue.tidy(regions).await,
+            Self::InProcess(_) => Ok(()),
+        }
+    }
+
+    /// Checks that workers were given again and again and never finished: each is to be kept as a dead letter.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn given_up(&self, regions: &[RegionId]) -> Result<Vec<GivenUp>, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.given_up(regions).await,
+            Self::InProcess(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Their dead letters are stored: nobody is given them again.
+    ///
+    /// # Errors
+    /// Redis is away; telling it again is harmless.
+    pub async fn give_up(&self, given_up: &[GivenUp]) -> Result<(), QueueError> {
+        match self {
+            Self::Redis(queue) => queue.give_up(given_up).await,
+            Self::InProcess(_) => Ok(()),
+        }
+    }
+
+    /// Deletes what Redis still has of workers and regions that have been silent for a week.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn retire(&self, regions: &[Region], now: UtcMs) -> Result<(), QueueError> {
+        match self {
+            Self::Redis(queue) => queue.retire(regions, now).await,
             Self::InProcess(_) => Ok(()),
         }
     }

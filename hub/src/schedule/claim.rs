@@ -33,23 +33,27 @@ const WATCHED_S: i64 = 30;
 pub(super) struct Second {
     due: Vec<Due>,
     done: usize,
+    /// Held back for the sake of their host, until their `publish_at`.
+    held_back: Vec<Due>,
 }
 
 impl Second {
     fn new(due: Vec<Due>) -> Self {
-        Self { due, done: 0 }
+        Self { due, ..Self::default() }
     }
 
     /// Takes out what is due by now.
-    fn take(&mut self, now: UtcMs) -> &[Due] {
-        let begin = self.done;
-        let left = self.due.get(begin..).unwrap_or_default();
-        self.done += left.partition_point(|due| due.slot_at <= now);
-        self.due.get(begin..self.done).unwrap_or_default()
+    fn take(&mut self, now: UtcMs) -> Vec<Due> {
+        let left = self.due.get(self.done..).unwrap_or_default();
+        let number = left.partition_point(|due| due.publish_at <= now);
+        let mut taken = left.get(..number).unwrap_or_default().to_vec();
+        self.done += number;
+        taken.extend(self.held_back.extract_if(.., |due| due.publish_at <= now));
+        taken
     }
 
     fn left(&self) -> usize {
-        self.due.len() - self.done
+        self.due.len() - self.done + self.held_back.len()
     }
 }
 
@@ -101,7 +105,17 @@ impl Claims {
     /// Takes out of the held seconds what is due by now.
     pub(super) fn take(&mut self, now: UtcMs) -> Vec<(i64, Due)> {
         let second = now.div_euclid(1_000);
-        self.held.range_mut(..=second).flat_map(|(second, s)| s.take(now).iter().map(|d| (*second, *d))).collect()
+        self.held
+            .range_mut(..=second)
+            .flat_map(|(second, s)| s.take(now).into_iter().map(|due| (*second, due)))
+            .collect()
+    }
+
+    /// Puts a check back that may not leave yet.
+    pub(super) fn hold_back(&mut self, second: i64, due: Due) {
+        if let Some(second) = self.held.get_mut(&second) {
+            second.held_back.push(due);
+        }
     }
 
     /// Notes which seconds are done: they are past, and nothing of them waits.
@@ -169,14 +183,16 @@ impl Schedule {
             self.plan.shift(answer.shift_ms, now);
         }
         for wanted in turn.wanted {
-            let due = self.plan.second(wanted);
-            if answer.made.contains(&wanted) {
-                claims.held.insert(wanted, Second::new(due));
+            let is_ours = answer.made.contains(&wanted);
+            let due = self.lay_out(wanted, is_ours);
+            if is_ours {
+                self.claims.held.insert(wanted, Second::new(due));
             } else {
-                claims.watched.insert(wanted, due);
+                self.claims.watched.insert(wanted, due);
             }
-            claims.next_second = wanted + 1;
+            self.claims.next_second = wanted + 1;
         }
+        let claims = &mut self.claims;
         for over in &answer.over {
             claims.watched.remove(over);
         }
@@ -213,7 +229,8 @@ impl Schedule {
             self.claims.held.clear();
             self.claims.watched.clear();
             self.done_before.clear();
-            self.later.clear();
+            self.asked.clear();
+            self.pace.begin_anew(self.limit);
             self.claims.next_second = second;
             if !self.store.is_shared() {
                 self.plan.shift(self.plan.shift_ms() + 1, now);

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::mpsc;
 
+use crate::model::courtesy::HostKey;
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
 
 /// What the scheduler is told.
@@ -27,7 +28,12 @@ pub struct Scheduler {
     commands: mpsc::Sender<Command>,
     overran: Arc<AtomicBool>,
     asked: Arc<Mutex<HashMap<WebsiteId, UtcMs>>>,
+    crowded: Crowded,
 }
+
+/// Hosts that are asked for more than they may get, with the share of their slots that is used: what the schedule tells
+/// the pages.
+pub(super) type Crowded = Arc<RwLock<HashMap<HostKey, f64>>>;
 
 /// The end the scheduler reads.
 #[derive(Debug)]
@@ -35,6 +41,7 @@ pub struct Inbox {
     pub(super) commands: mpsc::Receiver<Command>,
     /// Messages were dropped: the websites are to be read again.
     pub(super) overran: Arc<AtomicBool>,
+    pub(super) crowded: Crowded,
 }
 
 impl Inbox {
@@ -55,7 +62,9 @@ impl Scheduler {
     pub fn channel() -> (Self, Inbox) {
         let (sender, commands) = mpsc::channel(COMMANDS_WAITING);
         let overran = Arc::new(AtomicBool::new(false));
-        (Self { commands: sender, overran: overran.clone(), asked: Arc::default() }, Inbox { commands, overran })
+        let crowded = Crowded::default();
+        let inbox = Inbox { commands, overran: overran.clone(), crowded: crowded.clone() };
+        (Self { commands: sender, overran, asked: Arc::default(), crowded }, inbox)
     }
 
     /// A website was added, edited, paused, resumed or deleted.
@@ -79,6 +88,13 @@ impl Scheduler {
         }
         self.send(Command::CheckNow(website_id, CheckKind::Manual));
         Ok(())
+    }
+
+    /// The share of its slots that is used of a website at this URL; 1 unless its host is asked for more than it may get.
+    #[must_use]
+    pub fn share_of(&self, url: &str) -> f64 {
+        let crowded = self.crowded.read().unwrap_or_else(PoisonError::into_inner);
+        crowded.get(&HostKey::of(url)).copied().unwrap_or(1.0)
     }
 
     /// Look again at a failure.

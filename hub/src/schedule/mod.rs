@@ -2,13 +2,15 @@
 //!
 //! Slots are computed in memory ([`plan`]). Hubs that share a Postgres claim the schedule second by second, a little
 //! ahead; a claimed second is published check by check as its milliseconds come, then marked. A second whose hub gave it
-//! back or fell silent is taken over (`claim`). What other hubs change is followed (`changes`). On SQLite there is one
+//! back or fell silent is taken over (`claim`). No host gets more than its share (`pace`, `asked`). What other hubs change is followed (`changes`). On SQLite there is one
 //! hub, nothing to claim and nobody to follow.
 
+mod asked;
 mod changes;
 mod claim;
 mod handle;
 mod obey;
+mod pace;
 pub mod plan;
 mod publish;
 
@@ -23,11 +25,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::model::{CheckKind, Confirm, RegionId, UtcMs, Website, WebsiteId, slots};
+use crate::model::courtesy::Limit;
+use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, slots};
 use crate::queue::Queue;
 use crate::store::{Store, StoreError};
+use asked::Waiting;
 use changes::Following;
 use claim::Claims;
+use handle::Crowded;
+use pace::Pace;
 use plan::{Due, Plan};
 use publish::Publisher;
 
@@ -53,10 +59,12 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 pub async fn run(
     store: Store,
     queue: Queue,
+    limit: Limit,
     mut inbox: Inbox,
     mut stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut schedule = Schedule::load(store, queue).await.context("the websites could not be read")?;
+    let mut schedule =
+        Schedule::load(store, queue, limit, inbox.crowded.clone()).await.context("the websites could not be read")?;
     let mut turns = tokio::time::interval(TICK);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut close_by = None;
@@ -101,8 +109,11 @@ struct Schedule {
     plan: Plan,
     claims: Claims,
     following: Following,
-    /// Second looks that wait for their moment.
-    later: Vec<(UtcMs, Confirm)>,
+    pace: Pace,
+    limit: Limit,
+    /// For the pages: hosts whose slots are left out.
+    crowded: Crowded,
+    asked: Waiting,
     /// Slots done before the start, by what the store knows (SQLite only).
     done_before: HashMap<(WebsiteId, RegionId), UtcMs>,
     /// Websites whose first look waits for a region that lives.
@@ -120,10 +131,13 @@ struct Schedule {
 }
 
 impl Schedule {
-    async fn load(store: Store, queue: Queue) -> anyhow::Result<Self> {
+    async fn load(store: Store, queue: Queue, limit: Limit, crowded: Crowded) -> anyhow::Result<Self> {
         let now = clock::now();
-        // Young enough to be made good; older slots are marked missed by never being published.
-        let from = now - MADE_GOOD_MS;
+        // Young enough to be made good; older slots are marked missed by never being published. When nobody published
+        // for long, nothing is made good: the load comes back over one interval, and no target is looked at twice in it
+        // (T256).
+        let published_at = store.last_published_at().await?.unwrap_or(0);
+        let from = if now - published_at < 2 * MADE_GOOD_MS { now - MADE_GOOD_MS } else { now };
         let claims = Claims::new(from);
         // Traces of a clock that was ahead before this start. Without them removed the hub runs all the same.
         let healed = store.drop_future_claims(&claims.hub_id, i64::MAX).await;
@@ -142,10 +156,13 @@ impl Schedule {
         let at = Instant::now();
         let mut schedule = Self {
             publisher: Publisher::new(queue),
-            plan: Plan::default(),
+            plan: Plan::new(limit),
+            pace: Pace::new(limit),
+            limit,
+            crowded,
             claims,
             following: Following::start(&store, position),
-            later: Vec::new(),
+            asked: Waiting::default(),
             done_before,
             unlooked: HashSet::new(),
             unread: HashSet::new(),
@@ -204,18 +221,19 @@ impl Schedule {
         let now = clock::now();
         if self.claims.hold(now) && !self.publisher.is_blocked() {
             for (second, due) in self.claims.take(now) {
-                if self.is_wanted(&due, now)
-                    && let Some((website, region)) = self.plan.of(&due)
-                {
+                if !self.is_wanted(&due, now) {
+                    continue;
+                }
+                let Some((website, region)) = self.plan.of(&due) else { continue };
+                let publish_at = self.pace.leaves_at(website, &due, now);
+                if publish_at > now {
+                    self.claims.hold_back(second, Due { in_line: true, publish_at, ..due });
+                } else {
                     self.publisher.add(website, region, due.slot_at, 0, CheckKind::Scheduled, Some(second));
                 }
             }
         }
-        let (mature, later) = std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= now);
-        self.later = later;
-        for (_, confirm) in mature {
-            self.publish_confirm(confirm, now);
-        }
+        self.publish_mature(now);
         self.flush(now).await;
         // A second is marked once all its checks are out.
         let waiting = self.publisher.seconds();
@@ -260,6 +278,7 @@ impl Schedule {
             return;
         }
         self.care_at = Instant::now() + CARE_EVERY;
+        self.keep_pace(now).await;
         if self.is_stale && self.reading.is_none() {
             // Page by page, a page a turn: slots come meanwhile.
             (self.is_stale, self.reading) = (false, Some(None));

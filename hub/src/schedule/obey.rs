@@ -1,5 +1,6 @@
 //! What the rest of the hub asks of the scheduler, done at once.
 
+use super::asked::Asked;
 use super::handle::Command;
 use super::{Schedule, is_understood};
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
@@ -17,8 +18,7 @@ impl Schedule {
             Command::CheckNow(id, kind) => {
                 self.check_all(id, kind, now);
             }
-            Command::Confirm(confirm) if confirm.delay_ms > 0 => self.later.push((now + confirm.delay_ms, confirm)),
-            Command::Confirm(confirm) => self.publish_confirm(confirm, now),
+            Command::Confirm(confirm) => self.confirm(confirm, now),
             Command::RegionAlive(region, at) => self.region_alive(&region, at, now).await,
         }
         self.flush(now).await;
@@ -57,10 +57,11 @@ impl Schedule {
         let Some(website) = self.plan.website(id) else { return 0 };
         let mut regions = self.plan.live_regions(now);
         regions.retain(|region| website.watches_from(region));
-        for region in &regions {
-            self.publisher.add(website, region, now, 0, kind, None);
+        let asked = regions.len();
+        for region in regions {
+            self.ask(Asked { website_id: id, region, slot_at: now, attempt: 0, kind }, now, now);
         }
-        regions.len()
+        asked
     }
 
     pub(super) async fn region_alive(&mut self, region: &RegionId, at: UtcMs, now: UtcMs) {
@@ -79,12 +80,13 @@ impl Schedule {
         }
     }
 
-    pub(super) fn publish_confirm(&mut self, confirm: Confirm, now: UtcMs) {
-        let Some(website) = self.plan.website(confirm.website_id) else { return };
-        for region in &confirm.regions {
-            if self.plan.is_live(region, now) {
-                self.publisher.add(website, region, confirm.slot_at, confirm.attempt, CheckKind::Confirm, None);
-            }
+    fn confirm(&mut self, confirm: Confirm, now: UtcMs) {
+        let Confirm { website_id, slot_at, attempt, .. } = confirm;
+        // Of a website that is down for long only a good look is looked at again.
+        self.pace.resume(website_id);
+        for region in confirm.regions {
+            let asked = Asked { website_id, region, slot_at, attempt, kind: CheckKind::Confirm };
+            self.ask(asked, now + confirm.delay_ms, now);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::model::courtesy::{HostKey, Limit};
 use crate::model::{RegionId, UtcMs, Website, WebsiteId, Worker};
 
 mod watched;
@@ -13,11 +14,22 @@ pub use watched::Watched;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
     /// Place of the website, while its stamp is the same.
-    website: u32,
-    stamp: u32,
-    region: u16,
+    pub(super) website: u32,
+    pub(super) stamp: u32,
+    pub(super) region: u16,
+    /// It stands in the line of those that are late.
+    pub in_line: bool,
     /// The slot.
     pub slot_at: UtcMs,
+    /// When it is to be published: later than its slot where its host has many.
+    pub publish_at: UtcMs,
+}
+
+/// What a host is asked for per day: by websites watched from everywhere, per region; and by others.
+#[derive(Debug, Default, Clone, Copy)]
+struct Demand {
+    everywhere: u32,
+    named: u32,
 }
 
 /// Region's number and website's place by phase, for one interval.
@@ -32,6 +44,10 @@ pub struct Plan {
     by_interval: BTreeMap<u32, Phases>,
     /// Regions by number, with the last sign of life.
     regions: Vec<(RegionId, UtcMs)>,
+    limit: Limit,
+    demand: HashMap<HostKey, Demand>,
+    /// Hosts that are asked for more than they may get, with the share of their slots that is used.
+    crowded: HashMap<HostKey, f64>,
     /// Added to every phase; see [`Plan::shift`].
     shift_ms: i64,
     /// The last stamp given: a website as it was put is known by it.
@@ -41,6 +57,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// An empty one that gives no host more than `limit`.
+    #[must_use]
+    pub fn new(limit: Limit) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
     /// Websites watched.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -68,6 +90,9 @@ impl Plan {
         }
         for (interval_ms, phases) in added {
             self.by_interval.entry(interval_ms).or_default().insert(number, phases.into_iter().collect());
+        }
+        for host in self.demand.keys().copied().collect::<Vec<_>>() {
+            self.weigh(host);
         }
         true
     }
@@ -122,6 +147,7 @@ impl Plan {
             }
         }
         self.places.insert(id, place);
+        self.ask_of_host(&watched, true);
         if let Some(slot) = self.websites.get_mut(place as usize) {
             *slot = Some(watched);
         }
@@ -143,6 +169,39 @@ impl Plan {
             }
         }
         self.free.push(place);
+        self.ask_of_host(&website, false);
+    }
+
+    /// Counts a website in or out of what its host is asked for.
+    fn ask_of_host(&mut self, website: &Watched, comes: bool) {
+        let (per_region, regions) = website.demand();
+        let demand = self.demand.entry(website.host).or_default();
+        let (sum, change) = match regions {
+            0 => (&mut demand.everywhere, per_region),
+            named => (&mut demand.named, per_region.saturating_mul(named)),
+        };
+        *sum = if comes { sum.saturating_add(change) } else { sum.saturating_sub(change) };
+        if demand.everywhere == 0 && demand.named == 0 {
+            self.demand.remove(&website.host);
+        }
+        self.weigh(website.host);
+    }
+
+    fn weigh(&mut self, host: HostKey) {
+        let demand = self.demand.get(&host).copied().unwrap_or_default();
+        let per_day = f64::from(demand.everywhere) * self.regions.len() as f64 + f64::from(demand.named);
+        let share = self.limit.share(per_day / 86_400.0);
+        if share < 1.0 {
+            self.crowded.insert(host, share);
+        } else {
+            self.crowded.remove(&host);
+        }
+    }
+
+    /// Hosts that are asked for more than they may get, with the share of their slots that is used.
+    #[must_use]
+    pub fn crowded(&self) -> &HashMap<HostKey, f64> {
+        &self.crowded
     }
 
     /// All websites are about to be put again.
@@ -187,7 +246,8 @@ impl Plan {
                             continue;
                         };
                         let slot_at = begin_at + i64::from(*phase) - from;
-                        due.push(Due { website: *place, stamp: website.stamp, region: *region, slot_at });
+                        let (website, stamp) = (*place, website.stamp);
+                        due.push(Due { website, stamp, region: *region, in_line: false, slot_at, publish_at: slot_at });
                     }
                 };
                 take(first, (first + 1_000).min(interval), begin_at);

@@ -20,7 +20,8 @@ struct Row {
 
 impl Store {
     /// Notes heartbeats that were read at `now`; a region appears with the first one of its first worker. The last
-    /// member of each is when the queue received it, by the queue's clock as far as that was known.
+    /// member of each is when the queue received it, by the hub's clock as far as that was known: then the worker was
+    /// alive. An older one than what is known changes nothing, and revives no worker that has died since.
     ///
     /// # Errors
     /// The database is away.
@@ -39,8 +40,9 @@ impl Store {
                      clock_offset_ms, network, excused) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (region_id, worker_id) do update set \
                      seen_at = excluded.seen_at, version = excluded.version, concurrency = excluded.concurrency, \
                      checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms, \
-                     network = excluded.network, excused = excluded.excused")
-                    .bind(region.as_str()).bind(worker.as_str()).bind(now)
+                     network = excluded.network, excused = excluded.excused \
+                     where excluded.seen_at >= worker.seen_at")
+                    .bind(region.as_str()).bind(worker.as_str()).bind(*received_at)
                     .bind(&version).bind(i64::from(beat.concurrency))
                     .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(beat.sent_at.saturating_sub(*received_at))
                     .bind(beat.network.as_str()).bind(i64::try_from(beat.excused).unwrap_or(i64::MAX))

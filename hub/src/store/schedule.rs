@@ -141,6 +141,34 @@ impl Store {
         matches!(self.pool, Pool::Postgres(_))
     }
 
+    /// When anybody last published a check, as far as is stored. `None`: never, or nobody knows any more.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn last_published_at(&self) -> Result<Option<UtcMs>, StoreError> {
+        if let Pool::Postgres(pool) = &self.pool {
+            let second: Option<i64> =
+                sqlx::query_scalar("select max(second_at) from schedule_claim where published_at is not null")
+                    .fetch_one(pool)
+                    .await?;
+            return Ok(second.map(|second| second * 1_000));
+        }
+        Ok(read!(self, pool => sqlx::query_scalar("select max(slot_at) from region_state").fetch_one(pool).await?))
+    }
+
+    /// Websites that are down since before `before`, and since when; without those that a region has seen well since.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn long_down(&self, before: UtcMs) -> Result<Vec<(WebsiteId, UtcMs)>, StoreError> {
+        let rows: Vec<(uuid::Uuid, i64)> = read!(self, pool => sqlx::query_as(
+            "select website_id, since_at from website_state s where verdict = 'down' and since_at < $1 \
+             and not exists (select 1 from region_state r \
+                where r.website_id = s.website_id and r.good_streak > 0 and r.slot_at >= s.since_at)")
+            .bind(before).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(id, since_at)| (WebsiteId(id), since_at)).collect())
+    }
+
     /// Newest slot stored per website and region: what a restarted hub without claims knows was done.
     ///
     /// # Errors

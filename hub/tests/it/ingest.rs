@@ -69,7 +69,7 @@ impl Bench {
     }
 
     fn start(&self) -> Ingest {
-        let queue = Queue::redis(&self.redis.url(), "hub-1").expect("a queue");
+        let queue = Queue::redis(&self.redis.url(), None, "hub-1").expect("a queue");
         let (scheduler, inbox) = Scheduler::channel();
         drop(inbox);
         let (stop, stopping) = watch::channel(false);

@@ -9,6 +9,7 @@
 
 mod browser;
 mod client;
+mod courtesy;
 mod dead_letters;
 mod distributed;
 mod embedded;
@@ -18,5 +19,7 @@ mod hubs;
 mod ingest;
 mod options;
 mod process;
+mod queue;
+mod queue_faults;
 mod services;
 mod store;

@@ -26,21 +26,29 @@ pub struct Redis {
     child: Child,
     port: u16,
     directory: tempfile::TempDir,
+    arguments: Vec<String>,
 }
 
 impl Redis {
     pub fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let port = free_port();
-        let child = Self::spawn(port, &directory);
-        Self { child, port, directory }
+        Self::start_with(&[])
     }
 
-    fn spawn(port: u16, directory: &tempfile::TempDir) -> Child {
+    /// With more arguments for the server.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let port = free_port();
+        let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        let child = Self::spawn(port, &directory, &arguments);
+        Self { child, port, directory, arguments }
+    }
+
+    fn spawn(port: u16, directory: &tempfile::TempDir, arguments: &[String]) -> Child {
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
             .arg(directory.path())
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -55,11 +63,21 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// kill -9, then a new, empty server on the same port.
+    pub fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.url()).and_then(|client| client.get_connection()).expect("redis-server")
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(name).arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {name}");
+    }
+
+    /// kill -9, then a new server on the same port: empty, unless it was started with persistence.
     #[allow(dead_code, reason = "for fault tests")]
     pub fn crash_and_restart(&mut self) {
         self.stop();
-        self.child = Self::spawn(self.port, &self.directory);
+        self.child = Self::spawn(self.port, &self.directory, &self.arguments);
     }
 
     fn stop(&mut self) {

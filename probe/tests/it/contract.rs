@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use probe::wire::Check;
+use probe::wire::{Check, Target};
 use testbed::fault_proxy::{Cut, Fault, FaultProxy};
 use testbed::measure::wait_for;
 use testbed::pki::{Authority, pem};
-use testbed::server::Server;
+use testbed::server::{Server, hold};
 
 use crate::redis_worker::{CHECKS, OK, Redis, Worker, check};
 
@@ -140,7 +140,7 @@ fn t224_a_replica_and_a_busy_script_are_waited_out() {
     wait_for("the check", S(10), || (slots(&mut redis) == [1]).then_some(()));
     let _: String = redis.run(&["CONFIG", "SET", "replica-read-only", "yes"]);
     let _: String = redis.run(&["REPLICAOF", "127.0.0.1", "1"]);
-    wait_for("a line about it", S(15), || worker.log().contains("READONLY").then_some(()));
+    wait_for("a line about it", S(15), || worker.log().contains("read only replica").then_some(()));
     let _: String = redis.run(&["REPLICAOF", "NO", "ONE"]);
     redis.publish("*", &check(2, &website.url("/")));
     wait_for("the check after", S(30), || (slots(&mut redis) == [1, 2]).then_some(()));
@@ -236,13 +236,44 @@ fn t170_two_workers_of_one_name_both_work_and_no_check_is_lost() {
 }
 
 #[test]
+fn t164_each_worker_that_dies_of_a_check_is_one_delivery_and_a_living_one_adds_none() {
+    let mut redis = Redis::start();
+    let silent = Server::start(|_, mut stream| hold(&mut stream));
+    let long = check(1, &silent.url("/"));
+    redis.publish("*", &Check { target: Target { timeout_ms: 60_000, ..long.target }, ..long });
+    let deliveries = |redis: &mut Redis| {
+        let pending: Vec<(String, String, u64, u64)> = redis.run(&["XPENDING", CHECKS, "eu", "-", "+", "9"]);
+        pending.first().map_or(0, |(.., deliveries)| *deliveries)
+    };
+    for died in 1..=3 {
+        let worker = Worker::start(redis.port, "50");
+        wait_for("the check to be begun", S(10), || (silent.connections() == died).then_some(()));
+        // Connections that break do not add to it either, but for one reading of what is pending.
+        if died == 1 {
+            for _ in 0..5 {
+                let _: u64 = redis.run(&["CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal"]);
+                std::thread::sleep(S(1)); // the fault itself
+            }
+        }
+        drop(worker);
+    }
+    let found = deliveries(&mut redis);
+    assert!((3..=4).contains(&found), "{found}");
+    assert_eq!(silent.connections(), 3);
+}
+
+#[test]
 fn t169_a_check_that_is_given_away_just_when_the_connection_breaks_is_found_within_p6() {
     let mut redis = Redis::start();
     let website = Server::answering(OK);
     let (proxy, _worker) = behind_proxy(&redis);
     wait_for("a sign of life", S(10), || redis.last_heartbeat());
     wait_for("both connections", S(5), || (proxy.connections() == 2).then_some(()));
-    // Redis gives it to a reader whose answer is lost on the way.
+    // Redis gives it to a reader whose answer is lost on the way: one that has just begun to wait for it.
+    wait_for("the reader to wait", S(10), || {
+        let clients: String = redis.run(&["CLIENT", "LIST"]);
+        clients.lines().any(|client| client.contains(" flags=b ") && client.contains(" idle=0 ")).then_some(())
+    });
     proxy.set(Fault::BlackHole);
     redis.publish("*", &Check { deadline_at: 120_000, ..check(1, &website.url("/")) });
     wait_for("Redis to give it away", S(5), || (redis.pending() == 1).then_some(()));
@@ -263,7 +294,7 @@ fn t197_a_redis_that_moves_to_another_address_is_found_by_its_name() {
         drop(first);
         // The file that was put over it, which nobody else sees.
         std::fs::write("/etc/hosts", "127.0.0.3 redis.test\n").unwrap();
-        let mut second = Redis::start_with(&["--bind", "127.0.0.1", "127.0.0.3", "--port", &port.to_string()]);
+        let mut second = Redis::start_at(port, &["--bind", "127.0.0.1", "127.0.0.3"]);
         wait_for("a sign of life at the new address", S(40), || second.last_heartbeat());
     });
 }

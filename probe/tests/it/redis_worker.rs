@@ -31,8 +31,13 @@ impl Redis {
 
     /// With more arguments for the server.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // Closed before the server starts.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_at(port, arguments)
+    }
+
+    pub(crate) fn start_at(port: u16, arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")

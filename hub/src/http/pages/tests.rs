@@ -247,3 +247,26 @@ fn a_fragment_the_browser_has_is_not_sent_again() {
     assert_eq!(unless_known(&request, "<p>1".into()).status, 304);
     assert_eq!(unless_known(&request, "<p>2".into()).status, 200);
 }
+
+#[test]
+fn a_website_that_is_down_for_long_says_how_often_it_is_checked_and_when_next() {
+    let day = 86_400_000;
+    let mut down = rows().into_iter().find(|row| row.state.verdict == Outcome::Down).unwrap();
+    down.website.settings.interval_ms = 60_000;
+    down.regions.iter_mut().for_each(|region| region.good_streak = 0);
+    let page = |row: &crate::model::BoardRow| WebsitePage::new("owner", row, &[], &[], NOW).unwrap().render().unwrap();
+    down.state.since_at = NOW - 60_000;
+    assert!(page(&down).contains("every minute from each region") && !page(&down).contains("down for long"));
+    down.state.since_at = NOW - 2 * day;
+    let text = page(&down);
+    assert!(text.contains("every 4 minutes while it is down for long, until it answers; next at 20"), "{text}");
+    down.regions[0].good_streak = 1;
+    assert!(!page(&down).contains("down for long"), "one good look, and it is checked as always");
+}
+
+#[test]
+fn a_crowded_host_is_named_as_the_reason_for_slots_left_out() {
+    let row = &rows()[0];
+    let view = |share| super::website::WebsiteView::new(row, &[], &[], NOW).with_share(share).render().unwrap();
+    assert!(view(0.4).contains("40 % of the slots are used") && !view(1.0).contains("slots are used"));
+}

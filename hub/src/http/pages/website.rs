@@ -7,6 +7,7 @@ use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span
 use super::{Frame, Viewer, class, etag, page, settings_words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::backoff::{Outlook, outlook};
 use crate::model::{
     self, Account, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId,
 };
@@ -37,7 +38,12 @@ impl WebsitePage {
         transitions: &[Transition],
         now: UtcMs,
     ) -> Result<Self, askama::Error> {
-        let fragment = WebsiteView::new(row, ticks, transitions, now).render()?;
+        Self::around(viewer, row, &WebsiteView::new(row, ticks, transitions, now))
+    }
+
+    /// Around a view.
+    pub fn around(viewer: impl Into<Viewer>, row: &BoardRow, view: &WebsiteView) -> Result<Self, askama::Error> {
+        let fragment = view.render()?;
         let title = format!("{}: {}", Mark::of(row).word(), words::name(&row.website.settings.url));
         Ok(Self {
             frame: Frame::wide(title, viewer),
@@ -123,6 +129,22 @@ impl WebsiteView {
             facts: facts(row, now),
         }
     }
+
+    /// With a word on its host, where only a share of the slots is used.
+    #[must_use]
+    pub fn with_share(mut self, share: f64) -> Self {
+        if share < 1.0 {
+            let percent = (share * 100.0).round().clamp(1.0, 99.0);
+            self.facts.push((
+                "Its host is crowded",
+                format!(
+                    "all websites on it ask for more checks than one host gets here; {percent:.0} % of the slots are used, \
+                     the others are left out, taking turns"
+                ),
+            ));
+        }
+        self
+    }
 }
 
 impl TickLine {
@@ -166,6 +188,20 @@ impl Change {
     }
 }
 
+/// How often, and when next: less often while it is down for long.
+fn checked(row: &BoardRow, now: UtcMs) -> String {
+    let interval_ms = row.website.settings.interval_ms;
+    let Outlook { factor, next_at } = outlook(row, now);
+    let mut text = format!("{} from each region", every(interval_ms));
+    if factor > 1 {
+        text = format!("{text}; {} while it is down for long, until it answers", every(factor * interval_ms));
+        if let Some(next_at) = next_at {
+            text = format!("{text}; next at {} UTC", instant(next_at).words);
+        }
+    }
+    text
+}
+
 fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
     let settings = &row.website.settings;
     let uptime = share(&row.uptime_24h);
@@ -176,7 +212,7 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
     let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
     let mut facts = vec![
         ("Uptime, last 24 h", uptime),
-        ("Checked", format!("{} from each region", every(settings.interval_ms))),
+        ("Checked", checked(row, now)),
         ("Waits for an answer", format!("{} at most", span(settings.timeout_ms))),
         ("Regions", if regions.is_empty() { "all".to_owned() } else { regions.join(", ") }),
     ];
@@ -209,14 +245,19 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     Ok(Loaded { account, row, ticks, changes, now })
 }
 
+fn share_of(app: &App, row: &BoardRow) -> f64 {
+    app.scheduler.share_of(&row.website.settings.url)
+}
+
 /// `GET /websites/:id`.
 ///
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let Loaded { account, row, ticks, changes, now } = load(app, request, params)?;
-    let view = WebsitePage::new(Viewer::of(app, &account), &row, &ticks, &changes, now).map_err(anyhow::Error::from)?;
-    page(200, &view)
+    let view = WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row));
+    let whole = WebsitePage::around(Viewer::of(app, &account), &row, &view).map_err(anyhow::Error::from)?;
+    page(200, &whole)
 }
 
 /// `GET /websites/:id/fragment`: what changes by itself, for the page's script.
@@ -225,5 +266,5 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// Not yours.
 pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let Loaded { row, ticks, changes, now, .. } = load(app, request, params)?;
-    super::fragment(request, &WebsiteView::new(&row, &ticks, &changes, now))
+    super::fragment(request, &WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row)))
 }

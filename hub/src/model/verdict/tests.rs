@@ -242,3 +242,29 @@ fn what_the_regions_say_of_freshness_later_is_what_was_judged() {
     let (_, _, regions) = play(&["u"]);
     assert_eq!(fresh_until(&website(), &regions, START - 2 * MINUTE), None, "a clock was ahead (T201)");
 }
+
+#[test]
+fn a_website_that_is_down_for_days_is_looked_at_less_often_and_does_not_go_stale_for_it() {
+    let website = website();
+    let mut regions: Vec<RegionState> = Vec::new();
+    let mut state = WebsiteState { verdict: Outcome::Down, since_at: START - 2 * 1_440 * MINUTE, ..fresh() };
+    // Down since long before: every fourth slot of both regions, two minutes apart.
+    for minute in (0..60).step_by(4) {
+        for (region, later) in [("a", 0), ("b", 2)] {
+            let tick = tick(region, minute + later, 0, 'd');
+            let place = regions.iter().position(|r| r.region_id == tick.region_id);
+            let after = absorb(place.map(|p| &regions[p]), &tick, tick.received_at).expect("it is newer");
+            match place {
+                Some(place) => regions[place] = after,
+                None => regions.push(after),
+            }
+            let (next, change) = judge(&website, &state, &regions, tick.received_at);
+            assert!(change.is_none() || minute == 0, "{change:?}");
+            let gap = next.fresh_until_at.expect("it is fresh") - tick.received_at;
+            assert!(gap >= 2 * 4 * MINUTE, "the next look is 4 minutes away: {gap}");
+            state = next;
+        }
+    }
+    assert_eq!(state.verdict, Outcome::Down);
+    assert!(!state.reason.contains("silent"), "{}", state.reason);
+}

@@ -2,16 +2,20 @@
 //! ends every command after 500 ms unless told otherwise, and what it read is then lost to the caller (CASES 2.3).
 
 pub mod acl;
+mod care;
+mod reach;
 mod reports;
+mod twins;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex as StdMutex;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use probe::wire::{self, Check, KIND_CHECK, MAX_CHECK_BYTES, RegionId};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult, Value};
+use redis::{Client, RedisResult, Value};
 use tokio::sync::Mutex;
 
 use self::reports::Reading;
@@ -22,34 +26,56 @@ const GROUP: &str = "hub";
 const BLOCK: Duration = Duration::from_secs(2);
 const BATCH: usize = 500;
 
+pub use care::GivenUp;
+
+/// The offset before it is known.
+const UNKNOWN: i64 = i64::MIN;
+
 pub struct RedisQueue {
-    client: Client,
+    /// Tried in this order.
+    clients: Vec<Client>,
+    gate: StdMutex<reach::Gate>,
     consumer: String,
     writing: Mutex<Option<MultiplexedConnection>>,
     reading: Mutex<Reading>,
     /// Tick streams known, whose group exists.
     streams: StdMutex<BTreeSet<String>>,
-    /// Redis' clock minus the hub's, learnt from the ids Redis gives to checks.
+    /// Redis' clock minus the hub's, told by Redis, or learnt from the ids it gives to checks.
     clock_offset_ms: AtomicI64,
+    is_told_time: AtomicBool,
+    care: StdMutex<care::Care>,
+    twins: StdMutex<twins::Twins>,
+    is_policy_told: AtomicBool,
 }
 
 impl RedisQueue {
-    pub(super) fn new(url: &str, consumer: &str) -> Result<Self, QueueError> {
+    pub(super) fn new(url: &str, ca_file: Option<&str>, consumer: &str) -> Result<Self, QueueError> {
         Ok(Self {
-            client: Client::open(url)?,
+            clients: reach::clients(url, ca_file)?,
+            gate: StdMutex::default(),
             consumer: consumer.to_owned(),
             writing: Mutex::new(None),
             reading: Mutex::new(Reading::new()),
             streams: StdMutex::default(),
-            clock_offset_ms: AtomicI64::new(0),
+            clock_offset_ms: AtomicI64::new(UNKNOWN),
+            is_told_time: AtomicBool::new(false),
+            care: StdMutex::default(),
+            twins: StdMutex::default(),
+            is_policy_told: AtomicBool::new(false),
         })
     }
 
     async fn connect(&self, wait: Duration) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(Some(wait))
-            .set_connection_timeout(Some(Duration::from_secs(4)));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner).pass(Instant::now())?;
+        let result = reach::connect(&self.clients, wait).await;
+        let chance = u64::from(clock::now().unsigned_abs() as u32);
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner).note(result.is_ok(), Instant::now(), chance);
+        result
+    }
+
+    /// Redis' clock minus the hub's, once that is known.
+    fn clock_offset(&self) -> Option<i64> {
+        Some(self.clock_offset_ms.load(Ordering::Relaxed)).filter(|offset_ms| *offset_ms != UNKNOWN)
     }
 
     /// The connection for writes, taken out of its slot; anew after an error.
@@ -58,14 +84,32 @@ impl RedisQueue {
         if let Some(connection) = &*slot {
             return Ok(connection.clone());
         }
-        let connection = self.connect(Duration::from_secs(4)).await?;
+        let mut connection = self.connect(Duration::from_secs(4)).await?;
+        // Before anything is read: when a report was written says whether its worker still lives.
+        self.note_time(&redis::cmd("TIME").query_async(&mut connection).await);
+        self.look_at_policy(&mut connection).await;
         *slot = Some(connection.clone());
         Ok(connection)
     }
 
-    /// A refusal is an answer, and the connection is fine; anything else ends it.
+    /// Once, where it may be asked: whether Redis throws away streams when it is full.
+    async fn look_at_policy(&self, connection: &mut MultiplexedConnection) {
+        let info = redis::cmd("INFO").arg("memory").query_async::<String>(connection).await.unwrap_or_default();
+        if let Some(policy) = reach::evicting_policy(&info)
+            && !self.is_policy_told.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(
+                policy,
+                "Redis deletes any key when it is full: checks and results would be lost without a \
+                trace. Set maxmemory-policy to noeviction."
+            );
+        }
+    }
+
+    /// A refusal is an answer, and the connection is fine; anything else ends it, and so does what another Redis, or the
+    /// same one after signing in again, may answer otherwise.
     async fn settle<T>(&self, result: RedisResult<T>) -> RedisResult<T> {
-        if result.as_ref().err().is_some_and(|e| !is_answer(e)) {
+        if result.as_ref().err().is_some_and(|e| !is_answer(e) || is_elsewhere(e)) {
             *self.writing.lock().await = None;
         }
         result
@@ -93,7 +137,9 @@ impl RedisQueue {
                 pipe.arg(wire::BODY_FIELD).arg(body);
             }
             let ids: Vec<String> = self.command(&pipe).await?;
-            if let Some(at) = ids.last().and_then(|id| id_ms(id)) {
+            if !self.is_told_time.load(Ordering::Relaxed)
+                && let Some(at) = ids.last().and_then(|id| id_ms(id))
+            {
                 self.clock_offset_ms.store(at.saturating_sub(clock::now()), Ordering::Relaxed);
             }
             checks.drain(..count);
@@ -140,7 +186,7 @@ impl RedisQueue {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(self.look_after(regions).await?)
     }
 
     async fn trim(&self, region: &RegionId) -> RedisResult<()> {
@@ -148,19 +194,19 @@ impl RedisQueue {
         let mut command = redis::cmd("XPENDING");
         command.arg(&key).arg(region.as_str());
         let (count, oldest, _, _): (u64, Option<String>, Value, Value) = self.one(command).await?;
-        let keep_from = if count > 0 { oldest } else { self.last_delivered(&key, region).await? };
+        let keep_from = if count > 0 { oldest } else { self.last_delivered(&key, region.as_str()).await? };
         let Some(keep_from) = keep_from else { return Ok(()) };
         let mut command = redis::cmd("XTRIM");
         command.arg(&key).arg("MINID").arg(keep_from);
         self.one::<Value>(command).await.map(|_| ())
     }
 
-    async fn last_delivered(&self, key: &str, region: &RegionId) -> RedisResult<Option<String>> {
+    async fn last_delivered(&self, key: &str, group: &str) -> RedisResult<Option<String>> {
         let mut command = redis::cmd("XINFO");
         command.arg("GROUPS").arg(key);
         let groups: Vec<std::collections::HashMap<String, Value>> = self.one(command).await?;
         let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
-        let ours = groups.iter().find(|g| g.get("name").and_then(text).as_deref() == Some(region.as_str()));
+        let ours = groups.iter().find(|g| g.get("name").and_then(text).as_deref() == Some(group));
         Ok(ours.and_then(|g| g.get("last-delivered-id")).and_then(text))
     }
 }
@@ -168,6 +214,13 @@ impl RedisQueue {
 /// Redis said no; the connection is fine.
 fn is_answer(error: &redis::RedisError) -> bool {
     !(error.is_io_error() || error.is_connection_dropped() || error.is_timeout())
+}
+
+/// Another Redis is the master now, or this one asks for the password again: the name is looked up anew (T224).
+fn is_elsewhere(error: &redis::RedisError) -> bool {
+    let text = error.to_string();
+    matches!(error.code(), Some("READONLY" | "LOADING" | "MASTERDOWN" | "NOAUTH" | "WRONGPASS"))
+        || text.contains("read only replica")
 }
 
 /// The instant in an entry's id, by Redis' clock; or what a worker wrote there.

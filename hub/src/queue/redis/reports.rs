@@ -1,11 +1,10 @@
 //! Ticks and heartbeats from the workers' streams: found, read, claimed from hubs that died, acknowledged.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use probe::wire;
+use probe::wire::{self, Report};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 
@@ -81,12 +80,31 @@ impl RedisQueue {
             reading.connection = None;
             reading.own_after = Some(BTreeMap::new());
             reading.discover_at = Instant::now();
-            if matches!(error, QueueError::Redis(e) if e.code() == Some("NOGROUP")) {
+            if matches!(error, QueueError::Redis(e) if matches!(e.code(), Some("NOGROUP" | "UNBLOCKED"))) {
                 // Redis forgot: groups are made again as the streams are found again.
                 self.streams.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                tracing::info!("Streams of workers, or their groups, are gone; those that are there are opened again.");
+                tokio::time::sleep(Duration::from_millis(100 + clock::now().unsigned_abs() % 400)).await;
+                return Ok(Reports { deliveries: Vec::new(), read_until_at: Some(0) });
             }
         }
+        if let Ok(reports) = &result {
+            self.watch_names(&reports.deliveries);
+        }
         result
+    }
+
+    /// T170.
+    fn watch_names(&self, deliveries: &[Delivery]) {
+        let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        for delivery in deliveries {
+            if let Ok(Report::Heartbeat(beat)) = &delivery.report {
+                let stream = wire::tick_key(&delivery.region, &delivery.worker);
+                if twins.note(&stream, beat.started_at, clock::now()) {
+                    tracing::warn!(stream, "Two workers run under one name; give one of them another WORKER_ID.");
+                }
+            }
+        }
     }
 
     pub(in crate::queue) async fn again(&self) {
@@ -147,8 +165,8 @@ impl RedisQueue {
 
     /// [`received_at`] as of now.
     fn receiver(&self) -> impl Fn(&str) -> UtcMs + Copy {
-        let (offset_ms, now) = (self.clock_offset_ms.load(Ordering::Relaxed), clock::now());
-        move |id| received_at(id, offset_ms, now)
+        let (offset_ms, now) = (self.clock_offset(), clock::now());
+        move |id| offset_ms.map_or(now, |offset_ms| received_at(id, offset_ms, now))
     }
 
     /// Reports that another hub read and never acknowledged.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use probe::wire::Target;
 
+use crate::model::courtesy::HostKey;
 use crate::model::{Options, RegionId, UtcMs, Website, WebsiteId, slots};
 
 /// A website as the schedule has it.
@@ -18,6 +19,8 @@ pub struct Watched {
     pub interval_ms: u32,
     /// Budget of one check.
     pub timeout_ms: u32,
+    /// Where it is.
+    pub host: HostKey,
     /// When it was added.
     pub created_at: UtcMs,
     /// Grows with every edit.
@@ -36,6 +39,7 @@ impl Watched {
             regions: settings.regions.as_slice().into(),
             interval_ms: u32::try_from(settings.interval_ms.clamp(1_000, 86_400_000)).unwrap_or(1_000),
             timeout_ms: u32::try_from(settings.timeout_ms).unwrap_or(10_000),
+            host: HostKey::of(&settings.url),
             created_at: website.created_at,
             revision: website.revision,
             stamp,
@@ -47,6 +51,11 @@ impl Watched {
     #[must_use]
     pub fn watches_from(&self, region: &RegionId) -> bool {
         self.regions.is_empty() || self.regions.contains(region)
+    }
+
+    /// Checks per day and region, and how many regions were named; none means all there are.
+    pub(super) fn demand(&self) -> (u32, u32) {
+        (86_400_000 / self.interval_ms.max(1), u32::try_from(self.regions.len()).unwrap_or(0))
     }
 
     pub(super) fn phase_ms(&self, region: &RegionId) -> u32 {

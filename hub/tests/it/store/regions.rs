@@ -28,12 +28,14 @@ async fn heartbeats_make_regions(f: Fixture) {
     };
     let of = |worker: &str, beat, at| ("INDIA".parse().expect("a region"), worker.parse().expect("a worker"), beat, at);
     let nul = Heartbeat { version: "0.1\0.0".into(), ..beat(1_000, 3) };
-    let beats = [of("pi-1", beat(900, 1), 1_000), of("pi-1", beat(2_250, u64::MAX), 2_000), of("pi-0", nul, 1_000)];
+    let late = of("pi-1", beat(0, 7), 100);
+    let beats =
+        [of("pi-1", beat(900, 1), 1_000), of("pi-1", beat(2_250, u64::MAX), 2_000), of("pi-0", nul, 1_000), late];
     f.store.record_heartbeats(&beats, 2_500).await.expect("heartbeats, whatever their version says");
     let regions = f.store.regions().await.expect("regions");
     let seen: Vec<_> =
         regions[0].workers.iter().map(|w| (w.worker_id.as_str(), w.seen_at, w.clock_offset_ms)).collect();
-    assert_eq!((regions.len(), seen), (1, vec![("pi-0", 2_500, 0), ("pi-1", 2_500, 250)]));
+    assert_eq!((regions.len(), seen), (1, vec![("pi-0", 1_000, 0), ("pi-1", 2_000, 250)]));
     let told: Vec<_> = regions[0].workers.iter().map(|w| (w.network, w.excused)).collect();
     assert_eq!(told, [(NetworkState::CutOff, 3), (NetworkState::CutOff, i64::MAX as u64)]);
 }

@@ -12,6 +12,7 @@ on_both! {
     a_clock_that_was_ahead_leaves_no_verdict_standing
     what_nobody_looked_at_yet_is_known_and_runs_out
     the_board_covers_a_day_exactly
+    what_is_down_for_long_is_known_until_somebody_sees_it_well
 }
 
 async fn an_outage_is_recorded_from_its_first_failing_tick_to_its_first_good_one(f: Fixture) {
@@ -128,4 +129,24 @@ async fn a_verdict_runs_out_when_its_last_tick_does_though_that_is_rarely_writte
     assert_eq!(f.store.expire_verdicts(truth).await.expect("expiry"), []);
     let gone = f.store.expire_verdicts(truth + 5_000).await.expect("expiry");
     assert_eq!(gone.iter().map(|t| (t.at, t.to)).collect::<Vec<_>>(), [(truth, Outcome::Unknown)]);
+}
+
+async fn what_is_down_for_long_is_known_until_somebody_sees_it_well(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let (website, other) = (f.website(account).await, f.website(account).await);
+    let began = f.now - 50 * MINUTE;
+    for website in [&website, &other] {
+        f.feed(&["a", "b"].map(|region| region_tick(website, region, began - MINUTE, Outcome::Up))).await;
+        f.feed(&["a", "b"].map(|region| region_tick(website, region, began, Outcome::Down))).await;
+    }
+    assert_eq!(f.store.long_down(began).await.expect("a read"), []);
+    let mut down = f.store.long_down(began + 1).await.expect("a read");
+    down.sort_unstable();
+    let mut both = [(website.website_id, began), (other.website_id, began)];
+    both.sort_unstable();
+    assert_eq!(down, both);
+    f.feed(&[region_tick(&website, "a", began + MINUTE, Outcome::Up)]).await;
+    assert_eq!(f.verdict(&website).await, Outcome::Down);
+    assert_eq!(f.store.long_down(f.now).await.expect("a read"), [(other.website_id, began)]);
+    assert_eq!(f.store.last_published_at().await.expect("a read").is_some(), f.url.is_none(), "claims tell, or slots");
 }

@@ -1,0 +1,163 @@
+//! Courtesy, applied: where a second of the schedule is laid out, slots of websites that are down for long are left out,
+//! and those of one host are spaced. Every hub lays out every second, so that all agree which second, and so which hub, a
+//! check is published in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Schedule;
+use super::plan::{Due, Watched};
+use crate::model::courtesy::{self, HostKey, Limit, Lines};
+use crate::model::{RegionId, UtcMs, WebsiteId, backoff, slots};
+
+/// How often it is asked which websites are down for long.
+const READ_EVERY: Duration = Duration::from_secs(5);
+/// Between two log lines about hosts that are asked for too much.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// What courtesy remembers.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Lines of what is planned: the same on every hub.
+    planned: Lines,
+    /// Lines of what this hub publishes late.
+    late: Lines,
+    /// Lines of what was asked for.
+    pub(super) asked: Lines,
+    /// Slots that leave their line in a later second.
+    delayed: BTreeMap<i64, Vec<Due>>,
+    /// Websites that have been down for long, and since when.
+    down: HashMap<WebsiteId, UtcMs>,
+    read_at: Instant,
+    tell_at: Instant,
+    /// Slots left out or missed for the sake of their host, since the last line about it and in all.
+    left_out: (u64, u64),
+}
+
+impl Pace {
+    pub(super) fn new(limit: Limit) -> Self {
+        let now = Instant::now();
+        Self {
+            planned: Lines::new(limit.spacing_ms()),
+            late: Lines::new(limit.spacing_ms()),
+            asked: Lines::new(limit.asked_spacing_ms()),
+            delayed: BTreeMap::new(),
+            down: HashMap::new(),
+            read_at: now,
+            tell_at: now,
+            left_out: (0, 0),
+        }
+    }
+
+    /// The clock was set back: what was planned is void.
+    pub(super) fn begin_anew(&mut self, limit: Limit) {
+        *self = Self { down: std::mem::take(&mut self.down), left_out: self.left_out, ..Self::new(limit) };
+    }
+
+    pub(super) fn leave_out(&mut self, slots: u64) {
+        self.left_out = (self.left_out.0 + slots, self.left_out.1 + slots);
+    }
+
+    /// When a check whose time has come may leave: as planned, unless many of its host are late.
+    pub(super) fn leaves_at(&mut self, website: &Watched, due: &Due, now: UtcMs) -> UtcMs {
+        if due.in_line { due.publish_at } else { self.late.join_late(website.host, due.publish_at, now) }
+    }
+
+    /// The website answers again, or was edited: its slots are all used.
+    pub(super) fn resume(&mut self, id: WebsiteId) {
+        self.down.remove(&id);
+    }
+
+    fn is_backed_off(&self, website: &Watched, region: &RegionId, slot_at: UtcMs) -> bool {
+        let Some(since_at) = self.down.get(&website.website_id) else { return false };
+        let interval_ms = i64::from(website.interval_ms);
+        let factor = backoff::factor(interval_ms, slot_at - since_at);
+        !backoff::uses(website.website_id, region, interval_ms, slot_at, factor)
+    }
+}
+
+impl Schedule {
+    /// What is to be published in a second, in order. Seconds come one after another. What is left out is counted where
+    /// the second is this hub's.
+    pub(super) fn lay_out(&mut self, second: i64, is_ours: bool) -> Vec<Due> {
+        let pace = &mut self.pace;
+        let mut here = Vec::new();
+        while let Some(entry) = pace.delayed.first_entry().filter(|entry| *entry.key() <= second) {
+            let of = *entry.key();
+            let delayed = entry.remove();
+            if of == second {
+                here = delayed;
+            }
+        }
+        let mut left_out = 0;
+        for due in self.plan.second(second) {
+            let Some((website, region)) = self.plan.of(&due) else { continue };
+            if !pace.down.is_empty() && pace.is_backed_off(website, region, due.slot_at) {
+                continue;
+            }
+            let share = match self.plan.crowded() {
+                crowded if crowded.is_empty() => 1.0,
+                crowded => crowded.get(&website.host).copied().unwrap_or(1.0),
+            };
+            if !courtesy::is_used(website.website_id, region, due.slot_at, share) {
+                left_out += 1;
+                continue;
+            }
+            let by = due.slot_at + slots::grace_ms(i64::from(website.interval_ms));
+            match pace.planned.join(website.host, due.slot_at, by) {
+                None => left_out += 1,
+                Some(publish_at) => {
+                    let due = Due { publish_at, ..due };
+                    match publish_at.div_euclid(1_000) {
+                        later if later > second => pace.delayed.entry(later).or_default().push(due),
+                        _ => here.push(due),
+                    }
+                }
+            }
+        }
+        if is_ours {
+            pace.leave_out(left_out);
+        }
+        pace.planned.forget(second * 1_000);
+        here.sort_by_key(|due| due.publish_at);
+        here
+    }
+
+    /// Tells the pages which hosts are crowded.
+    fn tell_crowded(&self) {
+        let known = |told: &HashMap<HostKey, f64>| told == self.plan.crowded();
+        if !known(&self.crowded.read().unwrap_or_else(PoisonError::into_inner)) {
+            self.crowded.write().unwrap_or_else(PoisonError::into_inner).clone_from(self.plan.crowded());
+        }
+    }
+
+    /// Once in a while: lines nobody stands in are forgotten, and which websites are down for long is read.
+    pub(super) async fn keep_pace(&mut self, now: UtcMs) {
+        self.pace.late.forget(now);
+        self.pace.asked.forget(now);
+        if self.pace.left_out.0 > 0 && Instant::now() >= self.pace.tell_at {
+            self.pace.tell_at = Instant::now() + TELL_EVERY;
+            let (slots, in_all) = self.pace.left_out;
+            self.pace.left_out.0 = 0;
+            let hosts = self.plan.crowded().len();
+            tracing::warn!(
+                slots,
+                in_all,
+                hosts,
+                "Slots were left out: their hosts are asked for more than HOST_CHECKS_PER_S."
+            );
+        }
+        self.tell_crowded();
+        if Instant::now() < self.pace.read_at {
+            return;
+        }
+        self.pace.read_at = Instant::now() + READ_EVERY;
+        match self.store.long_down(now - backoff::AFTER_MS).await {
+            Ok(down) => self.pace.down = down.into_iter().collect(),
+            Err(error) => tracing::debug!(%error, "Which websites are down for long could not be read."),
+        }
+    }
+}
