@@ -3,7 +3,7 @@
 # once. More and more checks a second, until they begin a second late (99 of 100): prints for each rate what was stored,
 # how late checks began, and the cores that each part took, so that one sees what saturates first.
 #
-#   bench/loop.sh [--seconds N per rate, default 20]
+#   bench/loop.sh [--seconds N per rate, default 20] [--rates 200,500,...]
 #
 # Needs redis-server and Postgres. Builds in release.
 set -euo pipefail

@@ -1,4 +1,5 @@
-//! `chaos [all | few | hubs-in-turn | loop] [--minutes N] [--websites N] [--only TEXT] [--mounts] [--json]`: see
+//! `chaos [all | few | hubs-in-turn | loop] [--minutes N] [--websites N] [--only TEXT] [--rates N,N]
+//! [--mounts] [--json]`: see
 //! bench/chaos.sh and bench/loop.sh.
 
 use std::process::ExitCode;
@@ -18,7 +19,10 @@ fn main() -> ExitCode {
     let websites = number("--websites").and_then(|n| usize::try_from(n).ok());
     let plan = match words.first().map_or("all", String::as_str) {
         "loop" => {
-            let steps = ramp::run(&ramp::RATES, Duration::from_secs(number("--seconds").unwrap_or(20)));
+            let given = value("--rates").unwrap_or_default();
+            let given: Vec<u32> = given.split(',').filter_map(|rate| rate.parse().ok()).collect();
+            let rates = if given.is_empty() { &ramp::RATES[..] } else { &given };
+            let steps = ramp::run(rates, Duration::from_secs(number("--seconds").unwrap_or(20)));
             println!("\n{}", ramp::table(&steps));
             let kept = steps.iter().filter(|s| s.kept_up()).map(|s| s.due_per_s).max().unwrap_or(0);
             println!("Highest rate with lateness p99 under 1 s: {kept} checks/s");

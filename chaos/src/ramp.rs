@@ -11,7 +11,7 @@ use crate::table::aligned;
 use crate::world::{REGIONS, Size, World, bin};
 
 /// Checks a second, step by step.
-pub const RATES: [u32; 9] = [200, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000];
+pub const RATES: [u32; 10] = [200, 500, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000];
 /// Every website's, in seconds.
 const INTERVAL_S: u32 = 10;
 /// Until a step counts.
