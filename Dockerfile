@@ -6,6 +6,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY probe probe
 COPY hub hub
 COPY testbed testbed
+COPY chaos chaos
 COPY migrations migrations
 RUN cargo build --release --locked -p hub && cargo build --profile dist --locked -p probe
 

@@ -16,6 +16,8 @@ pub struct RedisAccess {
     pub hub_url: Secret,
     /// `REDIS_ADMIN_URL`: somebody who may make users; `None`: people do that themselves.
     pub admin_url: Option<Secret>,
+    /// `CA_FILE`: authorities that are trusted as well.
+    pub ca_file: Option<String>,
 }
 
 impl RedisAccess {
@@ -86,10 +88,11 @@ pub struct Revoked {
 /// # Errors
 /// It has no access of its own, or Redis or the database are away.
 pub async fn revoke(store: &Store, redis: &RedisAccess, admin: &Secret, place: &Place) -> anyhow::Result<Revoked> {
-    let (connections, saved) = Admin::new(admin.expose())?.revoke(place).await?;
+    let ca_file = redis.ca_file.as_deref();
+    let (connections, saved) = Admin::new(admin.expose(), ca_file)?.revoke(place).await?;
     let mut reports_left = None;
     for _ in 0..15 {
-        reports_left = acl::retire_stream(redis.hub_url.expose(), place).await.ok();
+        reports_left = acl::retire_stream(redis.hub_url.expose(), ca_file, place).await.ok();
         if reports_left == Some(0) {
             break;
         }
@@ -106,6 +109,6 @@ pub async fn revoke(store: &Store, redis: &RedisAccess, admin: &Secret, place: &
 ///
 /// # Errors
 /// There is one of that name, or Redis is away.
-pub async fn enrol(admin: &Secret, place: &Place, ticket: &Ticket) -> Result<Saved, AclError> {
-    Admin::new(admin.expose())?.enrol(place, &ticket.password_sha256).await
+pub async fn enrol(redis: &RedisAccess, admin: &Secret, place: &Place, ticket: &Ticket) -> Result<Saved, AclError> {
+    Admin::new(admin.expose(), redis.ca_file.as_deref())?.enrol(place, &ticket.password_sha256).await
 }

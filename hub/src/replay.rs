@@ -181,6 +181,14 @@ pub async fn step(store: &Store, scheduler: &Scheduler, now: UtcMs) -> Result<us
         }
         let replayed = match replay(store, scheduler, &letter, now).await {
             Ok(replayed) => replayed,
+            // It would fail for ever, and stand before all others.
+            Err(error) if !error.is_passing() => {
+                tracing::error!(letter = %letter.letter_id, %error, "A dead letter cannot be replayed.");
+                store
+                    .note_replay(letter.letter_id, &noted("It cannot be replayed; the hub's log says why.", now), None)
+                    .await?;
+                continue;
+            }
             Err(error) => {
                 // Asked for still.
                 store.ask_for_replay_of(letter.letter_id, letter.replay_asked_at.unwrap_or(now)).await?;

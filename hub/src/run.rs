@@ -188,7 +188,7 @@ fn target_rules(config: &Config, may_look_inside: bool) -> TargetRules {
 #[must_use]
 pub fn redis_access(config: &Config) -> Option<RedisAccess> {
     let hub_url = config.redis_url.clone()?;
-    Some(RedisAccess { hub_url, admin_url: config.redis_admin_url.clone() })
+    Some(RedisAccess { hub_url, admin_url: config.redis_admin_url.clone(), ca_file: config.ca_file.clone() })
 }
 
 fn front_config(config: &Config) -> anyhow::Result<FrontConfig> {

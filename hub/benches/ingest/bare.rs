@@ -48,7 +48,7 @@ pub async fn insert(from: &SqlitePool, directory: &Path) -> f64 {
         .fetch_one(from)
         .await
         .expect("the table");
-    let rows = sqlx::query("select * from tick order by rowid").fetch_all(from).await.expect("the rows");
+    let rows = sqlx::query("select * from tick order by received_at").fetch_all(from).await.expect("the rows");
     let to = sqlite(&directory.join("bare.sqlite")).await;
     to.execute(sqlx::AssertSqlSafe(table)).await.expect("an equal table");
     let width = rows.first().map_or(0, |row| row.len());

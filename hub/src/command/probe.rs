@@ -49,7 +49,7 @@ pub async fn enrol(
         write_new(&file, ticket.env_file.expose())?;
     }
     let made = match &redis.admin_url {
-        Some(admin) => enrolment::enrol(admin, place, &ticket).await.map(Some),
+        Some(admin) => enrolment::enrol(&redis, admin, place, &ticket).await.map(Some),
         None => Ok(None),
     };
     let saved = made.inspect_err(|_| {
@@ -146,7 +146,10 @@ pub async fn list(config: &Config, json: bool) -> anyhow::Result<()> {
     let regions = store.regions().await?;
     store.close().await;
     let enrolled = match run::redis_access(config).and_then(|redis| redis.admin_url) {
-        Some(admin) => Some(Admin::new(admin.expose())?.users().await.context("REDIS_ADMIN_URL")?),
+        Some(admin) => {
+            let admin = Admin::new(admin.expose(), config.ca_file.as_deref())?;
+            Some(admin.users().await.context("REDIS_ADMIN_URL")?)
+        }
         None => None,
     };
     let (probes, now) = (known_probes(&regions, enrolled.as_deref()), clock::now());

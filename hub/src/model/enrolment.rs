@@ -48,7 +48,8 @@ impl Place {
         rules
     }
 
-    /// The command that makes its user, to be typed into redis-cli by who may.
+    /// The command that makes its user, to be typed into redis-cli by who may. Of one that has
+    /// its name nothing stays: neither passwords nor rights, which may be those of another place.
     #[must_use]
     pub fn command(&self, password_sha256: &str) -> String {
         let rules: Vec<String> = self
@@ -56,7 +57,7 @@ impl Place {
             .into_iter()
             .map(|rule| if rule.starts_with('(') { format!("\"{rule}\"") } else { rule })
             .collect();
-        format!("ACL SETUSER {} {}", self.user(), rules.join(" "))
+        format!("ACL SETUSER {} reset {}", self.user(), rules.join(" "))
     }
 
     /// Its line of an ACL file, or of redis.conf.

@@ -26,6 +26,16 @@ pub struct Payload {
 /// The payload of a dead letter, at most `limit` bytes of it.
 #[must_use]
 pub fn payload(raw: &[u8], limit: usize) -> Payload {
+    shown_payload(raw, limit, true)
+}
+
+/// The same for somebody whose website it is not about: nothing tells which website it is (I10).
+#[must_use]
+pub fn payload_of_others(raw: &[u8], limit: usize) -> Payload {
+    shown_payload(raw, limit, false)
+}
+
+fn shown_payload(raw: &[u8], limit: usize, is_own: bool) -> Payload {
     let mut shown = String::new();
     let json = match Content::read(raw) {
         Content::Entry { version, kind, body } => {
@@ -42,9 +52,11 @@ pub fn payload(raw: &[u8], limit: usize) -> Payload {
         Ok(value) => {
             let mut bounded = Bounded { bytes: Vec::new(), left: limit.saturating_add(1) };
             // It ends early where there is too much.
-            let _ = serde_json::to_writer_pretty(&mut bounded, &masked(value, ""));
+            let _ = serde_json::to_writer_pretty(&mut bounded, &masked(value, "", is_own));
             shown += &String::from_utf8_lossy(&bounded.bytes);
         }
+        // Half a message: of others' nobody can tell what is an address.
+        Err(_) if !is_own && !json.is_empty() => shown += HIDDEN,
         Err(_) => shown += &text(&printable(json)),
     }
     cut(inert(&shown), limit)
@@ -130,16 +142,23 @@ fn is_shown_number(name: &str) -> bool {
     NAMES.contains(&name) || UNITS.iter().any(|unit| name.ends_with(unit))
 }
 
-fn masked(value: Value, name: &str) -> Value {
+/// Those of them that tell which website it is.
+fn names_a_website(name: &str) -> bool {
+    ["detail", "remote", "url", "raw", "issuer", "subject", "names", "chain"].contains(&name)
+}
+
+fn masked(value: Value, name: &str, is_own: bool) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value,
         Value::Number(_) if is_shown_number(name) => value,
-        Value::String(shown) if is_shown_text(name) => Value::String(text(&shown)),
+        Value::String(shown) if is_shown_text(name) && (is_own || !names_a_website(name)) => {
+            Value::String(text(&shown))
+        }
         Value::Number(_) | Value::String(_) => Value::String(HIDDEN.to_owned()),
-        Value::Array(values) => Value::Array(values.into_iter().map(|value| masked(value, name)).collect()),
+        Value::Array(values) => Value::Array(values.into_iter().map(|value| masked(value, name, is_own)).collect()),
         Value::Object(fields) => {
             let shown = |(name, value): (String, Value)| {
-                let value = masked(value, &name);
+                let value = masked(value, &name, is_own);
                 (name.chars().take(NAME_CHARS).collect(), value)
             };
             Value::Object(fields.into_iter().map(shown).collect::<Map<_, _>>())
@@ -192,7 +211,7 @@ fn without_quoted(text: &str) -> String {
                 false
             }
             // serde: invalid type: string "hunter2", expected u32; unknown variant `hunter2`.
-            _ if left.ends_with("string") || left.ends_with("variant") => true,
+            _ if ["string", "variant", "integer", "point", "character"].iter().any(|kind| left.ends_with(kind)) => true,
             // Cut, also where a URL would show where its password ends; or with quotes of its own.
             _ if end.is_none() || quoted.contains('\\') => true,
             Some(':' | '[' | ',') if quote == '"' => !is_shown_text(&name),
@@ -229,12 +248,19 @@ fn without_assignments(text: &str) -> String {
         "credential",
     ];
     let (lower, mut shown, mut done) = (text.to_ascii_lowercase(), String::with_capacity(text.len()), 0);
-    while let Some((at, word)) =
-        WORDS.iter().filter_map(|word| Some((lower.get(done..)?.find(word)? + done, *word))).min()
-    {
+    // Where each comes next; looked for again only once it is behind, so that no text takes long.
+    let mut next = WORDS.map(|word| lower.find(word));
+    loop {
+        for (at, word) in next.iter_mut().zip(WORDS) {
+            if at.is_some_and(|at| at < done) {
+                *at = lower.get(done..).and_then(|rest| rest.find(word)).map(|at| at + done);
+            }
+        }
+        let first = next.iter().zip(WORDS).filter_map(|(at, word)| Some(((*at)?, word))).min();
+        let Some((at, word)) = first else { break };
         let after = at + word.len();
         let rest = lower.get(after..).unwrap_or_default();
-        let sign = rest.trim_start_matches([' ', 's']);
+        let sign = rest.trim_start_matches([' ', 's', '\'', '"']);
         let (from, ends): (usize, &[char]) = match sign.chars().next() {
             Some('=') => (after + rest.len() - sign.len() + 1, &['&', ',', ';', ' ', '\n', '"']),
             // A field of a head: to the end of its line.
@@ -256,7 +282,8 @@ fn without_assignments(text: &str) -> String {
 }
 
 fn without_queries(text: &str) -> String {
-    const ENDS: [char; 8] = [' ', '\n', '\t', '"', '`', '<', '>', '\''];
+    // Not ': it may stand in a password or a query.
+    const ENDS: [char; 7] = [' ', '\n', '\t', '"', '`', '<', '>'];
     text.split_inclusive(ENDS)
         .map(|word| {
             let (body, end) = match word.char_indices().next_back() {
@@ -327,10 +354,25 @@ mod tests {
             ("Authorization: Bearer hunter2\nHost: a", "Authorization:(hidden)\nHost: a"),
             ("password=hunter2&x=1", "password=(hidden)&x=1"),
             ("passwords are not shown", "passwords are not shown"),
+            ("invalid type: integer `7777777`, expected x", "invalid type: integer `(hidden)`, expected x"),
+            ("https://u:hun'ter2@a.example/x?k=hun'ter2", "https://(hidden)@a.example/x?(hidden)"),
+            ("{'password': 'hunter2'}", "{'password':(hidden)"),
             ("is it so?", "is it so?"),
         ] {
             assert_eq!(text(found), expected);
         }
+    }
+
+    #[test]
+    fn i10_of_others_nothing_tells_which_website_it_is() {
+        let tick = r#"{"kind":"scheduled","remote":"192.0.2.7:443","hops":[{"url":"https://private.example/a"}],
+            "failure":{"detail":"private.example"},"certificate":{"subject":"CN=private.example","names":
+            ["private.example"],"issuer":"private.example","chain":["private.example"]}}"#;
+        for raw in [tick.to_owned(), format!("v=1\nkind=tick\nbody={tick}\n"), tick[..80].to_owned()] {
+            let shown = payload_of_others(raw.as_bytes(), 9_999).text;
+            assert!(!shown.contains("private") && !shown.contains("192.0.2.7"), "{shown}");
+        }
+        assert!(payload_of_others(tick.as_bytes(), 9_999).text.contains("scheduled"));
     }
 
     #[test]

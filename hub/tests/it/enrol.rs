@@ -328,7 +328,7 @@ fn t228_a_worker_joins_works_with_exactly_its_rights_and_is_cut_off_when_revoked
         run("betteruptime-hub", directory.path(), without, &["probe", "enrol", "eu", "w9", "--out", "-"]);
     let password = setting(&out, "REDIS_URL").split(['/', ':', '@']).find(|part| part.len() == 64).unwrap();
     assert!(
-        code == 0 && err.contains(&sha256_hex(password)) && err.contains("ACL SETUSER bu-probe-eu-w9 on"),
+        code == 0 && err.contains(&sha256_hex(password)) && err.contains("ACL SETUSER bu-probe-eu-w9 reset on"),
         "{out}{err}"
     );
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http::pages::dead_letters::{after, filter_of, find};
+use crate::http::pages::dead_letters::{after, filter_of, find, payload};
 use crate::http::{App, HttpError, Request, Response, login, pages, route::Params};
 use crate::model::{FieldError, FieldErrors, KeptLetter, Replay, Subject, UtcMs, masked};
 use crate::replay::Replayed;
@@ -16,10 +16,13 @@ fn rfc3339(at: UtcMs) -> String {
     jiff::Timestamp::from_millisecond(at).map_or_else(|_| String::new(), |t| format!("{t:.3}"))
 }
 
-/// A letter for programs. The command line shows the same.
+/// A letter for programs, as the command line shows it: whoever runs that owns the installation.
 #[must_use]
 pub fn shown(letter: &KeptLetter, payload_bytes: usize) -> Value {
-    let payload = masked::payload(&letter.raw, payload_bytes);
+    with(letter, &masked::payload(&letter.raw, payload_bytes))
+}
+
+fn with(letter: &KeptLetter, payload: &masked::Payload) -> Value {
     let (region, worker) = letter.origin().map_or((None, None), |(region, worker)| (Some(region), worker));
     let remedy = match letter.replay() {
         Replay::Tick { .. } | Replay::Letter(_) | Replay::Check(_) | Replay::StillNot(_) => None,
@@ -50,7 +53,7 @@ pub fn shown(letter: &KeptLetter, payload_bytes: usize) -> Value {
 /// # Errors
 /// 401, 404 for who is no operator, 422 for a limit or a cursor that is none.
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    login::operator(app, request)?;
+    let account = login::operator(app, request)?.account.account_id;
     let given = request.query("limit").unwrap_or_default();
     let limit = match given.parse() {
         Ok(limit @ 1..=MOST) => limit,
@@ -62,7 +65,8 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     };
     let found = find(app, filter_of(request), after(request)?, limit)?;
     let next = found.letters.last().filter(|_| found.has_more).map(|letter| letter.cursor().to_string());
-    let letters: Vec<Value> = found.letters.iter().map(|letter| shown(letter, PAYLOAD_BYTES)).collect();
+    let content = |letter| payload(letter, account, &found.websites, PAYLOAD_BYTES);
+    let letters: Vec<Value> = found.letters.iter().map(|letter| with(letter, &content(letter))).collect();
     Ok(Response::json(200, &json!({"dead_letters": letters, "next": next})))
 }
 

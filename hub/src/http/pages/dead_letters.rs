@@ -155,11 +155,27 @@ impl Line {
             reason: masked::text(&letter.reason),
             origin: stream_words(&letter.stream),
             website,
-            payload: masked::payload(&letter.raw, PAYLOAD_BYTES),
+            payload: payload(letter, account, websites, PAYLOAD_BYTES),
             is_waiting: letter.replay_asked_at.is_some(),
             note: letter.replay_note.clone(),
             action,
         }
+    }
+}
+
+/// The content of a letter as this operator may see it: of a website that is not his own nothing that
+/// tells which it is. The command line shows all.
+pub(in crate::http) fn payload(
+    letter: &KeptLetter,
+    account: AccountId,
+    websites: &[LetterWebsite],
+    limit: usize,
+) -> masked::Payload {
+    let Some(id) = letter.website_id() else { return masked::payload(&letter.raw, limit) };
+    if websites.iter().any(|website| website.website_id() == id && website.is_of(account)) {
+        masked::payload(&letter.raw, limit)
+    } else {
+        masked::payload_of_others(&letter.raw, limit)
     }
 }
 

@@ -181,7 +181,9 @@ fn find(app: &App) -> Result<Found, HttpError> {
         return Ok(Found { probes: known_probes(&regions, None), ..Found::default() });
     };
     let enrolled: Result<Option<Vec<Enrolled>>, AclError> = match &redis.admin_url {
-        Some(admin) => app.wait(async { Admin::new(admin.expose())?.users().await }).map(Some),
+        Some(admin) => {
+            app.wait(async { Admin::new(admin.expose(), redis.ca_file.as_deref())?.users().await }).map(Some)
+        }
         None => Ok(None),
     };
     let (enrolled, trouble) = match enrolled {
@@ -253,7 +255,7 @@ pub fn enrol(app: &App, request: &Request, _: &Params) -> Result<Response, HttpE
         return page(200, &view.said(said));
     };
     let ticket = enrolment::ticket(&place, &bare).map_err(HttpError::Internal)?;
-    match app.wait(enrolment::enrol(admin, &place, &ticket)) {
+    match app.wait(enrolment::enrol(redis, admin, &place, &ticket)) {
         Ok(saved) => {
             tracing::info!(region = %place.region, worker = %place.worker, by = account.username, "A worker was enrolled.");
             page(200, &TicketPage::new(viewer.clone(), &place, saved_words(&saved), ticket.env_file.expose()))

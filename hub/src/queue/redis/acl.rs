@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Value};
+use redis::{Client, RedisError, RedisResult, Value};
 
+use super::reach;
 use crate::model::enrolment::{Enrolled, Place, USER_PREFIX};
 
 const WAIT: Duration = Duration::from_secs(5);
@@ -46,21 +47,20 @@ pub enum Saved {
 
 /// Who may administer users.
 pub struct Admin {
-    client: Client,
+    clients: Vec<Client>,
 }
 
 impl Admin {
-    /// Signs in with `url` at each call.
+    /// Signs in with `url` at each call; `ca_file` is trusted as it is for the hub's own connection.
     ///
     /// # Errors
-    /// The URL is not understood.
-    pub fn new(url: &str) -> Result<Self, AclError> {
-        Ok(Self { client: Client::open(url)? })
+    /// The URL is not understood, or the file cannot be read.
+    pub fn new(url: &str, ca_file: Option<&str>) -> Result<Self, AclError> {
+        Ok(Self { clients: reach::clients(url, ca_file)? })
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(WAIT)).set_connection_timeout(Some(WAIT));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        reach::connect(&self.clients, WAIT).await
     }
 
     /// All workers' users.
@@ -122,8 +122,8 @@ async fn save(connection: &mut MultiplexedConnection) -> Saved {
 ///
 /// # Errors
 /// Redis is away.
-pub async fn retire_stream(redis_url: &str, place: &Place) -> Result<u64, AclError> {
-    let hub = Admin::new(redis_url)?;
+pub async fn retire_stream(redis_url: &str, ca_file: Option<&str>, place: &Place) -> Result<u64, AclError> {
+    let hub = Admin::new(redis_url, ca_file)?;
     let mut connection = hub.connect().await?;
     let key = probe::wire::tick_key(&place.region, &place.worker);
     let left: u64 = redis::cmd("XLEN").arg(&key).query_async(&mut connection).await?;

@@ -203,13 +203,13 @@ impl Store {
             .execute(pool).await?.rows_affected()))
     }
 
-    /// Asks the hubs to replay one. `false`: it is not there.
+    /// Asks the hubs to replay one; what is noted of the replay before is forgotten. `false`: it is not there.
     ///
     /// # Errors
     /// The database is away.
     pub async fn ask_for_replay_of(&self, id: LetterId, now: UtcMs) -> Result<bool, StoreError> {
         let asked = write!(self, pool =>
-            sqlx::query("update dead_letter set replay_asked_at = $2 where dead_letter_id = $1")
+            sqlx::query("update dead_letter set replay_asked_at = $2, replay_note = '' where dead_letter_id = $1")
                 .bind(id.0).bind(now).execute(pool).await?.rows_affected());
         Ok(asked == 1)
     }
