@@ -14,7 +14,7 @@ use crate::clock;
 use crate::complaint::Complaint;
 use crate::connect;
 use crate::dead_letter;
-use crate::entry::{self, BLOCK, Entry, START};
+use crate::entry::{self, BLOCK, Entry, RENEW_IDLE, START};
 use crate::pool::{Pool, Ran};
 use crate::shared::Shared;
 use crate::turn::{Round, Turn, turn};
@@ -23,7 +23,7 @@ use crate::wire::{self, Blame, Check, DeadLetter, DeadReason, Tick};
 const CLAIM_EVERY: Duration = Duration::from_secs(10);
 /// Longest wait for a stream that is not there.
 const CLOSED: Duration = Duration::from_secs(2);
-/// Own entries are read again after an error, at most this often: each time counts as a delivery of what is running.
+/// Own entries are read again after an error, at most this often: each time counts as a delivery of what is read.
 const HISTORY_EVERY: Duration = Duration::from_secs(10);
 
 /// Reads until asked to stop.
@@ -34,6 +34,7 @@ pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finis
         finished,
         connection: None,
         history: Some(START.to_owned()),
+        newest: START.to_owned(),
         history_at: Instant::now(),
         claim_at: Instant::now() + CLAIM_EVERY,
         claim_from: START.to_owned(),
@@ -53,12 +54,16 @@ pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finis
             Ok(Some(Round::New)) => backoff.reset(),
             Ok(Some(Round::Own | Round::Claimed) | None) => {}
             Err(error) => {
-                // A read that failed here may have succeeded there (CASES 2.3).
-                reader.history = Some(START.to_owned());
+                // A read that failed here may have succeeded there (CASES 2.3): what was given away then is younger than
+                // all that was seen. What is running is not read again, each time would be a delivery more (T164); what a
+                // claim brought that failed is claimed again, 30 s later.
+                reader.history = Some(reader.newest.clone());
                 let pause = backoff.next();
                 // The stream is gone, or its group: Redis lost its data, or the hub has not seen this region yet. The hub
                 // makes them again as soon as it hears of this worker.
-                let is_closed = matches!(error.code(), Some("NOGROUP" | "UNBLOCKED"));
+                // That of a pipeline, which renewals are, has no code.
+                let is_closed =
+                    matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) || error.to_string().contains("NOGROUP");
                 let pause = if is_closed { pause.min(CLOSED) } else { pause };
                 if let Some(more) = complaint.due(Instant::now()) {
                     if is_closed {
@@ -81,6 +86,8 @@ struct Reader<'a> {
     connection: Option<Connection>,
     /// Own pending entries are read from here on; `None` when all were.
     history: Option<String>,
+    /// The last entry that was read, beside claims: this worker has seen all it was given up to here.
+    newest: String,
     /// Not before this.
     history_at: Instant,
     claim_at: Instant,
@@ -102,7 +109,12 @@ impl Reader<'_> {
         if renew {
             // Before the call: one that fails must not come before everything else, again and again.
             self.renew_at = Instant::now() + CLAIM_EVERY;
-            let ids: Vec<String> = self.shared.in_flight().iter().cloned().collect();
+            let mut ids: Vec<String> = Vec::new();
+            for (id, since) in self.shared.in_flight().iter() {
+                if since.elapsed() >= RENEW_IDLE {
+                    ids.push(id.clone());
+                }
+            }
             entry::renew(self.shared, &mut connection, &ids)?;
         }
         let round = if free == 0 { None } else { Some(self.round_on(&mut connection, free)?) };
@@ -116,8 +128,9 @@ impl Reader<'_> {
         {
             let entries = entry::read_own(self.shared, connection, free, &after)?;
             self.history = entries.last().map(|entry| entry.id.clone());
-            if self.history.is_none() {
-                self.history_at = Instant::now() + HISTORY_EVERY;
+            match &self.history {
+                Some(last) => self.newest.clone_from(last),
+                None => self.history_at = Instant::now() + HISTORY_EVERY,
             }
             self.start(entries, connection)?;
             return Ok(Round::Own);
@@ -135,8 +148,9 @@ impl Reader<'_> {
             return Ok(Round::Claimed);
         }
         let entries = entry::read_new(self.shared, connection, free)?;
-        if !entries.is_empty() {
+        if let Some(last) = entries.last() {
             crate::fail_point!("probe.read");
+            self.newest.clone_from(&last.id);
         }
         self.start(entries, connection)?;
         Ok(Round::New)
@@ -154,7 +168,7 @@ impl Reader<'_> {
         let counters = &self.shared.counters;
         let mut lost: Vec<String> = Vec::new();
         for Entry { id, fields } in entries {
-            if self.shared.in_flight().contains(&id) {
+            if self.shared.in_flight().contains_key(&id) {
                 continue;
             }
             let Some(fields) = fields else {
@@ -191,7 +205,7 @@ impl Reader<'_> {
     /// Tells the reporter of a check that is not run: its entry is acknowledged once the letter is written.
     fn put_away(&self, letter: DeadLetter) {
         let entry_id = letter.entry_id.clone();
-        self.shared.in_flight().insert(entry_id.clone());
+        self.shared.in_flight().insert(entry_id.clone(), Instant::now());
         // Waits while the reporter is behind, which bounds how fast a burst of such checks is read.
         let _ = self.finished.send(Finished { entry_id, end: End::Letter(Box::new(letter)) });
     }
@@ -203,7 +217,7 @@ impl Reader<'_> {
     }
 
     fn submit(&self, entry_id: String, check: Check, age: Duration, may_wait: Duration) {
-        self.shared.in_flight().insert(entry_id.clone());
+        self.shared.in_flight().insert(entry_id.clone(), Instant::now());
         let (shared, finished) = (self.shared.clone(), self.finished.clone());
         let (publish_ms, queue_ms) = (check.scheduled_publish_ms(), clock::millis(age));
         let late = expired(&entry_id, &check, age + may_wait);

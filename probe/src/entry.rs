@@ -12,8 +12,9 @@ pub(crate) const BLOCK: Duration = Duration::from_secs(2);
 /// P6: entries that nobody has touched for this long are taken over. Who has them and lives renews them three times as
 /// often ([`renew`]).
 pub(crate) const CLAIM_IDLE: Duration = Duration::from_secs(30);
-/// Entries younger than this need no renewal.
-const RENEW_IDLE: Duration = Duration::from_secs(5);
+/// Entries younger than this need no renewal: XAUTOCLAIM would pass them over and take the next one, a neighbour's, or one
+/// that a dead one left, which would then wait for 30 s more.
+pub(crate) const RENEW_IDLE: Duration = Duration::from_secs(5);
 /// Entries renewed at once.
 const RENEW_COUNT: usize = 500;
 /// Entries claimed at once.

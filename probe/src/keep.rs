@@ -29,7 +29,7 @@ impl<'a> Keep<'a> {
         Self { shared, spool, send_at: Instant::now() }
     }
 
-    /// Opens it: entries of what an earlier process put there, at most about `count`.
+    /// Opens it: entries of what an earlier process put there, at most `count`.
     pub(crate) fn begin(&mut self, count: usize) -> Vec<String> {
         let mut entries = Vec::new();
         if let Some(spool) = &mut self.spool

@@ -1,9 +1,9 @@
 //! What the reader, the checks and the reporter of a worker share.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Client, Connection};
 
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub canaries: Arc<Keeper>,
     concurrency: u16,
     started_at: UtcMs,
-    running: Mutex<HashSet<String>>,
+    running: Mutex<HashMap<String, Instant>>,
     skewed: AtomicBool,
 }
 
@@ -81,8 +81,8 @@ impl Shared {
         })
     }
 
-    /// Entries read and not yet acknowledged.
-    pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashSet<String>> {
+    /// Entries read and not yet acknowledged, and since when.
+    pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor as _, Row as _, SqlitePool};
+use sqlx::{Executor as _, Row as _, SqlitePool, TypeInfo as _, ValueRef as _};
 
 /// Rows per second of one COPY of all ticks, sent over one connection in the order they were stored.
 pub async fn copy(pool: &sqlx::PgPool) -> f64 {
@@ -71,13 +71,14 @@ pub async fn insert(from: &SqlitePool, directory: &Path) -> f64 {
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
-/// A value as it was read.
+/// A value as it was read. SQLite would turn a text into a number if it were asked to.
 fn bind<'q>(query: Query<'q>, row: &sqlx::sqlite::SqliteRow, n: usize) -> Query<'q> {
-    if let Ok(number) = row.try_get_unchecked::<Option<i64>, _>(n) {
-        return query.bind(number);
-    }
-    match row.try_get_unchecked::<Option<String>, _>(n) {
-        Ok(text) => query.bind(text),
-        Err(_) => query.bind(row.try_get_unchecked::<Option<Vec<u8>>, _>(n).expect("a blob")),
+    let raw = row.try_get_raw(n).expect("a value");
+    let kind = if raw.is_null() { "NULL".to_owned() } else { raw.type_info().name().to_owned() };
+    match kind.as_str() {
+        "NULL" => query.bind(None::<i64>),
+        "TEXT" => query.bind(row.try_get_unchecked::<String, _>(n).expect("a text")),
+        "BLOB" => query.bind(row.try_get_unchecked::<Vec<u8>, _>(n).expect("a blob")),
+        _ => query.bind(row.try_get_unchecked::<i64, _>(n).expect("a number")),
     }
 }

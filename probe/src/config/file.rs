@@ -18,16 +18,19 @@ const PROBES: [&str; 11] = [
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 14] = [
+const HUBS: [&str; 17] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
     "STATE_DIRECTORY",
     "DATABASE_URL",
     "DATABASE_URL_FILE",
+    "REDIS_ADMIN_URL",
+    "REDIS_ADMIN_URL_FILE",
     "JWT_SECRET_KEY",
     "JWT_SECRET_KEY_FILE",
     "SIGNUPS",
+    "HOST_CHECKS_PER_S",
     "TLS_CERT_FILE",
     "TLS_KEY_FILE",
     "LOG_FORMAT",

@@ -9,7 +9,7 @@ mod segment;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub(crate) struct Spool {
     open: Option<Open>,
     sending: Option<Sending>,
     retry_at: Instant,
+    /// Nothing is read before this.
+    read_at: Instant,
     complaint: Complaint,
     loss: Loss,
 }
@@ -79,6 +81,7 @@ impl Spool {
             open: None,
             sending: None,
             retry_at: now,
+            read_at: now,
             complaint: Complaint::default(),
             loss: Loss::default(),
         }
@@ -117,7 +120,7 @@ impl Spool {
         std::mem::take(&mut self.loss)
     }
 
-    /// Entries of the youngest ticks, at most about `count`: an earlier process may not have acknowledged them.
+    /// Entries of the youngest ticks, at most `count`: an earlier process may not have acknowledged them.
     pub(crate) fn youngest_entries(&mut self, count: usize) -> Vec<String> {
         let mut entries = Vec::new();
         let numbers: Vec<u64> = self.open.iter().flat_map(|o| o.segments.keys().rev().copied()).collect();
@@ -128,6 +131,8 @@ impl Spool {
                 break;
             }
         }
+        // The youngest file comes first, and is the one that matters.
+        entries.truncate(count);
         entries
     }
 
@@ -148,7 +153,10 @@ impl Spool {
                 true
             }
             Err(error) => {
-                let _ = fs::remove_file(&path);
+                // What is left there keeps its number: a second file of that number would be deleted with it.
+                if fs::remove_file(&path).is_err() && fs::symlink_metadata(&path).is_ok() {
+                    open.segments.insert(number, segment);
+                }
                 self.trouble("written", &error, now);
                 false
             }
@@ -175,6 +183,9 @@ impl Spool {
 
     /// The next ticks to send, of the youngest file, with their entries: at most `count`, and `most` bytes or one.
     pub(crate) fn next(&mut self, count: usize, most: usize) -> Vec<(String, String)> {
+        if self.sending.is_none() && Instant::now() < self.read_at {
+            return Vec::new();
+        }
         while self.sending.is_none() {
             let Some((&number, segment)) = self.open.as_ref().and_then(|o| o.segments.last_key_value()) else { break };
             let ticks = segment.ticks;
@@ -193,6 +204,14 @@ impl Spool {
                         segment.ticks = u32::try_from(records.len()).unwrap_or(u32::MAX);
                     }
                     self.sending = Some(Sending { number, bytes, records, sent: 0 });
+                }
+                Err(error) if is_passing(&error) => {
+                    let now = Instant::now();
+                    self.read_at = now + RETRY;
+                    if let Some(more) = self.complaint.due(now) {
+                        log::error!("Ticks of the spool cannot be read now ({error}): they wait.{more}");
+                    }
+                    break;
                 }
                 Err(error) => {
                     log::error!("{ticks} ticks of the spool cannot be read: {error}.");
@@ -226,8 +245,9 @@ impl Spool {
         let segment = self.open.as_ref().and_then(|o| o.segments.get(&number));
         let segment = segment.ok_or(io::ErrorKind::NotFound)?;
         let path = path(&self.directory, number, segment.ticks);
-        if fs::metadata(&path)?.len() > MAX_READ {
-            return Err(io::Error::other("it is far too large"));
+        let file = fs::symlink_metadata(&path)?;
+        if !file.is_file() || file.len() > MAX_READ {
+            return Err(io::Error::other("it is no file, or far too large"));
         }
         let bytes = fs::read(&path)?;
         let (records, damaged) = segment::records(&bytes);
@@ -255,6 +275,12 @@ impl Spool {
     }
 }
 
+/// Whether that is no fault of the file: there is no memory, no descriptor, or no right now.
+fn is_passing(error: &io::Error) -> bool {
+    // ENOMEM, EACCES, ENFILE, EMFILE.
+    matches!(error.raw_os_error(), Some(12 | 13 | 23 | 24))
+}
+
 fn text(bytes: &[u8], range: &std::ops::Range<usize>) -> String {
     String::from_utf8_lossy(bytes.get(range.clone()).unwrap_or_default()).into_owned()
 }
@@ -265,6 +291,9 @@ fn path(directory: &Path, number: u64, ticks: u32) -> PathBuf {
 
 fn open(directory: &Path) -> io::Result<Open> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    if fs::metadata(directory)?.mode() & 0o022 != 0 {
+        return Err(io::Error::other("others may write there: chmod go-w, or delete it"));
+    }
     let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(directory.join("lock"))?;
     lock.try_lock().map_err(|error| match error {
         fs::TryLockError::WouldBlock => io::Error::other("another worker of this name uses it"),
@@ -272,7 +301,7 @@ fn open(directory: &Path) -> io::Result<Open> {
     })?;
     let mut segments = BTreeMap::new();
     for (number, ticks, path) in files(directory)? {
-        segments.insert(number, Segment { ticks, bytes: fs::metadata(&path)?.len() });
+        segments.insert(number, Segment { ticks, bytes: fs::symlink_metadata(&path)?.len() });
     }
     Ok(Open { _lock: lock, segments })
 }

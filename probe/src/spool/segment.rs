@@ -6,9 +6,13 @@
 
 use std::ops::Range;
 
+use crate::wire::MAX_TICK_BYTES;
+
 /// Its first and last byte occur in no UTF-8, so that a search for it finds few others.
 const MARK: [u8; 4] = [0xFF, b'B', b'U', 0xFE];
 const HEAD: usize = 12;
+/// Of what follows the head: more is none of ours, and Redis or the hub would refuse it for ever.
+const MAX_CONTENT: usize = 1 + MAX_ID + MAX_TICK_BYTES;
 /// Of an id of Redis: two numbers of at most 20 digits.
 const MAX_ID: usize = 41;
 
@@ -55,7 +59,9 @@ fn record(bytes: &[u8], at: usize) -> Option<(Record, usize)> {
     let (mark, numbers) = head.split_first_chunk::<4>()?;
     let (length, sum) = numbers.split_first_chunk::<4>()?;
     let start = at + HEAD;
-    let end = start.checked_add(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    // Before its sum is looked at: of many false marks each would cost the whole file.
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MAX_CONTENT)?;
+    let end = start.checked_add(length)?;
     let content = bytes.get(start..end)?;
     if *mark != MARK || sum != crc32(content).to_le_bytes() {
         return None;
@@ -63,10 +69,17 @@ fn record(bytes: &[u8], at: usize) -> Option<(Record, usize)> {
     let (id_length, rest) = content.split_first()?;
     let id = rest.get(..usize::from(*id_length))?;
     let body = &rest[id.len()..];
-    (std::str::from_utf8(id).is_ok() && std::str::from_utf8(body).is_ok()).then(|| {
+    (is_id(id) && std::str::from_utf8(body).is_ok()).then(|| {
         let body_at = start + 1 + id.len();
         (Record { entry_id: start + 1..body_at, body: body_at..end }, end)
     })
+}
+
+/// Whether Redis takes it for an id: one that it does not would fail every acknowledgement.
+fn is_id(id: &[u8]) -> bool {
+    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u64>().is_ok();
+    let parts = std::str::from_utf8(id).ok().and_then(|id| id.split_once('-'));
+    parts.is_some_and(|(ms, count)| is_number(ms) && is_number(count))
 }
 
 const TABLE: [u32; 256] = {
