@@ -32,9 +32,17 @@ async fn give_up(store: &Store, queue: &Queue, regions: &[RegionId]) -> anyhow::
     Ok(queue.give_up(&given_up).await?)
 }
 
+/// [`run`], again after a panic: verdicts must run out whatever else goes wrong (I6).
+pub(super) async fn run_on(store: Store, queue: Queue, progress: Arc<Progress>, stopping: watch::Receiver<bool>) {
+    while let Err(panic) = tokio::spawn(run(store.clone(), queue.clone(), progress.clone(), stopping.clone())).await {
+        tracing::error!(%panic, "Housekeeping failed; it begins anew.");
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
 /// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every minute: old
 /// dead letters. Every hour: partitions.
-pub(super) async fn run(store: Store, queue: Queue, progress: Arc<Progress>, mut stopping: watch::Receiver<bool>) {
+async fn run(store: Store, queue: Queue, progress: Arc<Progress>, mut stopping: watch::Receiver<bool>) {
     let mut turn = 0_u32;
     while !*stopping.borrow() {
         match store.expire_verdicts(progress.time(clock::now())).await {

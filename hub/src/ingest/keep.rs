@@ -61,20 +61,22 @@ impl Keeper {
         let mut left = Part::default();
         loop {
             let next = if left.is_empty() {
-                parts.recv().await
+                Ok(parts.recv().await)
             } else {
-                match tokio::time::timeout(LEFT_AGAIN, parts.recv()).await {
-                    Ok(part) => part,
-                    Err(_) => Some(Part::default()),
-                }
+                tokio::time::timeout(LEFT_AGAIN, parts.recv()).await
             };
-            let (is_last, may_wait) = (next.is_none(), left.is_empty());
+            let (is_last, may_wait) = (matches!(next, Ok(None)), left.is_empty());
             let mut batch = std::mem::take(&mut left);
-            let has_come = next.is_some();
-            batch.append(next.unwrap_or_default());
+            // Nothing that came in time says nothing of how far the reader is.
+            let mut has_come = false;
+            if let Ok(Some(part)) = next {
+                has_come = true;
+                batch.append(part);
+            }
             while batch.len() < AT_ONCE
                 && let Ok(more) = parts.try_recv()
             {
+                has_come = true;
                 batch.append(more);
             }
             let until_at = batch.read_until_at;

@@ -42,7 +42,7 @@ pub async fn run(
     let number = if store.is_sqlite() { 1 } else { KEEPERS };
     let progress = Arc::new(Progress::new(number));
     let housekeeping =
-        tokio::spawn(housekeeping::run(store.clone(), queue.clone(), progress.clone(), stopping.clone()));
+        tokio::spawn(housekeeping::run_on(store.clone(), queue.clone(), progress.clone(), stopping.clone()));
     for place in 0..number {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
         parts.push(sender);

@@ -80,17 +80,18 @@ impl Limit {
     }
 }
 
-/// Whether a slot of a crowded host is used. Each slot of a website has its own luck, the same on every hub: nobody is left
-/// out for ever.
+/// Whether a slot of a crowded host is used. Those that are lie as evenly as can be: with a lot for each slot a website
+/// would now and then go without a look for longer than its verdict stands (P5). Which ones they are is different for
+/// each website and region, and the same on every hub. `interval_ms` is what lies between two slots that may be used.
 #[must_use]
-pub fn is_used(website: WebsiteId, region: &RegionId, slot_at: UtcMs, share: f64) -> bool {
+pub fn is_used(website: WebsiteId, region: &RegionId, interval_ms: i64, slot_at: UtcMs, share: f64) -> bool {
     if share >= 1.0 {
         return true;
     }
-    let mut hash = u64::try_from(super::slots::phase_ms(website, region, 1 << 62)).unwrap_or(0);
-    hash = (hash ^ slot_at.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    ((hash >> 32) as f64) < share * f64::from(u32::MAX)
+    let turn = super::slots::phase_ms(website, region, 1 << 32) as f64 / (1_u64 << 32) as f64;
+    let used_before = |slot: i64| (slot as f64 * share + turn).floor();
+    let slot = slot_at.div_euclid(interval_ms.max(1));
+    used_before(slot + 1) > used_before(slot)
 }
 
 /// Lines before hosts. Only hosts whose line is not empty are kept.
@@ -189,8 +190,14 @@ mod tests {
         let region: RegionId = "A".parse().unwrap();
         for n in 0..50 {
             let id = WebsiteId(Uuid::from_u128(n));
-            let used = (0..1_000).filter(|slot| is_used(id, &region, slot * 10_000, 0.1)).count();
-            assert!((60..150).contains(&used), "{used}");
+            let used = |share: f64| -> Vec<i64> {
+                (0..1_000_i64).filter(|slot| is_used(id, &region, 10_000, slot * 10_000, share)).collect()
+            };
+            assert!((99..=101).contains(&used(0.1).len()), "{}", used(0.1).len());
+            assert!(
+                used(0.55).windows(2).all(|pair| pair[1] - pair[0] <= 2),
+                "none waits for longer than it stays fresh"
+            );
         }
     }
 }

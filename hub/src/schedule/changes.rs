@@ -15,6 +15,10 @@ use crate::store::{Change, Changes, Position, Store, StoreError};
 
 /// How often the table is read without being called.
 const READ_EVERY: Duration = Duration::from_secs(1);
+/// Looks taken on per second after an import.
+const LOOKS_AT_ONCE: i64 = 1_000;
+/// Looks at once that may wait for the queue.
+const UNTAKEN: usize = 10_000;
 /// How long to wait before the doorbell is mended, at most.
 const MEND_WITHIN: Duration = Duration::from_secs(30);
 
@@ -89,7 +93,7 @@ impl Schedule {
         match self.store.changes_since(&mut position).await? {
             Changes::TooMany => {
                 tracing::info!("Too much changed to be followed one by one; all websites are read again.");
-                self.is_stale = true;
+                (self.is_stale, self.owes_looks) = (true, true);
             }
             Changes::Some(changes) if changes.is_empty() => {}
             Changes::Some(changes) => self.apply(&changes, now).await?,
@@ -116,7 +120,28 @@ impl Schedule {
         if asked.is_empty() {
             return Ok(());
         }
-        let mut mine = self.store.take_first_looks(&asked).await?;
+        if self.publisher.is_away() {
+            // Another hub, whose queue is not, looks sooner. What it leaves is taken on when the queue is back.
+            self.untaken.extend(asked);
+            self.untaken.truncate(UNTAKEN);
+            return Ok(());
+        }
+        self.take_first_looks(&asked, now).await
+    }
+
+    /// Takes on some of the looks at once that nobody has taken on yet; tells whether there may be more.
+    pub(super) async fn take_some_looks(&mut self, now: UtcMs) -> Result<bool, StoreError> {
+        let mut mine = self.store.take_some_first_looks(LOOKS_AT_ONCE).await?;
+        let may_be_more = !mine.is_empty();
+        mine.sort_unstable();
+        mine.dedup();
+        mine.into_iter().for_each(|id| self.look_first(id, now));
+        Ok(may_be_more)
+    }
+
+    /// Takes on and does the looks at once that no other hub has taken on.
+    pub(super) async fn take_first_looks(&mut self, changes: &[Change], now: UtcMs) -> Result<(), StoreError> {
+        let mut mine = self.store.take_first_looks(changes).await?;
         mine.sort_unstable();
         mine.dedup();
         mine.into_iter().for_each(|id| self.look_first(id, now));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::model::courtesy::HostKey;
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
@@ -108,9 +109,14 @@ impl Scheduler {
     }
 
     fn send(&self, command: Command) {
-        if let Err(error) = self.commands.try_send(command) {
-            self.overran.store(true, Ordering::Relaxed);
-            tracing::error!(%error, "The scheduler does not keep up; it will read all websites again.");
+        match self.commands.try_send(command) {
+            // Closed: the hub stops.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                if !self.overran.swap(true, Ordering::Relaxed) {
+                    tracing::error!("The scheduler does not keep up; it will read all websites again.");
+                }
+            }
         }
     }
 }

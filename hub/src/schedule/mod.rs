@@ -28,7 +28,7 @@ use crate::clock;
 use crate::model::courtesy::Limit;
 use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, slots};
 use crate::queue::Queue;
-use crate::store::{Store, StoreError};
+use crate::store::{Change, Store, StoreError};
 use asked::Waiting;
 use changes::Following;
 use claim::Claims;
@@ -130,6 +130,10 @@ struct Schedule {
     unlooked: HashSet<WebsiteId>,
     /// Changed websites that could not be read.
     unread: HashSet<WebsiteId>,
+    /// Changes whose look at once is left to other hubs while the queue is away.
+    untaken: Vec<Change>,
+    /// Too much changed to be told one by one: looks at once are taken on some at a time.
+    owes_looks: bool,
     /// Messages were lost: all websites are to be read again.
     is_stale: bool,
     /// All websites are being read again, up to this one.
@@ -174,6 +178,8 @@ impl Schedule {
             done_before,
             unlooked: HashSet::new(),
             unread: HashSet::new(),
+            untaken: Vec::new(),
+            owes_looks: false,
             is_stale: false,
             reading: Some(None),
             missed: 0,
@@ -245,14 +251,15 @@ impl Schedule {
             }
         }
         self.publish_mature(now);
-        self.flush(now).await;
+        self.flush().await;
         // A second is marked once all its checks are out.
         let waiting = self.publisher.seconds();
         self.claims.note_published(now.div_euclid(1_000), |second| waiting.contains(&second));
     }
 
-    async fn flush(&mut self, now: UtcMs) {
-        self.publisher.flush(&self.plan, self.claims.hold(now), now).await;
+    async fn flush(&mut self) {
+        let claims = &self.claims;
+        self.publisher.flush(&self.plan, || claims.hold(clock::now())).await;
     }
 
     /// Whether a slot that came up is still to be published.
@@ -296,6 +303,16 @@ impl Schedule {
         }
         for id in std::mem::take(&mut self.unread) {
             self.changed(id, now).await;
+        }
+        if !self.untaken.is_empty() && !self.publisher.is_away() {
+            let untaken = std::mem::take(&mut self.untaken);
+            if let Err(error) = self.take_first_looks(&untaken, now).await {
+                tracing::debug!(%error, "First looks could not be taken on; trying again.");
+                self.untaken = untaken;
+            }
+        }
+        if self.owes_looks && !self.is_stale && self.reading.is_none() && !self.publisher.is_away() {
+            self.owes_looks = self.take_some_looks(now).await.unwrap_or(true);
         }
         // Of use for the first moments after a start only.
         self.done_before.retain(|_, at| *at > now - MADE_GOOD_MS);

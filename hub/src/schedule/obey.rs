@@ -21,7 +21,7 @@ impl Schedule {
             Command::Confirm(confirm) => self.confirm(confirm, now),
             Command::RegionAlive(region, at) => self.region_alive(&region, at, now).await,
         }
-        self.flush(now).await;
+        self.flush().await;
     }
 
     /// Reads a website's row again: added, edited, paused, resumed or deleted.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Schedule;
 use super::plan::{Due, Watched};
 use crate::model::courtesy::{self, HostKey, Limit, Lines};
-use crate::model::{RegionId, UtcMs, WebsiteId, backoff, slots};
+use crate::model::{UtcMs, WebsiteId, backoff, slots};
 
 /// How often it is asked which websites are down for long.
 const READ_EVERY: Duration = Duration::from_secs(5);
@@ -71,11 +71,10 @@ impl Pace {
         self.down.remove(&id);
     }
 
-    fn is_backed_off(&self, website: &Watched, region: &RegionId, slot_at: UtcMs) -> bool {
-        let Some(since_at) = self.down.get(&website.website_id) else { return false };
-        let interval_ms = i64::from(website.interval_ms);
-        let factor = backoff::factor(interval_ms, slot_at - since_at);
-        !backoff::uses(website.website_id, region, interval_ms, slot_at, factor)
+    /// How many slots there are to one that is used: more than one of a website that has been down for long.
+    fn factor(&self, website: &Watched, slot_at: UtcMs) -> i64 {
+        let Some(since_at) = self.down.get(&website.website_id) else { return 1 };
+        backoff::factor(i64::from(website.interval_ms), slot_at - since_at)
     }
 }
 
@@ -95,18 +94,21 @@ impl Schedule {
         let mut left_out = 0;
         for due in self.plan.second(second) {
             let Some((website, region)) = self.plan.of(&due) else { continue };
-            if !pace.down.is_empty() && pace.is_backed_off(website, region, due.slot_at) {
+            let interval_ms = i64::from(website.interval_ms);
+            let factor = if pace.down.is_empty() { 1 } else { pace.factor(website, due.slot_at) };
+            if !backoff::uses(website.website_id, region, interval_ms, due.slot_at, factor) {
                 continue;
             }
             let share = match self.plan.crowded() {
                 crowded if crowded.is_empty() => 1.0,
                 crowded => crowded.get(&website.host).copied().unwrap_or(1.0),
             };
-            if !courtesy::is_used(website.website_id, region, due.slot_at, share) {
+            // Of the slots that are left: two rules that both count slots must not miss each other for ever.
+            if !courtesy::is_used(website.website_id, region, factor * interval_ms, due.slot_at, share) {
                 left_out += 1;
                 continue;
             }
-            let by = due.slot_at + slots::grace_ms(i64::from(website.interval_ms));
+            let by = due.slot_at + slots::grace_ms(interval_ms);
             match pace.planned.join(website.host, due.slot_at, by) {
                 None => left_out += 1,
                 Some(publish_at) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::plan::{Plan, Watched};
+use crate::clock;
 use crate::model::{Check, CheckKind, RegionId, UtcMs, slots};
 use crate::queue::Queue;
 
@@ -18,6 +19,8 @@ const WAITING_S: f64 = 5.0;
 const AT_HAND: usize = 20_000;
 /// How often a region's backlog is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Between two log lines about the same trouble.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// The queue counts as away when it took nothing for so long.
 const AWAY_AFTER: Duration = Duration::from_secs(2);
 
@@ -56,6 +59,10 @@ pub(super) struct Publisher {
     /// Since when the queue takes nothing.
     refused_since: Option<Instant>,
     missed: u64,
+    /// Of those missed, how many were not told of yet.
+    untold: usize,
+    tell_missed_at: Instant,
+    tell_refused_at: Instant,
 }
 
 impl Publisher {
@@ -69,6 +76,9 @@ impl Publisher {
             retry_at: now,
             refused_since: None,
             missed: 0,
+            untold: 0,
+            tell_missed_at: now,
+            tell_refused_at: now,
         }
     }
 
@@ -138,9 +148,9 @@ impl Publisher {
         out.seconds.push(second);
     }
 
-    /// Sends what there is; of the schedule only where `holds`: its seconds are known to be this hub's. What cannot be
-    /// sent stays until its deadline.
-    pub(super) async fn flush(&mut self, plan: &Plan, holds: bool, now: UtcMs) {
+    /// Sends what there is; of the schedule only while it `holds`: its seconds are known to be this hub's, which is asked
+    /// after each wait for the queue. What cannot be sent stays until its deadline.
+    pub(super) async fn flush(&mut self, plan: &Plan, holds: impl Fn() -> bool) {
         if self.out.values().all(|out| out.checks.is_empty()) {
             self.refused_since = None; // whether it is back is found out with the next check
             return;
@@ -153,12 +163,16 @@ impl Publisher {
             return;
         }
         for (region, out) in &mut self.out {
+            let (now, holds) = (clock::now(), holds());
             let is_full = self.full.get(region).copied().unwrap_or(false);
             if is_full || out.checks.iter().any(|check| check.deadline_at <= now) {
                 let lost = out.keep(|check, _| !is_full && check.deadline_at > now);
                 self.missed += lost as u64;
-                if lost > 0 {
-                    tracing::warn!(%region, checks = lost, missed = self.missed, "Slots were missed: the region does not keep up.");
+                self.untold += lost;
+                if self.untold > 0 && Instant::now() >= self.tell_missed_at {
+                    self.tell_missed_at = Instant::now() + TELL_EVERY;
+                    let checks = std::mem::take(&mut self.untold);
+                    tracing::warn!(%region, checks, missed = self.missed, "Slots were missed: the region does not keep up.");
                 }
             }
             let mut asked = if holds { Out::default() } else { out.asked_for() };
@@ -181,8 +195,11 @@ impl Publisher {
                     self.refused_since = None;
                 }
                 Err(error) => {
-                    let checks = out.checks.len();
-                    tracing::warn!(%region, checks, %error, "Checks could not be published; trying again.");
+                    if Instant::now() >= self.tell_refused_at {
+                        self.tell_refused_at = Instant::now() + TELL_EVERY;
+                        let checks = out.checks.len();
+                        tracing::warn!(%region, checks, %error, "Checks could not be published; trying again.");
+                    }
                     self.retry_at = Instant::now() + Duration::from_millis(250);
                     self.refused_since.get_or_insert_with(Instant::now);
                 }

@@ -14,6 +14,8 @@ use crate::model::{UtcMs, Website, WebsiteId};
 const KEPT_MS: i64 = 600_000;
 /// Changes read at once. Of more (an import), all websites are read instead.
 const AT_ONCE: i64 = 10_000;
+/// Changes forgotten at once.
+const FORGOTTEN_AT_ONCE: i64 = 100_000;
 /// The notification's channel.
 const CHANNEL: &str = "betteruptime_website";
 
@@ -24,6 +26,8 @@ pub struct Position {
     open_from: i64,
     /// When that was, by the database's clock.
     at: UtcMs,
+    /// When that server was started: another one may count transactions that this one has seen once more.
+    server: UtcMs,
     /// Changes of newer transactions that were seen as well.
     seen: HashSet<i64>,
 }
@@ -46,6 +50,9 @@ pub enum Changes {
     TooMany,
 }
 
+/// Oldest open transaction, the database's time, the start of its server; a change's number and website, if there is one.
+type ChangeRow = (i64, i64, i64, Option<i64>, Option<Uuid>);
+
 impl Store {
     /// Where a reader starts that is about to read all websites. `None`: nobody else can change them.
     ///
@@ -53,13 +60,14 @@ impl Store {
     /// The database is away.
     pub async fn changes_position(&self) -> Result<Option<Position>, StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(None) };
-        let (open_from, at): (i64, i64) = sqlx::query_as(
+        let (open_from, at, server): (i64, i64, i64) = sqlx::query_as(
             "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, \
-             (extract(epoch from clock_timestamp()) * 1000)::bigint",
+             (extract(epoch from clock_timestamp()) * 1000)::bigint, \
+             (extract(epoch from pg_postmaster_start_time()) * 1000)::bigint",
         )
         .fetch_one(pool)
         .await?;
-        Ok(Some(Position { open_from, at, seen: HashSet::new() }))
+        Ok(Some(Position { open_from, at, server, seen: HashSet::new() }))
     }
 
     /// Changes committed since `position`, which moves on.
@@ -69,28 +77,32 @@ impl Store {
     pub async fn changes_since(&self, position: &mut Position) -> Result<Changes, StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(Changes::Some(Vec::new())) };
         // One statement, one snapshot: what it does not show was written by a transaction that it calls open.
-        let rows: Vec<(i64, i64, Option<i64>, Option<Uuid>)> = sqlx::query_as(
+        let rows: Vec<ChangeRow> = sqlx::query_as(
             "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, \
-             (extract(epoch from clock_timestamp()) * 1000)::bigint, c.number, c.website_id \
+             (extract(epoch from clock_timestamp()) * 1000)::bigint, \
+             (extract(epoch from pg_postmaster_start_time()) * 1000)::bigint, c.number, c.website_id \
              from (select 1) one left join website_change c on c.written_by >= $1 order by c.number limit $2",
         )
         .bind(position.open_from)
         .bind(AT_ONCE + 1)
         .fetch_all(pool)
         .await?;
-        let Some((open_from, at, ..)) = rows.first().copied() else { return Ok(Changes::Some(Vec::new())) };
+        let Some((open_from, at, server, ..)) = rows.first().copied() else { return Ok(Changes::Some(Vec::new())) };
         let found: Vec<Change> = rows
             .into_iter()
-            .filter_map(|(_, _, number, id)| Some(Change { number: number?, website_id: WebsiteId(id?) }))
+            .filter_map(|(.., number, id)| Some(Change { number: number?, website_id: WebsiteId(id?) }))
             .collect();
         // A minute early: rows are deleted by the same clock.
         let reaches_back = (at - position.at) < KEPT_MS - 60_000;
-        if !reaches_back || i64::try_from(found.len()).unwrap_or(i64::MAX) > AT_ONCE {
-            *position = Position { open_from, at, seen: HashSet::new() };
+        // After a failover, or a crash, transactions that the old server lost are counted again: changes written by them
+        // look as if they had been seen.
+        let is_same = server == position.server && open_from >= position.open_from;
+        if !is_same || !reaches_back || i64::try_from(found.len()).unwrap_or(i64::MAX) > AT_ONCE {
+            *position = Position { open_from, at, server, seen: HashSet::new() };
             return Ok(Changes::TooMany);
         }
         let seen = found.iter().map(|change| change.number).collect();
-        let before = std::mem::replace(position, Position { open_from, at, seen });
+        let before = std::mem::replace(position, Position { open_from, at, server, seen });
         Ok(Changes::Some(found.into_iter().filter(|change| !before.seen.contains(&change.number)).collect()))
     }
 
@@ -104,6 +116,23 @@ impl Store {
         let sql = format!("select {WEBSITE} from website where website_id = any($1) and not paused");
         let rows: Vec<WebsiteRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(pool).await?;
         rows.into_iter().map(Website::try_from).collect()
+    }
+
+    /// Takes on looks at once that changes in the table ask for and nobody has taken on, at most `limit`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn take_some_first_looks(&self, limit: i64) -> Result<Vec<WebsiteId>, StoreError> {
+        let Pool::Postgres(pool) = &self.pool else { return Ok(Vec::new()) };
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "with mine as (select number from website_change where not looked \
+                           order by number limit $1 for update skip locked) \
+             update website_change c set looked = true from mine where c.number = mine.number returning c.website_id",
+        )
+        .bind(limit)
+        .fetch_all(pool)
+        .await?;
+        Ok(ids.into_iter().map(WebsiteId).collect())
     }
 
     /// Takes on the look at once that these changes ask for: those of them nobody else did.
@@ -125,16 +154,19 @@ impl Store {
         Ok(ids.into_iter().map(WebsiteId).collect())
     }
 
-    /// Forgets changes that everybody has read.
+    /// Forgets changes that everybody has read; a part of them, so that it ends in time also after a large import.
     ///
     /// # Errors
     /// The database is away.
     pub async fn drop_old_changes(&self) -> Result<(), StoreError> {
         let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
         sqlx::query(
-            "delete from website_change where at < (extract(epoch from clock_timestamp()) * 1000)::bigint - $1",
+            "delete from website_change where number in (select number from website_change \
+             where at < (extract(epoch from clock_timestamp()) * 1000)::bigint - $1 order by at limit $2 \
+             for update skip locked)",
         )
         .bind(KEPT_MS)
+        .bind(FORGOTTEN_AT_ONCE)
         .execute(pool)
         .await?;
         Ok(())

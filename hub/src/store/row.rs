@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::model::late::Marks;
 use crate::model::{
-    AccountId, Certificate, Delays, Failure, Note, Options, Phases, RegionState, StoredTick, Tick, Website, WebsiteId,
-    WebsiteSettings, WebsiteState, recent,
+    AccountId, Certificate, Delays, Failure, Note, Options, Phases, RegionId, RegionState, StoredTick, Tick, Website,
+    WebsiteId, WebsiteSettings, WebsiteState, recent,
 };
 
 /// A stored text back to its type.
@@ -70,17 +70,19 @@ impl TryFrom<WebsiteRow> for Website {
     type Error = StoreError;
 
     fn try_from(row: WebsiteRow) -> Result<Self, StoreError> {
-        let regions = row.regions.split(',').filter(|r| !r.is_empty()).map(parse).collect::<Result<_, _>>()?;
+        // Somebody may have edited the row: a name that is none costs this website, not the page it is read with.
+        let names = row.regions.split(',').filter(|r| !r.is_empty());
+        let regions: Option<Vec<RegionId>> = names.map(|name| name.parse().ok()).collect();
         let options = read_options(&row.request, &row.expect);
         Ok(Self {
             website_id: WebsiteId(row.website_id),
             account_id: AccountId(row.account_id),
-            is_unreadable: options.is_none(),
+            is_unreadable: options.is_none() || regions.is_none(),
             settings: WebsiteSettings {
                 url: row.url,
                 interval_ms: row.interval_ms,
                 timeout_ms: row.timeout_ms,
-                regions,
+                regions: regions.unwrap_or_default(),
                 options: options.unwrap_or_else(Options::standard),
             },
             paused: row.paused,

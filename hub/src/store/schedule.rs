@@ -21,7 +21,8 @@ pub struct ClaimTurn {
     pub held: Vec<i64>,
     /// Wanted: the next ones; also those of which it does not know whether it has them, since an answer was lost.
     pub wanted: Vec<i64>,
-    /// Others': taken over when their hub gave them back or does not confirm them.
+    /// Others': taken over when their hub gave them back or does not confirm them. One that is this hub's already was
+    /// taken over in a turn whose answer was lost.
     pub watched: Vec<i64>,
 }
 
@@ -51,8 +52,8 @@ const CLAIM_TURN: &str = "with \
         on conflict (second_at, shard) do update set claimed_at = excluded.claimed_at \
         where schedule_claim.hub_id = excluded.hub_id and schedule_claim.published_at is null returning second_at), \
     taken as (update schedule_claim set hub_id = $1, claimed_at = now_at from clock \
-        where shard = 0 and second_at = any($5) and published_at is null and hub_id <> $1 \
-        and (hub_id = '' or now_at - claimed_at not between -$6 and $6) returning second_at), \
+        where shard = 0 and second_at = any($5) and published_at is null \
+        and (hub_id in ('', $1) or now_at - claimed_at not between -$6 and $6) returning second_at), \
     over as (select second_at from schedule_claim \
         where shard = 0 and second_at = any($5) and published_at is not null) \
     select array(select second_at from held), array(select second_at from made), array(select second_at from taken), \
@@ -100,6 +101,8 @@ impl Store {
 
     /// Forgets claims a clock that was wrong has left (T201): those far ahead of the database's clock, and those this hub
     /// made later than `second`, of which only it knows that they are wrong. Nothing would be published until then.
+    /// While a hub lives up there, by the clock of the hubs: it is the database's that is behind, or that hub has the
+    /// seconds (T203, T215).
     /// The names of their slots were used: all hubs give the slots of from now on other ones, a millisecond off. Hubs
     /// that find out together count as one.
     ///
@@ -110,13 +113,16 @@ impl Store {
         sqlx::query(
             "with clock as materialized (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_at), \
              gone as (delete from schedule_claim using clock \
-                where second_at > now_at / 1000 + $3 or (hub_id = $1 and second_at > $2) returning 1) \
+                where (hub_id = $1 and second_at > $2) or (second_at > now_at / 1000 + $3 and not exists \
+                    (select 1 from schedule_claim c where c.second_at > now_at / 1000 + $3 and c.hub_id <> '' \
+                        and c.published_at is null and now_at - c.claimed_at between -$4 and $4)) returning 1) \
              update schedule_shift set shift_ms = shift_ms + 1, changed_at = now_at from clock \
              where exists (select 1 from gone) and now_at - changed_at not between 0 and 30000",
         )
         .bind(hub_id)
         .bind(second)
         .bind(AHEAD_S)
+        .bind(LEASE_MS)
         .execute(pool)
         .await?;
         Ok(())

@@ -221,8 +221,10 @@ fn t170_two_workers_of_one_name_both_work_and_no_check_is_lost() {
     let mut redis = Redis::start();
     let website = Server::answering(OK);
     let _one = Worker::start(redis.port, "2");
+    // Not in the same millisecond: that is how they are told apart.
+    wait_for("a sign of life", S(10), || redis.heartbeats().first().map(|_| ()));
     let _two = Worker::start(redis.port, "2");
-    wait_for("signs of life of both", S(10), || {
+    wait_for("signs of life of both", S(20), || {
         let mut starts: Vec<i64> = redis.heartbeats().iter().map(|beat| beat.started_at).collect();
         starts.sort_unstable();
         starts.dedup();

@@ -131,12 +131,19 @@ impl RedisQueue {
             let count = checks.len().min(BATCH);
             let mut pipe = redis::pipe();
             for check in &checks[..count] {
-                let body = wire::encode(check, MAX_CHECK_BYTES)?;
+                let body = match wire::encode(check, MAX_CHECK_BYTES) {
+                    Ok(body) => body,
+                    Err(error) => {
+                        // Alone: all others of its region would wait for it until its deadline.
+                        tracing::error!(website.id = %check.website_id, %error, "A check cannot be sent, and is left out.");
+                        continue;
+                    }
+                };
                 pipe.cmd("XADD").arg(&key).arg("*");
                 pipe.arg(wire::VERSION_FIELD).arg(wire::VERSION).arg(wire::KIND_FIELD).arg(KIND_CHECK);
                 pipe.arg(wire::BODY_FIELD).arg(body);
             }
-            let ids: Vec<String> = self.command(&pipe).await?;
+            let ids: Vec<String> = if pipe.is_empty() { Vec::new() } else { self.command(&pipe).await? };
             if !self.is_told_time.load(Ordering::Relaxed)
                 && let Some(at) = ids.last().and_then(|id| id_ms(id))
             {
@@ -191,14 +198,23 @@ impl RedisQueue {
 
     async fn trim(&self, region: &RegionId) -> RedisResult<()> {
         let key = wire::check_key(region);
-        let mut command = redis::cmd("XPENDING");
-        command.arg(&key).arg(region.as_str());
-        let (count, oldest, _, _): (u64, Option<String>, Value, Value) = self.one(command).await?;
-        let keep_from = if count > 0 { oldest } else { self.last_delivered(&key, region.as_str()).await? };
+        let mut keep_from = self.oldest_pending(&key, region.as_str()).await?;
+        if keep_from.is_none() {
+            let delivered = self.last_delivered(&key, region.as_str()).await?;
+            // Asked once more: what was delivered between the two questions is pending, and may have to be claimed.
+            keep_from = self.oldest_pending(&key, region.as_str()).await?.or(delivered);
+        }
         let Some(keep_from) = keep_from else { return Ok(()) };
         let mut command = redis::cmd("XTRIM");
         command.arg(&key).arg("MINID").arg(keep_from);
         self.one::<Value>(command).await.map(|_| ())
+    }
+
+    async fn oldest_pending(&self, key: &str, group: &str) -> RedisResult<Option<String>> {
+        let mut command = redis::cmd("XPENDING");
+        command.arg(key).arg(group);
+        let (count, oldest, _, _): (u64, Option<String>, Value, Value) = self.one(command).await?;
+        Ok(oldest.filter(|_| count > 0))
     }
 
     async fn last_delivered(&self, key: &str, group: &str) -> RedisResult<Option<String>> {

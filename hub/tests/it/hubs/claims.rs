@@ -101,6 +101,9 @@ async fn t201_claims_of_a_wrong_clock_go_and_all_hubs_agree_on_other_names() {
     f.wants("one", &[now, now + 30, now + 3_600]).await;
     assert_eq!(f.shift().await, 0);
     f.store.drop_future_claims("two", i64::MAX).await.unwrap();
+    assert_eq!(f.shift().await, 0, "its hub lives: perhaps the database's clock is behind");
+    f.age(4_000).await;
+    f.store.drop_future_claims("two", i64::MAX).await.unwrap();
     assert_eq!(f.wants("two", &[now, now + 30, now + 3_600]).await, [now + 3_600], "T203: hubs may be 30 s apart");
     assert_eq!(f.shift().await, 1);
     // Both find out about the same event: one change of names.
