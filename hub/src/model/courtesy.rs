@@ -1,7 +1,7 @@
 //! No host sees more than its share, however many websites of however many accounts are on it (DESIGN 6.5, T258).
 //!
 //! The slots of a host are spaced by a rule that every hub computes for every second of the schedule, whoever publishes
-//! it: the checks of a host stand in line in the order of their slots, and one leaves it every [`SPACING_MS`]. So hubs
+//! it: the checks of a host stand in line in the order of their slots, and one leaves it every 1000 / 20 ms. So hubs
 //! agree without talking. A host that is asked for more than it may get leaves out slots, evenly and by the same rule.
 
 use std::collections::HashMap;
