@@ -8,6 +8,7 @@ pub mod courtesy;
 pub mod enrolment;
 mod field;
 mod host;
+pub mod hub_time;
 mod input;
 mod kept_letter;
 pub mod late;

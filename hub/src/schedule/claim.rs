@@ -1,8 +1,8 @@
 //! Seconds of the schedule: claimed a little ahead, confirmed every second, taken over from hubs that died, and what to do
 //! when the clock jumps.
 //!
-//! The fence: nothing is published of a second unless this hub was told a moment ago, by both of its clocks, that the
-//! second is still its own. A hub that stood still (SIGSTOP, suspend, a slow database) asks first, and drops what others
+//! The fence: nothing is published of a second unless this hub was told a moment ago that the second is still its own: by
+//! a clock that a suspend does not stop, and by one that a paused virtual machine finds set when it goes on. A hub that stood still (SIGSTOP, suspend, a slow database) asks first, and drops what others
 //! took over. Between the answer and Redis it can still stand still; then a check is run twice and its tick stored once,
 //! for its key is unique.
 
@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 
 use super::plan::Due;
 use super::{MADE_GOOD_MS, Schedule};
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::model::UtcMs;
 use crate::store::ClaimTurn;
 
@@ -67,8 +67,8 @@ pub(super) struct Claims {
     published: Vec<i64>,
     /// The next second to claim.
     pub(super) next_second: i64,
-    /// When the last answer was asked for, by both clocks: one stands still in a suspend, the other can be set.
-    confirmed: Option<(Instant, UtcMs)>,
+    /// When the last answer was asked for.
+    confirmed: Option<Moment>,
     retry_at: Instant,
     /// The last turn failed, which was said.
     is_failing: bool,
@@ -94,15 +94,13 @@ impl Claims {
         }
     }
 
-    fn age_ms(&self, now: UtcMs) -> i64 {
-        let Some((at, wall_at)) = self.confirmed else { return i64::MAX };
-        let age = i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
-        age.max((now - wall_at).saturating_abs())
+    fn age_ms(&self, moment: Moment) -> i64 {
+        self.confirmed.map_or(i64::MAX, |confirmed| moment.since_ms(confirmed))
     }
 
     /// Whether what is held is known to be this hub's.
-    pub(super) fn hold(&self, now: UtcMs) -> bool {
-        self.age_ms(now) < HOLDS_MS
+    pub(super) fn hold(&self, moment: Moment) -> bool {
+        self.age_ms(moment) < HOLDS_MS
     }
 
     /// Takes out of the held seconds what is due by now.
@@ -137,7 +135,7 @@ impl Schedule {
     /// Marks, confirms, claims and takes over, once a second, or sooner when this process stood still.
     pub(super) async fn claim(&mut self, now: UtcMs) {
         let claims = &self.claims;
-        if claims.age_ms(now) < TURN_MS || Instant::now() < claims.retry_at {
+        if claims.age_ms(Moment::now()) < TURN_MS || Instant::now() < claims.retry_at {
             return;
         }
         self.follow_clock(now).await;
@@ -152,7 +150,7 @@ impl Schedule {
             wanted: if wants { (claims.next_second..=second + AHEAD_S).collect() } else { Vec::new() },
             watched: if wants { claims.watched.keys().copied().collect() } else { Vec::new() },
         };
-        let asked = (Instant::now(), now);
+        let asked = Moment::now();
         let answer = match self.store.claim_turn(&claims.hub_id, &turn).await {
             Ok(answer) => answer,
             Err(error) => {

@@ -24,7 +24,7 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::model::courtesy::Limit;
 use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, slots};
 use crate::queue::Queue;
@@ -236,7 +236,7 @@ impl Schedule {
         self.care(clock::now()).await;
         self.claim(clock::now()).await;
         let now = clock::now();
-        if self.claims.hold(now) && !self.publisher.is_blocked() {
+        if self.claims.hold(Moment::now()) && !self.publisher.is_blocked() {
             for (second, due) in self.claims.take(now) {
                 if !self.is_wanted(&due, now) {
                     continue;
@@ -259,7 +259,7 @@ impl Schedule {
 
     async fn flush(&mut self) {
         let claims = &self.claims;
-        self.publisher.flush(&self.plan, || claims.hold(clock::now())).await;
+        self.publisher.flush(&self.plan, || claims.hold(Moment::now())).await;
     }
 
     /// Whether a slot that came up is still to be published.

@@ -13,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{Pool, Store, StoreError};
+use crate::clock;
 
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -63,7 +64,7 @@ impl Store {
         Ok(Self { pool: Pool::Sqlite { write, read, _lock: Arc::new(lock) } })
     }
 
-    /// Opens Postgres 14 or newer.
+    /// Opens Postgres 14 or newer, and goes by its clock from then on.
     ///
     /// # Errors
     /// It cannot be reached, or refuses.
@@ -82,6 +83,11 @@ impl Store {
             .acquire_timeout(Duration::from_secs(2))
             .connect_with(options)
             .await?;
+        let asked_us = clock::steady_us();
+        let now_at: i64 = sqlx::query_scalar("select (extract(epoch from clock_timestamp()) * 1000)::bigint")
+            .fetch_one(&pool)
+            .await?;
+        clock::learn(asked_us, now_at);
         Ok(Self { pool: Pool::Postgres(pool) })
     }
 
@@ -113,7 +119,7 @@ impl Store {
                 }
                 Pool::Sqlite { write, .. } => migrator.run(write).await?,
             }
-            self.ensure_partitions(crate::clock::now()).await?;
+            self.ensure_partitions(clock::now()).await?;
         }
         Ok(names)
     }

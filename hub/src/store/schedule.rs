@@ -2,6 +2,7 @@
 
 use super::row::parse;
 use super::{Pool, Store, StoreError, read};
+use crate::clock;
 use crate::model::{RegionId, UtcMs, WebsiteId};
 
 /// A claim that was not confirmed for so long, by the database's clock, may be taken over. A hub claims 2 s ahead, then
@@ -57,11 +58,11 @@ const CLAIM_TURN: &str = "with \
     over as (select second_at from schedule_claim \
         where shard = 0 and second_at = any($5) and published_at is not null) \
     select array(select second_at from held), array(select second_at from made), array(select second_at from taken), \
-    array(select second_at from over), coalesce((select shift_ms from schedule_shift), 0)";
+    array(select second_at from over), coalesce((select shift_ms from schedule_shift), 0), (select now_at from clock)";
 
 impl Store {
     /// One turn at the claims, in one statement: marks, confirms, claims and takes over, each row compared and set at
-    /// once, by the database's clock. On SQLite there is one hub, and everything is its own.
+    /// once, by the database's clock, which is learnt. On SQLite there is one hub, and everything is its own.
     ///
     /// # Errors
     /// The database is away: nothing is known to be this hub's.
@@ -69,7 +70,8 @@ impl Store {
         let Pool::Postgres(pool) = &self.pool else {
             return Ok(ClaimAnswer { held: turn.held.clone(), made: turn.wanted.clone(), ..ClaimAnswer::default() });
         };
-        let (held, made, taken, over, shift_ms) = sqlx::query_as(CLAIM_TURN)
+        let asked_us = clock::steady_us();
+        let (held, made, taken, over, shift_ms, now_at) = sqlx::query_as(CLAIM_TURN)
             .bind(hub_id)
             .bind(&turn.published)
             .bind(&turn.held)
@@ -78,6 +80,7 @@ impl Store {
             .bind(LEASE_MS)
             .fetch_one(pool)
             .await?;
+        clock::learn(asked_us, now_at);
         Ok(ClaimAnswer { held, made, taken, over, shift_ms })
     }
 

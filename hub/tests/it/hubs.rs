@@ -2,6 +2,7 @@
 //! and paused in any order.
 
 mod claims;
+mod time;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};

@@ -7,14 +7,13 @@ fn due(slot_at: UtcMs) -> Due {
 #[test]
 fn a_hub_that_stood_still_does_not_trust_what_it_was_told_before() {
     let mut claims = Claims::new(0);
-    let now = 1_000_000;
-    assert!(!claims.hold(now), "nothing was confirmed yet");
-    claims.confirmed = Some((Instant::now(), now));
-    assert!(claims.hold(now) && claims.hold(now + HOLDS_MS - 100));
-    assert!(!claims.hold(now + HOLDS_MS), "a suspend: the monotonic clock stood still");
-    assert!(!claims.hold(now - HOLDS_MS), "the wall clock was set");
-    claims.confirmed = Some((Instant::now() - Duration::from_millis(HOLDS_MS.unsigned_abs()), now));
-    assert!(!claims.hold(now), "a stop: only the monotonic clock tells, where the wall clock was set back meanwhile");
+    let moment = |steady_ms: i64, wall_at| Moment { steady_us: steady_ms * 1_000, wall_at };
+    assert!(!claims.hold(moment(0, 0)), "nothing was confirmed yet");
+    claims.confirmed = Some(moment(5_000, 1_000_000));
+    assert!(claims.hold(moment(5_000, 1_000_000)) && claims.hold(moment(4_900 + HOLDS_MS, 1_000_000 + HOLDS_MS - 100)));
+    assert!(!claims.hold(moment(5_000 + HOLDS_MS, 1_000_000)), "it stood still, and its wall clock was set back");
+    assert!(!claims.hold(moment(5_000, 1_000_000 + HOLDS_MS)), "its machine was paused, or the wall clock was set");
+    assert!(!claims.hold(moment(5_000, 1_000_000 - HOLDS_MS)), "the wall clock was set back");
 }
 
 #[test]
