@@ -1,0 +1,54 @@
+//! Settings that are secrets: judged without repeating them.
+
+use crate::model::{FieldError, FieldErrors};
+use crate::secret::Secret;
+
+/// What only the two together tell.
+pub(super) fn urls(database: Option<&Secret>, redis: Option<&Secret>, errors: &mut FieldErrors) {
+    // The value may hold a password, so only its scheme is repeated.
+    let scheme = |secret: &Secret| secret.expose().split_once("://").map_or("", |(s, _)| s).to_owned();
+    if let Some(scheme) = database.map(scheme).filter(|s| !matches!(s.as_str(), "postgres" | "postgresql")) {
+        let remedy = "Give postgres://user:password@host/database, or leave it out for SQLite.";
+        errors.push(FieldError::new("DATABASE_URL", &scheme, remedy));
+    }
+    if let Some(scheme) = redis.map(scheme).filter(|s| !matches!(s.as_str(), "redis" | "rediss")) {
+        let remedy = "Give redis://:password@host:6379 or rediss://... for TLS.";
+        errors.push(FieldError::new("REDIS_URL", &scheme, remedy));
+    }
+    if redis.is_some() && database.is_none() {
+        let remedy = "REDIS_URL is set, so probes elsewhere report here: SQLite serves one process only. \
+                      Give postgres://..., or leave REDIS_URL out.";
+        errors.push(FieldError::new("DATABASE_URL", "", remedy));
+    }
+}
+
+/// Who may make users, of a Redis that is used.
+pub(super) fn admin_url(url: Option<&Secret>, has_redis: bool, errors: &mut FieldErrors) {
+    let Some(url) = url else { return };
+    let scheme = url.expose().split_once("://").map_or("", |(scheme, _)| scheme);
+    if !matches!(scheme, "redis" | "rediss") {
+        let remedy = "Give redis://user:password@host:6379 or rediss://... of a user who may make users.";
+        errors.push(FieldError::new("REDIS_ADMIN_URL", scheme, remedy));
+    } else if !has_redis {
+        let remedy = "REDIS_URL is not set, so there is nobody to enrol. Set it, or leave this out.";
+        errors.push(FieldError::new("REDIS_ADMIN_URL", "", remedy));
+    }
+}
+
+/// One that can be guessed lets anybody in (T133).
+pub(super) fn signing_key(key: Option<&Secret>, required: bool, errors: &mut FieldErrors) {
+    let remedy = "Give at least 32 random bytes, for example the output of: openssl rand -base64 48";
+    let Some(key) = key.map(Secret::expose) else {
+        if required {
+            errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It is required beside DATABASE_URL. {remedy}")));
+        }
+        return;
+    };
+    let distinct = key.bytes().collect::<std::collections::HashSet<_>>().len();
+    let sample = ["change", "secret", "example", "replace"].iter().any(|s| key.to_ascii_lowercase().contains(s));
+    if key.len() < 32 {
+        errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It has {} bytes. {remedy}", key.len())));
+    } else if distinct < 12 || sample {
+        errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It looks like a sample, not a secret. {remedy}")));
+    }
+}
