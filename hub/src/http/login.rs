@@ -19,7 +19,7 @@ const ISSUER: &str = "betteruptime-hub";
 const TOKEN_LIFE_MS: i64 = 15 * 60_000;
 const IDLE_MS: i64 = 24 * 3_600_000;
 const SESSION_LIFE_MS: i64 = 7 * 24 * 3_600_000;
-const LEEWAY_S: u64 = 5;
+const LEEWAY_S: i64 = 5;
 /// P9: 19 MiB each.
 const HASHES_AT_ONCE: usize = 4;
 
@@ -118,24 +118,27 @@ impl Login {
         encode(&header, &claims, &self.signing).map_err(|e| HttpError::Internal(anyhow!("token: {e}")))
     }
 
-    /// The claims of a token of ours. `late`: past its end is fine, the session's row decides (cookies are renewed).
-    fn claims(&self, token: &str, late: bool) -> Option<Claims> {
+    /// The claims of a token of ours as of `now`; `None` for `now`: whenever it was given, the session's row decides
+    /// (cookies are renewed).
+    fn claims(&self, token: &str, now: Option<UtcMs>) -> Option<Claims> {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[ISSUER]);
         rules.set_required_spec_claims(&["iss", "aud", "exp", "nbf", "sub"]);
-        rules.leeway = LEEWAY_S;
-        rules.validate_nbf = true;
-        rules.validate_exp = !late;
+        // The library goes by the machine's clock; a token was dated by the hubs'.
+        (rules.validate_exp, rules.validate_nbf) = (false, false);
         let data = decode::<Claims>(token, &self.checking, &rules).ok()?;
-        (data.header.kid.as_deref() == Some(self.kid.as_str())).then_some(data.claims)
+        let (claims, now_s) = (data.claims, now.map(|now| now.div_euclid(1_000)));
+        let is_ours = data.header.kid.as_deref() == Some(self.kid.as_str());
+        let is_in_time = now_s.is_none_or(|now| now > claims.nbf - LEEWAY_S && now < claims.exp + LEEWAY_S);
+        (is_ours && is_in_time).then_some(claims)
     }
 
     /// A fresh cookie when the one that came is past half its life and its session goes on.
     #[must_use]
     pub fn renewed(&self, app: &App, request: &Request) -> Option<String> {
         let now = clock::now();
-        let claims = self.claims(request.cookie(self.cookie_name())?, true)?;
+        let claims = self.claims(request.cookie(self.cookie_name())?, None)?;
         if claims.exp * 1_000 - now > TOKEN_LIFE_MS / 2 || request.path == "/signout" {
             return None;
         }
@@ -152,8 +155,8 @@ pub fn signed_in(app: &App, request: &Request) -> Result<SignedIn, HttpError> {
     let bearer = request.header("authorization").and_then(|v| v.strip_prefix("Bearer "));
     let now = clock::now();
     let claims = match bearer.or_else(|| request.header("token")) {
-        Some(token) => app.login.claims(token.trim(), false),
-        None => request.cookie(app.login.cookie_name()).and_then(|token| app.login.claims(token, true)),
+        Some(token) => app.login.claims(token.trim(), Some(now)),
+        None => request.cookie(app.login.cookie_name()).and_then(|token| app.login.claims(token, None)),
     };
     session_of(app, &claims.ok_or(HttpError::SignInFirst)?, now, request)
 }
@@ -265,7 +268,7 @@ pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> 
 /// The database is away.
 pub fn end_previous(app: &App, request: &Request) -> Result<(), HttpError> {
     let cookie = request.cookie(app.login.cookie_name());
-    let Some(claims) = cookie.and_then(|token| app.login.claims(token, true)) else { return Ok(()) };
+    let Some(claims) = cookie.and_then(|token| app.login.claims(token, None)) else { return Ok(()) };
     app.wait(app.store.end_session(key_of(&claims.sid))).map_err(store)
 }
 
@@ -319,6 +322,8 @@ mod tests {
     use super::*;
     use crate::model::AccountId;
 
+    const NOW: UtcMs = 1_000_000_000_000;
+
     fn login() -> (Login, Account) {
         let login = Login::new(&Secret::new("kR3vT9qLx2WnB7yHf5CsJ8dGa1EpZ0mU4oQ6"), false).unwrap();
         let made_by = MadeBy::Owner;
@@ -328,25 +333,27 @@ mod tests {
     #[test]
     fn t130_a_token_that_was_touched_is_nothing() {
         let (login, account) = login();
-        let token = login.issue(&account, "s", clock::now()).unwrap();
-        assert!(login.claims(&token, false).is_some());
+        let token = login.issue(&account, "s", NOW).unwrap();
+        assert!(login.claims(&token, Some(NOW)).is_some());
         let body = token.split('.').nth(1).unwrap();
         let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
         for forged in
             [format!("{token}x"), format!("{none}.{body}."), token[..token.len() - 2].to_owned(), String::new()]
         {
-            assert!(login.claims(&forged, true).is_none(), "{forged}");
+            assert!(login.claims(&forged, None).is_none(), "{forged}");
         }
         let other = Login::new(&Secret::new("another key that is long enough, 0123456789"), false).unwrap();
-        assert!(other.claims(&token, true).is_none());
+        assert!(other.claims(&token, None).is_none());
     }
 
     #[test]
     fn t132_a_token_ends_with_little_leeway() {
         let (login, account) = login();
-        let past = |s: i64| login.issue(&account, "s", clock::now() - TOKEN_LIFE_MS - s * 1_000).unwrap();
-        assert!(login.claims(&past(3), false).is_some());
-        assert!(login.claims(&past(7), false).is_none());
-        assert!(login.claims(&past(7), true).is_some(), "a cookie is renewed from its session's row");
+        let past = |s: i64| login.issue(&account, "s", NOW - TOKEN_LIFE_MS - s * 1_000).unwrap();
+        assert!(login.claims(&past(3), Some(NOW)).is_some());
+        assert!(login.claims(&past(7), Some(NOW)).is_none());
+        assert!(login.claims(&past(7), None).is_some(), "a cookie is renewed from its session's row");
+        assert!(login.claims(&past(-TOKEN_LIFE_MS / 1_000), Some(NOW)).is_some(), "whatever this machine's clock says");
+        assert!(login.claims(&past(-TOKEN_LIFE_MS / 1_000 - 7), Some(NOW)).is_none(), "not before it was given");
     }
 }

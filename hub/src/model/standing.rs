@@ -72,8 +72,11 @@ impl Standing {
     /// record as ticks taken in at once (I9). A late tick is history and moves nothing but the time.
     pub fn count(&mut self, tick: &StoredTick, now: UtcMs) -> Counted {
         let mut counted = Counted::default();
-        if self.website.paused || tick.tick.slot_at < self.watched_since_at {
-            return counted; // kept as history: it says nothing about what is watched now
+        // It says nothing about what is watched now. What is watched since a time to come was changed before the clock was
+        // set back.
+        let is_past = self.watched_since_at <= now && tick.tick.slot_at < self.watched_since_at;
+        if self.website.paused || is_past {
+            return counted; // kept as history
         }
         if let Some((state, transition)) = verdict::expire(&self.state, tick.received_at) {
             self.state = state;

@@ -265,8 +265,9 @@ impl Schedule {
     /// Whether a slot that came up is still to be published.
     fn is_wanted(&mut self, due: &Due, now: UtcMs) -> bool {
         let Some((website, region)) = self.plan.of(due) else { return false };
-        // Not before the website was: it gets its first check by command.
-        if due.slot_at < website.created_at {
+        // Not before the website was: it gets its first check by command. One from the future is there all the same: the
+        // clock was set back.
+        if due.slot_at < website.created_at && website.created_at <= now {
             return false;
         }
         if !self.done_before.is_empty() {
