@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{REGION_STATE, RegionStateRow, WEBSITE, WebsiteRow, parse};
+use super::row::{REGION_STATE, RegionStateRow, WEBSITE, WebsiteRow};
 use super::ticks::TransitionRow;
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, BoardRow, RegionState, Transition, UtcMs, Website, WebsiteId, WebsiteState, uptime};
+use crate::model::{
+    AccountId, BoardRow, Outcome, RegionState, Transition, UtcMs, Website, WebsiteId, WebsiteState, uptime,
+};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -79,14 +81,15 @@ impl Store {
         }
         let mut transitions: HashMap<Uuid, Vec<Transition>> = HashMap::new();
         for row in changes {
-            transitions.entry(row.website_id).or_default().push(row.try_into()?);
+            transitions.entry(row.website_id).or_default().push(row.into());
         }
         let complete = |row: Row| {
             let key = row.website.website_id;
             let website = Website::try_from(row.website)?;
             let state = WebsiteState {
                 website_id: website.website_id,
-                verdict: parse(&row.verdict)?,
+                // A word of a newer version costs this website its verdict, not the list.
+                verdict: row.verdict.parse().unwrap_or(Outcome::Unknown),
                 since_at: row.since_at,
                 reason: row.reason,
                 fresh_until_at: row.fresh_until_at,

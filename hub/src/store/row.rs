@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::model::late::Marks;
 use crate::model::{
-    AccountId, Certificate, Delays, Failure, Note, Options, Phases, RegionId, RegionState, StoredTick, Tick, Website,
-    WebsiteId, WebsiteSettings, WebsiteState, recent,
+    AccountId, Blame, Certificate, CheckKind, Class, Delays, Failure, Note, Options, Outcome, Phase, Phases, RegionId,
+    RegionState, StoredTick, Tick, Website, WebsiteId, WebsiteSettings, WebsiteState, recent,
 };
 
 /// A stored text back to its type.
@@ -146,10 +146,27 @@ pub(super) struct ResultRow {
 }
 
 impl ResultRow {
-    fn failure(&self) -> Result<Option<Failure>, StoreError> {
-        let (Some(class), Some(phase), Some(blame)) = (&self.class, &self.phase, &self.blame) else { return Ok(None) };
-        let detail = self.detail.clone().unwrap_or_default();
-        Ok(Some(Failure { class: parse(class)?, phase: parse(phase)?, blame: parse(blame)?, detail }))
+    /// Words of a newer version (a hub of it ran on this database) cost no more than themselves: one that is not known says
+    /// nothing about the website.
+    fn outcome(&self) -> Outcome {
+        self.outcome.parse().unwrap_or(Outcome::Unknown)
+    }
+
+    /// As of [`ResultRow::outcome`]: a class or phase is only shown, a blame that is not known counts against nobody.
+    fn failure(&self) -> Option<Failure> {
+        let (class, phase, blame) = (self.class.as_ref()?, self.phase.as_ref()?, self.blame.as_ref()?);
+        let mut detail = self.detail.clone().unwrap_or_default();
+        let known = class.parse();
+        if known.is_err() {
+            let word: String = class.chars().take(80).collect();
+            detail = if detail.is_empty() { word } else { format!("{word}: {detail}") };
+        }
+        Some(Failure {
+            class: known.unwrap_or(Class::Unsupported),
+            phase: phase.parse().unwrap_or(Phase::Judge),
+            blame: blame.parse().unwrap_or(Blame::Probe),
+            detail,
+        })
     }
 
     fn phases(&self) -> Result<Phases, StoreError> {
@@ -227,8 +244,8 @@ impl TryFrom<RegionStateRow> for RegionState {
             slot_at: row.slot_at,
             attempt: narrow(row.attempt)?,
             received_at: row.received_at,
-            outcome: parse(&row.result.outcome)?,
-            failure: row.result.failure()?,
+            outcome: row.result.outcome(),
+            failure: row.result.failure(),
             phases: row.result.phases()?,
             total_us: narrow(row.result.total_us)?,
             status: narrow_some(row.result.status)?,
@@ -290,10 +307,10 @@ impl TryFrom<TickRow> for StoredTick {
                 website_id: WebsiteId(row.website_id),
                 slot_at: row.slot_at,
                 attempt: narrow(row.attempt)?,
-                kind: parse(&row.kind)?,
+                kind: row.kind.parse().unwrap_or(CheckKind::Scheduled),
                 started_at: row.started_at,
-                outcome: parse(&row.result.outcome)?,
-                failure: row.result.failure()?,
+                outcome: row.result.outcome(),
+                failure: row.result.failure(),
                 phases: row.result.phases()?,
                 total_us: narrow(row.result.total_us)?,
                 status: narrow_some(row.result.status)?,

@@ -3,9 +3,9 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{TICK, TickRow, parse};
+use super::row::{TICK, TickRow};
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, StoredTick, Transition, UtcMs, WebsiteId};
+use crate::model::{AccountId, Outcome, StoredTick, Transition, UtcMs, WebsiteId};
 
 #[derive(Debug, FromRow)]
 pub(super) struct TransitionRow {
@@ -17,18 +17,17 @@ pub(super) struct TransitionRow {
     reason: String,
 }
 
-impl TryFrom<TransitionRow> for Transition {
-    type Error = StoreError;
-
-    fn try_from(row: TransitionRow) -> Result<Self, StoreError> {
-        Ok(Self {
+impl From<TransitionRow> for Transition {
+    fn from(row: TransitionRow) -> Self {
+        Self {
             website_id: WebsiteId(row.website_id),
             at: row.at,
             decided_at: row.decided_at,
-            from: parse(&row.from_verdict)?,
-            to: parse(&row.to_verdict)?,
+            // A word of a newer version is time of which this one knows nothing.
+            from: row.from_verdict.parse().unwrap_or(Outcome::Unknown),
+            to: row.to_verdict.parse().unwrap_or(Outcome::Unknown),
             reason: row.reason,
-        })
+        }
     }
 }
 
@@ -70,6 +69,6 @@ impl Store {
              join website using (website_id) where account_id = $1 and website_id = $2 \
              order by decided_at desc, number desc limit $3")
             .bind(account.0).bind(id.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
-        rows.into_iter().map(Transition::try_from).collect()
+        Ok(rows.into_iter().map(Transition::from).collect())
     }
 }

@@ -1,7 +1,9 @@
 //! Verdicts that nothing fresh holds up any more.
 
+use uuid::Uuid;
+
 use super::transaction::{Locked, Transaction};
-use crate::model::{Standing, Transition, UtcMs};
+use crate::model::{Standing, Transition, UtcMs, WebsiteId};
 use crate::store::{Store, StoreError, write};
 
 /// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
@@ -15,22 +17,23 @@ impl Store {
     /// The database is away.
     pub async fn expire_verdicts(&self, now: UtcMs) -> Result<Vec<Transition>, StoreError> {
         let mut all = Vec::new();
+        let mut after = (i64::MIN, WebsiteId(Uuid::nil()));
         loop {
             let mut tx = Transaction::begin(&self.pool).await?;
-            let mut ids = tx.stale(now, AT_ONCE as i64).await?;
-            let found = ids.len();
+            let stale = tx.stale(now, after, AT_ONCE as i64).await?;
+            // Those that cannot be moved do not stand before the others.
+            after = stale.last().copied().unwrap_or(after);
+            let mut ids: Vec<_> = stale.iter().map(|(_, id)| *id).collect();
             ids.sort_unstable();
-            // What another hub or ingest is at work on is left for the next turn.
-            let mut standings = tx.load(&ids, Locked::Leave, now).await?;
+            // What another hub or ingest is at work on is left for the next turn, and so is what is not understood.
+            let mut standings = tx.load(&ids, Locked::Leave, now).await?.standings;
             let transitions: Vec<_> = standings.iter_mut().filter_map(|s| s.expire(now)).collect();
             let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
-            let moved = states.len();
             tx.write_states(&states).await?;
             tx.write_transitions(&transitions).await?;
             tx.commit().await?;
             all.extend(transitions);
-            // Those that cannot be moved would come again and again.
-            if found < AT_ONCE || moved == 0 {
+            if stale.len() < AT_ONCE {
                 return Ok(all);
             }
         }

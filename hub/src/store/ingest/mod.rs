@@ -13,7 +13,7 @@ mod transaction;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use self::transaction::{Locked, Transaction};
+use self::transaction::{Loaded, Locked, Transaction};
 use super::dead_letters::DeadLetter;
 use super::{Store, StoreError};
 use crate::model::late::Marks;
@@ -28,8 +28,8 @@ pub struct Ingested {
     pub known: usize,
     /// Of those stored now: came long after their slot, and have no vote.
     pub late: usize,
-    /// Not stored: their website is gone; or (kept as dead letters) it is not watched from that region, or their slot
-    /// has not come yet.
+    /// Not stored: their website is gone; or (kept as dead letters) it is not watched from that region, their slot has
+    /// not come yet, or what is known of their website is not understood.
     pub orphaned: usize,
     /// Verdicts that changed.
     pub transitions: Vec<Transition>,
@@ -70,6 +70,9 @@ struct Entry<'a> {
     /// Where its website's [`Standing`] is.
     place: usize,
 }
+
+/// Kept, to be replayed by a hub that understands the rest.
+const NOT_UNDERSTOOD: &str = "not_storable: what is known of its website was written by a newer version of the hub";
 
 /// Tries of a batch that met another transaction the other way round (T211).
 const TRIES: u32 = 5;
@@ -132,11 +135,12 @@ impl Store {
         ids.sort_unstable();
         ids.dedup();
         let mut tx = Transaction::begin(&self.pool).await?;
-        let mut standings = tx.load(&ids, locked, now).await?;
-        if locked == Locked::Leave && standings.len() < ids.len() {
-            done.busy = tx.held_by_others(&ids, &standings).await?;
+        let mut loaded = tx.load(&ids, locked, now).await?;
+        if locked == Locked::Leave && loaded.standings.len() < ids.len() {
+            done.busy = tx.held_by_others(&ids, &loaded).await?;
         }
-        let (entries, letters) = sort_out(ticks, &standings, now, &mut done);
+        let (entries, letters) = sort_out(ticks, &loaded, now, &mut done);
+        let standings = &mut loaded.standings;
         tx.write_dead_letters(&letters, now).await?;
         let is_new = tx.insert_ticks(&entries).await?;
         for (entry, is_new) in entries.iter().zip(is_new) {
@@ -151,7 +155,7 @@ impl Store {
             done.transitions.extend(counted.transitions);
             done.confirm.extend(counted.confirm);
         }
-        tx.write_regions(&standings).await?;
+        tx.write_regions(standings).await?;
         let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&done.transitions).await?;
@@ -181,18 +185,22 @@ impl Store {
 /// letters about what may not. The same tick twice is one.
 fn sort_out<'a>(
     ticks: &'a [StoredTick],
-    standings: &[Standing],
+    loaded: &Loaded,
     now: UtcMs,
     done: &mut Ingested,
 ) -> (Vec<Entry<'a>>, Vec<DeadLetter>) {
     let mut entries = Vec::with_capacity(ticks.len());
     let mut letters = Vec::new();
+    let standings = &loaded.standings;
     for tick in ticks {
         let id = tick.tick.website_id;
         let place = standings.binary_search_by_key(&id, |s| s.website().website_id);
         let Some((place, standing)) = place.ok().and_then(|place| Some((place, standings.get(place)?))) else {
             // Given again, or gone.
             done.orphaned += usize::from(!done.busy.contains(&id));
+            if loaded.not_understood.contains(&id) {
+                letters.push(DeadLetter::of(tick, NOT_UNDERSTOOD));
+            }
             continue;
         };
         if let Some(reason) = standing.refusal(tick, now) {

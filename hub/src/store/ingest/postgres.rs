@@ -8,7 +8,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::columns::{self, Row, bind_region, bind_tick};
-use super::transaction::Locked;
+use super::transaction::{Loaded, Locked, Stale};
 use super::{Entry, key_of, storable};
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
@@ -40,7 +40,7 @@ pub(super) async fn load(
     ids: &[WebsiteId],
     locked: Locked,
     now: UtcMs,
-) -> Result<Vec<Standing>, StoreError> {
+) -> Result<Loaded, StoreError> {
     let lock: &'static str = match locked {
         Locked::Wait => &LOCK_WEBSITES,
         Locked::Leave => &LOCK_FREE_WEBSITES,
@@ -56,18 +56,22 @@ pub(super) async fn load(
     .await?;
     let rows: Vec<RegionStateRow> = sqlx::query_as(SELECT_REGIONS.as_str()).bind(&ids).fetch_all(&mut *tx).await?;
     let mut states: HashMap<Uuid, StateRow> = states.into_iter().map(|row| (row.website_id, row)).collect();
-    let mut regions: HashMap<Uuid, Vec<RegionState>> = HashMap::with_capacity(ids.len());
+    let mut regions: HashMap<Uuid, Vec<RegionStateRow>> = HashMap::with_capacity(ids.len());
     for row in rows {
-        regions.entry(row.website_id).or_default().push(row.try_into()?);
+        regions.entry(row.website_id).or_default().push(row);
     }
-    let mut standings = Vec::with_capacity(websites.len());
+    let mut loaded = Loaded::default();
     for WatchedRow { website, watched_since_at } in websites {
         let id = website.website_id;
-        let state = states.remove(&id).ok_or_else(|| StoreError::Corrupt(format!("website {id} has no state")))?;
-        let regions = regions.remove(&id).unwrap_or_default();
-        standings.push(Standing::new(Website::try_from(website)?, watched_since_at, state.try_into()?, regions, now));
+        let read = || {
+            let state = states.remove(&id).ok_or_else(|| StoreError::Corrupt("it has no state".to_owned()))?;
+            let regions = regions.remove(&id).unwrap_or_default().into_iter().map(RegionState::try_from);
+            let (website, regions) = (Website::try_from(website)?, regions.collect::<Result<_, _>>()?);
+            Ok(Standing::new(website, watched_since_at, state.try_into()?, regions, now))
+        };
+        loaded.add(WebsiteId(id), read())?;
     }
-    Ok(standings)
+    Ok(loaded)
 }
 
 pub(super) async fn existing(tx: &mut PgConnection, ids: &[WebsiteId]) -> Result<BTreeSet<WebsiteId>, StoreError> {
@@ -78,11 +82,20 @@ pub(super) async fn existing(tx: &mut PgConnection, ids: &[WebsiteId]) -> Result
     Ok(found.into_iter().map(WebsiteId).collect())
 }
 
-pub(super) async fn stale(tx: &mut PgConnection, now: UtcMs, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "select website_id from website_state where fresh_until_at < $1 order by fresh_until_at, website_id limit $2",
+pub(super) async fn stale(
+    tx: &mut PgConnection,
+    now: UtcMs,
+    (at, id): Stale,
+    limit: i64,
+) -> Result<Vec<(i64, Uuid)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select fresh_until_at, website_id from website_state \
+         where fresh_until_at < $1 and (fresh_until_at, website_id) > ($2, $3) \
+         order by fresh_until_at, website_id limit $4",
     )
     .bind(now)
+    .bind(at)
+    .bind(id.0)
     .bind(limit)
     .fetch_all(tx)
     .await?)

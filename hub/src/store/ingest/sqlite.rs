@@ -6,6 +6,7 @@ use sqlx::{FromRow, SqliteConnection};
 use uuid::Uuid;
 
 use super::columns::{self, Row, bind_region, bind_tick};
+use super::transaction::{Loaded, Stale};
 use super::{Entry, storable};
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
@@ -30,27 +31,35 @@ static SELECT_KNOWN: LazyLock<String> = LazyLock::new(|| {
 static SELECT_REGIONS: LazyLock<String> =
     LazyLock::new(|| format!("select {REGION_STATE} from region_state where website_id = $1"));
 
-pub(super) async fn load(
-    tx: &mut SqliteConnection,
-    ids: &[WebsiteId],
-    now: UtcMs,
-) -> Result<Vec<Standing>, StoreError> {
-    let mut standings = Vec::with_capacity(ids.len());
+pub(super) async fn load(tx: &mut SqliteConnection, ids: &[WebsiteId], now: UtcMs) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
     for id in ids {
         let row: Option<KnownRow> = sqlx::query_as(SELECT_KNOWN.as_str()).bind(id.0).fetch_optional(&mut *tx).await?;
         let Some(KnownRow { website, watched_since_at, state }) = row else { continue };
         let rows: Vec<RegionStateRow> = sqlx::query_as(SELECT_REGIONS.as_str()).bind(id.0).fetch_all(&mut *tx).await?;
-        let regions = rows.into_iter().map(RegionState::try_from).collect::<Result<_, _>>()?;
-        standings.push(Standing::new(Website::try_from(website)?, watched_since_at, state.of(*id)?, regions, now));
+        let read = || {
+            let regions = rows.into_iter().map(RegionState::try_from).collect::<Result<_, _>>()?;
+            Ok(Standing::new(Website::try_from(website)?, watched_since_at, state.of(*id)?, regions, now))
+        };
+        loaded.add(*id, read())?;
     }
-    Ok(standings)
+    Ok(loaded)
 }
 
-pub(super) async fn stale(tx: &mut SqliteConnection, now: UtcMs, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "select website_id from website_state where fresh_until_at < $1 order by fresh_until_at, website_id limit $2",
+pub(super) async fn stale(
+    tx: &mut SqliteConnection,
+    now: UtcMs,
+    (at, id): Stale,
+    limit: i64,
+) -> Result<Vec<(i64, Uuid)>, StoreError> {
+    Ok(sqlx::query_as(
+        "select fresh_until_at, website_id from website_state \
+         where fresh_until_at < $1 and (fresh_until_at, website_id) > ($2, $3) \
+         order by fresh_until_at, website_id limit $4",
     )
     .bind(now)
+    .bind(at)
+    .bind(id.0)
     .bind(limit)
     .fetch_all(tx)
     .await?)

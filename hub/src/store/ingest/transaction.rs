@@ -1,6 +1,7 @@
 //! One transaction of either database, by what ingest asks of it.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use sqlx::{Postgres, Sqlite};
 
@@ -16,6 +17,42 @@ pub(super) enum Locked {
     Wait,
     /// Do without it.
     Leave,
+}
+
+/// When a verdict ran out, as stored, and whose it is.
+pub(super) type Stale = (UtcMs, WebsiteId);
+
+/// What [`Transaction::load`] found.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// In order of id, as was asked for.
+    pub standings: Vec<Standing>,
+    /// There, and not to be judged here.
+    pub not_understood: BTreeSet<WebsiteId>,
+}
+
+/// Websites that were said not to be understood, so many at most.
+const TOLD: usize = 1_000;
+static TOLD_OF: Mutex<BTreeSet<WebsiteId>> = Mutex::new(BTreeSet::new());
+
+impl Loaded {
+    /// Takes a website on, or leaves it alone and says so once: a newer version wrote what it knows (both run during an
+    /// update), or somebody edited it. Others must not suffer for it.
+    pub(super) fn add(&mut self, id: WebsiteId, read: Result<Standing, StoreError>) -> Result<(), StoreError> {
+        match read {
+            Ok(standing) => self.standings.push(standing),
+            Err(StoreError::Corrupt(what)) => {
+                self.not_understood.insert(id);
+                let mut told = TOLD_OF.lock().unwrap_or_else(PoisonError::into_inner);
+                if told.len() < TOLD && told.insert(id) {
+                    tracing::error!(website.id = %id, what, "What is known of a website is not understood, and is left \
+                        alone: a newer version of the hub wrote it. Run that version.");
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 pub(super) enum Transaction {
@@ -49,13 +86,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// What is known of the websites, in order of id, as `ids` are; they are nobody else's until the end.
-    pub(super) async fn load(
-        &mut self,
-        ids: &[WebsiteId],
-        locked: Locked,
-        now: UtcMs,
-    ) -> Result<Vec<Standing>, StoreError> {
+    /// What is known of the websites, which are nobody else's until the end.
+    pub(super) async fn load(&mut self, ids: &[WebsiteId], locked: Locked, now: UtcMs) -> Result<Loaded, StoreError> {
         either!(self, tx => postgres::load(tx, ids, locked, now), sqlite::load(tx, ids, now))
     }
 
@@ -63,9 +95,12 @@ impl Transaction {
     pub(super) async fn held_by_others(
         &mut self,
         ids: &[WebsiteId],
-        loaded: &[Standing],
+        loaded: &Loaded,
     ) -> Result<BTreeSet<WebsiteId>, StoreError> {
-        let is_loaded = |id: &WebsiteId| loaded.binary_search_by_key(id, |s| s.website().website_id).is_ok();
+        let standings = &loaded.standings;
+        let is_loaded = |id: &WebsiteId| {
+            standings.binary_search_by_key(id, |s| s.website().website_id).is_ok() || loaded.not_understood.contains(id)
+        };
         let missing: Vec<_> = ids.iter().filter(|id| !is_loaded(id)).copied().collect();
         match self {
             Self::Postgres(tx) => postgres::existing(tx, &missing).await,
@@ -73,10 +108,11 @@ impl Transaction {
         }
     }
 
-    /// Verdicts that ran out before `now`, as stored: at most `limit`, and none that others are at work on.
-    pub(super) async fn stale(&mut self, now: UtcMs, limit: i64) -> Result<Vec<WebsiteId>, StoreError> {
-        let ids: Vec<uuid::Uuid> = either!(self, tx => postgres::stale(tx, now, limit), sqlite::stale(tx, now, limit))?;
-        Ok(ids.into_iter().map(WebsiteId).collect())
+    /// Verdicts that ran out before `now`, as stored: the next ones after `after`, at most `limit`.
+    pub(super) async fn stale(&mut self, now: UtcMs, after: Stale, limit: i64) -> Result<Vec<Stale>, StoreError> {
+        let found: Vec<(i64, uuid::Uuid)> =
+            either!(self, tx => postgres::stale(tx, now, after, limit), sqlite::stale(tx, now, after, limit))?;
+        Ok(found.into_iter().map(|(at, id)| (at, WebsiteId(id))).collect())
     }
 
     /// Which of the ticks, in their order, were not known.

@@ -13,6 +13,8 @@ on_both! {
     what_nobody_looked_at_yet_is_known_and_runs_out
     the_board_covers_a_day_exactly
     what_is_down_for_long_is_known_until_somebody_sees_it_well
+    words_of_a_newer_version_cost_nobody_else_a_verdict
+    more_than_one_batch_of_what_is_not_understood_stands_before_nobody
 }
 
 async fn an_outage_is_recorded_from_its_first_failing_tick_to_its_first_good_one(f: Fixture) {
@@ -149,4 +151,44 @@ async fn what_is_down_for_long_is_known_until_somebody_sees_it_well(f: Fixture) 
     assert_eq!(f.verdict(&website).await, Outcome::Down);
     assert_eq!(f.store.long_down(f.now).await.expect("a read"), [(other.website_id, began)]);
     assert_eq!(f.store.last_published_at().await.expect("a read").is_some(), f.url.is_none(), "claims tell, or slots");
+}
+
+async fn words_of_a_newer_version_cost_nobody_else_a_verdict(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let (newer, odd, plain) = (f.website(account).await, f.website(account).await, f.website(account).await);
+    let start = f.now - 20 * MINUTE;
+    for website in [&newer, &odd, &plain] {
+        f.feed(&[region_tick(website, "a", start, Outcome::Up)]).await;
+    }
+    // The oldest has a verdict, the second a failure of a kind that is not known here.
+    f.execute(
+        "update website_state set verdict = 'maintenance' \
+         where website_id = (select website_id from website order by website_id limit 1); \
+         update region_state set outcome = 'down', class = 'quic_timeout', phase = 'quic', blame = 'moon', detail = '' \
+         where website_id = (select website_id from website order by website_id limit 1 offset 1)",
+    )
+    .await;
+    let batch = [&newer, &odd, &plain].map(|website| region_tick(website, "a", start + MINUTE, Outcome::Up));
+    let done = f.store.ingest(&batch, start + MINUTE).await.expect("ingest");
+    assert_eq!((done.new, done.orphaned), (2, 1));
+    assert_eq!(f.count("select count(*) from dead_letter where reason like 'not_storable: %newer version%'").await, 1);
+    let gone = f.store.expire_verdicts(f.now).await.expect("expiry");
+    let mut ids: Vec<_> = gone.iter().map(|t| t.website_id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [odd.website_id, plain.website_id]);
+    assert_eq!(f.count("select count(*) from website_state where verdict = 'maintenance'").await, 1, "left alone");
+    assert_eq!(f.store.expire_verdicts(f.now).await.expect("expiry"), []);
+    assert_eq!(f.store.board(account, f.now).await.expect("a board").len(), 3, "and it can be looked at");
+}
+
+async fn more_than_one_batch_of_what_is_not_understood_stands_before_nobody(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    for _ in 0..501 {
+        f.website(account).await;
+    }
+    f.execute("update website_state set verdict = 'maintenance', fresh_until_at = 1").await;
+    let plain = f.website(account).await;
+    f.feed(&[region_tick(&plain, "a", f.now - 20 * MINUTE, Outcome::Up)]).await;
+    let gone = f.store.expire_verdicts(f.now).await.expect("expiry");
+    assert_eq!(gone.iter().map(|t| t.website_id).collect::<Vec<_>>(), [plain.website_id]);
 }
