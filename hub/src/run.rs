@@ -37,6 +37,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let may_look_inside = may_look_inside(&config, &store).await?;
     let queue = open_queue(&config, may_look_inside)?;
     let (scheduler, inbox) = Scheduler::channel();
+    let store = store.paced_by(scheduler.shares());
     let (stop, stopping) = watch::channel(false);
     // Ingest ends last: what checks in flight find is still taken in.
     let (stop_taking_in, no_more_ticks) = watch::channel(false);

@@ -9,7 +9,8 @@ use super::progress::Progress;
 use crate::clock;
 use crate::model::RegionId;
 use crate::queue::Queue;
-use crate::store::Store;
+use crate::schedule::Scheduler;
+use crate::store::{Expired, Store};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Turns between two looks at the partitions: an hour.
@@ -33,8 +34,16 @@ async fn give_up(store: &Store, queue: &Queue, regions: &[RegionId]) -> anyhow::
 }
 
 /// [`run`], again after a panic: verdicts must run out whatever else goes wrong (I6).
-pub(super) async fn run_on(store: Store, queue: Queue, progress: Arc<Progress>, stopping: watch::Receiver<bool>) {
-    while let Err(panic) = tokio::spawn(run(store.clone(), queue.clone(), progress.clone(), stopping.clone())).await {
+pub(super) async fn run_on(
+    store: Store,
+    queue: Queue,
+    scheduler: Scheduler,
+    progress: Arc<Progress>,
+    stopping: watch::Receiver<bool>,
+) {
+    while let Err(panic) =
+        tokio::spawn(run(store.clone(), queue.clone(), scheduler.clone(), progress.clone(), stopping.clone())).await
+    {
         tracing::error!(%panic, "Housekeeping failed; it begins anew.");
         tokio::time::sleep(EVERY).await;
     }
@@ -42,14 +51,27 @@ pub(super) async fn run_on(store: Store, queue: Queue, progress: Arc<Progress>, 
 
 /// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every minute: old
 /// dead letters. Every hour: partitions.
-async fn run(store: Store, queue: Queue, progress: Arc<Progress>, mut stopping: watch::Receiver<bool>) {
+async fn run(
+    store: Store,
+    queue: Queue,
+    scheduler: Scheduler,
+    progress: Arc<Progress>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut turn = 0_u32;
     while !*stopping.borrow() {
         match store.expire_verdicts(progress.time(clock::now())).await {
-            Ok(changes) if !changes.is_empty() => {
-                tracing::warn!(websites = changes.len(), "No region reports on some websites; they are unknown now.");
+            Ok(Expired { transitions, unlooked }) => {
+                if !transitions.is_empty() {
+                    let websites = transitions.len();
+                    tracing::warn!(websites, "No region reports on some websites; they are unknown now.");
+                }
+                if !unlooked.is_empty() {
+                    // Whoever had taken them on ended, or its queue forgot them.
+                    tracing::info!(websites = unlooked.len(), "Looks at once have not come; they are asked for again.");
+                }
+                unlooked.into_iter().for_each(|id| scheduler.look_first(id));
             }
-            Ok(_) => {}
             Err(error) => tracing::warn!(%error, "Stale verdicts could not be looked for."),
         }
         if turn.is_multiple_of(PARTITIONS_EVERY)

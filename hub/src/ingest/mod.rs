@@ -34,15 +34,25 @@ pub async fn run(
     store: Store,
     queue: Queue,
     scheduler: Scheduler,
-    stopping: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
+    // What a tick is worth follows from how often its website is looked at. Nothing it leads to would be done before, either.
+    tokio::select! {
+        () = scheduler.loaded() => {}
+        _ = stopping.wait_for(|is_stopping| *is_stopping) => {}
+    }
     let (stored, to_acknowledge) = mpsc::channel(STORED_WAITING);
     let (mut parts, mut keepers) = (Vec::new(), Vec::new());
     // SQLite has one writer.
     let number = if store.is_sqlite() { 1 } else { KEEPERS };
     let progress = Arc::new(Progress::new(number));
-    let housekeeping =
-        tokio::spawn(housekeeping::run_on(store.clone(), queue.clone(), progress.clone(), stopping.clone()));
+    let housekeeping = tokio::spawn(housekeeping::run_on(
+        store.clone(),
+        queue.clone(),
+        scheduler.clone(),
+        progress.clone(),
+        stopping.clone(),
+    ));
     for place in 0..number {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
         parts.push(sender);

@@ -14,6 +14,8 @@ use super::{RegionId, UtcMs, WebsiteId};
 pub const PER_HOST_S: u32 = 20;
 /// Of the limit so much is used: a line that is as fast as its clients come never empties.
 const USED: f64 = 0.9;
+/// Between two shares. Made by multiplication alone, which all machines do alike: hubs must agree to the last bit.
+const STEP: f64 = 0.95;
 /// What is late (the queue was away) is spaced as well; so little is not late.
 const SLACK_MS: i64 = 100;
 
@@ -72,11 +74,20 @@ impl Limit {
         2 * self.spacing_ms()
     }
 
-    /// The share of its slots a host gets that is asked for so many checks per second; 1 for nearly all.
+    /// The share of its slots a host gets that is asked for so many checks per second; 1 for nearly all. In steps of 5 %:
+    /// with each change of it other slots are used, and one website more or less is to change nothing.
     #[must_use]
     pub fn share(self, demand_per_s: f64) -> f64 {
         let most = f64::from(self.per_s) * USED;
-        if demand_per_s <= most { 1.0 } else { most / demand_per_s }
+        let share = most / demand_per_s.clamp(most, f64::from(u32::MAX));
+        let mut step = 1.0;
+        while step / 2.0 >= share {
+            step /= 2.0;
+        }
+        while step > share {
+            step *= STEP;
+        }
+        step
     }
 }
 
@@ -186,7 +197,13 @@ mod tests {
     #[test]
     fn a_crowded_host_leaves_out_slots_of_all_alike() {
         let limit = Limit::per_s(10);
-        assert_eq!((limit.share(9.0), limit.share(90.0)), (1.0, 0.1));
+        assert_eq!((limit.share(9.0), limit.share(0.0)), (1.0, 1.0));
+        for n in 1..10_000 {
+            let (demand, share) = (9.0 + f64::from(n), limit.share(9.0 + f64::from(n)));
+            assert!((8.5..=9.0).contains(&(share * demand)), "{demand}: {share}");
+        }
+        let shares: std::collections::BTreeSet<u64> = (90..180).map(|n| limit.share(f64::from(n)).to_bits()).collect();
+        assert!(shares.len() <= 16, "a website more is no change: {}", shares.len());
         let region: RegionId = "A".parse().unwrap();
         for n in 0..50 {
             let id = WebsiteId(Uuid::from_u128(n));

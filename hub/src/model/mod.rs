@@ -17,6 +17,7 @@ mod options;
 mod options_input;
 pub mod recent;
 mod region;
+pub mod shares;
 pub mod slots;
 mod standing;
 mod state;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::late::{self, Marks};
-use super::{Confirm, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, verdict};
+use super::{Confirm, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, verdict};
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
 const FUTURE_MS: i64 = 5 * 60_000;
@@ -31,7 +31,8 @@ pub struct Counted {
 }
 
 impl Standing {
-    /// As stored. The stored end of freshness may lag behind what the regions say (see [`Standing::changed_state`]).
+    /// As stored, the website with the interval that holds on its host ([`super::shares`]). The stored end of freshness may
+    /// lag behind what the regions say (see [`Standing::changed_state`]).
     #[must_use]
     pub fn new(
         website: Website,
@@ -62,10 +63,10 @@ impl Standing {
             .then_some("slot_in_future: no hub has asked for this check yet")
     }
 
-    /// [`late::marks`] of a tick of this website.
+    /// [`late::marks`] of a tick of this website, by the pace that holds for what is stored.
     #[must_use]
     pub fn marks(&self, tick: &StoredTick) -> Marks {
-        late::marks(&self.website.settings, tick)
+        late::marks(&backoff::paced(&self.website, &self.stored, tick.received_at).settings, tick)
     }
 
     /// Counts one new tick in. Freshness is judged as of when the tick was received, so that a backlog leaves the same
@@ -109,7 +110,8 @@ impl Standing {
         self.state = state;
         counted.transitions.extend(transition);
         // Of a backlog nothing is left to confirm.
-        let is_current = now.saturating_sub(tick.received_at) <= verdict::stale_after_ms(&self.website.settings);
+        let paced = backoff::paced(&self.website, &self.state, now);
+        let is_current = now.saturating_sub(tick.received_at) <= verdict::stale_after_ms(&paced.settings);
         if is_current {
             counted.confirm = verdict::confirm(&self.website, &self.state, &self.regions, tick, now);
         }
@@ -120,6 +122,14 @@ impl Standing {
         let (state, transition) = verdict::expire(&self.state, now)?;
         self.state = state;
         transition
+    }
+
+    /// Whether its look at once (it was added, edited or resumed) has not come, as far as is stored: whoever was to see to
+    /// it may be gone.
+    #[must_use]
+    pub fn lacks_first_look(&self) -> bool {
+        let is_waiting = self.stored.verdict == Outcome::Unknown && self.stored.fresh_until_at.is_some();
+        is_waiting && self.regions.is_empty() && !self.website.paused
     }
 
     /// States of regions that changed.

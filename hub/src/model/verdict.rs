@@ -19,11 +19,16 @@ const GOOD_LOOKS: u16 = 2;
 /// Second looks per slot.
 const MAX_ATTEMPT: u16 = 2;
 
-/// After how long without a tick a region is unknown (P5); of a website that is down for long, by the pace it is checked
-/// at ([`backoff::paced`]).
+/// After how long without a tick a region is unknown (P5); of a website that is down for long, or on a crowded host, by the
+/// pace it is checked at ([`backoff::paced`], [`super::shares`]).
 #[must_use]
 pub fn stale_after_ms(settings: &WebsiteSettings) -> i64 {
-    2 * settings.interval_ms + settings.timeout_ms + 15_000
+    stale_ms(settings.interval_ms, settings.timeout_ms)
+}
+
+/// The same, of an interval and a timeout.
+pub(super) fn stale_ms(interval_ms: i64, timeout_ms: i64) -> i64 {
+    interval_ms.saturating_mul(2).saturating_add(timeout_ms + 15_000)
 }
 
 /// A website that was added, edited or resumed is looked at at once, for at most a minute: after this long without a

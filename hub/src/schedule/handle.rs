@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 
-use crate::model::courtesy::HostKey;
+use crate::model::shares::Shares;
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
 
 /// What the scheduler is told.
@@ -29,12 +29,9 @@ pub struct Scheduler {
     commands: mpsc::Sender<Command>,
     overran: Arc<AtomicBool>,
     asked: Arc<Mutex<HashMap<WebsiteId, UtcMs>>>,
-    crowded: Crowded,
+    shares: Shares,
+    loaded: watch::Receiver<bool>,
 }
-
-/// Hosts that are asked for more than they may get, with the share of their slots that is used: what the schedule tells
-/// the pages.
-pub(super) type Crowded = Arc<RwLock<HashMap<HostKey, f64>>>;
 
 /// The end the scheduler reads.
 #[derive(Debug)]
@@ -42,7 +39,10 @@ pub struct Inbox {
     pub(super) commands: mpsc::Receiver<Command>,
     /// Messages were dropped: the websites are to be read again.
     pub(super) overran: Arc<AtomicBool>,
-    pub(super) crowded: Crowded,
+    /// What the schedule tells the others of crowded hosts.
+    pub(super) shares: Shares,
+    /// All websites are read.
+    pub(super) loaded: watch::Sender<bool>,
 }
 
 impl Inbox {
@@ -63,9 +63,9 @@ impl Scheduler {
     pub fn channel() -> (Self, Inbox) {
         let (sender, commands) = mpsc::channel(COMMANDS_WAITING);
         let overran = Arc::new(AtomicBool::new(false));
-        let crowded = Crowded::default();
-        let inbox = Inbox { commands, overran: overran.clone(), crowded: crowded.clone() };
-        (Self { commands: sender, overran, asked: Arc::default(), crowded }, inbox)
+        let (shares, (loaded, is_loaded)) = (Shares::default(), watch::channel(false));
+        let inbox = Inbox { commands, overran: overran.clone(), shares: shares.clone(), loaded };
+        (Self { commands: sender, overran, asked: Arc::default(), shares, loaded: is_loaded }, inbox)
     }
 
     /// A website was added, edited, paused, resumed or deleted.
@@ -91,11 +91,20 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The share of its slots that is used of a website at this URL; 1 unless its host is asked for more than it may get.
+    /// The look at once of this website has not come: somebody else was to see to it.
+    pub fn look_first(&self, website_id: WebsiteId) {
+        self.send(Command::CheckNow(website_id, CheckKind::First));
+    }
+
+    /// What share of their slots crowded hosts get, as the schedule has it.
     #[must_use]
-    pub fn share_of(&self, url: &str) -> f64 {
-        let crowded = self.crowded.read().unwrap_or_else(PoisonError::into_inner);
-        crowded.get(&HostKey::of(url)).copied().unwrap_or(1.0)
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    /// Waits until the schedule knows all websites, and so the shares are right; or until it is gone.
+    pub async fn loaded(&self) {
+        let _ = self.loaded.clone().wait_for(|is_loaded| *is_loaded).await;
     }
 
     /// Look again at a failure.

@@ -26,13 +26,13 @@ use tokio::time::Instant;
 
 use crate::clock::{self, Moment};
 use crate::model::courtesy::Limit;
+use crate::model::shares::Shares;
 use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, slots};
 use crate::queue::Queue;
 use crate::store::{Change, Store, StoreError};
 use asked::Waiting;
 use changes::Following;
 use claim::Claims;
-use handle::Crowded;
 use pace::Pace;
 use plan::{Due, Plan};
 use publish::Publisher;
@@ -64,7 +64,8 @@ pub async fn run(
     mut stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let mut schedule =
-        Schedule::load(store, queue, limit, inbox.crowded.clone()).await.context("the websites could not be read")?;
+        Schedule::load(store, queue, limit, inbox.shares.clone()).await.context("the websites could not be read")?;
+    let _ = inbox.loaded.send(true); // nobody waits for it when ingest has ended
     let mut turns = tokio::time::interval(TICK);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut close_by = None;
@@ -121,8 +122,8 @@ struct Schedule {
     following: Following,
     pace: Pace,
     limit: Limit,
-    /// For the pages: hosts whose slots are left out.
-    crowded: Crowded,
+    /// For the others: hosts whose slots are left out.
+    shares: Shares,
     asked: Waiting,
     /// Slots done before the start, by what the store knows (SQLite only).
     done_before: HashMap<(WebsiteId, RegionId), UtcMs>,
@@ -145,7 +146,7 @@ struct Schedule {
 }
 
 impl Schedule {
-    async fn load(store: Store, queue: Queue, limit: Limit, crowded: Crowded) -> anyhow::Result<Self> {
+    async fn load(store: Store, queue: Queue, limit: Limit, shares: Shares) -> anyhow::Result<Self> {
         let now = clock::now();
         // Young enough to be made good; older slots are marked missed by never being published. When nobody published
         // for long, nothing is made good: the load comes back over one interval, and no target is looked at twice in it
@@ -171,7 +172,7 @@ impl Schedule {
             plan: Plan::new(limit),
             pace: Pace::new(limit),
             limit,
-            crowded,
+            shares,
             claims,
             following: Following::start(&store, position),
             asked: Waiting::default(),
@@ -199,6 +200,7 @@ impl Schedule {
         while schedule.reading.is_some() {
             schedule.read_page().await?;
         }
+        schedule.shares.tell(schedule.plan.crowded(), now);
         if was_ahead && !schedule.store.is_shared() {
             tracing::warn!("There are results from the future: the clock was ahead. Slots get other names until then.");
             schedule.plan.shift(1, now);

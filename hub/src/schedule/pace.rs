@@ -3,15 +3,14 @@
 //! check is published in.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Schedule;
 use super::plan::{Due, Watched};
-use crate::model::courtesy::{self, HostKey, Limit, Lines};
-use crate::model::{UtcMs, WebsiteId, backoff, slots};
+use crate::model::courtesy::{self, Limit, Lines};
+use crate::model::{UtcMs, WebsiteId, backoff, shares, slots};
 
 /// How often it is asked which websites are down for long.
 const READ_EVERY: Duration = Duration::from_secs(5);
@@ -72,9 +71,10 @@ impl Pace {
     }
 
     /// How many slots there are to one that is used: more than one of a website that has been down for long.
-    fn factor(&self, website: &Watched, slot_at: UtcMs) -> i64 {
+    /// `interval_ms` is what its host leaves of it, as for the verdict.
+    fn factor(&self, website: &Watched, interval_ms: i64, slot_at: UtcMs) -> i64 {
         let Some(since_at) = self.down.get(&website.website_id) else { return 1 };
-        backoff::factor(i64::from(website.interval_ms), slot_at - since_at)
+        backoff::factor(interval_ms, slot_at - since_at)
     }
 }
 
@@ -95,14 +95,17 @@ impl Schedule {
         for due in self.plan.second(second) {
             let Some((website, region)) = self.plan.of(&due) else { continue };
             let interval_ms = i64::from(website.interval_ms);
-            let factor = if pace.down.is_empty() { 1 } else { pace.factor(website, due.slot_at) };
-            if !backoff::uses(website.website_id, region, interval_ms, due.slot_at, factor) {
-                continue;
-            }
             let share = match self.plan.crowded() {
                 crowded if crowded.is_empty() => 1.0,
                 crowded => crowded.get(&website.host).copied().unwrap_or(1.0),
             };
+            let factor = match &pace.down {
+                down if down.is_empty() => 1,
+                _ => pace.factor(website, shares::every(share) * interval_ms, due.slot_at),
+            };
+            if !backoff::uses(website.website_id, region, interval_ms, due.slot_at, factor) {
+                continue;
+            }
             // Of the slots that are left: two rules that both count slots must not miss each other for ever.
             if !courtesy::is_used(website.website_id, region, factor * interval_ms, due.slot_at, share) {
                 left_out += 1;
@@ -128,14 +131,6 @@ impl Schedule {
         here
     }
 
-    /// Tells the pages which hosts are crowded.
-    fn tell_crowded(&self) {
-        let known = |told: &HashMap<HostKey, f64>| told == self.plan.crowded();
-        if !known(&self.crowded.read().unwrap_or_else(PoisonError::into_inner)) {
-            self.crowded.write().unwrap_or_else(PoisonError::into_inner).clone_from(self.plan.crowded());
-        }
-    }
-
     /// Once in a while: lines nobody stands in are forgotten, and which websites are down for long is read.
     pub(super) async fn keep_pace(&mut self, now: UtcMs) {
         self.pace.late.forget(now);
@@ -152,7 +147,7 @@ impl Schedule {
                 "Slots were left out: their hosts are asked for more than HOST_CHECKS_PER_S."
             );
         }
-        self.tell_crowded();
+        self.shares.tell(self.plan.crowded(), now);
         if Instant::now() < self.pace.read_at {
             return;
         }

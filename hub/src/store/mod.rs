@@ -19,16 +19,20 @@ mod websites;
 
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use dead_letters::LetterWebsite;
-pub use ingest::{Ingested, Letter};
+pub use ingest::{Expired, Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};
 
+use crate::model::shares::Shares;
+
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: Pool,
+    /// What of a website's slots is used, where ingest has to know how often it is looked at.
+    shares: Shares,
 }
 
 #[derive(Debug, Clone)]
@@ -90,6 +94,16 @@ pub enum StoreError {
 }
 
 impl Store {
+    fn new(pool: Pool) -> Self {
+        Self { pool, shares: Shares::default() }
+    }
+
+    /// The same database, where ticks and verdicts are judged by the pace of these hosts.
+    #[must_use]
+    pub fn paced_by(self, shares: &Shares) -> Self {
+        Self { shares: shares.clone(), ..self }
+    }
+
     /// Whether it is a file of this process's own: one writer.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {

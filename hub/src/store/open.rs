@@ -61,7 +61,7 @@ impl Store {
         let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(5));
         let write = pool(1).connect_with(options.clone()).await?;
         let read = pool(4).connect_with(options).await?;
-        Ok(Self { pool: Pool::Sqlite { write, read, _lock: Arc::new(lock) } })
+        Ok(Self::new(Pool::Sqlite { write, read, _lock: Arc::new(lock) }))
     }
 
     /// Opens Postgres 14 or newer, and goes by its clock from then on.
@@ -88,7 +88,7 @@ impl Store {
             .fetch_one(&pool)
             .await?;
         clock::learn(asked_us, now_at);
-        Ok(Self { pool: Pool::Postgres(pool) })
+        Ok(Self::new(Pool::Postgres(pool)))
     }
 
     /// Brings the schema up to date; two hubs that start together take turns. Returns what was, or would be, applied.

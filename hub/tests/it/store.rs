@@ -2,7 +2,7 @@
 
 use hub::model::{
     Account, AccountId, Blame, CheckKind, Class, Delays, Failure, MadeBy, Outcome, Phase, Phases, StoredTick, Tick,
-    UtcMs, Website, WebsiteSettings,
+    Transition, UtcMs, Website, WebsiteSettings,
 };
 use hub::store::{Edited, Store, StoreError};
 
@@ -58,6 +58,11 @@ impl Fixture {
         for tick in ticks {
             self.store.ingest(std::slice::from_ref(tick), tick.received_at).await.expect("ingest");
         }
+    }
+
+    /// Verdicts that run out by `at`.
+    async fn expire(&self, at: UtcMs) -> Vec<Transition> {
+        self.store.expire_verdicts(at).await.expect("expiry").transitions
     }
 
     async fn changes(&self, website: &Website) -> Vec<(UtcMs, Outcome, Outcome)> {

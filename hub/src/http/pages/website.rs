@@ -246,7 +246,7 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
 }
 
 fn share_of(app: &App, row: &BoardRow) -> f64 {
-    app.scheduler.share_of(&row.website.settings.url)
+    app.scheduler.shares().of(&row.website.settings.url)
 }
 
 /// `GET /websites/:id`.

@@ -9,14 +9,27 @@ use crate::store::{Store, StoreError, write};
 /// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
 const AT_ONCE: usize = 500;
 
+/// What became of verdicts that ran out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Those that turned to unknown.
+    pub transitions: Vec<Transition>,
+    /// Websites whose look at once has not come, told to one hub once; at most [`UNLOOKED`].
+    pub unlooked: Vec<WebsiteId>,
+}
+
+/// More looks at once are not asked for again at a time: nobody looks then, or all of them have slots by now.
+const UNLOOKED: usize = 1_000;
+
 impl Store {
     /// Verdicts whose last fresh tick is too old turn to unknown, backdated to when they went stale (P5). Where the
-    /// stored end of freshness lags behind what the regions say, it is brought up to date instead.
+    /// stored end of freshness lags behind what the regions say, it is brought up to date instead. Websites nobody has
+    /// looked at within [`crate::model::verdict::FIRST_LOOK_WITHIN_MS`] run out the same way, whichever hub was to look.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn expire_verdicts(&self, now: UtcMs) -> Result<Vec<Transition>, StoreError> {
-        let mut all = Vec::new();
+    pub async fn expire_verdicts(&self, now: UtcMs) -> Result<Expired, StoreError> {
+        let mut all = Expired::default();
         let mut after = (i64::MIN, WebsiteId(Uuid::nil()));
         loop {
             let mut tx = Transaction::begin(&self.pool).await?;
@@ -26,13 +39,17 @@ impl Store {
             let mut ids: Vec<_> = stale.iter().map(|(_, id)| *id).collect();
             ids.sort_unstable();
             // What another hub or ingest is at work on is left for the next turn, and so is what is not understood.
-            let mut standings = tx.load(&ids, Locked::Leave, now).await?.standings;
+            let mut standings = tx.load(&ids, Locked::Leave, &self.shares, now).await?.standings;
+            let unlooked: Vec<_> =
+                standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
             let transitions: Vec<_> = standings.iter_mut().filter_map(|s| s.expire(now)).collect();
             let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
             tx.write_states(&states).await?;
             tx.write_transitions(&transitions).await?;
             tx.commit().await?;
-            all.extend(transitions);
+            all.transitions.extend(transitions);
+            all.unlooked.extend(unlooked);
+            all.unlooked.truncate(UNLOOKED);
             if stale.len() < AT_ONCE {
                 return Ok(all);
             }

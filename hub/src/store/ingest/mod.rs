@@ -13,6 +13,7 @@ mod transaction;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
+pub use self::expire::Expired;
 use self::transaction::{Loaded, Locked, Transaction};
 use super::dead_letters::DeadLetter;
 use super::{Store, StoreError};
@@ -135,7 +136,7 @@ impl Store {
         ids.sort_unstable();
         ids.dedup();
         let mut tx = Transaction::begin(&self.pool).await?;
-        let mut loaded = tx.load(&ids, locked, now).await?;
+        let mut loaded = tx.load(&ids, locked, &self.shares, now).await?;
         if locked == Locked::Leave && loaded.standings.len() < ids.len() {
             done.busy = tx.held_by_others(&ids, &loaded).await?;
         }

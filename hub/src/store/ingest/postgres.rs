@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::columns::{self, Row, bind_region, bind_tick};
 use super::transaction::{Loaded, Locked, Stale};
 use super::{Entry, key_of, storable};
+use crate::model::shares::Shares;
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
 use crate::store::dead_letters::DeadLetter;
@@ -39,6 +40,7 @@ pub(super) async fn load(
     tx: &mut PgConnection,
     ids: &[WebsiteId],
     locked: Locked,
+    shares: &Shares,
     now: UtcMs,
 ) -> Result<Loaded, StoreError> {
     let lock: &'static str = match locked {
@@ -67,6 +69,7 @@ pub(super) async fn load(
             let state = states.remove(&id).ok_or_else(|| StoreError::Corrupt("it has no state".to_owned()))?;
             let regions = regions.remove(&id).unwrap_or_default().into_iter().map(RegionState::try_from);
             let (website, regions) = (Website::try_from(website)?, regions.collect::<Result<_, _>>()?);
+            let website = shares.paced(website, now);
             Ok(Standing::new(website, watched_since_at, state.try_into()?, regions, now))
         };
         loaded.add(WebsiteId(id), read())?;

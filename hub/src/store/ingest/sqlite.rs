@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::columns::{self, Row, bind_region, bind_tick};
 use super::transaction::{Loaded, Stale};
 use super::{Entry, storable};
+use crate::model::shares::Shares;
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
 use crate::store::dead_letters::{DeadLetter, INSERT_DEAD_LETTER};
@@ -31,7 +32,12 @@ static SELECT_KNOWN: LazyLock<String> = LazyLock::new(|| {
 static SELECT_REGIONS: LazyLock<String> =
     LazyLock::new(|| format!("select {REGION_STATE} from region_state where website_id = $1"));
 
-pub(super) async fn load(tx: &mut SqliteConnection, ids: &[WebsiteId], now: UtcMs) -> Result<Loaded, StoreError> {
+pub(super) async fn load(
+    tx: &mut SqliteConnection,
+    ids: &[WebsiteId],
+    shares: &Shares,
+    now: UtcMs,
+) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     for id in ids {
         let row: Option<KnownRow> = sqlx::query_as(SELECT_KNOWN.as_str()).bind(id.0).fetch_optional(&mut *tx).await?;
@@ -39,7 +45,8 @@ pub(super) async fn load(tx: &mut SqliteConnection, ids: &[WebsiteId], now: UtcM
         let rows: Vec<RegionStateRow> = sqlx::query_as(SELECT_REGIONS.as_str()).bind(id.0).fetch_all(&mut *tx).await?;
         let read = || {
             let regions = rows.into_iter().map(RegionState::try_from).collect::<Result<_, _>>()?;
-            Ok(Standing::new(Website::try_from(website)?, watched_since_at, state.of(*id)?, regions, now))
+            let website = shares.paced(Website::try_from(website)?, now);
+            Ok(Standing::new(website, watched_since_at, state.of(*id)?, regions, now))
         };
         loaded.add(*id, read())?;
     }

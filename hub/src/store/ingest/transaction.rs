@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::{Postgres, Sqlite};
 
 use super::{Entry, postgres, sqlite};
+use crate::model::shares::Shares;
 use crate::model::{Standing, Transition, UtcMs, WebsiteId, WebsiteState};
 use crate::store::dead_letters::DeadLetter;
 use crate::store::{Pool, StoreError};
@@ -87,8 +88,14 @@ impl Transaction {
     }
 
     /// What is known of the websites, which are nobody else's until the end.
-    pub(super) async fn load(&mut self, ids: &[WebsiteId], locked: Locked, now: UtcMs) -> Result<Loaded, StoreError> {
-        either!(self, tx => postgres::load(tx, ids, locked, now), sqlite::load(tx, ids, now))
+    pub(super) async fn load(
+        &mut self,
+        ids: &[WebsiteId],
+        locked: Locked,
+        shares: &Shares,
+        now: UtcMs,
+    ) -> Result<Loaded, StoreError> {
+        either!(self, tx => postgres::load(tx, ids, locked, shares, now), sqlite::load(tx, ids, shares, now))
     }
 
     /// Which of the websites that [`Transaction::load`] left out exist.

@@ -36,7 +36,7 @@ async fn t187_what_a_worker_kept_back_is_history_and_has_no_vote(f: Fixture) {
     let website = f.website(f.account("ann").await.account_id).await;
     let start = f.now - 30 * MINUTE;
     f.feed(&[region_tick(&website, "a", start, Outcome::Up)]).await;
-    f.store.expire_verdicts(f.now - 5 * MINUTE).await.expect("expiry");
+    f.expire(f.now - 5 * MINUTE).await;
     // Cut off for half an hour in which the website failed each time; then all of it comes at once.
     let backlog: Vec<_> =
         (1..=29).map(|n| kept_back(&website, "a", start + n * MINUTE, Outcome::Down, f.now)).collect();

@@ -1,6 +1,11 @@
 //! What the ticks make of a website, and when it runs out.
 
-use hub::model::{Outcome, WebsiteSettings};
+use std::collections::HashMap;
+
+use hub::model::courtesy::HostKey;
+use hub::model::shares::Shares;
+use hub::model::{Outcome, StoredTick, WebsiteSettings};
+use hub::store::Expired;
 
 use super::{Fixture, MINUTE, region_tick, round};
 
@@ -13,6 +18,7 @@ on_both! {
     what_nobody_looked_at_yet_is_known_and_runs_out
     the_board_covers_a_day_exactly
     what_is_down_for_long_is_known_until_somebody_sees_it_well
+    on_a_crowded_host_a_verdict_stands_as_long_as_its_looks_are_apart
     words_of_a_newer_version_cost_nobody_else_a_verdict
     more_than_one_batch_of_what_is_not_understood_stands_before_nobody
 }
@@ -58,11 +64,11 @@ async fn a_time_of_blindness_stays_in_the_record(f: Fixture) {
     let start = f.now - 40 * MINUTE;
     f.feed(&[region_tick(&website, "a", start, Outcome::Up), region_tick(&website, "a", start + MINUTE, Outcome::Up)])
         .await;
-    assert_eq!(f.store.expire_verdicts(start + 2 * MINUTE).await.expect("expiry"), []);
-    let gone = f.store.expire_verdicts(f.now - 20 * MINUTE).await.expect("expiry");
+    assert_eq!(f.expire(start + 2 * MINUTE).await, []);
+    let gone = f.expire(f.now - 20 * MINUTE).await;
     let stale_at = start + MINUTE + 1_000 + 2 * MINUTE + 10_000 + 15_000;
     assert_eq!(gone.iter().map(|t| (t.at, t.to)).collect::<Vec<_>>(), [(stale_at, Outcome::Unknown)]);
-    assert_eq!(f.store.expire_verdicts(f.now - 20 * MINUTE).await.expect("expiry"), []);
+    assert_eq!(f.expire(f.now - 20 * MINUTE).await, []);
     f.feed(&[region_tick(&website, "a", f.now - 10 * MINUTE, Outcome::Up)]).await;
     assert_eq!(f.changes(&website).await.last(), Some(&(f.now - 10 * MINUTE, Outcome::Unknown, Outcome::Up)));
 }
@@ -72,10 +78,10 @@ async fn a_clock_that_was_ahead_leaves_no_verdict_standing(f: Fixture) {
     // The clock is three hours ahead for one look, and is then set right.
     f.feed(&[region_tick(&website, "a", f.now + 180 * MINUTE, Outcome::Up)]).await;
     assert!(f.store.has_future_slots(f.now).await.expect("a read"));
-    assert_eq!(f.store.expire_verdicts(f.now + 10 * MINUTE).await.expect("expiry"), []);
+    assert_eq!(f.expire(f.now + 10 * MINUTE).await, []);
     assert_eq!(f.store.shorten_verdicts(f.now).await.expect("an update"), 1);
     assert_eq!(f.store.shorten_verdicts(f.now).await.expect("an update"), 0, "what stands rightly stays");
-    let gone = f.store.expire_verdicts(f.now + 10 * MINUTE).await.expect("expiry");
+    let gone = f.expire(f.now + 10 * MINUTE).await;
     assert_eq!(gone.iter().map(|t| t.to).collect::<Vec<_>>(), [Outcome::Unknown]);
     // And what is seen now counts, though it is older than what was seen then.
     f.feed(&[region_tick(&website, "a", f.now + 11 * MINUTE, Outcome::Up)]).await;
@@ -88,8 +94,13 @@ async fn what_nobody_looked_at_yet_is_known_and_runs_out(f: Fixture) {
     let (one, two) = (f.website(account).await, f.website(account).await);
     f.feed(&[region_tick(&one, "a", f.now - 59 * MINUTE, Outcome::Up)]).await;
     assert_eq!(f.store.unlooked_websites().await.expect("a read"), [two.website_id]);
-    assert_eq!(f.store.expire_verdicts(f.now - 59 * MINUTE).await.expect("expiry"), [], "its first look may come yet");
-    assert_eq!(f.store.expire_verdicts(f.now - 58 * MINUTE).await.expect("expiry"), [], "unknown it was already");
+    let nothing = Expired::default();
+    let expired = f.store.expire_verdicts(f.now - 59 * MINUTE).await.expect("expiry");
+    assert_eq!(expired, nothing, "its first look may come yet");
+    let expired = f.store.expire_verdicts(f.now - 58 * MINUTE).await.expect("expiry");
+    assert_eq!(expired.transitions, [], "unknown it was already");
+    assert_eq!(expired.unlooked, [two.website_id], "whoever was to look may be gone");
+    assert_eq!(f.store.expire_verdicts(f.now - 57 * MINUTE).await.expect("expiry"), nothing, "told once");
     let row = f.store.board_row(account, two.website_id, f.now).await.expect("the board").expect("the website");
     assert!(row.state.reason.contains("see that a probe runs"), "{}", row.state.reason);
     assert_eq!(row.state.fresh_until_at, None);
@@ -103,7 +114,7 @@ async fn the_board_covers_a_day_exactly(f: Fixture) {
     // Long before the window, then within it.
     f.feed(&round(&website, f.now - day - 60 * MINUTE, [("a", Outcome::Up), ("b", Outcome::Up), ("c", Outcome::Up)]))
         .await;
-    f.store.expire_verdicts(f.now - 60 * MINUTE).await.expect("expiry");
+    f.expire(f.now - 60 * MINUTE).await;
     let uptime = f.store.board(account, f.now).await.expect("board")[0].uptime_24h;
     assert_eq!(uptime.up_ms + uptime.degraded_ms + uptime.down_ms + uptime.unknown_ms, day);
     assert_eq!((uptime.ratio(), uptime.unknown_ms), (None, day));
@@ -126,10 +137,10 @@ async fn a_verdict_runs_out_when_its_last_tick_does_though_that_is_rarely_writte
     assert!(written.len() <= 6, "of thirty ticks: {written:?}");
     let (stored, truth) = (f.count(until).await, start + 9 * MINUTE + 1_000 + stale_ms);
     assert!(stored < truth, "this test is about one that lags");
-    assert_eq!(f.store.expire_verdicts(stored + 1).await.expect("expiry"), []);
+    assert_eq!(f.expire(stored + 1).await, []);
     assert_eq!((f.count(until).await, f.verdict(&website).await), (truth, Outcome::Up));
-    assert_eq!(f.store.expire_verdicts(truth).await.expect("expiry"), []);
-    let gone = f.store.expire_verdicts(truth + 5_000).await.expect("expiry");
+    assert_eq!(f.expire(truth).await, []);
+    let gone = f.expire(truth + 5_000).await;
     assert_eq!(gone.iter().map(|t| (t.at, t.to)).collect::<Vec<_>>(), [(truth, Outcome::Unknown)]);
 }
 
@@ -153,6 +164,28 @@ async fn what_is_down_for_long_is_known_until_somebody_sees_it_well(f: Fixture) 
     assert_eq!(f.store.last_published_at().await.expect("a read").is_some(), f.url.is_none(), "claims tell, or slots");
 }
 
+async fn on_a_crowded_host_a_verdict_stands_as_long_as_its_looks_are_apart(f: Fixture) {
+    let website = f.website(f.account("ann").await.account_id).await;
+    let shares = Shares::default();
+    shares.tell(&HashMap::from([(HostKey::of(&website.settings.url), 0.1)]), f.now - 60 * MINUTE);
+    let store = f.store.clone().paced_by(&shares);
+    let start = f.now - 50 * MINUTE;
+    for n in 0..4 {
+        let slot_at = start + 10 * n * MINUTE;
+        // Of the second one its worker could not tell for a while: that is not late by the pace here.
+        let received_at = slot_at + if n == 1 { 5 * MINUTE } else { 1_000 };
+        let tick = StoredTick { received_at, ..region_tick(&website, "a", slot_at, Outcome::Up) };
+        let done = store.ingest(&[tick], received_at).await.expect("ingest");
+        assert_eq!((done.new, done.late), (1, 0));
+        assert_eq!(store.expire_verdicts(slot_at + 9 * MINUTE).await.expect("expiry").transitions, []);
+    }
+    assert_eq!(f.changes(&website).await, [(start, Outcome::Unknown, Outcome::Up)]);
+    let stale_at = start + 30 * MINUTE + 1_000 + 20 * MINUTE + 25_000;
+    assert_eq!(store.expire_verdicts(stale_at).await.expect("expiry").transitions, []);
+    let gone = store.expire_verdicts(stale_at + 1).await.expect("expiry").transitions;
+    assert_eq!(gone.iter().map(|t| (t.at, t.to)).collect::<Vec<_>>(), [(stale_at, Outcome::Unknown)]);
+}
+
 async fn words_of_a_newer_version_cost_nobody_else_a_verdict(f: Fixture) {
     let account = f.account("ann").await.account_id;
     let (newer, odd, plain) = (f.website(account).await, f.website(account).await, f.website(account).await);
@@ -172,12 +205,12 @@ async fn words_of_a_newer_version_cost_nobody_else_a_verdict(f: Fixture) {
     let done = f.store.ingest(&batch, start + MINUTE).await.expect("ingest");
     assert_eq!((done.new, done.orphaned), (2, 1));
     assert_eq!(f.count("select count(*) from dead_letter where reason like 'not_storable: %newer version%'").await, 1);
-    let gone = f.store.expire_verdicts(f.now).await.expect("expiry");
+    let gone = f.expire(f.now).await;
     let mut ids: Vec<_> = gone.iter().map(|t| t.website_id).collect();
     ids.sort_unstable();
     assert_eq!(ids, [odd.website_id, plain.website_id]);
     assert_eq!(f.count("select count(*) from website_state where verdict = 'maintenance'").await, 1, "left alone");
-    assert_eq!(f.store.expire_verdicts(f.now).await.expect("expiry"), []);
+    assert_eq!(f.expire(f.now).await, []);
     assert_eq!(f.store.board(account, f.now).await.expect("a board").len(), 3, "and it can be looked at");
 }
 
@@ -189,6 +222,6 @@ async fn more_than_one_batch_of_what_is_not_understood_stands_before_nobody(f: F
     f.execute("update website_state set verdict = 'maintenance', fresh_until_at = 1").await;
     let plain = f.website(account).await;
     f.feed(&[region_tick(&plain, "a", f.now - 20 * MINUTE, Outcome::Up)]).await;
-    let gone = f.store.expire_verdicts(f.now).await.expect("expiry");
+    let gone = f.expire(f.now).await;
     assert_eq!(gone.iter().map(|t| t.website_id).collect::<Vec<_>>(), [plain.website_id]);
 }
