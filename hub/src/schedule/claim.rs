@@ -175,7 +175,10 @@ impl Schedule {
             probe::fail_point!("schedule.claimed");
         }
         for lost in turn.held.iter().filter(|second| !answer.held.contains(second)) {
-            let left = claims.held.remove(lost).map_or(0, |s| s.left()) + self.publisher.forget_second(*lost);
+            let second = claims.held.remove(lost).unwrap_or_default();
+            let left = second.left() + self.publisher.forget_second(*lost);
+            // That hub may die, too, before it has published anything: then somebody has to know what was due.
+            claims.watched.insert(*lost, second.due);
             claims.lost += left as u64;
             tracing::warn!(
                 second = lost,

@@ -1,9 +1,14 @@
 //! Seconds of the schedule: whose they are.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use hub::store::{ClaimAnswer, ClaimTurn, Store};
 use sqlx::Connection as _;
 
-use crate::services::database;
+use crate::client::{form, token};
+use crate::process::{Hub, KEY, Target, probe};
+use crate::services::{Redis, database, wait_until};
 
 struct Fixture {
     store: Store,
@@ -123,4 +128,59 @@ async fn old_claims_are_dropped_by_the_databases_clock() {
     let mut connection = sqlx::PgConnection::connect(&f.url).await.unwrap();
     let left: i64 = sqlx::query_scalar("select count(*) from schedule_claim").fetch_one(&mut connection).await.unwrap();
     assert_eq!(left, 1);
+}
+
+#[test]
+fn a_second_lost_to_a_hub_that_dies_is_published_by_who_had_it_before() {
+    const WEBSITES: usize = 40;
+    /// Slots are made good for 7 s; a dead hub's are taken over within 5.
+    const INTERVAL_S: i64 = 14;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (redis, url) = (Redis::start(), runtime.block_on(database()));
+    let redis_url = redis.url();
+    let environment = [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis_url), ("JWT_SECRET_KEY", KEY)];
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &environment);
+    let _probe = probe(directory.path(), &redis_url, "INDIA", "a");
+    wait_until("the region to report", Duration::from_secs(20), || hub.process.log().contains("A region reports"));
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    for n in 0..WEBSITES {
+        let body = format!("url={}&interval_s={INTERVAL_S}&timeout_s=5", target.url(&format!("/{n}")));
+        assert_eq!(form(&hub.url(""), "/websites/new", &ann, &body), 303);
+    }
+    let slots = || {
+        runtime.block_on(async {
+            let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+            sqlx::query_as::<_, (uuid::Uuid, i64)>("select website_id, slot_at from tick where kind = 'scheduled'")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap()
+        })
+    };
+    let rounds = |more: usize| {
+        let before = slots().len();
+        wait_until("more slots", Duration::from_secs(60), || slots().len() >= before + more * WEBSITES);
+    };
+    rounds(1);
+    // A hub that took over all that was not published, and was killed at once.
+    let taken = runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+        let taken = "update schedule_claim set hub_id = 'killed' where published_at is null";
+        sqlx::query(taken).execute(&mut connection).await.unwrap().rows_affected()
+    });
+    assert!(taken >= 2, "claims are made ahead: {taken}");
+    rounds(2);
+    let log = hub.process.log();
+    assert!(log.contains("A second was lost") && log.contains("is taken over"), "{log}");
+    let mut by_website: BTreeMap<uuid::Uuid, Vec<i64>> = BTreeMap::new();
+    for (website, slot_at) in slots() {
+        by_website.entry(website).or_default().push(slot_at);
+    }
+    assert_eq!(by_website.len(), WEBSITES);
+    for (website, mut slots) in by_website {
+        slots.sort_unstable();
+        let is_whole = slots.windows(2).all(|w| w[1] - w[0] == INTERVAL_S * 1_000);
+        assert!(is_whole, "{website}: a slot is missing: {slots:?}");
+    }
 }
