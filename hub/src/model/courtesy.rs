@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{RegionId, UtcMs, WebsiteId};
+use super::{Region, RegionId, UtcMs, WebsiteId};
 
 /// Checks of the schedule per second that all hubs together publish for one host, when nothing else is set.
 pub const PER_HOST_S: u32 = 20;
@@ -89,6 +89,17 @@ impl Limit {
         }
         step
     }
+}
+
+/// A region that nobody has heard of for so long takes no part in what hosts are asked for. Long, since each change of a
+/// share picks other slots: a region that is restarted changes nothing.
+pub const ASKS_FOR_MS: i64 = 600_000;
+
+/// How many regions look at websites that are watched from everywhere. By what is stored of them, which all hubs read:
+/// what one hub alone has heard would give hubs different shares.
+#[must_use]
+pub fn regions_asking(regions: &[Region], now: UtcMs) -> usize {
+    regions.iter().filter(|region| now - region.seen_at(now) < ASKS_FOR_MS).count()
 }
 
 /// Whether a slot of a crowded host is used. Those that are lie as evenly as can be: with a lot for each slot a website

@@ -16,7 +16,7 @@ pub mod masked;
 mod options;
 mod options_input;
 pub mod recent;
-mod region;
+pub mod region;
 pub mod shares;
 pub mod slots;
 mod standing;

@@ -2,6 +2,10 @@
 
 use super::{NetworkState, RegionId, UtcMs, WorkerId};
 
+/// An instant of the past further ahead of now was stamped by a clock that has been set back since (T201, T203): nobody can
+/// tell when it was.
+pub const CLOCK_ERROR_MS: i64 = 60_000;
+
 /// A place one watches from. It exists from the first heartbeat of its first worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
@@ -14,6 +18,13 @@ pub struct Region {
 }
 
 impl Region {
+    /// When a worker of it was last heard of; 0: never, or a clock was ahead then.
+    #[must_use]
+    pub fn seen_at(&self, now: UtcMs) -> UtcMs {
+        let seen = self.workers.iter().map(|worker| worker.seen_at);
+        seen.filter(|at| at.saturating_sub(now) <= CLOCK_ERROR_MS).max().unwrap_or(0)
+    }
+
     /// Whether all workers that live say that their own network does not work: what they see says nothing.
     #[must_use]
     pub fn is_cut_off(&self, now: UtcMs) -> bool {
@@ -50,13 +61,40 @@ impl Worker {
     /// Whether it was heard of lately.
     #[must_use]
     pub fn is_alive(&self, now: UtcMs) -> bool {
-        now - self.seen_at < Self::SILENT_AFTER_MS
+        (-CLOCK_ERROR_MS..Self::SILENT_AFTER_MS).contains(&now.saturating_sub(self.seen_at))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t203_a_sign_of_life_from_the_future_is_none() {
+        let now = 1_000_000;
+        let worker = |seen_at| Worker {
+            worker_id: "w".parse().unwrap(),
+            seen_at,
+            version: String::new(),
+            concurrency: 1,
+            checks: 0,
+            clock_offset_ms: 0,
+            network: NetworkState::Works,
+            excused: 0,
+        };
+        let alive = |seen_at| worker(seen_at).is_alive(now);
+        assert_eq!(
+            [now - 35_000, now - 34_999, now + 60_000, now + 60_001, i64::MAX].map(alive),
+            [false, true, true, false, false]
+        );
+        let region = |seen: Vec<i64>| Region {
+            region_id: "A".parse().unwrap(),
+            created_at: 0,
+            workers: seen.into_iter().map(worker).collect(),
+        };
+        assert_eq!(region(vec![5, now + 3_600_000, 7]).seen_at(now), 7);
+        assert_eq!((region(vec![now + 3_600_000]).seen_at(now), region(vec![]).seen_at(now)), (0, 0));
+    }
 
     #[test]
     fn a_region_is_cut_off_when_all_its_living_workers_are() {

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use super::region::CLOCK_ERROR_MS;
 use super::{
     Blame, Confirm, Outcome, RecentTick, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteSettings,
     WebsiteState, backoff,
@@ -34,9 +35,6 @@ pub(super) fn stale_ms(interval_ms: i64, timeout_ms: i64) -> i64 {
 /// A website that was added, edited or resumed is looked at at once, for at most a minute: after this long without a
 /// tick nobody looks (I6).
 pub const FIRST_LOOK_WITHIN_MS: i64 = 90_000;
-
-/// A known slot so far ahead of now was made by a clock that has been set back since.
-const CLOCK_ERROR_MS: i64 = 60_000;
 
 /// A region's state after one more tick; `None` when the tick is not newer than what is known (late or repeated). What
 /// is known from slots that have not come yet does not count: a clock was wrong (T201).

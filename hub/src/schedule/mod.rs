@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::{self, Moment};
-use crate::model::courtesy::Limit;
+use crate::model::courtesy::{self, Limit};
 use crate::model::shares::Shares;
 use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, slots};
 use crate::queue::Queue;
@@ -189,10 +189,11 @@ impl Schedule {
             cleaned_at: at,
             store,
         };
-        for region in schedule.store.regions().await? {
+        let regions = schedule.store.regions().await?;
+        let asking = courtesy::regions_asking(&regions, now);
+        for region in regions {
             // The last heartbeat may be as old as this hub's absence: the region gets the benefit of the doubt once.
-            let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
-            if now - seen_at < 600_000 {
+            if now - region.seen_at(now) < courtesy::ASKS_FOR_MS {
                 schedule.plan.region_alive(&region.region_id, now);
                 schedule.publisher.open(&region.region_id).await;
             }
@@ -200,6 +201,7 @@ impl Schedule {
         while schedule.reading.is_some() {
             schedule.read_page().await?;
         }
+        schedule.plan.regions_asking(asking);
         schedule.shares.tell(schedule.plan.crowded(), now);
         if was_ahead && !schedule.store.is_shared() {
             tracing::warn!("There are results from the future: the clock was ahead. Slots get other names until then.");
@@ -319,7 +321,7 @@ impl Schedule {
         }
         // Of use for the first moments after a start only.
         self.done_before.retain(|_, at| *at > now - MADE_GOOD_MS);
-        if self.store.is_shared() && Instant::now() >= self.regions_at {
+        if Instant::now() >= self.regions_at {
             self.regions_at = Instant::now() + REGIONS_EVERY;
             self.read_regions(now).await;
         }
@@ -340,8 +342,9 @@ impl Schedule {
     async fn read_regions(&mut self, now: UtcMs) {
         match self.store.regions().await {
             Ok(regions) => {
+                self.plan.regions_asking(courtesy::regions_asking(&regions, now));
                 for region in regions {
-                    let seen_at = region.workers.iter().map(|w| w.seen_at).max().unwrap_or(0);
+                    let seen_at = region.seen_at(now);
                     if now - seen_at < crate::model::Worker::SILENT_AFTER_MS {
                         self.region_alive(&region.region_id, seen_at, now).await;
                     }

@@ -44,6 +44,8 @@ pub struct Plan {
     by_interval: BTreeMap<u32, Phases>,
     /// Regions by number, with the last sign of life.
     regions: Vec<(RegionId, UtcMs)>,
+    /// How many of them count in what hosts are asked for.
+    asking: usize,
     limit: Limit,
     demand: HashMap<HostKey, Demand>,
     /// Hosts that are asked for more than they may get, with the share of their slots that is used.
@@ -83,6 +85,7 @@ impl Plan {
         }
         let Ok(number) = u16::try_from(self.regions.len()) else { return false };
         self.regions.push((region.clone(), at));
+        self.asking += 1;
         let mut added: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
         for (place, website) in (0_u32..).zip(&self.websites) {
             let Some(website) = website.as_ref().filter(|w| w.watches_from(region)) else { continue };
@@ -91,10 +94,21 @@ impl Plan {
         for (interval_ms, phases) in added {
             self.by_interval.entry(interval_ms).or_default().insert(number, phases.into_iter().collect());
         }
+        self.weigh_all();
+        true
+    }
+
+    /// So many regions are of those that look; one that is gone for good takes nothing from the others.
+    pub fn regions_asking(&mut self, number: usize) {
+        if std::mem::replace(&mut self.asking, number) != number {
+            self.weigh_all();
+        }
+    }
+
+    fn weigh_all(&mut self) {
         for host in self.demand.keys().copied().collect::<Vec<_>>() {
             self.weigh(host);
         }
-        true
     }
 
     /// Regions with a worker heard of lately (P7).
@@ -189,7 +203,7 @@ impl Plan {
 
     fn weigh(&mut self, host: HostKey) {
         let demand = self.demand.get(&host).copied().unwrap_or_default();
-        let per_day = f64::from(demand.everywhere) * self.regions.len() as f64 + f64::from(demand.named);
+        let per_day = f64::from(demand.everywhere) * self.asking as f64 + f64::from(demand.named);
         let share = self.limit.share(per_day / 86_400.0);
         if share < 1.0 {
             self.crowded.insert(host, share);

@@ -2,6 +2,7 @@
 
 use super::row::{narrow, parse};
 use super::{Store, StoreError, read, write};
+use crate::model::region::CLOCK_ERROR_MS;
 use crate::model::{Heartbeat, Region, RegionId, UtcMs, Worker, WorkerId};
 
 #[derive(Debug, sqlx::FromRow)]
@@ -21,7 +22,8 @@ struct Row {
 impl Store {
     /// Notes heartbeats that were read at `now`; a region appears with the first one of its first worker. The last
     /// member of each is when the queue received it, by the hub's clock as far as that was known: then the worker was
-    /// alive. An older one than what is known changes nothing, and revives no worker that has died since.
+    /// alive. An older one than what is known changes nothing, and revives no worker that has died since; but one from the
+    /// future is of a clock that was wrong, and gives way.
     ///
     /// # Errors
     /// The database is away.
@@ -41,11 +43,12 @@ impl Store {
                      seen_at = excluded.seen_at, version = excluded.version, concurrency = excluded.concurrency, \
                      checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms, \
                      network = excluded.network, excused = excluded.excused \
-                     where excluded.seen_at >= worker.seen_at")
+                     where excluded.seen_at >= worker.seen_at or worker.seen_at > $10")
                     .bind(region.as_str()).bind(worker.as_str()).bind(*received_at)
                     .bind(&version).bind(i64::from(beat.concurrency))
                     .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(beat.sent_at.saturating_sub(*received_at))
                     .bind(beat.network.as_str()).bind(i64::try_from(beat.excused).unwrap_or(i64::MAX))
+                    .bind(now + CLOCK_ERROR_MS)
                     .execute(pool).await?;
             });
         }

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::model::{AccountId, WebsiteSettings, slots};
+use crate::model::courtesy::regions_asking;
+use crate::model::{AccountId, Region, WebsiteSettings, slots};
 use uuid::Uuid;
 
 fn website(n: u128, interval_ms: i64) -> Website {
@@ -78,6 +79,38 @@ fn a_region_that_appears_watches_what_is_there() {
     assert!(plan.region_alive(&region("A"), 5) && !plan.region_alive(&region("A"), 6));
     assert_eq!(due(&plan, 0..10).len(), 1);
     assert!(plan.is_live(&region("A"), 35_000) && !plan.is_live(&region("A"), 35_006));
+}
+
+#[test]
+fn a_region_that_is_gone_for_long_takes_nothing_from_what_the_others_may_ask() {
+    let mut plan = Plan::new(Limit::per_s(1));
+    (0..8).for_each(|n| plan.put(&website(n, 10_000)));
+    let share = |plan: &Plan| plan.crowded().values().copied().fold(1.0, f64::min);
+    plan.region_alive(&region("A"), 0);
+    assert_eq!(share(&plan), 1.0, "0.8 a second");
+    plan.region_alive(&region("B"), 0);
+    let of_two = share(&plan);
+    assert!((0.5..0.57).contains(&of_two), "1.6 a second: {of_two}");
+
+    let worker = |seen_at| Worker {
+        worker_id: "w".parse().unwrap(),
+        seen_at,
+        version: String::new(),
+        concurrency: 1,
+        checks: 0,
+        clock_offset_ms: 0,
+        network: crate::model::NetworkState::Works,
+        excused: 0,
+    };
+    let seen = |at: [UtcMs; 2]| {
+        at.map(|at| Region { region_id: region("A"), created_at: 0, workers: vec![worker(at), worker(0)] })
+    };
+    let day = 86_400_000;
+    for (seen_at, expected) in [([day, day - 60_000], of_two), ([day, day - 600_000], 1.0), ([day, day], of_two)] {
+        plan.regions_asking(regions_asking(&seen(seen_at), day));
+        assert_eq!(share(&plan), expected, "{seen_at:?}");
+    }
+    assert_eq!(plan.live_regions(0).len(), 2, "both are still sent checks while they live");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Regions and their workers.
 
-use hub::model::{Heartbeat, NetworkState, UtcMs};
+use hub::model::{Heartbeat, NetworkState, RegionId, UtcMs, WorkerId};
 
 use super::Fixture;
 
 on_both! {
     heartbeats_make_regions
+    t203_a_sign_of_life_from_the_future_gives_way_to_one_of_now
 }
 
 async fn heartbeats_make_regions(f: Fixture) {
@@ -38,4 +39,15 @@ async fn heartbeats_make_regions(f: Fixture) {
     assert_eq!((regions.len(), seen), (1, vec![("pi-0", 1_000, 0), ("pi-1", 2_000, 250)]));
     let told: Vec<_> = regions[0].workers.iter().map(|w| (w.network, w.excused)).collect();
     assert_eq!(told, [(NetworkState::CutOff, 3), (NetworkState::CutOff, i64::MAX as u64)]);
+}
+
+async fn t203_a_sign_of_life_from_the_future_gives_way_to_one_of_now(f: Fixture) {
+    let (region, worker) = ("INDIA".parse().expect("a region"), "pi-1".parse().expect("a worker"));
+    let (hour, now) = (3_600_000, f.now);
+    let [ahead, right] =
+        [now + hour, now].map(|at| [(RegionId::clone(&region), WorkerId::clone(&worker), Heartbeat::default(), at)]);
+    f.store.record_heartbeats(&ahead, now + hour).await.expect("a clock that is an hour ahead");
+    f.store.record_heartbeats(&right, now).await.expect("it was set right");
+    let seen = f.store.regions().await.expect("regions").iter().map(|region| region.workers[0].seen_at).max();
+    assert_eq!(seen, Some(now));
 }
