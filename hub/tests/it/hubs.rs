@@ -147,6 +147,41 @@ fn what_ends_on_one_hub_ends_on_the_other() {
     assert_eq!(call("POST", &one.url("/signin"), None, Some(&wrong)).0, 400);
 }
 
+#[test]
+fn a_first_look_taken_on_by_a_hub_that_died_is_done_by_another() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (redis, url) = (Redis::start(), runtime.block_on(database()));
+    let redis_url = redis.url();
+    let environment = [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis_url), ("JWT_SECRET_KEY", KEY)];
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &environment);
+    let _probe = probe(directory.path(), &redis_url, "INDIA", "a");
+    wait_until("the region to report", Duration::from_secs(20), || hub.process.log().contains("A region reports"));
+    token(&hub.url(""), "ann", "correct horse");
+    // Added through a hub that took its look on, and was killed 88 s ago; its slot comes within a day.
+    let address = target.url("/");
+    let added = format!(
+        "begin; \
+         insert into website (website_id, account_id, url, interval_ms, timeout_ms, created_at) \
+         select gen_random_uuid(), account_id, '{address}', 86400000, 5000, 1 from account; \
+         insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
+         select website_id, 'unknown', 1, 'not checked yet', \
+         (extract(epoch from clock_timestamp()) * 1000)::bigint + 2000 from website; \
+         update website_change set looked = true; \
+         commit"
+    );
+    runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(added)).execute(&mut connection).await.unwrap();
+    });
+    wait_until("the look", Duration::from_secs(20), || target.hits() > 0);
+    wait_until("its result", Duration::from_secs(10), || ticks(&runtime, &url) == 1);
+    assert!(hub.process.log().contains("asked for again"), "{}", hub.process.log());
+    std::thread::sleep(Duration::from_secs(6)); // a turn of what asks again
+    assert_eq!(target.hits(), 1, "once");
+}
+
 const WEBSITES: usize = 40;
 /// Slots are made good for 7 s, and taken over within 5.
 const INTERVAL_S: i64 = 14;
