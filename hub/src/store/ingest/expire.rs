@@ -63,7 +63,8 @@ impl Store {
     pub async fn shorten_verdicts(&self, now: UtcMs) -> Result<u64, StoreError> {
         // The sum is model::verdict::stale_after_ms. A minute is left to hubs whose clocks differ: in quiet times nothing
         // is touched.
-        // What is down may be checked less often (model::backoff): up to four times the interval, or every 15 minutes.
+        // What is down may be checked less often (model::backoff): up to four times the interval, or every 15 minutes. On a
+        // crowded host this is too early, which costs a look at the regions: they tell the truth.
         const LATEST: &str = "(select $1 + 2 * (case when verdict <> 'down' or interval_ms >= 900000 then interval_ms \
             when interval_ms > 225000 then 900000 else 4 * interval_ms end) + timeout_ms + 15000 from website \
             where website.website_id = website_state.website_id)";
