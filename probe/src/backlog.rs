@@ -1,6 +1,6 @@
 //! What the reporter has yet to hand over. Bounded: Redis may be away for long.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -118,9 +118,11 @@ impl Backlog {
         })
     }
 
-    /// The oldest `count` ticks are safe elsewhere: their entries are owed. Returns those for which there is no room.
-    pub(crate) fn moved(&mut self, count: usize) -> Vec<String> {
-        let moved: Vec<String> = self.ticks.drain(..count.min(self.ticks.len())).map(|held| held.entry_id).collect();
+    /// Of the oldest ticks those of these entries are safe elsewhere: their entries are owed. Returns those for which there
+    /// is no room.
+    pub(crate) fn moved(&mut self, entries: &HashSet<String>) -> Vec<String> {
+        let count = self.ticks.iter().take_while(|held| entries.contains(&held.entry_id)).count();
+        let moved: Vec<String> = self.ticks.drain(..count).map(|held| held.entry_id).collect();
         self.owe(moved)
     }
 
@@ -208,7 +210,8 @@ mod tests {
         assert_eq!(backlog.youngest(2).map(ids).collect::<Vec<_>>(), ["4-0", "5-0"]);
         assert_eq!(backlog.written(2, 0), ["4-0", "5-0"]);
         assert_eq!(backlog.oldest().map(ids).collect::<Vec<_>>(), ["1-0", "2-0", "3-0"]);
-        assert!(backlog.moved(2).is_empty());
+        // The first of those that were moved was dropped meanwhile.
+        assert!(backlog.moved(&["0-0", "1-0", "2-0"].map(str::to_owned).into()).is_empty());
         assert_eq!((backlog.ticks(), backlog.owed()), (1, vec!["1-0", "2-0"]));
         assert_eq!(backlog.owe((6..10).map(|n| format!("{n}-0")).collect()), ["1-0"], "the oldest, beyond the bound");
         assert_eq!(backlog.settled().len(), 5);

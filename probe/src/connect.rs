@@ -81,13 +81,24 @@ pub(crate) fn endpoint(address: &ConnectionAddr) -> Option<(&str, u16)> {
     }
 }
 
-/// What went wrong, of a length for one line: that of a pipeline names each of its commands.
+/// What went wrong, of a length for one line: that of a pipeline names each of its commands. And what to do, where that
+/// is known.
 pub(crate) fn said(error: &RedisError) -> String {
     let text = error.to_string();
+    if error.kind() == ErrorKind::AuthenticationFailed || text.contains("WRONGPASS") || text.contains("NOAUTH") {
+        return "Redis does not know this user, or not with this password: correct REDIS_URL, or enrol the worker again \
+                if it was revoked (betteruptime-hub probe enrol)"
+            .to_owned();
+    }
     match text.char_indices().nth(MAX_SAID) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text,
     }
+}
+
+/// Whether a connection that was there is not any more, and nothing was said: the next try tells why.
+pub(crate) fn is_cut(error: &RedisError) -> bool {
+    error.is_connection_dropped()
 }
 
 /// Connects, and learns where to. `wait` is asked before each address how long its handshake may take, and each command

@@ -58,6 +58,7 @@ pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finis
                 // all that was seen. What is running is not read again, each time would be a delivery more (T164); what a
                 // claim brought that failed is claimed again, 30 s later.
                 reader.history = Some(reader.newest.clone());
+                let is_first = backoff.is_fresh();
                 let pause = backoff.next();
                 // The stream is gone, or its group: Redis lost its data, or the hub has not seen this region yet. The hub
                 // makes them again as soon as it hears of this worker.
@@ -65,7 +66,10 @@ pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finis
                 let is_closed =
                     matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) || error.to_string().contains("NOGROUP");
                 let pause = if is_closed { pause.min(CLOSED) } else { pause };
-                if let Some(more) = complaint.due(Instant::now()) {
+                // A connection that is cut does not say why; a try a moment later does, where it fails.
+                if !(is_first && connect::is_cut(&error))
+                    && let Some(more) = complaint.due(Instant::now())
+                {
                     if is_closed {
                         log::info!("Waiting for the hub to open region {}.{more}", shared.region);
                     } else {

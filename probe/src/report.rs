@@ -2,42 +2,35 @@
 //! is kept, in memory and then on disk, and sent with its original content when Redis is back: the youngest first, which
 //! the hub's verdicts need; what is on disk comes behind, a little at a time.
 
+mod write;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use redis::{Connection, RedisResult};
+use redis::Connection;
 
 use crate::backlog::{Backlog, End, Finished};
 use crate::backoff::Backoff;
 use crate::complaint::Complaint;
 use crate::connect;
-use crate::entry;
 use crate::keep::Keep;
 use crate::quota::{Admission, Quota};
 use crate::shared::Shared;
 use crate::spool::Spool;
-use crate::wire::{self, DeadLetter, DeadReason, KIND_DEAD_LETTER, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES};
+use crate::wire::{DeadLetter, DeadReason};
 
+/// Ticks taken from the channel, and written, at once: 4 MiB at the very most.
+const BATCH: usize = 500;
 /// Ticks kept in memory while Redis is away.
 const KEPT: usize = 5_000;
 /// Dead letters kept.
 const LETTERS_KEPT: usize = 500;
-/// Ticks written at once: 4 MiB at the very most.
-const BATCH: usize = 500;
-/// Dead letters written at once, beside the ticks.
-const LETTER_BATCH: usize = 100;
-/// P7.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
-/// How long a command may take.
-const COMMAND: Duration = Duration::from_secs(4);
 /// How long the reporter looks at nothing but its channel: a stop is noticed within it.
 const LOOK: Duration = Duration::from_millis(200);
 /// Longest wait between tries once a stop has begun.
 const HURRY: Duration = Duration::from_millis(500);
-/// Of the time a stop leaves, kept for the disk.
-const DISK: Duration = Duration::from_millis(1_500);
 
 /// Writes until the last call, then what is left for as long as the stop leaves.
 pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>, spool: Option<Spool>) {
@@ -84,10 +77,14 @@ pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>, spool: Op
                 Ok(()) => reporter.backoff.reset(),
                 Err(error) => {
                     reporter.connection = None;
+                    let is_first = reporter.backoff.is_fresh();
                     let pause = reporter.backoff.next();
                     let pause = if shared.stop.asked() { pause.min(HURRY) } else { pause };
                     retry_at = Instant::now() + pause;
-                    reporter.complain(&connect::said(&error));
+                    // A connection that is cut does not say why; a try a moment later does, where it fails.
+                    if !(is_first && connect::is_cut(&error)) {
+                        reporter.complain(&connect::said(&error));
+                    }
                     if last && reporter.may_end() {
                         return;
                     }
@@ -109,7 +106,7 @@ fn wait(now: Instant, beat_at: Instant, retry_at: Instant, more: bool) -> Durati
 }
 
 struct Reporter<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     backlog: Backlog,
     keep: Keep<'a>,
     quota: Quota,
@@ -156,17 +153,26 @@ impl Reporter<'_> {
         self.count();
     }
 
-    /// Puts the oldest ticks on disk, as many as one file takes: false when there is none, or nothing to put there.
+    /// Puts the oldest ticks on disk, as many as one file takes: false when none is there now.
     fn keep_some(&mut self) -> bool {
-        let moved = self.keep.keep(self.backlog.oldest());
-        let forgotten = self.backlog.moved(moved);
+        self.keep.keep(self.backlog.oldest());
+        self.note_moved()
+    }
+
+    /// Ticks that are on disk by now are in memory no more.
+    fn note_moved(&mut self) -> bool {
+        let moved = self.keep.moved();
+        if moved.is_empty() {
+            return false;
+        }
+        let forgotten = self.backlog.moved(&moved);
         let mut in_flight = self.shared.in_flight();
         for entry_id in forgotten {
             in_flight.remove(&entry_id);
         }
         drop(in_flight);
         self.count();
-        moved > 0
+        true
     }
 
     /// Redis cannot be written to at the end: whether nothing is left that would be lost. The goodbye is, but the hub
@@ -184,99 +190,6 @@ impl Reporter<'_> {
     fn count(&self) {
         let buffered = u32::try_from(self.backlog.ticks()).unwrap_or(u32::MAX);
         self.shared.counters.buffered.store(buffered, Ordering::Relaxed);
-    }
-
-    /// Acknowledges what is owed, and writes one batch and a sign of life, if they are due; then some of what is on disk.
-    fn write(&mut self, last: bool) -> RedisResult<()> {
-        let beat = last || Instant::now() >= self.beat_at;
-        let drain = !last && self.keep.is_due(Instant::now());
-        if self.backlog.is_empty() && !beat && !drain {
-            return Ok(());
-        }
-        let kept_for_disk = if self.keep.is_there() { DISK } else { Duration::ZERO };
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.shared.connect(COMMAND)?,
-        };
-        if self.shared.stop.asked() {
-            let left = self.shared.stop.left().map_or(COMMAND, |left| left.saturating_sub(kept_for_disk));
-            let wait = Some(left.min(COMMAND).max(Duration::from_millis(1)));
-            connection.set_read_timeout(wait)?;
-            connection.set_write_timeout(wait)?;
-        }
-        self.write_on(&mut connection, beat.then_some(last))?;
-        if drain && self.backlog.ticks() == 0 {
-            self.drain(&mut connection)?;
-        }
-        self.connection = Some(connection);
-        Ok(())
-    }
-
-    /// Sends some of what is on disk, as it was when it was put there.
-    fn drain(&mut self, connection: &mut Connection) -> RedisResult<()> {
-        let ticks = self.keep.next(Instant::now());
-        if ticks.is_empty() {
-            return Ok(());
-        }
-        let mut pipe = redis::pipe();
-        ticks.iter().for_each(|(_, body)| add(&mut pipe, &self.shared.tick_key, KIND_TICK, body));
-        let _: Vec<String> = pipe.query(connection)?;
-        // Those an earlier process could not acknowledge; of the others Redis knows nothing any more.
-        entry::acknowledge(self.shared, connection, &ticks.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())?;
-        self.keep.sent(ticks.len());
-        Ok(())
-    }
-
-    fn write_on(&mut self, connection: &mut Connection, beat: Option<bool>) -> RedisResult<()> {
-        // First, because it needs no memory of a Redis that is full.
-        entry::acknowledge(self.shared, connection, &self.backlog.owed())?;
-        self.release(Backlog::settled);
-        // Every XADD before every XACK: a connection that breaks in between repeats a tick, and never loses one.
-        let mut pipe = redis::pipe();
-        let mut done: Vec<String> = Vec::new();
-        for held in self.backlog.youngest(BATCH) {
-            done.push(held.entry_id.clone());
-            match wire::encode_tick(&held.tick, MAX_TICK_BYTES) {
-                Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_TICK, &body),
-                Err(error) => {
-                    log::error!("A tick of {} cannot be sent: {error}.", held.tick.website_id);
-                    self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-        let ticks = done.len();
-        for (entry_id, letter) in self.backlog.oldest_letters(LETTER_BATCH) {
-            done.push(entry_id.clone());
-            match wire::encode(letter, MAX_TICK_BYTES) {
-                Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_DEAD_LETTER, &body),
-                Err(error) => {
-                    log::error!("A dead letter cannot be sent: {error}.");
-                    self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-        if let Some(stopping) = beat {
-            match wire::encode(&self.shared.heartbeat(stopping), MAX_TICK_BYTES) {
-                Ok(body) => add(&mut pipe, &self.shared.tick_key, KIND_HEARTBEAT, &body),
-                Err(error) => log::error!("A heartbeat cannot be sent: {error}."),
-            }
-        }
-        if !pipe.is_empty() {
-            let ids: Vec<String> = pipe.query(connection)?;
-            if ticks > 0 {
-                crate::fail_point!("probe.written");
-            }
-            if let Some(id) = ids.last() {
-                self.shared.note_redis_time(id);
-            }
-        }
-        if beat.is_some() {
-            self.beat_at = Instant::now() + HEARTBEAT_EVERY;
-        }
-        entry::acknowledge(self.shared, connection, &done.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let letters = done.len() - ticks;
-        self.release(|backlog| backlog.written(ticks, letters));
-        Ok(())
     }
 
     /// Entries that were acknowledged are not in flight any more.
@@ -310,11 +223,6 @@ fn admit(quota: &mut Quota, letter: &DeadLetter) -> bool {
         }
         Admission::StillFull => false,
     }
-}
-
-fn add(pipe: &mut redis::Pipeline, key: &str, kind: &str, body: &str) {
-    pipe.cmd("XADD").arg(key).arg("*");
-    pipe.arg(wire::VERSION_FIELD).arg(wire::VERSION).arg(wire::KIND_FIELD).arg(kind).arg(wire::BODY_FIELD).arg(body);
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use redis::{Client, Connection};
@@ -18,6 +20,10 @@ use crate::wire::{self, Heartbeat, RegionId, UtcMs, WorkerId};
 
 /// For the TCP handshake with one address of Redis, and for each command of setting up.
 const CONNECT: Duration = Duration::from_secs(4);
+/// Of the time a stop leaves, what connecting may not use: the disk comes after it.
+const SPARE: Duration = Duration::from_secs(2);
+/// How late a stop is noticed by who waits for a connection.
+const LOOK: Duration = Duration::from_millis(100);
 /// A clock further off is worth a line (T198).
 const SKEW_WARNING_MS: u64 = 2_000;
 
@@ -39,6 +45,8 @@ pub(crate) struct Shared {
     started_at: UtcMs,
     running: Mutex<HashMap<String, Instant>>,
     skewed: AtomicBool,
+    /// Connections that nobody waits for any more and that may come yet.
+    left_alone: AtomicU32,
 }
 
 #[derive(Default)]
@@ -78,6 +86,7 @@ impl Shared {
             started_at: clock::wall(),
             running: Mutex::default(),
             skewed: AtomicBool::new(false),
+            left_alone: AtomicU32::new(0),
         })
     }
 
@@ -86,8 +95,38 @@ impl Shared {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection of one's own, on which a command may take `wait`. All of it within the time a stop leaves.
-    pub(crate) fn connect(&self, wait: Duration) -> redis::RedisResult<Connection> {
+    /// A connection of one's own, on which a command may take `wait`. All of it within the time a stop leaves, although
+    /// the system's look-up of a name knows no bound: it has a thread of its own, which is left alone then.
+    pub(crate) fn connect(self: &Arc<Self>, wait: Duration) -> redis::RedisResult<Connection> {
+        if self.left_alone.load(Ordering::Relaxed) > 0 {
+            return Err(std::io::Error::other("its name is still being looked up").into());
+        }
+        let (tell, told) = mpsc::sync_channel(1);
+        let shared = self.clone();
+        Builder::new().name("connect".into()).spawn(move || {
+            if tell.send(shared.connect_here(wait)).is_err() {
+                shared.left_alone.fetch_sub(1, Ordering::Relaxed);
+            }
+        })?;
+        let mut asked_at = None;
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) if !self.stop.asked() => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    let since = asked_at.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= CONNECT || self.stop.left().is_some_and(|left| left <= SPARE) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.left_alone.fetch_add(1, Ordering::Relaxed);
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "it was not reached before the end").into())
+    }
+
+    fn connect_here(&self, wait: Duration) -> redis::RedisResult<Connection> {
         let mut distrust = None;
         for client in &self.clients {
             match self.connect_by(client, wait) {

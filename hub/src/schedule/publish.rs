@@ -17,6 +17,8 @@ const WAITING: u64 = 5_000;
 const WAITING_S: f64 = 5.0;
 /// Checks that may wait here, in their full size.
 const AT_HAND: usize = 20_000;
+/// Of these, in a region, those that were asked for: nothing else bounds them while the queue is away.
+const ASKED: usize = 5_000;
 /// How often a region's backlog is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Between two log lines about the same trouble.
@@ -38,6 +40,24 @@ impl Out {
         let pairs = std::mem::take(&mut self.checks).into_iter().zip(std::mem::take(&mut self.seconds));
         (self.checks, self.seconds) = pairs.filter(|(check, second)| fits(check, *second)).unzip();
         before - self.checks.len()
+    }
+
+    /// Makes room for one more that was asked for, if there is none: those too late to be sent go first, then the oldest
+    /// that is no second look, then the oldest. Returns how many went.
+    fn make_room(&mut self, now: UtcMs) -> usize {
+        if self.checks.len() < ASKED || self.seconds.iter().filter(|second| second.is_none()).count() < ASKED {
+            return 0;
+        }
+        let late = self.keep(|check, second| second.is_some() || check.deadline_at > now);
+        if late > 0 {
+            return late;
+        }
+        let asked = || self.seconds.iter().enumerate().filter(|(_, second)| second.is_none()).map(|(at, _)| at);
+        let other = asked().find(|at| self.checks.get(*at).is_some_and(|check| check.kind != CheckKind::Confirm));
+        let Some(at) = other.or_else(|| asked().next()) else { return 0 };
+        self.checks.remove(at);
+        self.seconds.remove(at);
+        1
     }
 
     /// Those that are part of no claimed second.
@@ -63,6 +83,7 @@ pub(super) struct Publisher {
     untold: usize,
     tell_missed_at: Instant,
     tell_refused_at: Instant,
+    tell_dropped_at: Instant,
 }
 
 impl Publisher {
@@ -79,6 +100,7 @@ impl Publisher {
             untold: 0,
             tell_missed_at: now,
             tell_refused_at: now,
+            tell_dropped_at: now,
         }
     }
 
@@ -144,6 +166,15 @@ impl Publisher {
             Some(out) => out,
             None => self.out.entry(region.clone()).or_default(),
         };
+        if second.is_none() {
+            let dropped = out.make_room(clock::now());
+            self.missed += dropped as u64;
+            if dropped > 0 && Instant::now() >= self.tell_dropped_at {
+                self.tell_dropped_at = Instant::now() + TELL_EVERY;
+                tracing::warn!(%region, missed = self.missed, "Too many checks that were asked for wait for the queue; \
+                    the oldest are dropped.");
+            }
+        }
         out.checks.push(check);
         out.seconds.push(second);
     }
@@ -230,5 +261,53 @@ impl Publisher {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WebsiteId;
+    use probe::wire::Target;
+
+    fn check(kind: CheckKind, slot_at: UtcMs, deadline_at: UtcMs) -> Check {
+        let website_id = WebsiteId(uuid::Uuid::nil());
+        let target = Target::get("https://example.com/");
+        Check { website_id, slot_at, attempt: 0, kind, deadline_at, published_at: 0, target }
+    }
+
+    #[test]
+    fn what_was_asked_for_while_the_queue_is_away_is_bounded_and_second_looks_go_last() {
+        let mut out = Out::default();
+        let ask = |out: &mut Out, kind, slot_at, deadline_at| {
+            let dropped = out.make_room(100);
+            out.checks.push(check(kind, slot_at, deadline_at));
+            out.seconds.push(None);
+            dropped
+        };
+        // One of the schedule's is never dropped for them.
+        out.checks.push(check(CheckKind::Scheduled, 0, 0));
+        out.seconds.push(Some(7));
+        assert_eq!(ask(&mut out, CheckKind::Confirm, 1, 900), 0);
+        assert_eq!(ask(&mut out, CheckKind::Manual, 2, 900), 0);
+        assert_eq!(ask(&mut out, CheckKind::Confirm, 3, 100), 0);
+        let rest = i64::try_from(ASKED).unwrap() - 3;
+        assert!((0..rest).all(|n| ask(&mut out, CheckKind::Confirm, 10 + n, 900) == 0));
+        let slots = |out: &Out| out.checks.iter().take(4).map(|check| check.slot_at).collect::<Vec<_>>();
+        assert_eq!((ask(&mut out, CheckKind::First, 9_001, 900), slots(&out)), (1, vec![0, 1, 2, 10]), "too late");
+        assert_eq!(
+            (ask(&mut out, CheckKind::First, 9_002, 900), slots(&out)),
+            (1, vec![0, 1, 10, 11]),
+            "no second look"
+        );
+        assert_eq!(ask(&mut out, CheckKind::Confirm, 9_003, 900), 1);
+        assert_eq!(ask(&mut out, CheckKind::Confirm, 9_004, 900), 1);
+        assert_eq!(slots(&out), [0, 1, 10, 11], "first looks went before");
+        assert_eq!(
+            (ask(&mut out, CheckKind::Confirm, 9_005, 900), slots(&out)),
+            (1, vec![0, 10, 11, 12]),
+            "the oldest"
+        );
+        assert_eq!((out.checks.len(), out.seconds.len()), (ASKED + 1, ASKED + 1));
     }
 }

@@ -21,5 +21,6 @@ mod options;
 mod process;
 mod queue;
 mod queue_faults;
+mod queue_limits;
 mod services;
 mod store;

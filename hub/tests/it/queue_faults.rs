@@ -212,6 +212,71 @@ fn t226_t228_a_policy_that_evicts_and_a_wrong_password_are_told_without_a_storm(
 }
 
 #[test]
+fn t224_a_replica_whose_master_is_down_is_waited_out() {
+    let bench = Bench::start(Redis::start(), 3);
+    let mut connection = bench.redis.connection();
+    let stale = ["CONFIG", "SET", "replica-serve-stale-data", "no", "replica-read-only", "no"];
+    let _: String = run(&mut connection, &stale);
+    let _: String = run(&mut connection, &["REPLICAOF", "127.0.0.1", "1"]);
+    wait_until("a line about it", S(15), || bench.hub.process.log().contains("MASTER is down"));
+    std::thread::sleep(S(10)); // the fault itself
+    let _: String = run(&mut connection, &["REPLICAOF", "NO", "ONE"]);
+    bench.is_steady_again();
+    let log = bench.hub.process.log();
+    println!("slots missed: {}, lines in the log: {}", bench.missed(), log.lines().count());
+    assert!(bench.missed() <= 6 && log.lines().count() < 100, "{} {log}", bench.missed());
+    assert!(!log.contains("panicked") && !log.contains("to=down"), "{log}");
+}
+
+#[test]
+fn t223_t224_a_failover_to_a_copy_that_is_5_s_old_and_takes_10_s_to_load_is_as_before_within_30_s() {
+    // Each key takes 10 ms to load; what it says meanwhile is LOADING.
+    let slow = ["--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024"];
+    let mut bench = Bench::start(Redis::start_with(&slow), 5);
+    let mut connection = bench.redis.connection();
+    let _: String = run(&mut connection, &["EVAL", "for n = 1, 1000 do redis.call('SET', n, n) end return 'OK'", "0"]);
+    let _: String = run(&mut connection, &["SAVE"]);
+    std::thread::sleep(S(5)); // what is lost
+    bench.redis.crash_and_restart();
+    bench.is_steady_again();
+    println!("slots missed: {}", bench.missed());
+    assert!(bench.missed() <= 15, "{}", bench.missed());
+    let log = bench.hub.process.log();
+    assert!(!log.contains("panicked") && !log.contains("to=down"), "{log}");
+    // What was acknowledged before the copy's time came again, and is known.
+    let doubled: Vec<(i64,)> = bench.rows(
+        "select count(*) from (select 1 from tick group by website_id, region_id, slot_at, attempt having count(*) > 1) d",
+    );
+    assert_eq!(doubled[0].0, 0);
+}
+
+#[test]
+fn t234_a_worker_that_empties_its_own_stream_loses_its_own_reports_and_no_others() {
+    let bench = Bench::start(Redis::start(), 3);
+    let mut connection = bench.redis.connection();
+    let body = r#"{"version":"0.1.0","started_at":1,"sent_at":1,"concurrency":1,"in_flight":0,"checks":0,"expired":0,
+        "refused":0,"buffered":0,"dropped":0,"lost":0}"#;
+    let key = "betteruptime:tick:USA:z";
+    let add = |connection: &mut Connection, left: &str| {
+        let words = ["XADD", key, "MAXLEN", left, "*", "v", "1", "kind", "heartbeat", "body", body];
+        let _: String = run(connection, &words);
+    };
+    let began = Instant::now();
+    while began.elapsed() < S(10) {
+        (0..50).for_each(|_| add(&mut connection, "1000"));
+        add(&mut connection, "0");
+        std::thread::sleep(Duration::from_millis(20)); // as fast as a thief may
+    }
+    bench.is_steady_again();
+    assert_eq!(bench.missed(), 0);
+    // Its reports are taken in again, once it is itself.
+    add(&mut connection, "1000");
+    wait_until("its stream to be read", S(10), || run::<u64>(&mut connection, &["XLEN", key]) == 0);
+    let log = bench.hub.process.log();
+    assert!(!log.contains("panicked") && log.lines().count() < 100, "{log}");
+}
+
+#[test]
 fn an_old_sign_of_life_does_not_revive_a_worker() {
     let mut bench = Bench::start(Redis::start(), 1);
     assert_eq!(bench.hub.process.terminate(), Some(0));

@@ -4,15 +4,16 @@
 //! was sent. The oldest file goes when there is no room. Each worker has a directory of its own in the one that is
 //! given, because the origin of a tick is told by who sends it.
 
+mod files;
 mod segment;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use files::{create, files, open, path, write};
 use segment::Record;
 
 use crate::complaint::Complaint;
@@ -25,8 +26,7 @@ const MAX_READ: u64 = 4 * 1024 * 1024;
 /// Most files there are: many small ones, each from a stop, must not fill the directory.
 const MAX_SEGMENTS: usize = 1_000;
 /// After trouble with the disk it is left alone for this long.
-const RETRY: Duration = Duration::from_secs(60);
-const SUFFIX: &str = ".ticks";
+pub(crate) const RETRY: Duration = Duration::from_secs(60);
 
 /// The files of one worker.
 pub(crate) struct Spool {
@@ -104,6 +104,10 @@ impl Spool {
         self.open.is_some()
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Whether something can be kept now.
     pub(crate) fn takes(&mut self, now: Instant) -> bool {
         self.open(now) && now >= self.retry_at
@@ -141,12 +145,17 @@ impl Spool {
     pub(crate) fn keep(&mut self, ticks: &[(String, String)], now: Instant) -> bool {
         let mut bytes = Vec::with_capacity(ticks.iter().map(|(id, body)| id.len() + body.len() + 16).sum());
         ticks.iter().for_each(|(id, body)| segment::append(&mut bytes, id, body));
-        self.make_room(bytes.len() as u64);
-        let Some(open) = &mut self.open else { return false };
+        let Some(open) = &self.open else { return false };
         let number = open.segments.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
         let segment = Segment { ticks: u32::try_from(ticks.len()).unwrap_or(u32::MAX), bytes: bytes.len() as u64 };
         let path = path(&self.directory, number, segment.ticks);
-        match write(&self.directory, &path, &bytes) {
+        // The file is made before room is: where nothing can be written, nothing is dropped for it.
+        let written = create(&path).and_then(|file| {
+            self.make_room(segment.bytes);
+            write(&self.directory, file, &bytes)
+        });
+        let Some(open) = &mut self.open else { return false };
+        match written {
             Ok(()) => {
                 open.segments.insert(number, segment);
                 self.complaint.over();
@@ -283,49 +292,6 @@ fn is_passing(error: &io::Error) -> bool {
 
 fn text(bytes: &[u8], range: &std::ops::Range<usize>) -> String {
     String::from_utf8_lossy(bytes.get(range.clone()).unwrap_or_default()).into_owned()
-}
-
-fn path(directory: &Path, number: u64, ticks: u32) -> PathBuf {
-    directory.join(format!("{number:012}-{ticks}{SUFFIX}"))
-}
-
-fn open(directory: &Path) -> io::Result<Open> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    if fs::metadata(directory)?.mode() & 0o022 != 0 {
-        return Err(io::Error::other("others may write there: chmod go-w, or delete it"));
-    }
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(directory.join("lock"))?;
-    lock.try_lock().map_err(|error| match error {
-        fs::TryLockError::WouldBlock => io::Error::other("another worker of this name uses it"),
-        fs::TryLockError::Error(error) => error,
-    })?;
-    let mut segments = BTreeMap::new();
-    for (number, ticks, path) in files(directory)? {
-        segments.insert(number, Segment { ticks, bytes: fs::symlink_metadata(&path)?.len() });
-    }
-    Ok(Open { _lock: lock, segments })
-}
-
-/// Number, ticks and path of each file of ours; others are left alone.
-fn files(directory: &Path) -> io::Result<Vec<(u64, u32, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(SUFFIX));
-        let numbers = name.and_then(|n| n.split_once('-'));
-        if let Some((Ok(number), Ok(ticks))) = numbers.map(|(n, t)| (n.parse(), t.parse())) {
-            found.push((number, ticks, path));
-        }
-    }
-    Ok(found)
-}
-
-/// The file and its name are on the disk when this returns.
-fn write(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

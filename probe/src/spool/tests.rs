@@ -112,3 +112,21 @@ fn a_directory_that_cannot_be_made_is_no_spool() {
     assert!(!spool.open(now) && !spool.takes(now) && !spool.keep(&ticks(0..1), now));
     assert_eq!((spool.ticks(), spool.next(1, 1), spool.youngest_entries(1)), (0, vec![], vec![]));
 }
+
+#[test]
+fn where_nothing_can_be_written_the_oldest_is_not_dropped_for_it() {
+    let (directory, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    // Room for two files of ten.
+    let mut spool = spool(directory.path(), 700, now);
+    assert!(spool.open(now));
+    (0..2).for_each(|n| assert!(spool.keep(&ticks(n * 10..n * 10 + 10), now)));
+    // As on a disk that was mounted anew for reading alone: no file can be made.
+    let (own, away) = (directory.path().join("eu_w"), directory.path().join("away"));
+    fs::rename(&own, &away).unwrap();
+    assert!(!spool.keep(&ticks(20..30), now));
+    assert_eq!((spool.ticks(), spool.take_loss()), (20, Loss::default()));
+    fs::rename(&away, &own).unwrap();
+    assert!(spool.keep(&ticks(20..30), now), "it can be written again");
+    assert_eq!(spool.take_loss(), Loss { dropped: 10, damaged: 0 });
+    assert_eq!(drain(&mut spool), [names(20..30), names(10..20)].concat());
+}

@@ -158,6 +158,35 @@ fn t224_a_replica_and_a_busy_script_are_waited_out() {
 }
 
 #[test]
+fn t224_a_replica_whose_master_is_down_and_a_redis_that_loads_its_data_are_waited_out() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let mut redis = Redis::start_at(port, &["--dir", data]);
+    let website = Server::answering(OK);
+    let mut worker = Worker::start(port, "50");
+    wait_for("a sign of life", S(10), || redis.last_heartbeat());
+    let _: String = redis.run(&["CONFIG", "SET", "replica-serve-stale-data", "no", "replica-read-only", "no"]);
+    let _: String = redis.run(&["REPLICAOF", "127.0.0.1", "1"]);
+    wait_for("a line about it", S(15), || worker.log().contains("MASTER is down").then_some(()));
+    let _: String = redis.run(&["REPLICAOF", "NO", "ONE"]);
+    redis.publish("*", &check(1, &website.url("/")));
+    wait_for("the check after", S(30), || (slots(&mut redis) == [1]).then_some(()));
+    // A thousand keys, each of which takes 10 ms to load; what it says meanwhile is LOADING.
+    let _: String = redis.run(&["EVAL", "for n = 1, 1000 do redis.call('SET', n, n) end return 'OK'", "0"]);
+    let _: String = redis.run(&["SAVE"]);
+    drop(redis);
+    let lines = worker.log().lines().count();
+    let slow = ["--dir", data, "--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024"];
+    let mut redis = Redis::start_loading(port, &slow);
+    redis.publish("*", &check(2, &website.url("/")));
+    wait_for("the check after", S(40), || (slots(&mut redis) == [1, 2]).then_some(()));
+    let more = worker.log().lines().count() - lines;
+    assert!(more <= 4, "{}", worker.log());
+    assert!(worker.stop().success());
+}
+
+#[test]
 fn t227_a_redis_that_is_too_old_is_named() {
     let said = "*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n6.2.14\r\n";
     let old = Server::start(move |_, mut stream| {
@@ -204,6 +233,9 @@ fn t228_a_wrong_password_and_a_revoked_user_are_told_once_and_healed_by_themselv
     wait_for("the check", S(10), || (slots(&mut redis) == [1]).then_some(()));
     let _: u64 = redis.run(&["ACL", "DELUSER", "pi"]);
     wait_for("a line about it", S(15), || worker.log().contains("cannot be").then_some(()));
+    // Not that its connection was cut, which is all that is known at first.
+    let said = worker.log().lines().find(|line| line.contains("cannot be")).unwrap_or_default().to_owned();
+    assert!(said.contains("does not know this user") && said.contains("enrol"), "{said}");
     user(&mut redis);
     redis.publish("*", &check(2, &website.url("/")));
     wait_for("the check after", S(40), || (slots(&mut redis) == [1, 2]).then_some(()));

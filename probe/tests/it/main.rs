@@ -11,6 +11,7 @@ mod contract;
 mod dial;
 mod dns;
 mod doctor;
+mod end;
 mod fuzz;
 mod gateway;
 mod head;

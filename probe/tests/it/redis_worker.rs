@@ -37,6 +37,13 @@ impl Redis {
     }
 
     pub(crate) fn start_at(port: u16, arguments: &[&str]) -> Self {
+        let mut redis = Self::start_loading(port, arguments);
+        let _: redis::Value = redis.run(&["XGROUP", "CREATE", CHECKS, "eu", "0", "MKSTREAM"]);
+        redis
+    }
+
+    /// With data that takes a while to load, its group in it; returns when that is over.
+    pub(crate) fn start_loading(port: u16, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
@@ -51,7 +58,7 @@ impl Redis {
         wait_for("redis-server to listen", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
         let connection = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap().get_connection().unwrap();
         let mut redis = Self { child, port, connection, _directory: directory };
-        let _: redis::Value = redis.run(&["XGROUP", "CREATE", CHECKS, "eu", "0", "MKSTREAM"]);
+        wait_for("its data", Duration::from_secs(60), || redis::cmd("DBSIZE").query::<u64>(&mut redis.connection).ok());
         redis
     }
 

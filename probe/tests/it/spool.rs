@@ -16,7 +16,7 @@ const MANY: i64 = 6_500;
 
 /// Publishes checks, and in the same instant Redis is full: XADD is refused, everything that needs no memory works
 /// (CASES 2.4). The worker writes no tick in between.
-fn publish_and_fill(redis: &mut Redis, slots: std::ops::RangeInclusive<i64>, url: &str) {
+pub(crate) fn publish_and_fill(redis: &mut Redis, slots: std::ops::RangeInclusive<i64>, url: &str) {
     let _: String = redis.run(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     let mut pipe = redis::pipe();
     pipe.atomic();
@@ -28,11 +28,11 @@ fn publish_and_fill(redis: &mut Redis, slots: std::ops::RangeInclusive<i64>, url
     let _: () = pipe.query(&mut redis.connection).unwrap();
 }
 
-fn make_room(redis: &mut Redis) {
+pub(crate) fn make_room(redis: &mut Redis) {
     let _: String = redis.run(&["CONFIG", "SET", "maxmemory", "0"]);
 }
 
-fn files(directory: &Path) -> Vec<String> {
+pub(crate) fn files(directory: &Path) -> Vec<String> {
     let own = directory.join("eu_w");
     let names = fs::read_dir(own).into_iter().flatten().map(|f| f.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.ends_with(".ticks")).collect()

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisError, RedisResult, Value};
+use redis::{RedisError, RedisResult, Value};
 
-use super::reach;
+use super::link::Link;
+use super::reach::Way;
 use crate::model::enrolment::{Enrolled, Place, USER_PREFIX};
 
 const WAIT: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ pub enum Saved {
 
 /// Who may administer users.
 pub struct Admin {
-    clients: Vec<Client>,
+    way: Way,
 }
 
 impl Admin {
@@ -56,11 +56,11 @@ impl Admin {
     /// # Errors
     /// The URL is not understood, or the file cannot be read.
     pub fn new(url: &str, ca_file: Option<&str>) -> Result<Self, AclError> {
-        Ok(Self { clients: reach::clients(url, ca_file)? })
+        Ok(Self { way: Way::new(url, ca_file)? })
     }
 
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        reach::connect(&self.clients, WAIT).await
+    async fn connect(&self) -> RedisResult<Link> {
+        self.way.connect(WAIT).await
     }
 
     /// All workers' users.
@@ -68,7 +68,8 @@ impl Admin {
     /// # Errors
     /// Redis is away, or this user may not.
     pub async fn users(&self) -> Result<Vec<Enrolled>, AclError> {
-        let lines: Vec<String> = redis::cmd("ACL").arg("LIST").query_async(&mut self.connect().await?).await?;
+        let lines: Vec<String> =
+            redis::cmd("ACL").arg("LIST").query_async(&mut self.connect().await?.connection).await?;
         Ok(lines.iter().filter_map(|line| Enrolled::parse(line)).collect())
     }
 
@@ -77,17 +78,17 @@ impl Admin {
     /// # Errors
     /// [`AclError::Exists`]; or Redis is away, older than 7.0, or this user may not.
     pub async fn enrol(&self, place: &Place, password_sha256: &str) -> Result<Saved, AclError> {
-        let mut connection = self.connect().await?;
+        let mut link = self.connect().await?;
         let user = place.user();
-        let names: Vec<String> = redis::cmd("ACL").arg("USERS").query_async(&mut connection).await?;
+        let names: Vec<String> = redis::cmd("ACL").arg("USERS").query_async(&mut link.connection).await?;
         if names.contains(&user) {
             let of = self.users().await?.into_iter().find(|one| one.user == user).map(|one| one.place);
             return Err(AclError::Exists { user, of });
         }
         let mut command = redis::cmd("ACL");
         command.arg("SETUSER").arg(&user).arg(place.rules(password_sha256));
-        command.query_async::<Value>(&mut connection).await?;
-        Ok(save(&mut connection).await)
+        command.query_async::<Value>(&mut link.connection).await?;
+        Ok(save(&mut link).await)
     }
 
     /// Takes a worker's user away and ends its connections. Returns how many there were.
@@ -100,17 +101,18 @@ impl Admin {
         let Some(mine) = mine.filter(|one| one.user.starts_with(USER_PREFIX)) else {
             return Err(AclError::NotEnrolled(place.clone()));
         };
-        let mut connection = self.connect().await?;
+        let mut link = self.connect().await?;
         // Off first: between the end of its connections and its own end it must not come back.
-        redis::cmd("ACL").arg("SETUSER").arg(&mine.user).arg("off").query_async::<Value>(&mut connection).await?;
-        let killed = redis::cmd("CLIENT").arg("KILL").arg("USER").arg(&mine.user).query_async(&mut connection).await?;
-        redis::cmd("ACL").arg("DELUSER").arg(&mine.user).query_async::<Value>(&mut connection).await?;
-        Ok((killed, save(&mut connection).await))
+        redis::cmd("ACL").arg("SETUSER").arg(&mine.user).arg("off").query_async::<Value>(&mut link.connection).await?;
+        let killed =
+            redis::cmd("CLIENT").arg("KILL").arg("USER").arg(&mine.user).query_async(&mut link.connection).await?;
+        redis::cmd("ACL").arg("DELUSER").arg(&mine.user).query_async::<Value>(&mut link.connection).await?;
+        Ok((killed, save(&mut link).await))
     }
 }
 
-async fn save(connection: &mut MultiplexedConnection) -> Saved {
-    match redis::cmd("ACL").arg("SAVE").query_async::<Value>(connection).await {
+async fn save(link: &mut Link) -> Saved {
+    match redis::cmd("ACL").arg("SAVE").query_async::<Value>(&mut link.connection).await {
         Ok(_) => Saved::InFile,
         Err(error) if error.to_string().contains("not configured to use an ACL file") => Saved::Nowhere,
         Err(error) => Saved::Failed(error.to_string()),
@@ -124,11 +126,11 @@ async fn save(connection: &mut MultiplexedConnection) -> Saved {
 /// Redis is away.
 pub async fn retire_stream(redis_url: &str, ca_file: Option<&str>, place: &Place) -> Result<u64, AclError> {
     let hub = Admin::new(redis_url, ca_file)?;
-    let mut connection = hub.connect().await?;
+    let mut link = hub.connect().await?;
     let key = probe::wire::tick_key(&place.region, &place.worker);
-    let left: u64 = redis::cmd("XLEN").arg(&key).query_async(&mut connection).await?;
+    let left: u64 = redis::cmd("XLEN").arg(&key).query_async(&mut link.connection).await?;
     if left == 0 {
-        redis::cmd("UNLINK").arg(&key).query_async::<Value>(&mut connection).await?;
+        redis::cmd("UNLINK").arg(&key).query_async::<Value>(&mut link.connection).await?;
     }
     Ok(left)
 }

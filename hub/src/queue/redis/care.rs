@@ -1,5 +1,4 @@
-//! What streams need now and then: bounds, ids that Redis' clock has not reached, entries nobody survives, keys of workers
-//! that are gone.
+//! What streams need now and then: bounds, and ids that Redis' clock has not reached.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -7,13 +6,13 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use probe::wire::{self, DeadLetter, DeadReason, RegionId, WebsiteId, WorkerId};
+use probe::wire::{self, RegionId};
 use redis::{RedisResult, Value};
 
-use super::{GROUP, RedisQueue, id_ms, is_answer};
+use super::parse::Fields;
+use super::{GROUP, RedisQueue, is_answer};
 use crate::clock;
-use crate::model::{Region, UtcMs};
-use crate::queue::QueueError;
+use crate::model::UtcMs;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(10);
@@ -25,45 +24,14 @@ const AHEAD_MS: i64 = 60_000;
 const READ_FOR: Duration = Duration::from_secs(60);
 /// Streams asked about in one go.
 const AT_ONCE: usize = 100;
-/// Pending entries looked at per region, and in one go.
-const PENDING: usize = 10_000;
-const PAGE: usize = 1_000;
-/// Workers that ended with an entry, and how long the last has not been heard of, until the entry is given up (T164).
-const DELIVERIES: u64 = 3;
-const IDLE_MS: u64 = 30_000;
-/// A worker that is started again each time it dies of an entry never lets it rest.
-const DELIVERIES_AT_ALL: u64 = 10;
-/// Silence of a worker after which its stream is deleted, once it is read.
-const GONE_MS: i64 = 7 * 86_400_000;
 /// Checks carried over to a new stream.
 const CARRIED: usize = 5_000;
-
-/// A check that is given up, until that is stored and [`crate::queue::Queue::give_up`] was told so.
-#[derive(Debug, Clone)]
-pub struct GivenUp {
-    /// Whose check it was.
-    pub region: RegionId,
-    /// For the dead letters.
-    pub letter: DeadLetter,
-}
-
-impl GivenUp {
-    /// The stream it was on.
-    #[must_use]
-    pub fn stream(&self) -> String {
-        wire::check_key(&self.region)
-    }
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Care {
     next_at: Option<Instant>,
     /// Streams whose ids are ahead, since when that is known.
     ahead: BTreeMap<String, Instant>,
-}
-
-fn is_given_up(idle_ms: u64, deliveries: u64) -> bool {
-    deliveries >= DELIVERIES_AT_ALL || (deliveries >= DELIVERIES && idle_ms >= IDLE_MS)
 }
 
 impl RedisQueue {
@@ -79,7 +47,7 @@ impl RedisQueue {
         self.learn_time().await?;
         let ticks: Vec<String> = self.streams.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         for some in ticks.chunks(AT_ONCE) {
-            for (key, (length, last)) in some.iter().zip(self.ends_of(some).await?) {
+            for (key, (length, last)) in some.iter().zip(self.tick_ends_of(some).await?) {
                 self.bound(key, length).await?;
                 if self.is_ahead(key, &last) && (length == 0 || self.was_read_long(key)) {
                     self.make_anew(key, GROUP, Vec::new(), length).await?;
@@ -102,13 +70,13 @@ impl RedisQueue {
     }
 
     /// Number of entries and last id of each; of a stream that is not there, nothing.
-    async fn ends_of(&self, keys: &[String]) -> RedisResult<Vec<(u64, String)>> {
+    pub(super) async fn ends_of(&self, keys: &[String]) -> RedisResult<Vec<(u64, String)>> {
         let mut pipe = redis::pipe();
         pipe.ignore_errors();
         for key in keys {
             pipe.cmd("XINFO").arg("STREAM").arg(key);
         }
-        let replies: Vec<Value> = self.command(&pipe).await?;
+        let replies: Vec<Value> = self.ask_all(&pipe).await?;
         let end = |reply: Value| {
             let fields: HashMap<String, Value> = redis::from_redis_value(reply).unwrap_or_default();
             let length = fields.get("length").and_then(|v| redis::from_redis_value_ref(v).ok());
@@ -118,13 +86,46 @@ impl RedisQueue {
         Ok(replies.into_iter().map(end).collect())
     }
 
+    /// The same of workers' streams. XINFO STREAM tells it with the first and the last entry, which may be of any size: it
+    /// is asked of those alone that have none. Of others the last id that was read tells as much, once it is.
+    pub(super) async fn tick_ends_of(&self, keys: &[String]) -> RedisResult<Vec<(u64, String)>> {
+        let mut pipe = redis::pipe();
+        pipe.ignore_errors();
+        for key in keys {
+            pipe.cmd("XLEN").arg(key);
+            pipe.cmd("XINFO").arg("GROUPS").arg(key);
+        }
+        let replies: Vec<Value> = self.ask_all(&pipe).await?;
+        let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
+        let mut ends: Vec<(u64, String)> = Vec::with_capacity(keys.len());
+        for pair in replies.chunks(2) {
+            let length = pair.first().and_then(|length| redis::from_redis_value_ref(length).ok()).unwrap_or(0);
+            let groups: Vec<HashMap<String, Value>> =
+                pair.get(1).and_then(|groups| redis::from_redis_value_ref(groups).ok()).unwrap_or_default();
+            let ours = groups.iter().find(|group| group.get("name").and_then(text).as_deref() == Some(GROUP));
+            ends.push((
+                length,
+                ours.and_then(|group| group.get("last-delivered-id")).and_then(text).unwrap_or_default(),
+            ));
+        }
+        let empty: Vec<usize> = (0..ends.len().min(keys.len())).filter(|n| ends[*n].0 == 0).collect();
+        let empty_keys: Vec<String> = empty.iter().map(|n| keys[*n].clone()).collect();
+        if !empty.is_empty() {
+            for (n, end) in empty.into_iter().zip(self.ends_of(&empty_keys).await?) {
+                ends[n] = end;
+            }
+        }
+        Ok(ends)
+    }
+
     /// T233: what a worker writes faster than hubs read.
     async fn bound(&self, key: &str, length: u64) -> RedisResult<()> {
-        if length <= STREAM_CAP {
+        let cap = self.sizes.lock().unwrap_or_else(PoisonError::into_inner).cap(key, STREAM_CAP);
+        if length <= cap {
             return Ok(());
         }
         let mut command = redis::cmd("XTRIM");
-        command.arg(key).arg("MAXLEN").arg(STREAM_CAP);
+        command.arg(key).arg("MAXLEN").arg(cap);
         let trimmed: u64 = self.one(command).await?;
         tracing::error!(stream = key, trimmed, "A worker wrote more than can be read; its oldest reports are lost.");
         Ok(())
@@ -162,7 +163,9 @@ impl RedisQueue {
     /// T204: the stream again, empty but for `entries`, so that Redis gives its ids by its clock once more.
     async fn make_anew(&self, key: &str, group: &str, entries: Vec<Fields>, lost: u64) -> RedisResult<()> {
         // Another hub may have done it a moment ago.
-        let now = self.ends_of(&[key.to_owned()]).await?;
+        let keys = [key.to_owned()];
+        let is_workers = wire::parse_tick_key(key).is_some();
+        let now = if is_workers { self.tick_ends_of(&keys).await? } else { self.ends_of(&keys).await? };
         if !now.first().is_some_and(|(_, last)| self.is_ahead(key, last)) {
             return Ok(());
         }
@@ -189,124 +192,17 @@ impl RedisQueue {
         let after = self.last_delivered(key, region).await?.unwrap_or_else(|| "0-0".to_owned());
         let mut command = redis::cmd("XRANGE");
         command.arg(key).arg(format!("({after}")).arg("+").arg("COUNT").arg(CARRIED);
-        match self.one::<Vec<(String, Fields)>>(command).await {
+        match self.ask::<Vec<(String, Fields)>>(command).await {
             Ok(entries) => Ok(entries.into_iter().map(|(_, fields)| fields).collect()),
             Err(error) if is_answer(&error) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
 
-    /// T164: checks that workers were given again and again, and never finished.
-    pub(in crate::queue) async fn given_up(&self, regions: &[RegionId]) -> Result<Vec<GivenUp>, QueueError> {
-        let mut given_up = Vec::new();
-        for region in regions {
-            let key = wire::check_key(region);
-            let mut from = "-".to_owned();
-            for _ in 0..PENDING / PAGE {
-                let mut command = redis::cmd("XPENDING");
-                command.arg(&key).arg(region.as_str()).arg(&from).arg("+").arg(PAGE);
-                let page: Vec<(String, String, u64, u64)> = match self.one(command).await {
-                    Ok(page) => page,
-                    Err(error) if error.code() == Some("NOGROUP") => break,
-                    Err(error) => return Err(error.into()),
-                };
-                for (id, worker, idle_ms, deliveries) in &page {
-                    if is_given_up(*idle_ms, *deliveries) {
-                        let letter = self.letter(&key, id, worker, *deliveries).await?;
-                        given_up.push(GivenUp { region: region.clone(), letter });
-                    }
-                }
-                match page.last() {
-                    Some((last, ..)) if page.len() == PAGE => from = format!("({last}"),
-                    Some(_) | None => break,
-                }
-            }
-        }
-        Ok(given_up)
-    }
-
-    async fn letter(&self, key: &str, id: &str, worker: &str, deliveries: u64) -> RedisResult<DeadLetter> {
-        let mut command = redis::cmd("XRANGE");
-        command.arg(key).arg(id).arg(id);
-        let entries: Vec<(String, Fields)> = match self.one(command).await {
-            Ok(entries) => entries,
-            Err(error) if is_answer(&error) => Vec::new(), // a right that is missing
-            Err(error) => return Err(error),
-        };
-        let website_id: Option<WebsiteId> = entries.first().and_then(|(_, fields)| {
-            let fields = fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-            wire::decode_check(fields).ok().map(|check| check.website_id)
-        });
-        let worker: String = worker.chars().filter(char::is_ascii_graphic).take(64).collect();
-        let detail = format!("Workers were given it {deliveries} times and never finished it, the last was {worker}.");
-        let reason = DeadReason::MaxDeliveries;
-        Ok(DeadLetter { entry_id: id.to_owned(), reason, detail, website_id, raw: String::new() })
-    }
-
-    /// Their dead letters are stored: nobody is given them again.
-    pub(in crate::queue) async fn give_up(&self, given_up: &[GivenUp]) -> Result<(), QueueError> {
-        let mut pipe = redis::pipe();
-        pipe.atomic();
-        for GivenUp { region, letter } in given_up {
-            let key = wire::check_key(region);
-            pipe.cmd("XACK").arg(&key).arg(region.as_str()).arg(&letter.entry_id).ignore();
-            pipe.cmd("XDEL").arg(&key).arg(&letter.entry_id).ignore();
-        }
-        if !given_up.is_empty() {
-            self.command::<()>(&pipe).await?;
-        }
-        Ok(())
-    }
-
-    /// T238: deletes streams of workers, and of regions, that were not heard of for a week. A worker's is read before.
-    pub(in crate::queue) async fn retire(&self, regions: &[Region], now: UtcMs) -> Result<(), QueueError> {
-        let is_gone = |seen_at: UtcMs| now - seen_at > GONE_MS;
-        for region in regions {
-            let region_id = &region.region_id;
-            for worker in region.workers.iter().filter(|worker| is_gone(worker.seen_at)) {
-                self.retire_worker(region_id, &worker.worker_id, now).await?;
-            }
-            if !region.workers.is_empty() && region.workers.iter().all(|worker| is_gone(worker.seen_at)) {
-                // What waits there is as old.
-                let key = wire::check_key(region_id);
-                if let Some((_, last)) = self.ends_of(std::slice::from_ref(&key)).await?.first()
-                    && id_ms(last).is_some_and(is_gone)
-                {
-                    self.unlink(&key).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn retire_worker(&self, region: &RegionId, worker: &WorkerId, now: UtcMs) -> RedisResult<()> {
-        let key = wire::tick_key(region, worker);
-        // One whose worker came back a moment ago has a young id.
-        let ends = self.ends_of(std::slice::from_ref(&key)).await?;
-        if ends.first().is_some_and(|(length, last)| *length == 0 && id_ms(last).is_some_and(|at| now - at > GONE_MS)) {
-            self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            self.unlink(&key).await?;
-        }
-        Ok(())
-    }
-
-    async fn unlink(&self, key: &str) -> RedisResult<()> {
-        let mut command = redis::cmd("UNLINK");
-        command.arg(key);
-        let deleted: u64 = self.one(command).await?;
-        if deleted > 0 {
-            tracing::info!(
-                stream = key,
-                "The stream of a worker or region that has been silent for a week was deleted."
-            );
-        }
-        Ok(())
-    }
-
     /// What time Redis says it is: the ids it gives tell the same, but not while a stream's are ahead.
     async fn learn_time(&self) -> RedisResult<()> {
-        let mut connection = self.writer().await?;
-        let told = redis::cmd("TIME").query_async(&mut connection).await;
+        let mut link = self.writer().await?;
+        let told = redis::cmd("TIME").query_async(&mut link.connection).await;
         self.note_time(&self.settle(told).await);
         Ok(())
     }
@@ -320,22 +216,6 @@ impl RedisQueue {
                 self.is_told_time.store(true, Ordering::Relaxed);
             }
             Err(_) => self.is_told_time.store(false, Ordering::Relaxed),
-        }
-    }
-}
-
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn t164_an_entry_is_given_up_when_three_workers_ended_with_it_or_one_does_again_and_again() {
-        for (idle_ms, deliveries, expected) in
-            [(0, 1, false), (3_600_000, 2, false), (29_000, 3, false), (30_000, 3, true), (0, 9, false), (0, 10, true)]
-        {
-            assert_eq!(is_given_up(idle_ms, deliveries), expected, "{idle_ms} {deliveries}");
         }
     }
 }

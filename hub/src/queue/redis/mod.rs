@@ -2,9 +2,17 @@
 //! ends every command after 500 ms unless told otherwise, and what it read is then lost to the caller (CASES 2.3).
 
 pub mod acl;
+mod behind;
 mod care;
+mod discover;
+mod given_up;
+mod link;
+mod parse;
 mod reach;
+mod read;
 mod reports;
+mod retire;
+mod sizes;
 mod twins;
 
 use std::collections::BTreeSet;
@@ -14,10 +22,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::wire::{self, Check, KIND_CHECK, MAX_CHECK_BYTES, RegionId};
-use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisResult, Value};
+use redis::{RedisResult, Value};
 use tokio::sync::Mutex;
 
+use self::link::Link;
 use self::reports::Reading;
 use super::QueueError;
 use crate::clock;
@@ -25,19 +33,23 @@ use crate::clock;
 const GROUP: &str = "hub";
 const BLOCK: Duration = Duration::from_secs(2);
 const BATCH: usize = 500;
+/// How long a command may take.
+const COMMAND: Duration = Duration::from_secs(4);
 
-pub use care::GivenUp;
+pub use given_up::GivenUp;
 
 /// The offset before it is known.
 const UNKNOWN: i64 = i64::MIN;
 
 pub struct RedisQueue {
-    /// Tried in this order.
-    clients: Vec<Client>,
+    way: reach::Way,
     gate: StdMutex<reach::Gate>,
     consumer: String,
-    writing: Mutex<Option<MultiplexedConnection>>,
+    writing: Mutex<Option<Link>>,
+    /// For questions whose answers may be long.
+    asking: Mutex<Option<Link>>,
     reading: Mutex<Reading>,
+    sizes: StdMutex<sizes::Sizes>,
     /// Tick streams known, whose group exists.
     streams: StdMutex<BTreeSet<String>>,
     /// Redis' clock minus the hub's, told by Redis, or learnt from the ids it gives to checks.
@@ -51,11 +63,13 @@ pub struct RedisQueue {
 impl RedisQueue {
     pub(super) fn new(url: &str, ca_file: Option<&str>, consumer: &str) -> Result<Self, QueueError> {
         Ok(Self {
-            clients: reach::clients(url, ca_file)?,
+            way: reach::Way::new(url, ca_file)?,
             gate: StdMutex::default(),
             consumer: consumer.to_owned(),
             writing: Mutex::new(None),
+            asking: Mutex::new(None),
             reading: Mutex::new(Reading::new()),
+            sizes: StdMutex::default(),
             streams: StdMutex::default(),
             clock_offset_ms: AtomicI64::new(UNKNOWN),
             is_told_time: AtomicBool::new(false),
@@ -65,9 +79,9 @@ impl RedisQueue {
         })
     }
 
-    async fn connect(&self, wait: Duration) -> RedisResult<MultiplexedConnection> {
+    async fn connect(&self, wait: Duration) -> RedisResult<Link> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner).pass(Instant::now())?;
-        let result = reach::connect(&self.clients, wait).await;
+        let result = self.way.connect(wait).await;
         let chance = u64::from(clock::now().unsigned_abs() as u32);
         self.gate.lock().unwrap_or_else(PoisonError::into_inner).note(result.is_ok(), Instant::now(), chance);
         result
@@ -79,22 +93,23 @@ impl RedisQueue {
     }
 
     /// The connection for writes, taken out of its slot; anew after an error.
-    async fn writer(&self) -> RedisResult<MultiplexedConnection> {
+    async fn writer(&self) -> RedisResult<Link> {
         let mut slot = self.writing.lock().await;
-        if let Some(connection) = &*slot {
-            return Ok(connection.clone());
+        if let Some(link) = &*slot {
+            return Ok(link.clone());
         }
-        let mut connection = self.connect(Duration::from_secs(4)).await?;
+        let mut link = self.connect(COMMAND).await?;
         // Before anything is read: when a report was written says whether its worker still lives.
-        self.note_time(&redis::cmd("TIME").query_async(&mut connection).await);
-        self.look_at_policy(&mut connection).await;
-        *slot = Some(connection.clone());
-        Ok(connection)
+        self.note_time(&redis::cmd("TIME").query_async(&mut link.connection).await);
+        self.look_at_policy(&mut link).await;
+        *slot = Some(link.clone());
+        Ok(link)
     }
 
     /// Once, where it may be asked: whether Redis throws away streams when it is full.
-    async fn look_at_policy(&self, connection: &mut MultiplexedConnection) {
-        let info = redis::cmd("INFO").arg("memory").query_async::<String>(connection).await.unwrap_or_default();
+    async fn look_at_policy(&self, link: &mut Link) {
+        let info =
+            redis::cmd("INFO").arg("memory").query_async::<String>(&mut link.connection).await.unwrap_or_default();
         if let Some(policy) = reach::evicting_policy(&info)
             && !self.is_policy_told.swap(true, Ordering::Relaxed)
         {
@@ -116,13 +131,36 @@ impl RedisQueue {
     }
 
     async fn command<T: redis::FromRedisValue>(&self, pipe: &redis::Pipeline) -> RedisResult<T> {
-        let mut connection = self.writer().await?;
-        self.settle(pipe.query_async(&mut connection).await).await
+        let mut link = self.writer().await?;
+        self.settle(pipe.query_async(&mut link.connection).await).await
     }
 
     async fn one<T: redis::FromRedisValue>(&self, command: redis::Cmd) -> RedisResult<T> {
-        let mut connection = self.writer().await?;
-        self.settle(command.query_async(&mut connection).await).await
+        let mut link = self.writer().await?;
+        self.settle(command.query_async(&mut link.connection).await).await
+    }
+
+    /// Asks what may be answered at length, or in words of a worker's: one thing at a time, on a connection of its own,
+    /// so that [`link::MOST`] holds for it and nobody's checks wait behind it. Too large an answer is one ([`is_answer`]).
+    async fn ask<T: redis::FromRedisValue>(&self, command: redis::Cmd) -> RedisResult<T> {
+        let mut slot = self.asking.lock().await;
+        let mut link = self.asker(&mut slot).await?;
+        let answer = command.query_async(&mut link.connection).await;
+        keep(&mut slot, link, answer)
+    }
+
+    async fn ask_all<T: redis::FromRedisValue>(&self, pipe: &redis::Pipeline) -> RedisResult<T> {
+        let mut slot = self.asking.lock().await;
+        let mut link = self.asker(&mut slot).await?;
+        let answers = pipe.query_async(&mut link.connection).await;
+        keep(&mut slot, link, answers)
+    }
+
+    async fn asker(&self, slot: &mut Option<Link>) -> RedisResult<Link> {
+        match slot.take() {
+            Some(link) => Ok(link),
+            None => self.connect(COMMAND).await,
+        }
     }
 
     pub(super) async fn publish(&self, region: &RegionId, checks: &mut Vec<Check>) -> Result<(), QueueError> {
@@ -213,7 +251,7 @@ impl RedisQueue {
     async fn oldest_pending(&self, key: &str, group: &str) -> RedisResult<Option<String>> {
         let mut command = redis::cmd("XPENDING");
         command.arg(key).arg(group);
-        let (count, oldest, _, _): (u64, Option<String>, Value, Value) = self.one(command).await?;
+        let (count, oldest, _, _): (u64, Option<String>, Value, Value) = self.ask(command).await?;
         Ok(oldest.filter(|_| count > 0))
     }
 
@@ -225,6 +263,15 @@ impl RedisQueue {
         let ours = groups.iter().find(|g| g.get("name").and_then(text).as_deref() == Some(group));
         Ok(ours.and_then(|g| g.get("last-delivered-id")).and_then(text))
     }
+}
+
+/// Puts a connection back, unless what it answered ended it.
+fn keep<T>(slot: &mut Option<Link>, link: Link, answer: RedisResult<T>) -> RedisResult<T> {
+    let answer = link.judge(answer);
+    if answer.as_ref().err().is_none_or(|e| is_answer(e) && !is_elsewhere(e) && !link::is_too_large(e)) {
+        *slot = Some(link);
+    }
+    answer
 }
 
 /// Redis said no; the connection is fine.

@@ -1,54 +1,117 @@
 //! The way to Redis: whom to trust, who is there, how often it is tried.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, TlsCertificates, Value,
-};
+use probe::engine::read_roots;
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+
+use super::link::Link;
 
 /// For name, TCP, TLS and sign-in.
 const CONNECT: Duration = Duration::from_secs(4);
 /// Longest wait between two tries: all is steady again 30 s after Redis is (P11).
 const LONGEST_MS: u64 = 5_000;
+/// Addresses of one name that are tried, all at once.
+const MAX_TRIED: usize = 16;
 
-/// Clients to be tried in this order: with `rediss://`, who trusts the authorities of `ca_file` alone comes before who
-/// trusts the system's. The library takes either, and who signed Redis' certificate is not told beforehand.
-pub(super) fn clients(url: &str, ca_file: Option<&str>) -> RedisResult<Vec<Client>> {
-    let system = Client::open(url)?;
-    let mut clients = Vec::new();
-    if let (Some(path), true) = (ca_file, url.starts_with("rediss:")) {
-        let roots = TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(path)?) };
-        clients.push(Client::build_with_tls(url.into_connection_info()?, roots)?);
-    }
-    clients.push(system);
-    Ok(clients)
+/// Where Redis is, who signs in, and whom is trusted.
+pub(super) struct Way {
+    info: ConnectionInfo,
+    /// Authorities that are trusted besides the system's.
+    roots: Vec<CertificateDer<'static>>,
 }
 
-/// A connection of one's own, on which a command may take `wait`.
-pub(super) async fn connect(clients: &[Client], wait: Duration) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new().set_response_timeout(Some(wait)).set_connection_timeout(Some(CONNECT));
-    let mut distrust = None;
-    for client in clients {
-        match client.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(mut connection) => {
-                greet(&mut connection).await?;
-                return Ok(connection);
+impl Way {
+    /// With `rediss://` whom the system trusts is trusted, and the authorities of `ca_file`.
+    ///
+    /// # Errors
+    /// The URL is not understood, or asks for TLS that verifies nothing; or the file cannot be read.
+    pub(super) fn new(url: &str, ca_file: Option<&str>) -> RedisResult<Self> {
+        let info = url.into_connection_info()?;
+        let mut roots = Vec::new();
+        if let ConnectionAddr::TcpTls { insecure, .. } = info.addr() {
+            if *insecure {
+                let why = "#insecure in the URL of Redis would trust anybody; name its authority in CA_FILE";
+                return Err(RedisError::from((ErrorKind::InvalidClientConfig, why)));
             }
-            // Another client may trust it.
-            Err(error) if error.to_string().contains("invalid peer certificate") => {
-                distrust = distrust.or(Some(error));
+            if let Some(path) = ca_file {
+                roots = read_roots(path).map_err(|error| std::io::Error::other(error.to_string()))?;
             }
-            Err(error) => return Err(error),
+        }
+        Ok(Self { info, roots })
+    }
+
+    /// A connection of one's own, on which a command may take `wait`.
+    pub(super) async fn connect(&self, wait: Duration) -> RedisResult<Link> {
+        let connecting = tokio::time::timeout(CONNECT, self.sign_in(wait));
+        let mut link = connecting.await.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+        greet(&mut link).await?;
+        Ok(link)
+    }
+
+    async fn sign_in(&self, wait: Duration) -> RedisResult<Link> {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, port) => self.over(reach(host, *port).await?, wait).await,
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                let name = ServerName::try_from(host.clone()).map_err(std::io::Error::other)?;
+                let stream = reach(host, *port).await?;
+                self.over(TlsConnector::from(self.tls()).connect(name, stream).await?, wait).await
+            }
+            ConnectionAddr::Unix(path) => self.over(UnixStream::connect(path).await?, wait).await,
+            _ => Err(RedisError::from((ErrorKind::InvalidClientConfig, "there is no such way to Redis"))),
         }
     }
-    Err(distrust.unwrap_or_else(|| std::io::Error::other("there is no client").into()))
+
+    async fn over(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        wait: Duration,
+    ) -> RedisResult<Link> {
+        Link::over(stream, self.info.redis_settings(), wait).await
+    }
+
+    /// Read anew each time: authorities of the system come and go.
+    fn tls(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        // Those that are not understood are left out.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(self.roots.iter().cloned());
+        Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// The first address of the name that takes the connection.
+async fn reach(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    let mut tries: JoinSet<std::io::Result<TcpStream>> = JoinSet::new();
+    for address in addresses.into_iter().take(MAX_TRIED) {
+        tries.spawn(TcpStream::connect(address));
+    }
+    let mut refused = std::io::Error::new(std::io::ErrorKind::NotFound, "the host of REDIS_URL has no address");
+    while let Some(tried) = tries.join_next().await {
+        match tried.map_err(std::io::Error::other).flatten() {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// Asks the server who it is, which a user may always do. One that is too old is told from one that is away (T227).
-async fn greet(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    match redis::cmd("HELLO").query_async::<HashMap<String, Value>>(connection).await {
+async fn greet(link: &mut Link) -> RedisResult<()> {
+    match redis::cmd("HELLO").query_async::<HashMap<String, Value>>(&mut link.connection).await {
         Ok(fields) => match fields.get("version").and_then(too_old) {
             Some(version) => {
                 let detail = format!("it is {version}; 7.0 or newer is needed, or Valkey: update it");
