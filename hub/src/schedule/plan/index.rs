@@ -118,8 +118,9 @@ mod tests {
             chance ^= chance << 17;
             let key = chance % 600;
             let place = usize::try_from(key).unwrap();
-            if map.contains_key(&key) {
-                assert_eq!(index.remove(key, |p| keys[p as usize]), map.remove(&key));
+            let removed = map.remove(&key);
+            if removed.is_some() {
+                assert_eq!(index.remove(key, |p| keys[p as usize]), removed);
                 keys[place] = None;
             } else {
                 keys[place] = Some(key);
