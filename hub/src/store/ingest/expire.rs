@@ -14,7 +14,7 @@ const AT_ONCE: usize = 500;
 pub struct Expired {
     /// Those that turned to unknown.
     pub transitions: Vec<Transition>,
-    /// Websites whose look at once has not come, told to one hub once; at most [`UNLOOKED`].
+    /// Websites whose look at once has not come, told to one hub once; at most 1,000.
     pub unlooked: Vec<WebsiteId>,
 }
 
