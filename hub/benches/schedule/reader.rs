@@ -1,16 +1,29 @@
 //! The other end of Redis: reads the region's stream as its workers would, and compares each entry's id with its slot.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hub::queue::Tally;
 
 const KEY: &str = "betteruptime:website:EU";
-const MOST_MS: usize = 20_000;
+const AT_ONCE: usize = 5_000;
 
 type Entries = Vec<(String, Vec<(String, Vec<u8>)>)>;
 
+/// What was read.
+#[derive(Default)]
+struct Read {
+    tally: Tally,
+    /// When a website was last looked at out of turn.
+    first: HashMap<String, i64>,
+}
+
 pub(crate) struct Reader {
-    late: Arc<Mutex<Vec<u64>>>,
+    read: Arc<Mutex<Read>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -20,28 +33,49 @@ impl Reader {
         let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
         let () = redis::cmd("FLUSHALL").query(&mut connection).unwrap();
         let () = redis::cmd("XGROUP").arg(&["CREATE", KEY, "EU", "0", "MKSTREAM"]).query(&mut connection).unwrap();
-        let (late, stop) = (Arc::new(Mutex::new(vec![0; MOST_MS + 1])), Arc::new(AtomicBool::new(false)));
-        let (shared, stopped) = (late.clone(), stop.clone());
+        let (read, stop) = (Arc::new(Mutex::new(Read::default())), Arc::new(AtomicBool::new(false)));
+        let (shared, stopped) = (read.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 let mut read = redis::cmd("XREADGROUP");
-                read.arg(&["GROUP", "EU", "w", "COUNT", "5000", "BLOCK", "100", "NOACK", "STREAMS", KEY, ">"]);
+                read.arg(&[
+                    "GROUP",
+                    "EU",
+                    "w",
+                    "COUNT",
+                    &AT_ONCE.to_string(),
+                    "BLOCK",
+                    "100",
+                    "NOACK",
+                    "STREAMS",
+                    KEY,
+                    ">",
+                ]);
                 let reply: Option<Vec<(String, Entries)>> = read.query(&mut connection).unwrap();
                 let Some((_, entries)) = reply.and_then(|mut streams| streams.pop()) else { continue };
-                if let Ok(mut late) = shared.lock() {
-                    entries.iter().filter_map(lateness).for_each(|ms| late[ms] += 1);
+                if let Ok(mut read) = shared.lock() {
+                    for entry in &entries {
+                        let _ = note(&mut read, entry);
+                    }
                 }
                 let last = entries.last().map_or("0", |(id, _)| id.as_str());
                 let () = redis::cmd("XTRIM").arg(&[KEY, "MINID", last]).query(&mut connection).unwrap();
-                std::thread::sleep(std::time::Duration::from_millis(50));
+                if entries.len() < AT_ONCE {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
             }
         });
-        Self { late, stop, thread: Some(thread) }
+        Self { read, stop, thread: Some(thread) }
     }
 
-    /// Checks of the schedule since this was last asked, by milliseconds from their slot to their entry.
-    pub(crate) fn late(&self) -> Vec<u64> {
-        std::mem::replace(&mut *self.late.lock().unwrap(), vec![0; MOST_MS + 1])
+    /// Begins another tally; returns what became of the last one.
+    pub(crate) fn tally(&self, seconds: Range<i64>) -> Tally {
+        std::mem::replace(&mut self.read.lock().unwrap().tally, Tally::of(seconds))
+    }
+
+    /// When a website was last looked at out of turn, by its entry's id.
+    pub(crate) fn first(&self, website: &str) -> Option<i64> {
+        self.read.lock().unwrap().first.get(website).copied()
     }
 }
 
@@ -54,14 +88,17 @@ impl Drop for Reader {
     }
 }
 
-fn lateness((id, fields): &(String, Vec<(String, Vec<u8>)>)) -> Option<usize> {
+fn note(read: &mut Read, (id, fields): &(String, Vec<(String, Vec<u8>)>)) -> Option<()> {
     let at: i64 = id.split('-').next()?.parse().ok()?;
     let body = fields.iter().find(|(name, _)| name == "body")?;
     let text = std::str::from_utf8(&body.1).ok()?;
-    if !text.contains("\"scheduled\"") {
-        return None;
+    if text.contains("\"scheduled\"") {
+        let slot = text.split("\"slot_at\":").nth(1)?;
+        let slot_at = slot.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+        read.tally.count(slot_at, at);
+    } else {
+        let website = text.split("\"website_id\":\"").nth(1)?.split('"').next()?;
+        read.first.insert(website.to_owned(), at);
     }
-    let slot = text.split("\"slot_at\":").nth(1)?;
-    let slot_at: i64 = slot.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-    Some(usize::try_from(at - slot_at).unwrap_or(0).min(MOST_MS))
+    Some(())
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hub::clock;
 use hub::model::courtesy::Limit;
 use hub::model::{AccountId, WebsiteId};
 use hub::queue::{Nowhere, Queue};
@@ -11,10 +12,14 @@ use hub::store::Store;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
 
-const WARM: Duration = Duration::from_secs(15);
-/// Unless `BENCH_SECONDS` says otherwise.
-const MEASURED_S: u64 = 60;
-const EDITS: usize = 20;
+/// What came due while it started is made good within this.
+const WARM_S: i64 = 15;
+/// Seconds of the schedule that are measured, unless `BENCH_SECONDS` says otherwise.
+const MEASURED_S: i64 = 30;
+/// A slot of these seconds that is not out so long after their end is missing.
+const SETTLE_S: i64 = 3;
+const EDITS: i64 = 20;
+const BETWEEN_EDITS: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(queue: &str) {
     tracing_to_stderr();
@@ -35,88 +40,81 @@ async fn measure(queue: &str) {
         "redis" => Queue::redis(&std::env::var("REDIS_URL").unwrap(), None, "bench").unwrap(),
         _ => Queue::Nowhere(nowhere.clone()),
     };
-    let to_redis = matches!(queue, Queue::Redis(_));
     let (scheduler, inbox) = Scheduler::channel();
     let (stop, stopping) = watch::channel(false);
+    let mut connection = PgConnection::connect(&url).await.unwrap();
     let begun = Instant::now();
     let schedule = tokio::spawn(schedule::run(store.clone(), queue, Limit::default(), inbox, stopping));
     let alive = tokio::spawn({
         let scheduler = scheduler.clone();
         async move {
             loop {
-                scheduler.region_alive("EU".parse().unwrap(), hub::clock::now());
+                scheduler.region_alive("EU".parse().unwrap(), clock::now());
                 tokio::time::sleep(Duration::from_secs(10)).await;
             }
         }
     });
-    let mut connection = PgConnection::connect(&url).await.unwrap();
     // It claims when it has read all websites.
-    let start_s = loop {
-        let is_claimed: bool = sqlx::query_scalar("select exists (select 1 from schedule_claim where claimed_at > $1)")
-            .bind(hub::clock::now() - i64::try_from(begun.elapsed().as_millis()).unwrap())
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
-        if is_claimed {
-            break begun.elapsed().as_secs_f64();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    tokio::time::sleep(WARM).await;
-
-    println!("begin");
-    nowhere.late();
-    let (from, cpu, rows) = (Instant::now(), cpu_s(), rows_written(&mut connection).await);
-    let measured_s = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(MEASURED_S);
-    tokio::time::sleep(Duration::from_secs(measured_s)).await;
-    let late = nowhere.late();
-    println!("end");
-    let seconds = from.elapsed().as_secs_f64();
-    let cores = (cpu_s() - cpu) / seconds;
-    let writes = (rows_written(&mut connection).await - rows) / seconds;
-    if !to_redis {
-        let text: Vec<_> = late.iter().map(u64::to_string).collect();
-        println!("late {}", text.join(","));
-    }
-    let (rss, peak) = (status_mib("VmRSS:"), status_mib("VmHWM:"));
-    let edit_ms = if to_redis { 0.0 } else { edits(&store, &scheduler, &nowhere, &mut connection).await };
-    let per_s: f64 = sqlx::query_scalar("select sum(1000.0::float8 / interval_ms) from website")
+    while !sqlx::query_scalar::<_, bool>("select exists (select 1 from schedule_claim)")
         .fetch_one(&mut connection)
         .await
-        .unwrap();
-    println!("figures {seconds} {per_s} {cores} {rss} {peak} {start_s} {writes} {edit_ms}");
+        .unwrap()
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let start_s = begun.elapsed().as_secs_f64();
+
+    let measured_s = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(MEASURED_S);
+    let from_s = clock::now() / 1_000 + WARM_S;
+    let seconds = from_s..from_s + measured_s;
+    nowhere.tally(seconds.clone());
+    println!("begin {} {}", seconds.start, seconds.end);
+    until(seconds.start).await;
+    let (from, cpu, rows) = (Instant::now(), cpu_s(), rows_written(&mut connection).await);
+    until(seconds.end).await;
+    let cores = (cpu_s() - cpu) / from.elapsed().as_secs_f64();
+    let writes = (rows_written(&mut connection).await - rows) / from.elapsed().as_secs_f64();
+    let (rss, peak) = (status_mib("VmRSS:"), status_mib("VmHWM:"));
+    until(seconds.end + SETTLE_S).await;
+    let tally = nowhere.tally(0..0);
+    println!("late {}", text(&tally.late));
+    println!("slots {}", text(&tally.by_second));
+    println!("end");
+    edits(&store, &scheduler, &nowhere, &mut connection).await;
+    println!("figures {cores} {rss} {peak} {start_s} {writes}");
     alive.abort();
     let _ = stop.send(true);
     schedule.await.unwrap().unwrap();
 }
 
-/// Median milliseconds from an edit's commit to the look that follows from it, as through this hub.
-async fn edits(store: &Store, scheduler: &Scheduler, nowhere: &Nowhere, connection: &mut PgConnection) -> f64 {
-    let some: Vec<(uuid::Uuid, uuid::Uuid)> = sqlx::query_as("select website_id, account_id from website limit $1")
-        .bind(i64::try_from(EDITS).unwrap())
-        .fetch_all(connection)
-        .await
-        .unwrap();
-    let mut all = Vec::new();
+async fn until(second: i64) {
+    let left = u64::try_from(second * 1_000 - clock::now()).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(left)).await;
+}
+
+fn text(numbers: &[u64]) -> String {
+    numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Edits some websites, as through this hub; prints when each edit was committed, and when the look at once that follows
+/// from it was handed out, where that is known here.
+async fn edits(store: &Store, scheduler: &Scheduler, nowhere: &Nowhere, connection: &mut PgConnection) {
+    let sql = "select website_id, account_id from website join website_state using (website_id) where verdict = 'up' \
+        limit $1";
+    let some: Vec<(uuid::Uuid, uuid::Uuid)> = sqlx::query_as(sql).bind(EDITS).fetch_all(connection).await.unwrap();
     for (id, account) in some {
         let (id, account) = (WebsiteId(id), AccountId(account));
         let website = store.website(account, id).await.unwrap().unwrap();
-        store.edit_website(account, id, website.revision, &website.settings, hub::clock::now()).await.unwrap();
-        let committed = Instant::now();
+        store.edit_website(account, id, website.revision, &website.settings, clock::now()).await.unwrap();
+        let committed_at = clock::now();
         scheduler.changed(id);
-        while nowhere.first(id).is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        all.push(committed.elapsed().as_secs_f64() * 1_000.0);
+        tokio::time::sleep(BETWEEN_EDITS).await;
+        println!("edit {id} {committed_at} {}", nowhere.first(id).unwrap_or(0));
     }
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
-/// Rows inserted, changed and deleted so far.
+/// Rows inserted, changed and deleted so far. What other connections did lately is told within a second or so.
 async fn rows_written(connection: &mut PgConnection) -> f64 {
-    // What other connections did is told within a second or so.
-    tokio::time::sleep(Duration::from_secs(2)).await;
     sqlx::query_scalar("select sum(n_tup_ins + n_tup_upd + n_tup_del)::float8 from pg_stat_user_tables")
         .fetch_one(connection)
         .await

@@ -5,7 +5,7 @@ mod nowhere;
 mod redis;
 
 pub use self::redis::acl;
-pub use nowhere::Nowhere;
+pub use nowhere::{Nowhere, Tally};
 
 use std::sync::Arc;
 use std::time::Duration;

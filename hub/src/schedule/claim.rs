@@ -42,13 +42,14 @@ impl Second {
         Self { due, ..Self::default() }
     }
 
-    /// Takes out what is due by now.
-    fn take(&mut self, now: UtcMs) -> Vec<Due> {
+    /// Takes out what is due by now, so many at most.
+    fn take(&mut self, now: UtcMs, most: usize) -> Vec<Due> {
         let left = self.due.get(self.done..).unwrap_or_default();
-        let number = left.partition_point(|due| due.publish_at <= now);
+        let number = left.partition_point(|due| due.publish_at <= now).min(most);
         let mut taken = left.get(..number).unwrap_or_default().to_vec();
         self.done += number;
-        taken.extend(self.held_back.extract_if(.., |due| due.publish_at <= now));
+        let held_back = self.held_back.extract_if(.., |due| due.publish_at <= now);
+        taken.extend(held_back.take(most - number));
         taken
     }
 
@@ -103,13 +104,14 @@ impl Claims {
         self.age_ms(moment) < HOLDS_MS
     }
 
-    /// Takes out of the held seconds what is due by now.
-    pub(super) fn take(&mut self, now: UtcMs) -> Vec<(i64, Due)> {
-        let second = now.div_euclid(1_000);
-        self.held
-            .range_mut(..=second)
-            .flat_map(|(second, s)| s.take(now).into_iter().map(|due| (*second, due)))
-            .collect()
+    /// Takes out of the held seconds what is due by now, so many at most.
+    pub(super) fn take(&mut self, now: UtcMs, most: usize) -> Vec<(i64, Due)> {
+        let mut taken = Vec::new();
+        for (second, held) in self.held.range_mut(..=now.div_euclid(1_000)) {
+            let due = held.take(now, most - taken.len());
+            taken.extend(due.into_iter().map(|due| (*second, due)));
+        }
+        taken
     }
 
     /// Puts a check back that may not leave yet.

@@ -104,6 +104,12 @@ fn is_understood(website: &Website) -> bool {
     !website.is_unreadable
 }
 
+/// Where the page after this one begins; `None` after the last one.
+fn after_page(page: &[Website]) -> Option<Option<WebsiteId>> {
+    let is_full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= PAGE;
+    page.last().filter(|_| is_full).map(|website| Some(website.website_id))
+}
+
 /// Removes traces of a clock that was ahead; tells whether there were results from the future.
 async fn heal(store: &Store, claims: &Claims, now: UtcMs) -> Result<bool, StoreError> {
     store.drop_future_claims(&claims.hub_id, i64::MAX).await?;
@@ -152,7 +158,8 @@ impl Schedule {
         // for long, nothing is made good: the load comes back over one interval, and no target is looked at twice in it
         // (T256).
         let published_at = store.last_published_at().await?.unwrap_or(0);
-        let from = if now - published_at < 2 * MADE_GOOD_MS { now - MADE_GOOD_MS } else { now };
+        let makes_good = now - published_at < 2 * MADE_GOOD_MS;
+        let from = if makes_good { now - MADE_GOOD_MS } else { now };
         let claims = Claims::new(from);
         // Traces of a clock that was ahead before this start. Without them removed the hub runs all the same.
         let was_ahead = heal(&store, &claims, now).await.unwrap_or_else(|error| {
@@ -198,41 +205,65 @@ impl Schedule {
                 schedule.publisher.open(&region.region_id).await;
             }
         }
-        while schedule.reading.is_some() {
-            schedule.read_page().await?;
-        }
+        let store = schedule.store.clone();
+        let unlooked = tokio::spawn(async move { store.unlooked_websites().await });
         schedule.plan.regions_asking(asking);
+        schedule.read_all().await?;
         schedule.shares.tell(schedule.plan.crowded(), now);
         if was_ahead && !schedule.store.is_shared() {
             tracing::warn!("There are results from the future: the clock was ahead. Slots get other names until then.");
             schedule.plan.shift(1, now);
         }
         // Added, edited or resumed just before the last stop.
-        match schedule.store.unlooked_websites().await {
+        match unlooked.await.context("a reading was broken off")? {
             Ok(unlooked) => unlooked.into_iter().for_each(|id| schedule.look_first(id, now)),
             Err(error) => {
                 tracing::warn!(%error, "Websites nobody has looked at were not found; they wait for their slots.")
             }
+        }
+        if !makes_good {
+            // Nor is what came while all was read: of a million websites that would be a burst of seconds.
+            schedule.claims.next_second = clock::now().div_euclid(1_000);
         }
         let regions = schedule.plan.live_regions(now).len();
         tracing::info!(websites = schedule.plan.len(), regions, "The schedule is loaded.");
         Ok(schedule)
     }
 
-    /// Reads the next page of all websites; after the last one what was not there is forgotten.
+    /// Reads all websites: a page comes while the one before it is taken in.
+    async fn read_all(&mut self) -> anyhow::Result<()> {
+        let store = self.store.clone();
+        let read = |after| {
+            let store = store.clone();
+            tokio::spawn(async move { store.scheduled_websites(after, PAGE).await })
+        };
+        let mut coming = self.reading.map(read);
+        while let Some(page) = coming.take() {
+            let page = page.await.context("reading was broken off")??;
+            coming = after_page(&page).map(read);
+            self.take_in(&page);
+        }
+        Ok(())
+    }
+
+    /// Reads the next page of all websites.
     async fn read_page(&mut self) -> Result<(), StoreError> {
         let Some(after) = self.reading else { return Ok(()) };
         let page = self.store.scheduled_websites(after, PAGE).await?;
-        if after.is_none() {
+        self.take_in(&page);
+        Ok(())
+    }
+
+    /// Takes in a page of all websites; after the last one what was not there is forgotten.
+    fn take_in(&mut self, page: &[Website]) {
+        if self.reading == Some(None) {
             self.plan.begin_reading();
         }
         page.iter().filter(|website| is_understood(website)).for_each(|website| self.plan.put(website));
-        let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < PAGE;
-        self.reading = page.last().filter(|_| !is_last).map(|website| Some(website.website_id));
+        self.reading = after_page(page);
         if self.reading.is_none() {
             self.plan.end_reading();
         }
-        Ok(())
     }
 
     /// Claims what is near, publishes what is due.
@@ -240,8 +271,8 @@ impl Schedule {
         self.care(clock::now()).await;
         self.claim(clock::now()).await;
         let now = clock::now();
-        if self.claims.hold(Moment::now()) && !self.publisher.is_blocked() {
-            for (second, due) in self.claims.take(now) {
+        if self.claims.hold(Moment::now()) {
+            for (second, due) in self.claims.take(now, self.publisher.room()) {
                 if !self.is_wanted(&due, now) {
                     continue;
                 }

@@ -2,20 +2,24 @@
 //! and those of one host are spaced. Every hub lays out every second, so that all agree which second, and so which hub, a
 //! check is published in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Schedule;
 use super::plan::{Due, Watched};
 use crate::model::courtesy::{self, Limit, Lines};
 use crate::model::{UtcMs, WebsiteId, backoff, shares, slots};
+use crate::store::StoreError;
 
 /// How often it is asked which websites are down for long.
 const READ_EVERY: Duration = Duration::from_secs(5);
 /// Between two log lines about hosts that are asked for too much.
 const TELL_EVERY: Duration = Duration::from_secs(60);
+
+type DownSince = (WebsiteId, UtcMs);
 
 /// What courtesy remembers.
 #[derive(Debug)]
@@ -30,6 +34,11 @@ pub(super) struct Pace {
     delayed: BTreeMap<i64, Vec<Due>>,
     /// Websites that have been down for long, and since when.
     down: HashMap<WebsiteId, UtcMs>,
+    /// They are being read; when there are many that takes a while, and slots come meanwhile.
+    reading: Option<JoinHandle<Result<Vec<DownSince>, StoreError>>>,
+    was_read: bool,
+    /// Of those that answer again or were edited since the reading began.
+    resumed: HashSet<WebsiteId>,
     read_at: Instant,
     tell_at: Instant,
     /// Slots left out or missed for the sake of their host, since the last line about it and in all.
@@ -45,6 +54,9 @@ impl Pace {
             asked: Lines::new(limit.asked_spacing_ms()),
             delayed: BTreeMap::new(),
             down: HashMap::new(),
+            reading: None,
+            was_read: false,
+            resumed: HashSet::new(),
             read_at: now,
             tell_at: now,
             left_out: (0, 0),
@@ -53,7 +65,14 @@ impl Pace {
 
     /// The clock was set back: what was planned is void.
     pub(super) fn begin_anew(&mut self, limit: Limit) {
-        *self = Self { down: std::mem::take(&mut self.down), left_out: self.left_out, ..Self::new(limit) };
+        *self = Self {
+            down: std::mem::take(&mut self.down),
+            reading: self.reading.take(),
+            was_read: self.was_read,
+            resumed: std::mem::take(&mut self.resumed),
+            left_out: self.left_out,
+            ..Self::new(limit)
+        };
     }
 
     pub(super) fn leave_out(&mut self, slots: u64) {
@@ -68,6 +87,21 @@ impl Pace {
     /// The website answers again, or was edited: its slots are all used.
     pub(super) fn resume(&mut self, id: WebsiteId) {
         self.down.remove(&id);
+        if self.reading.is_some() {
+            self.resumed.insert(id);
+        }
+    }
+
+    /// Takes in which websites are down for long, once that is read; the first time it is waited for.
+    async fn take_down(&mut self) {
+        let is_first = !std::mem::replace(&mut self.was_read, true);
+        let Some(reading) = self.reading.take_if(|reading| is_first || reading.is_finished()) else { return };
+        let resumed = std::mem::take(&mut self.resumed);
+        match reading.await {
+            Ok(Ok(down)) => self.down = down.into_iter().filter(|(id, _)| !resumed.contains(id)).collect(),
+            Ok(Err(error)) => tracing::debug!(%error, "Which websites are down for long could not be read."),
+            Err(error) => tracing::warn!(%error, "Reading which websites are down for long was broken off."),
+        }
     }
 
     /// How many slots there are to one that is used: more than one of a website that has been down for long.
@@ -148,13 +182,12 @@ impl Schedule {
             );
         }
         self.shares.tell(self.plan.crowded(), now);
-        if Instant::now() < self.pace.read_at {
-            return;
+        if Instant::now() >= self.pace.read_at && self.pace.reading.is_none() {
+            self.pace.read_at = Instant::now() + READ_EVERY;
+            let store = self.store.clone();
+            let read = async move { store.long_down(now - backoff::AFTER_MS).await };
+            self.pace.reading = Some(tokio::spawn(read));
         }
-        self.pace.read_at = Instant::now() + READ_EVERY;
-        match self.store.long_down(now - backoff::AFTER_MS).await {
-            Ok(down) => self.pace.down = down.into_iter().collect(),
-            Err(error) => tracing::debug!(%error, "Which websites are down for long could not be read."),
-        }
+        self.pace.take_down().await;
     }
 }

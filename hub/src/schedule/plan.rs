@@ -6,8 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::model::courtesy::{HostKey, Limit};
 use crate::model::{RegionId, UtcMs, Website, WebsiteId, Worker};
 
+mod hosts;
+mod index;
 mod watched;
 
+use hosts::Hosts;
+use index::Index;
 pub use watched::Watched;
 
 /// A check that is due.
@@ -25,20 +29,14 @@ pub struct Due {
     pub publish_at: UtcMs,
 }
 
-/// What a host is asked for per day: by websites watched from everywhere, per region; and by others.
-#[derive(Debug, Default, Clone, Copy)]
-struct Demand {
-    everywhere: u32,
-    named: u32,
-}
-
 /// Region's number and website's place by phase, for one interval.
 type Phases = BTreeMap<u16, BTreeSet<(u32, u32)>>;
 
 /// What is due when.
 #[derive(Debug, Default)]
 pub struct Plan {
-    places: HashMap<WebsiteId, u32>,
+    /// Of the websites, by their id.
+    places: Index,
     websites: Vec<Option<Watched>>,
     free: Vec<u32>,
     by_interval: BTreeMap<u32, Phases>,
@@ -46,10 +44,7 @@ pub struct Plan {
     regions: Vec<(RegionId, UtcMs)>,
     /// How many of them count in what hosts are asked for.
     asking: usize,
-    limit: Limit,
-    demand: HashMap<HostKey, Demand>,
-    /// Hosts that are asked for more than they may get, with the share of their slots that is used.
-    crowded: HashMap<HostKey, f64>,
+    hosts: Hosts,
     /// Added to every phase; see [`Plan::shift`].
     shift_ms: i64,
     /// The last stamp given: a website as it was put is known by it.
@@ -62,7 +57,7 @@ impl Plan {
     /// An empty one that gives no host more than `limit`.
     #[must_use]
     pub fn new(limit: Limit) -> Self {
-        Self { limit, ..Self::default() }
+        Self { hosts: Hosts::new(limit), ..Self::default() }
     }
 
     /// Websites watched.
@@ -74,7 +69,7 @@ impl Plan {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.len() == 0
     }
 
     /// Notes a sign of life of a region; `true` when the region is new here.
@@ -94,20 +89,14 @@ impl Plan {
         for (interval_ms, phases) in added {
             self.by_interval.entry(interval_ms).or_default().insert(number, phases.into_iter().collect());
         }
-        self.weigh_all();
+        self.hosts.weigh_all(&self.websites, self.asking);
         true
     }
 
     /// So many regions are of those that look; one that is gone for good takes nothing from the others.
     pub fn regions_asking(&mut self, number: usize) {
         if std::mem::replace(&mut self.asking, number) != number {
-            self.weigh_all();
-        }
-    }
-
-    fn weigh_all(&mut self) {
-        for host in self.demand.keys().copied().collect::<Vec<_>>() {
-            self.weigh(host);
+            self.hosts.weigh_all(&self.websites, number);
         }
     }
 
@@ -137,7 +126,7 @@ impl Plan {
     /// Adds a website or takes a newer revision of it.
     pub fn put(&mut self, website: &Website) {
         let id = website.website_id;
-        if let Some(known) = self.places.get(&id).and_then(|place| self.websites.get_mut(*place as usize)?.as_mut()) {
+        if let Some(known) = self.place(id).and_then(|place| self.websites.get_mut(place as usize)?.as_mut()) {
             known.reading = self.reading;
             if known.revision == website.revision {
                 return;
@@ -160,16 +149,21 @@ impl Plan {
                 phases.entry(number).or_default().insert((watched.phase_ms(region), place));
             }
         }
-        self.places.insert(id, place);
-        self.ask_of_host(&watched, true);
         if let Some(slot) = self.websites.get_mut(place as usize) {
             *slot = Some(watched);
         }
+        self.places.insert(id, place, id_at(&self.websites));
+        self.hosts.come(place, &self.websites, self.asking);
+    }
+
+    fn place(&self, id: WebsiteId) -> Option<u32> {
+        self.places.find(id, id_at(&self.websites))
     }
 
     /// Forgets a website.
     pub fn remove(&mut self, id: WebsiteId) {
-        let Some(place) = self.places.remove(&id) else { return };
+        let Some(place) = self.places.remove(id, id_at(&self.websites)) else { return };
+        self.hosts.go(place, &self.websites, self.asking);
         let Some(website) = self.websites.get_mut(place as usize).and_then(Option::take) else { return };
         if let Some(phases) = self.by_interval.get_mut(&website.interval_ms) {
             for (number, (region, _)) in (0_u16..).zip(&self.regions) {
@@ -183,39 +177,12 @@ impl Plan {
             }
         }
         self.free.push(place);
-        self.ask_of_host(&website, false);
-    }
-
-    /// Counts a website in or out of what its host is asked for.
-    fn ask_of_host(&mut self, website: &Watched, comes: bool) {
-        let (per_region, regions) = website.demand();
-        let demand = self.demand.entry(website.host).or_default();
-        let (sum, change) = match regions {
-            0 => (&mut demand.everywhere, per_region),
-            named => (&mut demand.named, per_region.saturating_mul(named)),
-        };
-        *sum = if comes { sum.saturating_add(change) } else { sum.saturating_sub(change) };
-        if demand.everywhere == 0 && demand.named == 0 {
-            self.demand.remove(&website.host);
-        }
-        self.weigh(website.host);
-    }
-
-    fn weigh(&mut self, host: HostKey) {
-        let demand = self.demand.get(&host).copied().unwrap_or_default();
-        let per_day = f64::from(demand.everywhere) * self.asking as f64 + f64::from(demand.named);
-        let share = self.limit.share(per_day / 86_400.0);
-        if share < 1.0 {
-            self.crowded.insert(host, share);
-        } else {
-            self.crowded.remove(&host);
-        }
     }
 
     /// Hosts that are asked for more than they may get, with the share of their slots that is used.
     #[must_use]
     pub fn crowded(&self) -> &HashMap<HostKey, f64> {
-        &self.crowded
+        self.hosts.crowded()
     }
 
     /// All websites are about to be put again.
@@ -234,7 +201,7 @@ impl Plan {
     /// The website, when it is watched.
     #[must_use]
     pub fn website(&self, id: WebsiteId) -> Option<&Watched> {
-        self.websites.get(*self.places.get(&id)? as usize)?.as_ref()
+        self.websites.get(self.place(id)? as usize)?.as_ref()
     }
 
     /// What a check that was due is about; `None` when the website was edited or deleted since.
@@ -296,6 +263,10 @@ impl Plan {
     pub fn shift_ms(&self) -> i64 {
         self.shift_ms
     }
+}
+
+fn id_at(websites: &[Option<Watched>]) -> impl Fn(u32) -> Option<WebsiteId> {
+    |place| Some(websites.get(place as usize)?.as_ref()?.website_id)
 }
 
 #[cfg(test)]

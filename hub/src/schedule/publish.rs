@@ -117,9 +117,12 @@ impl Publisher {
         self.refused_since.is_some_and(|since| since.elapsed() > AWAY_AFTER)
     }
 
-    /// Whether what is given now would only wait here: the schedule keeps it in fewer bytes.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.refused_since.is_some() || self.out.values().map(|out| out.checks.len()).sum::<usize>() > AT_HAND
+    /// How many checks of the schedule may be given now: what would only wait here, the schedule keeps in fewer bytes.
+    pub(super) fn room(&self) -> usize {
+        match self.refused_since {
+            Some(_) => 0,
+            None => AT_HAND.saturating_sub(self.out.values().map(|out| out.checks.len()).sum()),
+        }
     }
 
     /// Claimed seconds of which checks wait here.

@@ -187,4 +187,22 @@ macro_rules! read {
     };
 }
 
-use {read, write};
+/// Reads once what takes a while: at a start, over whole tables, of which there may be gigabytes. On Postgres within a minute
+/// instead of the few seconds every other statement has.
+macro_rules! patiently {
+    ($store:expr, $connection:ident => $body:expr) => {
+        match &$store.pool {
+            $crate::store::Pool::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                sqlx::query("set local statement_timeout = '60s'").execute(&mut *tx).await?;
+                let $connection = &mut *tx;
+                let found = $body;
+                tx.commit().await?;
+                found
+            }
+            $crate::store::Pool::Sqlite { read: $connection, .. } => $body,
+        }
+    };
+}
+
+use {patiently, read, write};

@@ -1,7 +1,7 @@
 //! Claims among hubs, and what a restarted scheduler asks.
 
 use super::row::parse;
-use super::{Pool, Store, StoreError, read};
+use super::{Pool, Store, StoreError, patiently, read};
 use crate::clock;
 use crate::model::{RegionId, UtcMs, WebsiteId};
 
@@ -195,7 +195,8 @@ impl Store {
     /// The database is away.
     pub async fn has_future_slots(&self, now: UtcMs) -> Result<bool, StoreError> {
         // 10 s: hubs' clocks may differ a little.
-        Ok(read!(self, pool => sqlx::query_scalar("select exists (select 1 from region_state where slot_at > $1)")
-            .bind(now + 10_000).fetch_one(pool).await?))
+        Ok(patiently!(self, connection =>
+            sqlx::query_scalar("select exists (select 1 from region_state where slot_at > $1)")
+                .bind(now + 10_000).fetch_one(connection).await?))
     }
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
-use super::{Store, StoreError, read, write};
+use super::{Store, StoreError, patiently, read, write};
 use crate::model::verdict::FIRST_LOOK_WITHIN_MS;
 use crate::model::{AccountId, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
 
@@ -217,10 +217,10 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn unlooked_websites(&self) -> Result<Vec<WebsiteId>, StoreError> {
-        let ids: Vec<Uuid> = read!(self, pool => sqlx::query_scalar(
+        let ids: Vec<Uuid> = patiently!(self, connection => sqlx::query_scalar(
             "select website_id from website where not paused and not exists \
              (select 1 from region_state where region_state.website_id = website.website_id)")
-            .fetch_all(pool).await?);
+            .fetch_all(connection).await?);
         Ok(ids.into_iter().map(WebsiteId).collect())
     }
 }

@@ -126,3 +126,53 @@ fn t201_slots_that_were_passed_over_are_a_number_and_a_clock_set_back_uses_no_na
         assert_eq!((again.len(), again.intersection(&before).count()), (2_000, 0));
     }
 }
+
+/// Shares as they follow from all websites at once.
+fn crowded_by_hand(websites: &HashMap<u128, Website>, regions: i64, limit: Limit) -> HashMap<HostKey, f64> {
+    let mut per_day: HashMap<HostKey, i64> = HashMap::new();
+    for website in websites.values() {
+        let settings = &website.settings;
+        let from = if settings.regions.is_empty() { regions } else { settings.regions.len() as i64 };
+        *per_day.entry(HostKey::of(&settings.url)).or_default() += from * (86_400_000 / settings.interval_ms);
+    }
+    let share = |(host, n): (HostKey, i64)| (host, limit.share(n as f64 / 86_400.0));
+    per_day.into_iter().map(share).filter(|(_, share)| *share < 1.0).collect()
+}
+
+#[test]
+fn what_a_host_is_asked_for_is_known_however_many_websites_come_and_go() {
+    let limit = Limit::per_s(1);
+    let (mut plan, mut websites, mut chance) = (Plan::new(limit), HashMap::new(), 88_172_645_463_325_252_u64);
+    let (mut regions, mut were_crowded) = (0, 0);
+    for step in 0..1_200 {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        let n = u128::from(chance % 40);
+        if step % 300 == 0 {
+            regions += 1;
+            plan.region_alive(&region(&format!("R{regions}")), 0);
+        } else if chance >> 60 == 0 {
+            websites.remove(&n);
+            plan.remove(WebsiteId(Uuid::from_u128(n)));
+        } else {
+            let mut one = website(n, [10_000, 16_000, 60_000][(chance >> 20) as usize % 3]);
+            one.settings.url = format!("http://{}.example/", (chance >> 30) % 20);
+            one.settings.regions = if chance >> 40 & 3 == 0 { vec![region("A"), region("B")] } else { Vec::new() };
+            one.revision = step;
+            plan.put(&one);
+            websites.insert(n, one);
+        }
+        let expected = crowded_by_hand(&websites, regions, limit);
+        were_crowded += expected.len();
+        assert_eq!(
+            plan.crowded().keys().collect::<HashSet<_>>(),
+            expected.keys().collect::<HashSet<_>>(),
+            "step {step}"
+        );
+        assert!(expected.iter().all(|(host, share)| (plan.crowded()[host] - share).abs() < 1e-9), "step {step}");
+    }
+    assert!(were_crowded > 500, "{were_crowded}");
+    websites.keys().for_each(|n| plan.remove(WebsiteId(Uuid::from_u128(*n))));
+    assert_eq!((plan.len(), plan.crowded().len()), (0, 0));
+}

@@ -4,17 +4,19 @@ use uuid::Uuid;
 
 use super::transaction::{Locked, Transaction};
 use crate::model::{Standing, Transition, UtcMs, WebsiteId};
-use crate::store::{Store, StoreError, write};
+use crate::store::{Store, StoreError, read, write};
 
 /// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
 const AT_ONCE: usize = 500;
+/// Verdicts looked at in one statement when a clock was set back, for a million at once take longer than a statement may.
+const LOOKED_AT: i64 = 10_000;
 
 /// What became of verdicts that ran out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Expired {
     /// Those that turned to unknown.
     pub transitions: Vec<Transition>,
-    /// Websites whose look at once has not come, told to one hub once; at most [`UNLOOKED`].
+    /// Websites whose look at once has not come, told to one hub once; at most 1,000.
     pub unlooked: Vec<WebsiteId>,
 }
 
@@ -68,8 +70,21 @@ impl Store {
         const LATEST: &str = "(select $1 + 2 * (case when verdict <> 'down' or interval_ms >= 900000 then interval_ms \
             when interval_ms > 225000 then 900000 else 4 * interval_ms end) + timeout_ms + 15000 from website \
             where website.website_id = website_state.website_id)";
-        let sql = format!("update website_state set fresh_until_at = {LATEST} where fresh_until_at > {LATEST} + 60000");
-        Ok(write!(self, pool =>
-            sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(now).execute(pool).await?.rows_affected()))
+        let sql = format!(
+            "update website_state set fresh_until_at = {LATEST} where fresh_until_at > {LATEST} + 60000 \
+             and website_id >= $2 and ($3 or website_id < $4)"
+        );
+        let (mut shortened, mut from, mut is_last) = (0, Uuid::nil(), false);
+        while !is_last {
+            let next: Option<Uuid> = read!(self, pool => sqlx::query_scalar(
+                "select website_id from website_state where website_id >= $1 order by website_id limit 1 offset $2")
+                .bind(from).bind(LOOKED_AT).fetch_optional(pool).await?);
+            is_last = next.is_none();
+            let until = next.unwrap_or_default();
+            shortened += write!(self, pool => sqlx::query(sqlx::AssertSqlSafe(sql.as_str()))
+                .bind(now).bind(from).bind(is_last).bind(until).execute(pool).await?.rows_affected());
+            from = until;
+        }
+        Ok(shortened)
     }
 }

@@ -15,6 +15,7 @@ on_both! {
     a_time_of_blindness_stays_in_the_record
     a_verdict_runs_out_when_its_last_tick_does_though_that_is_rarely_written
     a_clock_that_was_ahead_leaves_no_verdict_standing
+    a_clock_that_was_ahead_is_healed_for_more_websites_than_one_statement_takes
     what_nobody_looked_at_yet_is_known_and_runs_out
     the_board_covers_a_day_exactly
     what_is_down_for_long_is_known_until_somebody_sees_it_well
@@ -87,6 +88,30 @@ async fn a_clock_that_was_ahead_leaves_no_verdict_standing(f: Fixture) {
     f.feed(&[region_tick(&website, "a", f.now + 11 * MINUTE, Outcome::Up)]).await;
     assert_eq!(f.verdict(&website).await, Outcome::Up);
     assert!(!f.store.has_future_slots(f.now + 11 * MINUTE).await.expect("a read"));
+}
+
+async fn a_clock_that_was_ahead_is_healed_for_more_websites_than_one_statement_takes(f: Fixture) {
+    f.account("ann").await;
+    f.execute(match &f.url {
+        Some(_) => {
+            "insert into website (website_id, account_id, url, interval_ms, timeout_ms, created_at) \
+             select gen_random_uuid(), account_id, 'http://a.example/', 60000, 10000, 0 \
+             from account, generate_series(1, 25000)"
+        }
+        None => {
+            "insert into website (website_id, account_id, url, interval_ms, timeout_ms, created_at) \
+             with recursive series(n) as (select 1 union all select n + 1 from series where n < 25000) \
+             select randomblob(16), account_id, 'http://a.example/', 60000, 10000, 0 from account, series"
+        }
+    })
+    .await;
+    f.execute(
+        "insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
+         select website_id, 'up', 0, '', 9000000000000 from website",
+    )
+    .await;
+    assert_eq!(f.store.shorten_verdicts(f.now).await.expect("an update"), 25_000);
+    assert_eq!(f.count("select count(*) from website_state where fresh_until_at >= 9000000000000").await, 0);
 }
 
 async fn what_nobody_looked_at_yet_is_known_and_runs_out(f: Fixture) {
