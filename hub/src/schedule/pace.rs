@@ -14,12 +14,15 @@ use crate::model::courtesy::{self, Limit, Lines};
 use crate::model::{UtcMs, WebsiteId, backoff, shares, slots};
 use crate::store::StoreError;
 
-/// How often it is asked which websites are down for long.
+/// How often it is asked which websites are down for long: every 5 s, or as often as the database is busy with the answer
+/// for a twentieth of the time.
 const READ_EVERY: Duration = Duration::from_secs(5);
+const READ_SHARE: u32 = 20;
 /// Between two log lines about hosts that are asked for too much.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-type DownSince = (WebsiteId, UtcMs);
+/// What was read about those that are down for long, and how long that took.
+type DownRead = (Result<Vec<(WebsiteId, UtcMs)>, StoreError>, Duration);
 
 /// What courtesy remembers.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub(super) struct Pace {
     /// Websites that have been down for long, and since when.
     down: HashMap<WebsiteId, UtcMs>,
     /// They are being read; when there are many that takes a while, and slots come meanwhile.
-    reading: Option<JoinHandle<Result<Vec<DownSince>, StoreError>>>,
+    reading: Option<JoinHandle<DownRead>>,
     was_read: bool,
     /// Of those that answer again or were edited since the reading began.
     resumed: HashSet<WebsiteId>,
@@ -97,10 +100,19 @@ impl Pace {
         let is_first = !std::mem::replace(&mut self.was_read, true);
         let Some(reading) = self.reading.take_if(|reading| is_first || reading.is_finished()) else { return };
         let resumed = std::mem::take(&mut self.resumed);
-        match reading.await {
-            Ok(Ok(down)) => self.down = down.into_iter().filter(|(id, _)| !resumed.contains(id)).collect(),
-            Ok(Err(error)) => tracing::debug!(%error, "Which websites are down for long could not be read."),
-            Err(error) => tracing::warn!(%error, "Reading which websites are down for long was broken off."),
+        let down = match reading.await {
+            Ok((down, took)) => {
+                self.read_at = Instant::now() + READ_EVERY.max(took * READ_SHARE);
+                down
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Reading which websites are down for long was broken off.");
+                return;
+            }
+        };
+        match down {
+            Ok(down) => self.down = down.into_iter().filter(|(id, _)| !resumed.contains(id)).collect(),
+            Err(error) => tracing::debug!(%error, "Which websites are down for long could not be read."),
         }
     }
 
@@ -185,8 +197,10 @@ impl Schedule {
         if Instant::now() >= self.pace.read_at && self.pace.reading.is_none() {
             self.pace.read_at = Instant::now() + READ_EVERY;
             let store = self.store.clone();
-            let read = async move { store.long_down(now - backoff::AFTER_MS).await };
-            self.pace.reading = Some(tokio::spawn(read));
+            self.pace.reading = Some(tokio::spawn(async move {
+                let begun = Instant::now();
+                (store.long_down(now - backoff::AFTER_MS).await, begun.elapsed())
+            }));
         }
         self.pace.take_down().await;
     }
