@@ -101,6 +101,8 @@ async fn reach(host: &str, port: u16) -> std::io::Result<TcpStream> {
         match tried.map_err(std::io::Error::other).flatten() {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
+                // What was given up is not delivered when the way is open again: it was published anew by then.
+                stream.set_zero_linger()?;
                 return Ok(stream);
             }
             Err(error) => refused = error,
