@@ -1,5 +1,5 @@
 //! Counts what came of every check that was due, from what the database, the websites and the dead letters say. Pure, and
-//! strict: what is not explained by a rule of [`excuse`] is against the invariants.
+//! strict: what is not explained by a rule in `excuse` is against the invariants.
 
 mod count;
 mod evidence;
