@@ -123,6 +123,14 @@ impl Process {
         Some(status)
     }
 
+    /// Whether it has ended; how is kept for [`Process::ended`].
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let state = self.id().map(|id| std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default());
+        // A zombie, until it is waited for.
+        state.is_none_or(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+    }
+
     /// Sends a signal and waits for the end.
     pub fn end(&mut self, name: &str, within: Duration) -> ExitStatus {
         self.signal(name);

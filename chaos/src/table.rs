@@ -30,10 +30,10 @@ pub fn lines(lines: &[Line]) -> String {
         "runs",
         "expected",
         "stored",
-        "doubled",
-        "lost",
         "missed",
         "letters",
+        "doubled",
+        "lost",
         "repeated",
         "late",
         "recovery s",
@@ -43,7 +43,7 @@ pub fn lines(lines: &[Line]) -> String {
         let c = &line.count;
         let mut row = vec![line.name.clone()];
         let numbers =
-            [line.runs, c.expected, c.stored, c.doubled, c.lost.len() as u64, c.missed, c.put_away, c.repeated, c.late];
+            [line.runs, c.expected, c.stored, c.missed, c.put_away, c.doubled, c.lost.len() as u64, c.repeated, c.late];
         row.extend(numbers.map(|n| n.to_string()));
         row.push(format!("{:.1}", line.recovery_ms as f64 / 1_000.0));
         row
@@ -75,7 +75,8 @@ pub fn json(report: &Report) -> Value {
             json!({
                 "fault": line.name, "runs": line.runs, "expected": c.expected, "stored": c.stored, "doubled": c.doubled,
                 "lost": c.lost.len(), "missed_by_design": c.missed, "dead_letters": c.put_away, "repeated": c.repeated,
-                "late": c.late, "recovery_s": line.recovery_ms as f64 / 1_000.0,
+                "needless_repeats": c.needless.len(), "stray": c.stray, "early": c.early, "stale": c.stale,
+                "unexplained_letters": c.letters.len(), "late": c.late, "recovery_s": line.recovery_ms as f64 / 1_000.0,
             })
         })
         .collect();

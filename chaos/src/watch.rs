@@ -19,6 +19,9 @@ const ON_ITS_WAY_MS: i64 = 5_000;
 /// Only places with this interval tell how fast things recover.
 const QUICK_MS: i64 = 10_000;
 
+/// So much ahead of now may the name of a slot be.
+const AHEAD_MS: i64 = 1_000;
+
 /// The most that was seen.
 #[derive(Debug, Clone, Default)]
 pub struct Peaks {
@@ -81,6 +84,13 @@ impl Watch {
     #[must_use]
     pub fn behind_since(&self, from: i64) -> Option<i64> {
         lock(&self.shared.behind_at).iter().copied().filter(|at| *at >= from).max()
+    }
+
+    /// The look after the last at which some place was behind, from an instant on.
+    #[must_use]
+    pub fn steady_at(&self, from: i64) -> Option<i64> {
+        // What a look itself takes is in it.
+        self.behind_since(from).map(|at| at + 2 * i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(0))
     }
 
     /// The most seen so far.
@@ -189,7 +199,8 @@ pub fn connect(port: u16, within: Duration) -> redis::RedisResult<redis::Connect
 /// Whether the tick of a slot that came a while ago is not there.
 fn is_behind(place: &Place, newest: i64, at: i64) -> bool {
     let next = slots::next_slot_at(place.phase_ms, place.interval_ms, at - ON_ITS_WAY_MS);
-    place.interval_ms <= QUICK_MS && newest < next - place.interval_ms
+    // One of the future would hide for a while that nothing comes.
+    place.interval_ms <= QUICK_MS && !(next - place.interval_ms..=at + AHEAD_MS).contains(&newest)
 }
 
 #[cfg(test)]
@@ -202,6 +213,7 @@ mod tests {
         assert!(!is_behind(&place, 92_000, 102_000 + 4_999));
         assert!(is_behind(&place, 92_000, 102_000 + 5_001));
         assert!(!is_behind(&place, 102_000, 102_000 + 5_001));
+        assert!(is_behind(&place, 402_000, 102_000 + 5_001), "of a hub whose clock is ahead");
         assert!(!is_behind(&place, 102_001, 102_000 + 5_001), "after a clock set back");
     }
 }

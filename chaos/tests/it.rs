@@ -29,9 +29,10 @@ fn what_is_killed_or_taken_away_loses_and_doubles_nothing() {
     let plan = Plan {
         size: Size::default(),
         faults: Fault::few(),
+        runs: 1,
         time: None,
         quiet: Duration::from_secs(16),
-        mounts: false,
+        is_root: false,
         told: false,
     };
     let report = campaign::run(plan);

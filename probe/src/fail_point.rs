@@ -2,7 +2,8 @@
 //! with the feature `fail-points` and debug assertions, that is in no release build, whatever features it is built with.
 //!
 //! `FAIL_POINT=name:7` ends the process, as `kill -9` would, the seventh time it comes by the point `name` (without a
-//! number: the first time). `FAIL_CLOCK_FILE` names a file with a number: milliseconds added to the wall clock.
+//! number: the first time); `name:7:panic` makes only what goes on there panic. `FAIL_CLOCK_FILE` names a file with a
+//! number: milliseconds added to the wall clock.
 
 /// Ends the process here when a test asked for it; nothing at all in other builds.
 #[cfg(all(feature = "fail-points", debug_assertions))]
@@ -44,11 +45,12 @@ mod on {
     /// How long a read of the clock's file is good for.
     const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-    /// The point asked for, and at which time it ends the process.
-    static ASKED: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+    /// The point asked for, at which time it acts, and whether it panics instead of ending the process.
+    static ASKED: LazyLock<Option<(String, u64, bool)>> = LazyLock::new(|| {
         let text = std::env::var("FAIL_POINT").ok()?;
-        let (name, count) = text.split_once(':').unwrap_or((&text, "1"));
-        Some((name.to_owned(), count.parse().unwrap_or(1)))
+        let mut words = text.split(':');
+        let (name, count) = (words.next()?.to_owned(), words.next().unwrap_or("1"));
+        Some((name, count.parse().unwrap_or(1), words.next() == Some("panic")))
     });
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
@@ -57,8 +59,9 @@ mod on {
 
     /// Called by `fail_point!`.
     pub fn reached(name: &str) {
-        let Some((asked, count)) = &*ASKED else { return };
+        let Some((asked, count, panics)) = &*ASKED else { return };
         if asked == name && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *count {
+            assert!(!panics, "The fail point {name} panics, as it was asked to.");
             eprintln!("The process ends at the fail point {name}.");
             std::process::abort();
         }

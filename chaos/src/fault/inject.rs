@@ -1,18 +1,25 @@
 //! Faults, done to a world.
 
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testbed::fault_proxy::{Cut, Fault as Network, FaultProxy};
+use testbed::measure::wait_for;
 
-use super::{Fault, Harm, Link, Outage, Who};
+use super::partition::Dropping;
+use super::reach::{each_second, fill};
+use super::{Fault, Harm, Outage, Road, Way, Who};
+use crate::judge::BACK_MS;
 use crate::now;
 use crate::process::{Process, signal};
-use crate::watch::connect;
-use crate::world::{World, await_port};
+use crate::world::World;
 
-/// How long a fail point may take to be reached.
+/// How long a panic may take to be said.
 const POINT: Duration = Duration::from_secs(30);
+/// What a process says that was told to panic.
+pub(crate) const PANICS: &str = "The fail point";
+/// How often everything is killed.
+const KILLS: usize = 3;
 /// How long a process may take to end after SIGTERM.
 const TERM: Duration = Duration::from_secs(25);
 
@@ -21,7 +28,30 @@ impl Fault {
     pub fn inject(self, world: &mut World) -> Outage {
         let from = now();
         let harm = self.run(world);
-        Outage { from, back: now(), harm }
+        let back = now();
+        Outage { from, back, until: back + BACK_MS, harm, may_repeat: self.may_repeat(), deaths: self.deaths() }
+    }
+
+    fn deaths(self) -> usize {
+        if self == Self::KillAll { KILLS } else { 1 }
+    }
+
+    /// Where nobody dies, and no answer fails to come, nobody is asked twice.
+    fn may_repeat(self) -> bool {
+        !matches!(
+            self,
+            Self::RollingRestart
+                | Self::Flush
+                | Self::ReadOnlyPostgres(_)
+                | Self::FullTables(_)
+                | Self::FullSpool(_)
+                | Self::FullRedis(_)
+                | Self::ReadOnlyRedis(_)
+                | Self::SlowLink(_)
+                | Self::LossyLink(_)
+                | Self::Panic(..)
+                | Self::Clock(..)
+        )
     }
 
     fn run(self, world: &mut World) -> Harm {
@@ -30,19 +60,13 @@ impl Fault {
                 world.process(who).kill();
                 sleep(away);
                 world.revive(who);
-                match who {
-                    Who::Hub(_) | Who::Probe(_) => Harm::Nothing,
-                    Who::Redis | Who::Postgres => Harm::Standstill,
-                }
+                world.harm_without(who)
             }
             Self::Pause(who, time) => {
                 world.process(who).signal("STOP");
                 sleep(time);
                 world.process(who).signal("CONT");
-                match who {
-                    Who::Hub(_) | Who::Probe(_) => Harm::Nothing,
-                    Who::Redis | Who::Postgres => Harm::Standstill,
-                }
+                world.harm_without(who)
             }
             Self::RollingRestart => {
                 for n in 0..world.hubs.len() {
@@ -151,10 +175,33 @@ impl Fault {
             }
             Self::SlowLink(time) => {
                 let delay = Duration::from_millis(300);
-                world.probes_to_redis.set(Network::Delay { up: delay, down: delay });
+                world.workers_to_redis.set(Network::Delay { up: delay, down: delay });
                 sleep(time);
-                world.probes_to_redis.set(Network::Pass);
+                world.workers_to_redis.set(Network::Pass);
                 Harm::Nothing
+            }
+            Self::LossyLink(time) => {
+                let (proxy, delay) = (&world.workers_to_redis, Duration::from_millis(150));
+                let before = proxy.connections();
+                proxy.set(Network::Delay { up: delay, down: delay });
+                let dropping = Dropping::start(&Road::WorkersToRedis.ports(world), Way::Both, Some(10));
+                sleep(time);
+                drop(dropping);
+                proxy.set(Network::Pass);
+                // Each worker has two, and gives one up after 4 s without an answer.
+                let (made, most) =
+                    (proxy.connections() - before, world.probes.len() as u64 * 2 * (time.as_secs() / 4 + 1));
+                assert!(made <= most, "T195: {made} connections to Redis in {time:?}, {most} at most");
+                Harm::Nothing
+            }
+            Self::Partition(road, way, time) => {
+                let dropping = Dropping::start(&road.ports(world), way, None);
+                sleep(time);
+                drop(dropping);
+                match road {
+                    Road::HubsToRedis | Road::WorkersToRedis | Road::HubsToPostgres => Harm::Standstill,
+                    Road::HubToRedis(_) | Road::HubToPostgres(_) => Harm::Nothing,
+                }
             }
             Self::RegionGone(time) => {
                 let workers = world.size.workers;
@@ -164,7 +211,7 @@ impl Fault {
                 Harm::RegionSilent(0)
             }
             Self::KillAll => {
-                for _ in 0..3 {
+                for _ in 0..KILLS {
                     world.postgres.process.kill();
                     world.redis.kill();
                     world.hubs.iter_mut().chain(&mut world.probes).for_each(Process::kill);
@@ -176,86 +223,45 @@ impl Fault {
                     world.probes.iter_mut().for_each(Process::start);
                     sleep(Duration::from_secs(2));
                 }
-                Harm::Standstill
+                Harm::Everything
             }
             Self::FailPoint(who, point, count) => {
                 // A clean restart, so that the process knows its point.
                 world.process(who).end("TERM", TERM);
                 world.process(who).set("FAIL_POINT", Some(&format!("{point}:{count}")));
                 world.revive(who);
-                world.process(who).aborted(POINT);
+                world.await_point(who);
                 world.process(who).set("FAIL_POINT", None);
                 sleep(Duration::from_secs(1));
                 world.revive(who);
+                world.harm_without(who)
+            }
+            Self::Panic(who, point, count) => {
+                world.process(who).end("TERM", TERM);
+                world.process(who).set("FAIL_POINT", Some(&format!("{point}:{count}:panic")));
+                world.revive(who);
+                world.process(who).set("FAIL_POINT", None);
+                let said = format!("{PANICS} {point} panics");
+                wait_for(&said, POINT, || world.process(who).log().contains(&said).then_some(()));
+                assert_eq!(world.process(who).ended(), None, "{}", world.process(who).log_end());
                 Harm::Nothing
             }
-            Self::Clock(hub, shift_ms, time) => {
-                let file = world.clock_file(hub);
+            Self::Clock(who, shift_ms, time) => {
+                let name = world.process(who).name.clone();
+                let file = world.clock_file(&name);
                 std::fs::write(&file, shift_ms.to_string()).unwrap();
-                sleep(time);
+                if let Who::Probe(n) = who {
+                    // One that starts does not know better yet.
+                    sleep(time / 2);
+                    world.probes[n].end("TERM", TERM);
+                    world.probes[n].start();
+                    sleep(time / 2);
+                } else {
+                    sleep(time);
+                }
                 std::fs::remove_file(&file).unwrap();
                 Harm::Nothing
             }
-        }
-    }
-}
-
-impl World {
-    fn process(&mut self, who: Who) -> &mut Process {
-        match who {
-            Who::Hub(n) => &mut self.hubs[n],
-            Who::Probe(n) => &mut self.probes[n],
-            Who::Redis => &mut self.redis,
-            Who::Postgres => &mut self.postgres.process,
-        }
-    }
-
-    /// Starts a process again and waits until it can work.
-    pub fn revive(&mut self, who: Who) {
-        match who {
-            Who::Hub(n) => self.start_hub(n),
-            Who::Probe(n) => self.probes[n].start(),
-            Who::Redis => {
-                self.redis.start();
-                await_port("redis-server", self.redis_port);
-            }
-            Who::Postgres => self.postgres.begin(),
-        }
-    }
-
-    fn tell_redis(&self, words: &[&str]) {
-        let mut connection = connect(self.redis_port, Duration::from_secs(5)).unwrap();
-        let mut command = redis::cmd(words[0]);
-        words[1..].iter().for_each(|word| {
-            command.arg(*word);
-        });
-        command.query::<redis::Value>(&mut connection).unwrap();
-    }
-
-    fn proxies(&self, link: Link) -> Vec<&FaultProxy> {
-        match link {
-            Link::Redis => vec![&self.hubs_to_redis, &self.probes_to_redis],
-            Link::Postgres => vec![&self.to_postgres],
-        }
-    }
-}
-
-fn each_second(time: Duration, mut act: impl FnMut()) {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        act();
-        sleep(Duration::from_secs(1));
-    }
-}
-
-/// Writes until nothing more fits.
-fn fill(path: &std::path::Path, mib: usize) {
-    use std::io::Write as _;
-    let mut file = std::fs::File::create(path).unwrap();
-    let page = vec![0_u8; 4096];
-    for _ in 0..mib * 256 {
-        if file.write_all(&page).is_err() {
-            return;
         }
     }
 }

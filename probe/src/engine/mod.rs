@@ -43,7 +43,7 @@ pub use own::OwnEndpoints;
 pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
 pub use roots::{RootsError, read_roots};
 
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::wire::{Check, Failure, IpFamily, Target, Tick};
 
 /// What an engine is built from.
@@ -158,7 +158,7 @@ impl Engine {
     #[must_use]
     pub fn run_seen(&self, check: &Check) -> (Tick, Seen) {
         let mut seen = Seen::default();
-        let started_at = clock::wall();
+        let started_at = self.shared.clock.now();
         let target = &check.target;
         let budget = Duration::from_millis(u64::from(target.timeout_ms.clamp(1, limits::MAX_CHECK_MS)));
         let deadline = Instant::now() + budget;
