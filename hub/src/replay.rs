@@ -210,6 +210,11 @@ pub async fn step(store: &Store, scheduler: &Scheduler, now: UtcMs) -> Result<us
 /// # Errors
 /// Never by itself: trouble is logged and tried again.
 pub async fn run(store: Store, scheduler: Scheduler, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    // As ingest: what a result is worth follows from how often its website is looked at.
+    tokio::select! {
+        () = scheduler.loaded() => {}
+        _ = stopping.wait_for(|is_stopping| *is_stopping) => {}
+    }
     let mut remind_at = Instant::now() + REMIND_FIRST;
     let mut is_failing = false;
     while !*stopping.borrow() {

@@ -101,7 +101,8 @@ impl Shared {
         if self.left_alone.load(Ordering::Relaxed) > 0 {
             return Err(std::io::Error::other("its name is still being looked up").into());
         }
-        let (tell, told) = mpsc::sync_channel(1);
+        // Without room: what is told was taken, or nobody waits for it any more.
+        let (tell, told) = mpsc::sync_channel(0);
         let shared = self.clone();
         Builder::new().name("connect".into()).spawn(move || {
             if tell.send(shared.connect_here(wait)).is_err() {
@@ -119,7 +120,10 @@ impl Shared {
                         break;
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => break,
+                // It panicked, and is no more.
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(std::io::Error::other("connecting failed in a way that is a bug").into());
+                }
             }
         }
         self.left_alone.fetch_add(1, Ordering::Relaxed);

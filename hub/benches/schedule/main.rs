@@ -8,7 +8,7 @@
 //! table's columns:
 //!
 //! - `missing`, `extra`: slots of these seconds that were not handed out within 3 s of the last second's end, and checks
-//!   handed out beyond one per slot, each summed over the seconds; numbers, not shares.
+//!   handed out beyond one per slot (net of each second) or before their slot, summed over the seconds; not shares.
 //! - `p50`, `p99`, `max`: from a slot to the moment its check was handed out; with Redis that is the id Redis gave.
 //! - `cores`, `RSS`, `writes/s`: of the hub's process during these seconds; rows in Postgres, statistics a second late.
 //! - `peak`: most memory since the process began, its start included. `start`: until it publishes.
@@ -112,6 +112,7 @@ fn measure(database: &str, redis: &str, queue: &str, slots: &Slots) -> String {
             }
             (Some("late"), [text]) => tally.late = numbers(text),
             (Some("slots"), [text]) => tally.by_second = numbers(text),
+            (Some("early"), [number]) => tally.early = number.parse().unwrap(),
             (Some("end"), []) => {
                 load = std::fs::read_to_string("/proc/loadavg").unwrap().split(' ').next().unwrap().parse().unwrap();
                 if let Some(reader) = &reader {
@@ -134,7 +135,7 @@ fn measure(database: &str, redis: &str, queue: &str, slots: &Slots) -> String {
     let expected = slots.by_second(seconds);
     let short = |(expected, found): (&u64, &u64)| expected.saturating_sub(*found);
     let missing: u64 = expected.iter().zip(&tally.by_second).map(short).sum();
-    let extra: u64 = tally.by_second.iter().zip(&expected).map(short).sum();
+    let extra = tally.by_second.iter().zip(&expected).map(short).sum::<u64>() + tally.early;
     let sum: u64 = tally.late.iter().sum();
     let at = |share: f64| {
         let mut left = (sum as f64 * share) as u64;

@@ -79,6 +79,7 @@ async fn measure(queue: &str) {
     let tally = nowhere.tally(0..0);
     println!("late {}", text(&tally.late));
     println!("slots {}", text(&tally.by_second));
+    println!("early {}", tally.early);
     println!("end");
     edits(&store, &scheduler, &nowhere, &mut connection).await;
     println!("figures {cores} {rss} {peak} {start_s} {writes}");

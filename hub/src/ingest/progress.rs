@@ -32,7 +32,10 @@ impl Progress {
     pub(super) fn reached(&self, keeper: usize, at: Option<UtcMs>) {
         let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reached) = keepers.get_mut(keeper) {
-            *reached = Reached { at, stepped: Instant::now() };
+            // Who is told the same again and again stands still, however much is read meanwhile.
+            let is_step = reached.at.zip(at).is_none_or(|(before, at)| at > before);
+            let stepped = if is_step { Instant::now() } else { reached.stepped };
+            *reached = Reached { at, stepped };
         }
     }
 
@@ -67,5 +70,9 @@ mod tests {
         let long_ago = Instant::now().checked_sub(STUCK_AFTER).expect("an instant");
         progress.keepers.lock().expect("a lock")[0].stepped = long_ago;
         assert_eq!(progress.time(100), 100);
+        progress.reached(0, Some(0));
+        assert_eq!(progress.time(100), 100, "the same once more is no step");
+        progress.reached(0, Some(1));
+        assert_eq!(progress.time(100), 1);
     }
 }

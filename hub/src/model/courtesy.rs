@@ -4,7 +4,7 @@
 //! it: the checks of a host stand in line in the order of their slots, and one leaves it every 1000 / 20 ms. So hubs
 //! agree without talking. A host that is asked for more than it may get leaves out slots, evenly and by the same rule.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
@@ -95,11 +95,12 @@ impl Limit {
 /// share picks other slots: a region that is restarted changes nothing.
 pub const ASKS_FOR_MS: i64 = 600_000;
 
-/// How many regions look at websites that are watched from everywhere. By what is stored of them, which all hubs read:
+/// Which regions look at websites that are watched from everywhere. By what is stored of them, which all hubs read:
 /// what one hub alone has heard would give hubs different shares.
 #[must_use]
-pub fn regions_asking(regions: &[Region], now: UtcMs) -> usize {
-    regions.iter().filter(|region| now - region.seen_at(now) < ASKS_FOR_MS).count()
+pub fn regions_asking(regions: &[Region], now: UtcMs) -> BTreeSet<RegionId> {
+    let asking = regions.iter().filter(|region| now - region.seen_at(now) < ASKS_FOR_MS);
+    asking.map(|region| region.region_id.clone()).collect()
 }
 
 /// Whether a slot of a crowded host is used. Those that are lie as evenly as can be: with a lot for each slot a website

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::late::{self, Marks};
+use super::region::CLOCK_ERROR_MS;
 use super::{Confirm, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, verdict};
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
@@ -74,8 +75,9 @@ impl Standing {
     pub fn count(&mut self, tick: &StoredTick, now: UtcMs) -> Counted {
         let mut counted = Counted::default();
         // It says nothing about what is watched now. What is watched since a time to come was changed before the clock was
-        // set back.
-        let is_past = self.watched_since_at <= now && tick.tick.slot_at < self.watched_since_at;
+        // set back; a little later than now it was changed while this batch waited for it.
+        let is_past =
+            self.watched_since_at <= now.saturating_add(CLOCK_ERROR_MS) && tick.tick.slot_at < self.watched_since_at;
         if self.website.paused || is_past {
             return counted; // kept as history
         }

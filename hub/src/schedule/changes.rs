@@ -16,7 +16,7 @@ use crate::store::{Change, Changes, Position, Store, StoreError};
 /// How often the table is read without being called.
 const READ_EVERY: Duration = Duration::from_secs(1);
 /// Looks taken on per second after an import.
-const LOOKS_AT_ONCE: i64 = 1_000;
+pub(super) const LOOKS_AT_ONCE: i64 = 1_000;
 /// Looks at once that may wait for the queue.
 const UNTAKEN: usize = 10_000;
 /// How long to wait before the doorbell is mended, at most.

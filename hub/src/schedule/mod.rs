@@ -215,8 +215,14 @@ impl Schedule {
             schedule.plan.shift(1, now);
         }
         // Added, edited or resumed just before the last stop.
+        let now = clock::now(); // reading a million websites takes longer than a look may wait
         match unlooked.await.context("a reading was broken off")? {
-            Ok(unlooked) => unlooked.into_iter().for_each(|id| schedule.look_first(id, now)),
+            Ok(mut unlooked) => {
+                // Of an import the rest waits for the next signs of life, or its slots.
+                let most = usize::try_from(changes::LOOKS_AT_ONCE).unwrap_or(usize::MAX);
+                schedule.unlooked.extend(unlooked.split_off(most.min(unlooked.len())));
+                unlooked.into_iter().for_each(|id| schedule.look_first(id, now));
+            }
             Err(error) => {
                 tracing::warn!(%error, "Websites nobody has looked at were not found; they wait for their slots.")
             }
@@ -281,6 +287,9 @@ impl Schedule {
                 if publish_at > now {
                     self.claims.hold_back(second, Due { in_line: true, publish_at, ..due });
                 } else {
+                    if !self.unlooked.is_empty() {
+                        self.unlooked.remove(&website.website_id);
+                    }
                     self.publisher.add(website, region, due.slot_at, 0, CheckKind::Scheduled, Some(second));
                 }
             }

@@ -1,6 +1,7 @@
 //! What the rest of the hub asks of the scheduler, done at once.
 
 use super::asked::Asked;
+use super::changes::LOOKS_AT_ONCE;
 use super::handle::Command;
 use super::{Schedule, is_understood};
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
@@ -74,7 +75,9 @@ impl Schedule {
         self.publisher.open(region).await;
         let plan = &self.plan;
         let waits = |id: &WebsiteId| plan.website(*id).is_none_or(|w| w.watches_from(region));
-        let ready: Vec<WebsiteId> = self.unlooked.extract_if(waits).collect();
+        // Of an import the rest comes with the next signs of life, or with its slots.
+        let most = usize::try_from(LOOKS_AT_ONCE).unwrap_or(usize::MAX);
+        let ready: Vec<WebsiteId> = self.unlooked.extract_if(waits).take(most).collect();
         for id in ready {
             self.look_first(id, now);
         }

@@ -15,9 +15,10 @@ use crate::model::{UtcMs, WebsiteId, backoff, shares, slots};
 use crate::store::StoreError;
 
 /// How often it is asked which websites are down for long: every 5 s, or as often as the database is busy with the answer
-/// for a twentieth of the time.
+/// for a twentieth of the time, but every 20 s at least: until then a website that answers again is looked at rarely.
 const READ_EVERY: Duration = Duration::from_secs(5);
 const READ_SHARE: u32 = 20;
+const READ_AT_LEAST: Duration = Duration::from_secs(20);
 /// Between two log lines about hosts that are asked for too much.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -87,7 +88,7 @@ impl Pace {
         if due.in_line { due.publish_at } else { self.late.join_late(website.host, due.publish_at, now) }
     }
 
-    /// The website answers again, or was edited: its slots are all used.
+    /// The website answers again: its slots are all used.
     pub(super) fn resume(&mut self, id: WebsiteId) {
         self.down.remove(&id);
         if self.reading.is_some() {
@@ -102,7 +103,7 @@ impl Pace {
         let resumed = std::mem::take(&mut self.resumed);
         let down = match reading.await {
             Ok((down, took)) => {
-                self.read_at = Instant::now() + READ_EVERY.max(took * READ_SHARE);
+                self.read_at = Instant::now() + (took * READ_SHARE).clamp(READ_EVERY, READ_AT_LEAST);
                 down
             }
             Err(error) => {
@@ -158,7 +159,13 @@ impl Schedule {
                 continue;
             }
             let by = due.slot_at + slots::grace_ms(interval_ms);
-            match pace.planned.join(website.host, due.slot_at, by) {
+            // What a region that is gone would do stands before nobody: it is not in the share, and hubs that started
+            // since know nothing of it.
+            let leaves_at = match self.plan.is_asking(region) {
+                true => pace.planned.join(website.host, due.slot_at, by),
+                false => Some(due.slot_at),
+            };
+            match leaves_at {
                 None => left_out += 1,
                 Some(publish_at) => {
                     let due = Due { publish_at, ..due };

@@ -42,8 +42,8 @@ pub struct Plan {
     by_interval: BTreeMap<u32, Phases>,
     /// Regions by number, with the last sign of life.
     regions: Vec<(RegionId, UtcMs)>,
-    /// How many of them count in what hosts are asked for.
-    asking: usize,
+    /// Those that count in what hosts are asked for, as all hubs have them.
+    asking: BTreeSet<RegionId>,
     hosts: Hosts,
     /// Added to every phase; see [`Plan::shift`].
     shift_ms: i64,
@@ -80,7 +80,7 @@ impl Plan {
         }
         let Ok(number) = u16::try_from(self.regions.len()) else { return false };
         self.regions.push((region.clone(), at));
-        self.asking += 1;
+        self.asking.insert(region.clone());
         let mut added: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
         for (place, website) in (0_u32..).zip(&self.websites) {
             let Some(website) = website.as_ref().filter(|w| w.watches_from(region)) else { continue };
@@ -89,15 +89,22 @@ impl Plan {
         for (interval_ms, phases) in added {
             self.by_interval.entry(interval_ms).or_default().insert(number, phases.into_iter().collect());
         }
-        self.hosts.weigh_all(&self.websites, self.asking);
+        self.hosts.weigh_all(&self.websites, self.asking.len());
         true
     }
 
-    /// So many regions are of those that look; one that is gone for good takes nothing from the others.
-    pub fn regions_asking(&mut self, number: usize) {
-        if std::mem::replace(&mut self.asking, number) != number {
+    /// These regions are of those that look; one that is gone for good takes nothing from the others.
+    pub fn regions_asking(&mut self, asking: BTreeSet<RegionId>) {
+        let number = asking.len();
+        if std::mem::replace(&mut self.asking, asking).len() != number {
             self.hosts.weigh_all(&self.websites, number);
         }
+    }
+
+    /// Whether a region counts in what hosts are asked for.
+    #[must_use]
+    pub fn is_asking(&self, region: &RegionId) -> bool {
+        self.asking.contains(region)
     }
 
     /// Regions with a worker heard of lately (P7).
@@ -153,7 +160,7 @@ impl Plan {
             *slot = Some(watched);
         }
         self.places.insert(id, place, id_at(&self.websites));
-        self.hosts.come(place, &self.websites, self.asking);
+        self.hosts.come(place, &self.websites, self.asking.len());
     }
 
     fn place(&self, id: WebsiteId) -> Option<u32> {
@@ -163,7 +170,7 @@ impl Plan {
     /// Forgets a website.
     pub fn remove(&mut self, id: WebsiteId) {
         let Some(place) = self.places.remove(id, id_at(&self.websites)) else { return };
-        self.hosts.go(place, &self.websites, self.asking);
+        self.hosts.go(place, &self.websites, self.asking.len());
         let Some(website) = self.websites.get_mut(place as usize).and_then(Option::take) else { return };
         if let Some(phases) = self.by_interval.get_mut(&website.interval_ms) {
             for (number, (region, _)) in (0_u16..).zip(&self.regions) {
@@ -237,7 +244,9 @@ impl Plan {
                 }
             }
         }
-        due.sort_by_key(|d| d.slot_at);
+        // Places and numbers differ between hubs, which are to stand in line in one order.
+        let name = |d: &Due| self.of(d).map(|(website, region)| (website.website_id, region));
+        due.sort_by(|a, b| a.slot_at.cmp(&b.slot_at).then_with(|| name(a).cmp(&name(b))));
         due
     }
 

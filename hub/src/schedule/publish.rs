@@ -48,9 +48,9 @@ impl Out {
         if self.checks.len() < ASKED || self.seconds.iter().filter(|second| second.is_none()).count() < ASKED {
             return 0;
         }
-        let late = self.keep(|check, second| second.is_some() || check.deadline_at > now);
-        if late > 0 {
-            return late;
+        let is_late = |check: &Check, second: Option<i64>| second.is_none() && check.deadline_at <= now;
+        if self.checks.iter().zip(&self.seconds).any(|(check, second)| is_late(check, *second)) {
+            return self.keep(|check, second| !is_late(check, second));
         }
         let asked = || self.seconds.iter().enumerate().filter(|(_, second)| second.is_none()).map(|(at, _)| at);
         let other = asked().find(|at| self.checks.get(*at).is_some_and(|check| check.kind != CheckKind::Confirm));

@@ -26,6 +26,8 @@ const READ_FOR: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 100;
 /// Checks carried over to a new stream.
 const CARRIED: usize = 5_000;
+/// Of them read at once: they have 8 KiB each at the very most.
+const CARRIED_AT_ONCE: usize = 500;
 
 #[derive(Debug, Default)]
 pub(super) struct Care {
@@ -189,14 +191,21 @@ impl RedisQueue {
 
     /// Checks that nobody was given yet. Without the right to look at them they are missed.
     async fn waiting_entries(&self, key: &str, region: &str) -> RedisResult<Vec<Fields>> {
-        let after = self.last_delivered(key, region).await?.unwrap_or_else(|| "0-0".to_owned());
-        let mut command = redis::cmd("XRANGE");
-        command.arg(key).arg(format!("({after}")).arg("+").arg("COUNT").arg(CARRIED);
-        match self.ask::<Vec<(String, Fields)>>(command).await {
-            Ok(entries) => Ok(entries.into_iter().map(|(_, fields)| fields).collect()),
-            Err(error) if is_answer(&error) => Ok(Vec::new()),
-            Err(error) => Err(error),
+        let mut after = self.last_delivered(key, region).await?.unwrap_or_else(|| "0-0".to_owned());
+        let mut waiting = Vec::new();
+        while waiting.len() < CARRIED {
+            let mut command = redis::cmd("XRANGE");
+            command.arg(key).arg(format!("({after}")).arg("+").arg("COUNT").arg(CARRIED_AT_ONCE);
+            let entries = match self.ask::<Vec<(String, Fields)>>(command).await {
+                Ok(entries) => entries,
+                Err(error) if is_answer(&error) => break,
+                Err(error) => return Err(error),
+            };
+            let Some((last, _)) = entries.last() else { break };
+            after.clone_from(last);
+            waiting.extend(entries.into_iter().map(|(_, fields)| fields));
         }
+        Ok(waiting)
     }
 
     /// What time Redis says it is: the ids it gives tell the same, but not while a stream's are ahead.
@@ -212,7 +221,7 @@ impl RedisQueue {
         match told {
             Ok((seconds, micros)) => {
                 let now = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
-                self.clock_offset_ms.store(now.saturating_sub(clock::now()), Ordering::Relaxed);
+                self.note_redis(now);
                 self.is_told_time.store(true, Ordering::Relaxed);
             }
             Err(_) => self.is_told_time.store(false, Ordering::Relaxed),

@@ -48,10 +48,10 @@ impl RedisQueue {
             for _ in 0..PENDING / PAGE {
                 let mut command = redis::cmd("XPENDING");
                 command.arg(&key).arg(region.as_str()).arg(&from).arg("+").arg(PAGE);
-                let page: Vec<(String, String, u64, u64)> = match self.ask(command).await {
+                // A worker chooses the name it reads under: any bytes, of any length.
+                let page: Vec<(String, Vec<u8>, u64, u64)> = match self.ask(command).await {
                     Ok(page) => page,
                     Err(error) if error.code() == Some("NOGROUP") => break,
-                    // A worker chooses the name it reads under, of any length.
                     Err(error) if is_too_large(&error) => {
                         tracing::error!(%region, %error, "Checks that nobody finishes cannot be looked for.");
                         break;
@@ -73,7 +73,7 @@ impl RedisQueue {
         Ok(given_up)
     }
 
-    async fn letter(&self, key: &str, id: &str, worker: &str, deliveries: u64) -> RedisResult<DeadLetter> {
+    async fn letter(&self, key: &str, id: &str, worker: &[u8], deliveries: u64) -> RedisResult<DeadLetter> {
         let mut command = redis::cmd("XRANGE");
         command.arg(key).arg(id).arg(id);
         let entries: Vec<(String, Fields)> = match self.ask(command).await {
@@ -85,7 +85,8 @@ impl RedisQueue {
             let fields = fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
             wire::decode_check(fields).ok().map(|check| check.website_id)
         });
-        let worker: String = worker.chars().filter(char::is_ascii_graphic).take(64).collect();
+        let worker = worker.iter().copied().filter(u8::is_ascii_graphic).take(64).map(char::from);
+        let worker: String = worker.collect();
         let detail = format!("Workers were given it {deliveries} times and never finished it, the last was {worker}.");
         let reason = DeadReason::MaxDeliveries;
         Ok(DeadLetter { entry_id: id.to_owned(), reason, detail, website_id, raw: String::new() })

@@ -33,6 +33,9 @@ use crate::clock;
 const GROUP: &str = "hub";
 const BLOCK: Duration = Duration::from_secs(2);
 const BATCH: usize = 500;
+/// What was handed out so long before the last check is void (a check lives two minutes, a second look a little longer),
+/// and holds back no trimming, whoever has it by name.
+const VOID_MS: i64 = 600_000;
 /// How long a command may take.
 const COMMAND: Duration = Duration::from_secs(4);
 
@@ -52,7 +55,8 @@ pub struct RedisQueue {
     sizes: StdMutex<sizes::Sizes>,
     /// Tick streams known, whose group exists.
     streams: StdMutex<BTreeSet<String>>,
-    /// Redis' clock minus the hub's, told by Redis, or learnt from the ids it gives to checks.
+    /// Redis' clock minus this machine's steady one, which nobody sets, told by Redis, or learnt from the ids it gives to
+    /// checks.
     clock_offset_ms: AtomicI64,
     is_told_time: AtomicBool,
     care: StdMutex<care::Care>,
@@ -89,7 +93,13 @@ impl RedisQueue {
 
     /// Redis' clock minus the hub's, once that is known.
     fn clock_offset(&self) -> Option<i64> {
-        Some(self.clock_offset_ms.load(Ordering::Relaxed)).filter(|offset_ms| *offset_ms != UNKNOWN)
+        let offset_ms = Some(self.clock_offset_ms.load(Ordering::Relaxed)).filter(|offset_ms| *offset_ms != UNKNOWN)?;
+        Some(offset_ms.saturating_add(clock::steady_us() / 1_000).saturating_sub(clock::now()))
+    }
+
+    /// It is `at` by Redis' clock.
+    fn note_redis(&self, at: i64) {
+        self.clock_offset_ms.store(at.saturating_sub(clock::steady_us() / 1_000), Ordering::Relaxed);
     }
 
     /// The connection for writes, taken out of its slot; anew after an error.
@@ -185,7 +195,7 @@ impl RedisQueue {
             if !self.is_told_time.load(Ordering::Relaxed)
                 && let Some(at) = ids.last().and_then(|id| id_ms(id))
             {
-                self.clock_offset_ms.store(at.saturating_sub(clock::now()), Ordering::Relaxed);
+                self.note_redis(at);
             }
             checks.drain(..count);
         }
@@ -217,8 +227,8 @@ impl RedisQueue {
         Ok(groups.iter().map(|g| number(g.get("pending")) + number(g.get("lag"))).max().unwrap_or(0))
     }
 
-    /// Deletes checks that are done: everything older than the oldest one still pending, or, when none is, than the
-    /// last one delivered. Work that nobody has read yet is never touched.
+    /// Deletes checks that are done: everything older than the oldest one still pending that is not void, or, when none
+    /// is, than the last one delivered. Work that nobody has read yet is never touched.
     pub(super) async fn tidy(&self, regions: &[RegionId]) -> Result<(), QueueError> {
         for region in regions {
             match self.trim(region).await {
@@ -236,12 +246,17 @@ impl RedisQueue {
 
     async fn trim(&self, region: &RegionId) -> RedisResult<()> {
         let key = wire::check_key(region);
-        let mut keep_from = self.oldest_pending(&key, region.as_str()).await?;
-        if keep_from.is_none() {
-            let delivered = self.last_delivered(&key, region.as_str()).await?;
+        let oldest = match self.oldest_pending(&key, region.as_str()).await {
+            // A worker chooses the name it reads under, of any length: what it has may be as old as can be.
+            Err(error) if link::is_too_large(&error) => Some("0-0".to_owned()),
+            oldest => oldest?,
+        };
+        let delivered = self.last_delivered(&key, region.as_str()).await?;
+        let keep_from = match oldest {
+            Some(oldest) => Some(unless_void(oldest, delivered.as_deref())),
             // Asked once more: what was delivered between the two questions is pending, and may have to be claimed.
-            keep_from = self.oldest_pending(&key, region.as_str()).await?.or(delivered);
-        }
+            None => self.oldest_pending(&key, region.as_str()).await?.or(delivered),
+        };
         let Some(keep_from) = keep_from else { return Ok(()) };
         let mut command = redis::cmd("XTRIM");
         command.arg(&key).arg("MINID").arg(keep_from);
@@ -262,6 +277,15 @@ impl RedisQueue {
         let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
         let ours = groups.iter().find(|g| g.get("name").and_then(text).as_deref() == Some(group));
         Ok(ours.and_then(|g| g.get("last-delivered-id")).and_then(text))
+    }
+}
+
+/// The oldest pending entry, or where what was delivered is not void any more.
+fn unless_void(oldest: String, delivered: Option<&str>) -> String {
+    let void_until = delivered.and_then(id_ms).map(|at| at.saturating_sub(VOID_MS));
+    match id_ms(&oldest).zip(void_until) {
+        Some((at, void_until)) if at < void_until => format!("{void_until}-0"),
+        Some(_) | None => oldest,
     }
 }
 
@@ -289,4 +313,22 @@ fn is_elsewhere(error: &redis::RedisError) -> bool {
 /// The instant in an entry's id, by Redis' clock; or what a worker wrote there.
 fn id_ms(id: &str) -> Option<i64> {
     id.split('-').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_void_holds_back_no_trimming() {
+        for (oldest, delivered, expected) in [
+            ("700000-1", Some("1300000-0"), "700000-1"),
+            ("699999-9", Some("1300000-0"), "700000-0"),
+            ("0-0", Some("1300000-0"), "700000-0"),
+            ("0-0", Some("5-0"), "0-0"),
+            ("5-0", None, "5-0"),
+        ] {
+            assert_eq!(unless_void(oldest.to_owned(), delivered), expected, "{oldest} {delivered:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use probe::wire::{self, WireError};
 use redis::{RedisResult, Value};
 
 use super::id_ms;
-use super::sizes::MAX_ENTRY;
+use super::sizes::{MAX_ENTRY, PER_FIELD};
 use crate::model::UtcMs;
 use crate::queue::{Delivery, Receipt};
 
@@ -62,7 +62,7 @@ pub(super) fn entries(
     for (entry_id, fields) in entries {
         let fields = fields.unwrap_or_default();
         let received_at = received(&entry_id);
-        largest = largest.max(fields.iter().map(|(name, value)| name.len() + value.len()).sum());
+        largest = largest.max(size(&fields));
         let (report, raw) = read(fields);
         end = Some((entry_id.clone(), received_at));
         deliveries.push(Delivery {
@@ -85,9 +85,13 @@ pub(super) fn unread(key: &str, entry_id: &str, received_at: UtcMs) -> Option<De
     Some(Delivery { region, worker, received_at, report, raw: Vec::new(), receipt })
 }
 
+fn size(fields: &Fields) -> usize {
+    fields.iter().map(|(name, value)| name.len() + value.len() + PER_FIELD).sum()
+}
+
 /// What an entry reports, or why it does not, with its bytes. Of one that is far too large nothing is kept.
 fn read(fields: Fields) -> (Result<wire::Report, WireError>, Vec<u8>) {
-    let bytes = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = size(&fields);
     if bytes > MAX_ENTRY {
         return (Err(WireError::TooLarge { found: bytes, limit: MAX_ENTRY }), Vec::new());
     }
@@ -117,8 +121,10 @@ mod tests {
     fn of_an_entry_that_is_far_too_large_nothing_is_kept() {
         let field = |size: usize| vec![(b"x".to_vec(), vec![b'y'; size])];
         let (report, raw) = read(field(MAX_ENTRY));
-        assert!(matches!(report, Err(WireError::TooLarge { found, .. }) if found == MAX_ENTRY + 1));
+        assert!(matches!(report, Err(WireError::TooLarge { found, .. }) if found == MAX_ENTRY + 1 + PER_FIELD));
         assert!(raw.is_empty());
+        let (report, raw) = read(vec![(Vec::new(), Vec::new()); MAX_ENTRY]);
+        assert!(matches!(report, Err(WireError::TooLarge { .. })) && raw.is_empty(), "of nothing very much");
         let (report, raw) = read(field(9));
         assert!(matches!(report, Err(WireError::Missing(_))) && raw == b"x=yyyyyyyyy\n");
     }

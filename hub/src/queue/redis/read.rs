@@ -127,8 +127,13 @@ impl RedisQueue {
             }
             // Given out all the same, and to be had in smaller pieces.
             Err(error) if is_too_large(&error) => {
-                streams.iter().for_each(|key| reading.behind.more(key, 0, 0));
-                reading.own = Own::Of(streams.iter().map(|key| (key.clone(), "0".to_owned())).collect());
+                // Of one stream it was one entry at the least: else its mark would never be reached.
+                let given = usize::from(streams.len() == 1);
+                streams.iter().for_each(|key| reading.behind.more(key, given, 0));
+                // Beside those that wait already: the others of this round are not among them.
+                if let Own::Of(own) = &mut reading.own {
+                    own.extend(streams.iter().map(|key| (key.clone(), "0".to_owned())));
+                }
                 Ok(())
             }
             Err(error) => Err(error),

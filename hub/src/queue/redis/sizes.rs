@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 
 use probe::wire::MAX_TICK_BYTES;
 
-/// Bytes of an entry, its fields' names and values together. What is larger is no report, and none of it is kept.
+/// Bytes of an entry: its fields' names and values together, and what each field costs beside. What is larger is no
+/// report, and none of it is kept.
 pub(super) const MAX_ENTRY: usize = 2 * MAX_TICK_BYTES;
+/// Bytes of a field beside its name and value: those may be empty, and of empty ones there may be millions.
+pub(super) const PER_FIELD: usize = 64;
 /// Bytes of such entries that are asked for at once.
 const AT_ONCE: usize = 4 * 1024 * 1024;
 /// Bytes of such entries that may wait in Redis.
 const KEPT: usize = 256 * 1024 * 1024;
 /// Reports in a row, none of them larger than it may be, after which a stream is like any other.
 const CALM: usize = 1_000;
-/// Streams remembered. More are read together with the others, and found out again.
+/// Streams remembered. For one more another is forgotten, and found out again.
 const STREAMS: usize = 10_000;
 
 /// By key.
@@ -77,8 +80,11 @@ impl Sizes {
     }
 
     fn insert(&mut self, key: &str) -> bool {
-        if self.large.contains_key(key) || self.large.len() >= STREAMS {
+        if self.large.contains_key(key) {
             return false;
+        }
+        if self.large.len() >= STREAMS {
+            self.large.pop_first();
         }
         self.large.insert(key.to_owned(), Large { bytes: 0, count: 1, calm: 0 });
         true

@@ -103,14 +103,25 @@ fn a_region_that_is_gone_for_long_takes_nothing_from_what_the_others_may_ask() {
         excused: 0,
     };
     let seen = |at: [UtcMs; 2]| {
-        at.map(|at| Region { region_id: region("A"), created_at: 0, workers: vec![worker(at), worker(0)] })
+        [("A", at[0]), ("B", at[1])].map(|(name, at)| Region {
+            region_id: region(name),
+            created_at: 0,
+            workers: vec![worker(at), worker(0)],
+        })
     };
     let day = 86_400_000;
     for (seen_at, expected) in [([day, day - 60_000], of_two), ([day, day - 600_000], 1.0), ([day, day], of_two)] {
         plan.regions_asking(regions_asking(&seen(seen_at), day));
         assert_eq!(share(&plan), expected, "{seen_at:?}");
+        assert_eq!(plan.is_asking(&region("B")), seen_at[1] > day - 600_000, "{seen_at:?}");
     }
     assert_eq!(plan.live_regions(0).len(), 2, "both are still sent checks while they live");
+
+    // One that another hub has stored, and that is heard of here after it was read, is one region still.
+    plan.regions_asking(["A", "B", "C"].map(region).into());
+    let of_three = share(&plan);
+    assert!(plan.region_alive(&region("C"), day) && of_three < of_two);
+    assert_eq!(share(&plan), of_three);
 }
 
 #[test]

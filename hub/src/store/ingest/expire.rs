@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::transaction::{Locked, Transaction};
+use super::transaction::{Locked, Stale, Transaction};
 use crate::model::{Standing, Transition, UtcMs, WebsiteId};
 use crate::store::{Store, StoreError, read, write};
 
@@ -32,30 +32,41 @@ impl Store {
     /// The database is away.
     pub async fn expire_verdicts(&self, now: UtcMs) -> Result<Expired, StoreError> {
         let mut all = Expired::default();
-        let mut after = (i64::MIN, WebsiteId(Uuid::nil()));
-        loop {
-            let mut tx = Transaction::begin(&self.pool).await?;
-            let stale = tx.stale(now, after, AT_ONCE as i64).await?;
-            // Those that cannot be moved do not stand before the others.
-            after = stale.last().copied().unwrap_or(after);
-            let mut ids: Vec<_> = stale.iter().map(|(_, id)| *id).collect();
-            ids.sort_unstable();
-            // What another hub or ingest is at work on is left for the next turn, and so is what is not understood.
-            let mut standings = tx.load(&ids, Locked::Leave, &self.shares, now).await?.standings;
-            let unlooked: Vec<_> =
-                standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
-            let transitions: Vec<_> = standings.iter_mut().filter_map(|s| s.expire(now)).collect();
-            let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
-            tx.write_states(&states).await?;
-            tx.write_transitions(&transitions).await?;
-            tx.commit().await?;
-            all.transitions.extend(transitions);
-            all.unlooked.extend(unlooked);
-            all.unlooked.truncate(UNLOOKED);
-            if stale.len() < AT_ONCE {
-                return Ok(all);
-            }
+        let mut after = Some((i64::MIN, WebsiteId(Uuid::nil())));
+        while let Some(from) = after {
+            after = match self.expire_some(now, from, &mut all).await {
+                Ok(next) => next,
+                // What was done before is told once; the rest is there at the next turn.
+                Err(error) if all != Expired::default() => {
+                    tracing::warn!(%error, "Not all stale verdicts could be looked for.");
+                    None
+                }
+                Err(error) => return Err(error),
+            };
         }
+        Ok(all)
+    }
+
+    /// Those after `from`, some at most; tells where the next ones begin.
+    async fn expire_some(&self, now: UtcMs, from: Stale, all: &mut Expired) -> Result<Option<Stale>, StoreError> {
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let stale = tx.stale(now, from, AT_ONCE as i64).await?;
+        let mut ids: Vec<_> = stale.iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        // What another hub or ingest is at work on is left for the next turn, and so is what is not understood.
+        let mut standings = tx.load(&ids, Locked::Leave, &self.shares, now).await?.standings;
+        let unlooked: Vec<_> =
+            standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
+        let transitions: Vec<_> = standings.iter_mut().filter_map(|s| s.expire(now)).collect();
+        let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
+        tx.write_states(&states).await?;
+        tx.write_transitions(&transitions).await?;
+        tx.commit().await?;
+        all.transitions.extend(transitions);
+        all.unlooked.extend(unlooked);
+        all.unlooked.truncate(UNLOOKED);
+        // Those that cannot be moved do not stand before the others.
+        Ok(stale.last().copied().filter(|_| stale.len() >= AT_ONCE))
     }
 
     /// After a clock was set back: no verdict may stand longer from now than a fresh one would (I6, T201).
