@@ -1,5 +1,6 @@
 //! The queue alone, on a real Redis: bounds, ids that are ahead, checks nobody survives, keys of workers that are gone.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use hub::model::{NetworkState, Region, Worker};
@@ -90,6 +91,39 @@ fn t164_checks_their_workers_did_not_survive_are_given_up_with_their_reason_and_
         let left: Vec<(String, String, u64, u64)> = run(&mut connection, &["XPENDING", CHECKS, "INDIA", "-", "+", "9"]);
         assert_eq!(left.len(), 2);
         assert!(queue.given_up(&[region()]).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn what_a_call_that_was_given_up_is_given_later_is_found_within_seconds() {
+    let redis = Redis::start();
+    let mut connection = redis.connection();
+    runtime().block_on(async {
+        let queue = Queue::redis(&redis.url(), None, "h").unwrap();
+        beat(&mut connection, "*").unwrap();
+        assert_eq!(take_in(&queue).await, 1);
+        let consumers: Vec<HashMap<String, Value>> = run(&mut connection, &["XINFO", "CONSUMERS", TICKS, "hub"]);
+        let consumer: String = redis::from_redis_value_ref(&consumers[0]["name"]).unwrap();
+        let _: Value = run(&mut connection, &["CLIENT", "KILL", "SKIPME", "yes"]);
+        while queue.ensure_region(&region()).await.is_err() {}
+        beat(&mut connection, "*").unwrap();
+        let again = loop {
+            match queue.next_reports().await {
+                Ok(reports) if reports.deliveries.is_empty() => {}
+                Ok(reports) => break reports.deliveries,
+                Err(_) => {} // its own connections were cut, too
+            }
+        };
+        // What it was given before was read again by now.
+        queue.acknowledge(&[again[0].receipt.clone()]).await.unwrap();
+        // The call of the connection that is gone, done by a Redis that stood still until now.
+        beat(&mut connection, "*").unwrap();
+        let late = ["XREADGROUP", "GROUP", "hub", &consumer, "COUNT", "1", "STREAMS", TICKS, ">"];
+        let _: Value = run(&mut connection, &late);
+        let begun = Instant::now();
+        while take_in(&queue).await == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it waits to be claimed, for a minute or two");
+        }
     });
 }
 

@@ -18,6 +18,9 @@ use crate::queue::{Delivery, QueueError, Receipt, Reports};
 const DISCOVER_EVERY: Duration = Duration::from_secs(2);
 const CLAIM_EVERY: Duration = Duration::from_secs(30);
 const CLAIM_IDLE_MS: u64 = 60_000;
+/// A call that was given up may be done later, by a Redis that stood still: it waits there for as long as it may block.
+/// What it was given is looked for once more after that.
+const LATE: Duration = Duration::from_secs(5);
 /// Reports in one reply: a few megabytes. COUNT is per stream, so each stream is asked for its part of it.
 pub(super) const REPLY: usize = 4_000;
 
@@ -28,6 +31,8 @@ pub(super) struct Reading {
     pub(super) behind: Behind,
     claim_at: Instant,
     discover_at: Instant,
+    /// What this hub was given before is read once more then.
+    late_at: Option<Instant>,
     /// The stream of large entries read last.
     pub(super) last_large: String,
 }
@@ -49,6 +54,7 @@ impl Reading {
             behind: Behind::default(),
             claim_at: now + CLAIM_EVERY,
             discover_at: now,
+            late_at: None,
             last_large: String::new(),
         }
     }
@@ -67,6 +73,7 @@ impl RedisQueue {
             reading.connection = None;
             reading.again();
             reading.discover_at = Instant::now();
+            reading.late_at = Some(Instant::now() + LATE);
             if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) {
                 // Redis forgot: groups are made again as the streams are found again.
                 self.streams.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -115,7 +122,8 @@ impl RedisQueue {
             self.forget_gone(reading, &streams);
             self.claim(reading, &streams, &mut deliveries).await?;
         }
-        if matches!(reading.own, Own::All) {
+        let is_late = reading.late_at.take_if(|at| Instant::now() >= *at).is_some();
+        if is_late || matches!(reading.own, Own::All) {
             reading.own = Own::Of(streams.iter().map(|key| (key.clone(), "0".to_owned())).collect());
             reading.behind.forget();
             // What is new is still to be read.
