@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use tokio::time::{Duration, Instant};
 
 use super::plan::Due;
+use super::silent::Silent;
 use super::{MADE_GOOD_MS, Schedule};
 use crate::clock::{self, Moment};
 use crate::model::UtcMs;
@@ -114,11 +115,10 @@ impl Claims {
         taken
     }
 
-    /// Puts a check back that may not leave yet.
-    pub(super) fn hold_back(&mut self, second: i64, due: Due) {
-        if let Some(second) = self.held.get_mut(&second) {
-            second.held_back.push(due);
-        }
+    /// Puts a check back that may not leave yet. False: its second is not held any more.
+    pub(super) fn hold_back(&mut self, second: i64, due: Due) -> bool {
+        let held = self.held.get_mut(&second);
+        held.map(|second| second.held_back.push(due)).is_some()
     }
 
     /// Notes which seconds are done: they are past, and nothing of them waits.
@@ -241,6 +241,7 @@ impl Schedule {
             self.claims.watched.clear();
             self.done_before.clear();
             self.asked.clear();
+            self.silent = Silent::new();
             self.pace.begin_anew(self.limit);
             self.claims.next_second = second;
             if !self.store.is_shared() {

@@ -12,6 +12,7 @@ use super::claim::Claims;
 use super::pace::Pace;
 use super::plan::Plan;
 use super::publish::Publisher;
+use super::silent::Silent;
 use super::{MADE_GOOD_MS, Schedule, is_understood};
 use crate::clock;
 use crate::model::courtesy::{self, Limit};
@@ -71,6 +72,7 @@ impl Schedule {
             claims,
             following: Following::start(&store, position),
             asked: Waiting::default(),
+            silent: Silent::new(),
             done_before,
             unlooked: HashSet::new(),
             unread: HashSet::new(),

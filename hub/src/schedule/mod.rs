@@ -15,6 +15,7 @@ mod obey;
 mod pace;
 pub mod plan;
 mod publish;
+mod silent;
 
 pub use handle::{Command, Inbox, Scheduler};
 
@@ -29,7 +30,7 @@ use tokio::time::Instant;
 use crate::clock::{self, Moment};
 use crate::model::courtesy::Limit;
 use crate::model::shares::Shares;
-use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, slots};
+use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, Worker, slots};
 use crate::queue::Queue;
 use crate::store::{Change, Store};
 use asked::Waiting;
@@ -38,11 +39,14 @@ use claim::Claims;
 use pace::Pace;
 use plan::{Due, Plan};
 use publish::Publisher;
+use silent::Silent;
 
 /// The resolution of the schedule.
 const TICK: Duration = Duration::from_millis(25);
 /// Slots older than this are not made good after a start or a standstill (see [`slots::grace_ms`]).
 const MADE_GOOD_MS: i64 = 15_000;
+/// Of a region that is silent for longer no slot waits.
+const SILENT_FOR_LONG_MS: i64 = 600_000;
 /// How long a hub that stops may take to finish the second it has begun.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -109,6 +113,7 @@ struct Schedule {
     /// For the others: hosts whose slots are left out.
     shares: Shares,
     asked: Waiting,
+    silent: Silent,
     /// Slots done before the start, by what the store knows (SQLite only).
     done_before: HashMap<(WebsiteId, RegionId), UtcMs>,
     /// Websites whose first look waits for a region that lives.
@@ -136,20 +141,17 @@ impl Schedule {
         self.claim(clock::now()).await;
         let now = clock::now();
         if self.claims.hold(Moment::now()) {
-            for (second, due) in self.claims.take(now, self.publisher.room()) {
-                if !self.is_wanted(&due, now) {
-                    continue;
-                }
-                let Some((website, region)) = self.plan.of(&due) else { continue };
-                let publish_at = self.pace.leaves_at(website, &due, now);
-                if publish_at > now {
-                    self.claims.hold_back(second, Due { in_line: true, publish_at, ..due });
-                } else {
-                    if !self.unlooked.is_empty() {
-                        self.unlooked.remove(&website.website_id);
-                    }
-                    self.publisher.add(website, region, due.slot_at, 0, CheckKind::Scheduled, Some(second));
-                }
+            let room = self.publisher.room();
+            let mut taken = self.silent.again(Instant::now(), room);
+            taken.extend(self.claims.take(now, room - taken.len()));
+            for (second, due) in taken {
+                let is_kept = match self.wanted(&due, now) {
+                    Wanted::Now => self.give_out(second, due, now),
+                    Wanted::Later => self.silent.keep(second, due),
+                    Wanted::Never => true,
+                    Wanted::TooLate => false,
+                };
+                self.missed += u64::from(!is_kept);
             }
         }
         self.publish_mature(now);
@@ -164,25 +166,54 @@ impl Schedule {
         self.publisher.flush(&self.plan, || claims.hold(Moment::now())).await;
     }
 
-    /// Whether a slot that came up is still to be published.
-    fn is_wanted(&mut self, due: &Due, now: UtcMs) -> bool {
-        let Some((website, region)) = self.plan.of(due) else { return false };
+    /// Publishes a check whose time has come, or has it wait in the line of its host. False: there is no room.
+    fn give_out(&mut self, second: i64, due: Due, now: UtcMs) -> bool {
+        let Some((website, region)) = self.plan.of(&due) else { return true };
+        let publish_at = self.pace.leaves_at(website, &due, now);
+        if publish_at > now {
+            let due = Due { in_line: true, publish_at, ..due };
+            // Of a second that is marked it waits with those of silent regions.
+            return self.claims.hold_back(second, due) || self.silent.keep(second, due);
+        }
+        if !self.unlooked.is_empty() {
+            self.unlooked.remove(&website.website_id);
+        }
+        self.publisher.add(website, region, due.slot_at, 0, CheckKind::Scheduled, Some(second));
+        true
+    }
+
+    /// Whether a slot that came up is to be published.
+    fn wanted(&self, due: &Due, now: UtcMs) -> Wanted {
+        let Some((website, region)) = self.plan.of(due) else { return Wanted::Never };
         // Not before the website was: it gets its first check by command. One from the future is there all the same: the
         // clock was set back.
         if due.slot_at < website.created_at && website.created_at <= now {
-            return false;
+            return Wanted::Never;
         }
         if !self.done_before.is_empty() {
             let key = (website.website_id, region.clone());
             if self.done_before.get(&key).is_some_and(|at| *at >= due.slot_at) {
-                return false;
+                return Wanted::Never;
             }
         }
-        let is_young = now - due.slot_at <= slots::grace_ms(i64::from(website.interval_ms));
-        if is_young && self.plan.is_live(region, now) {
-            return true;
+        if now - due.slot_at > slots::grace_ms(i64::from(website.interval_ms)) {
+            return Wanted::TooLate;
         }
-        self.missed += 1;
-        false
+        match self.plan.silent_ms(region, now) {
+            silent_ms if silent_ms < Worker::SILENT_AFTER_MS => Wanted::Now,
+            silent_ms if silent_ms < SILENT_FOR_LONG_MS => Wanted::Later,
+            _ => Wanted::TooLate,
+        }
     }
+}
+
+/// What is to become of a slot that came up.
+enum Wanted {
+    Now,
+    /// When its region is heard of, if that is soon.
+    Later,
+    /// It is missed.
+    TooLate,
+    /// It is none, or was done.
+    Never,
 }

@@ -113,6 +113,12 @@ impl Plan {
         self.regions.iter().filter(|(_, at)| now - at < Worker::SILENT_AFTER_MS).map(|(r, _)| r.clone()).collect()
     }
 
+    /// How long a region has been silent; without end where nothing was ever heard of it.
+    #[must_use]
+    pub fn silent_ms(&self, region: &RegionId, now: UtcMs) -> i64 {
+        self.regions.iter().find(|(known, _)| known == region).map_or(i64::MAX, |(_, at)| now.saturating_sub(*at))
+    }
+
     /// Whether a region has a worker heard of lately.
     #[must_use]
     pub fn is_live(&self, region: &RegionId, now: UtcMs) -> bool {

@@ -193,3 +193,46 @@ fn t160_what_a_hostile_worker_writes_stops_nobody_else() {
     });
     assert!(!hub.process.log().contains("panicked"), "{}", hub.process.log());
 }
+
+#[test]
+fn a_slot_waits_a_little_for_a_region_that_was_not_heard_of() {
+    const INTERVAL_MS: i64 = 10_000;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (redis, database_url) = (Redis::start(), runtime.block_on(database()));
+    let environment = [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", &redis.url()), ("JWT_SECRET_KEY", KEY)];
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &environment);
+    let mut connection = redis.connection();
+    let mut command = ::redis::cmd("XADD");
+    command.arg("betteruptime:tick:INDIA:a").arg("*").arg("v").arg("1").arg("kind").arg("heartbeat").arg("body").arg(
+        r#"{"version":"0.1.0","started_at":0,"sent_at":0,"concurrency":1,"in_flight":0,"checks":0,"expired":0,
+            "refused":0,"buffered":0,"dropped":0,"lost":0,"stopping":false}"#,
+    );
+    let mut beat = || {
+        command.query::<String>(&mut connection).unwrap();
+        hub::clock::wall()
+    };
+    let beat_at = beat();
+    wait_until("the region to report", Duration::from_secs(20), || hub.process.log().contains("A region reports"));
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let body = format!("url={}&interval_s={}&timeout_s=5", target.url("/"), INTERVAL_MS / 1_000);
+    assert_eq!(form(&hub.url(""), "/websites/new", &ann, &body), 303);
+    let (_, list) = call("GET", &hub.url("/website"), Some(&ann), None);
+    let id = hub::model::WebsiteId(list[0]["id"].as_str().unwrap().parse().unwrap());
+    let phase_ms = hub::model::slots::phase_ms(id, &"INDIA".parse().unwrap(), INTERVAL_MS);
+    let slot_at = hub::model::slots::next_slot_at(phase_ms, INTERVAL_MS, beat_at + 36_000);
+
+    let mut reader = redis.connection();
+    let mut is_given_out = || {
+        let mut command = ::redis::cmd("XRANGE");
+        command.arg("betteruptime:website:INDIA").arg("-").arg("+");
+        let entries: Vec<(String, Vec<String>)> = command.query(&mut reader).unwrap();
+        let slot = format!("\"slot_at\":{slot_at},");
+        entries.iter().flat_map(|(_, fields)| fields).any(|field| field.contains(&slot))
+    };
+    wait_until("a slot of the silent region", Duration::from_secs(60), || hub::clock::wall() >= slot_at + 1_500);
+    assert!(!is_given_out(), "nobody would look");
+    beat();
+    wait_until("its check", Duration::from_secs(3), is_given_out);
+}
