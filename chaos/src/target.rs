@@ -1,4 +1,4 @@
-//! Websites that note who came when. One port serves them all; the path names the website.
+//! Websites that note who came when. One port of a few hosts serves them all; the path names the website.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::{lock, now};
 
-/// Threads that accept. Each answers at once what needs no waiting.
-const THREADS: usize = 4;
+/// Hosts, addresses of this machine, each with a thread that accepts: a hub gives one no more than 1,000 checks a second.
+/// What needs no waiting is answered at once.
+const HOSTS: u8 = 16;
 
 /// How a website behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,8 @@ pub struct Request {
 /// The websites, until dropped.
 #[derive(Debug)]
 pub struct Targets {
-    /// Where they are.
-    pub address: SocketAddr,
+    /// Where they are: their hosts, on one port.
+    hosts: Vec<SocketAddr>,
     state: Arc<State>,
 }
 
@@ -52,12 +53,26 @@ struct State {
     requests: Option<Mutex<Vec<Request>>>,
 }
 
+/// On every host, on a port that is free on all of them.
+fn listen() -> Vec<TcpListener> {
+    let host = |n| std::net::Ipv4Addr::new(127, 0, 1, n);
+    for _ in 0..100 {
+        let first = TcpListener::bind((host(1), 0)).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let others = (2..=HOSTS).map(|n| TcpListener::bind((host(n), port)));
+        if let Ok(listeners) = std::iter::once(Ok(first)).chain(others).collect() {
+            return listeners;
+        }
+    }
+    panic!("no port is free on all hosts");
+}
+
 impl Targets {
     /// Serves websites with these manners. `noted`: every request is kept.
     #[must_use]
     pub fn start(manners: Vec<Manner>, noted: bool) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listeners = listen();
+        let hosts = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
         let state = Arc::new(State {
             manners,
             down: AtomicBool::new(false),
@@ -65,8 +80,8 @@ impl Targets {
             count: AtomicU64::new(0),
             requests: noted.then(Mutex::default),
         });
-        for _ in 0..THREADS {
-            let (listener, state) = (listener.try_clone().unwrap(), Arc::clone(&state));
+        for listener in listeners {
+            let state = Arc::clone(&state);
             std::thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
                     if state.stopping.load(Ordering::Relaxed) {
@@ -76,7 +91,13 @@ impl Targets {
                 }
             });
         }
-        Self { address, state }
+        Self { hosts, state }
+    }
+
+    /// Where a website is.
+    #[must_use]
+    pub fn host(&self, website: usize) -> SocketAddr {
+        self.hosts[website % self.hosts.len()]
     }
 
     /// Takes scripted websites down and up, from anywhere.
@@ -113,8 +134,8 @@ impl Switch {
 impl Drop for Targets {
     fn drop(&mut self) {
         self.state.stopping.store(true, Ordering::Relaxed);
-        for _ in 0..THREADS {
-            let _ = TcpStream::connect(self.address);
+        for host in &self.hosts {
+            let _ = TcpStream::connect(host);
         }
     }
 }

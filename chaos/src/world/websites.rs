@@ -54,7 +54,7 @@ impl World {
                  insert into website_state (website_id, verdict, since_at, reason) \
                  values ('{id}', 'unknown', {created_at}, 'new');",
                 id = website.id.0,
-                host = self.targets.address,
+                host = self.targets.host(n),
                 interval = website.interval_ms,
             );
             if looked {
