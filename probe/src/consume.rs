@@ -192,7 +192,7 @@ impl Reader<'_> {
                 self.put_away(dead_letter::put_away(&id, check.website_id, DeadReason::NotUnderstood, &why));
                 continue;
             }
-            let age = self.age(&id);
+            let age = self.age(&id, &fields);
             match turn(&check, age) {
                 Turn::Now { may_wait } => self.submit(id, check, age, may_wait),
                 Turn::Expired => {
@@ -214,9 +214,10 @@ impl Reader<'_> {
         let _ = self.finished.send(Finished { entry_id, end: End::Letter(Box::new(letter)) });
     }
 
-    /// How long ago Redis made an entry. Both ends are by its own clock.
-    fn age(&self, id: &str) -> Duration {
-        let ms = entry::made_at(id).map_or(0, |made_at| self.shared.clock.now().saturating_sub(made_at));
+    /// How long ago an entry was sent, or Redis took it in, whichever is longer. Both ends are by its own clock.
+    fn age(&self, id: &str, fields: &[(Vec<u8>, Vec<u8>)]) -> Duration {
+        let since = [entry::made_at(id), entry::sent_at(fields)].into_iter().flatten().min();
+        let ms = since.map_or(0, |since| self.shared.clock.now().saturating_sub(since));
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Connection, RedisResult, Value};
 
 use crate::shared::Shared;
-use crate::wire::UtcMs;
+use crate::wire::{SENT_FIELD, UtcMs};
 
 /// How long Redis may keep a reader waiting; also bounds how long a stop takes.
 pub(crate) const BLOCK: Duration = Duration::from_secs(2);
@@ -129,6 +129,12 @@ pub(crate) fn made_at(id: &str) -> Option<UtcMs> {
     id.split('-').next()?.parse().ok()
 }
 
+/// When a check was sent, where its hub says so.
+pub(crate) fn sent_at(fields: &[(Vec<u8>, Vec<u8>)]) -> Option<UtcMs> {
+    let (_, at) = fields.iter().find(|(name, _)| name == SENT_FIELD.as_bytes())?;
+    std::str::from_utf8(at).ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +143,12 @@ mod tests {
     fn ids_tell_when_they_were_made() {
         assert_eq!(made_at("1700000000000-3"), Some(1_700_000_000_000));
         assert_eq!(made_at("x-3"), None);
+    }
+
+    #[test]
+    fn a_hub_may_say_when_a_check_was_sent() {
+        let sent = |at: &str| vec![(b"v".to_vec(), b"1".to_vec()), (b"sent".to_vec(), at.as_bytes().to_vec())];
+        assert_eq!(sent_at(&sent("1700000000000")), Some(1_700_000_000_000));
+        assert_eq!((sent_at(&sent("soon")), sent_at(&[])), (None, None));
     }
 }

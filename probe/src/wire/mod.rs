@@ -23,8 +23,8 @@ pub use outcome::{Blame, Class, Failure, Outcome, Phase, UnknownName};
 pub use secret::SecretText;
 pub use stream::{
     BODY_FIELD, KIND_CHECK, KIND_DEAD_LETTER, KIND_FIELD, KIND_HEARTBEAT, KIND_TICK, MAX_CHECK_BYTES, MAX_TICK_BYTES,
-    Report, VERSION, VERSION_FIELD, WireError, check_key, decode_check, decode_report, encode, parse_tick_key,
-    tick_key,
+    Report, SENT_FIELD, VERSION, VERSION_FIELD, WireError, check_key, decode_check, decode_report, encode,
+    parse_tick_key, tick_key,
 };
 pub use target::{Credentials, HeaderField, IpFamily, Method, RequestOptions, Target};
 pub use tick::{Certificate, DeadLetter, DeadReason, Delays, Heartbeat, Hop, NetworkState, Note, Phases, Tick};

@@ -13,6 +13,9 @@ pub const VERSION_FIELD: &str = "v";
 pub const KIND_FIELD: &str = "kind";
 /// Entry field of the JSON.
 pub const BODY_FIELD: &str = "body";
+/// Entry field of a check: when it was sent, in milliseconds by Redis' clock as its hub knows it. The entry's id is when it
+/// was taken in: by a Redis that stood still meanwhile, or over a way that was cut, much later.
+pub const SENT_FIELD: &str = "sent";
 /// A [`Check`].
 pub const KIND_CHECK: &str = "check";
 /// A [`Tick`].

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(10);
 /// Entries of one worker's stream. A worker that writes more than hubs read loses its oldest.
 const STREAM_CAP: u64 = 100_000;
 /// Ids further ahead of Redis' clock are no accident: what is written after them could not be told in time.
-const AHEAD_MS: i64 = 60_000;
+pub(super) const AHEAD_MS: i64 = 60_000;
 /// How long a stream whose ids are ahead is read, before it is made anew with what is in it lost.
 const READ_FOR: Duration = Duration::from_secs(60);
 /// Streams asked about in one go.

@@ -34,6 +34,8 @@ use crate::clock;
 const GROUP: &str = "hub";
 const BLOCK: Duration = Duration::from_secs(2);
 const BATCH: usize = 500;
+/// So much two readings of one clock may differ.
+const CLOCK_ERROR_MS: i64 = 1_000;
 /// How long a command may take.
 const COMMAND: Duration = Duration::from_secs(4);
 
@@ -176,6 +178,7 @@ impl RedisQueue {
         while !checks.is_empty() {
             let count = checks.len().min(BATCH);
             let mut pipe = redis::pipe();
+            let sent_at = self.clock_offset().map(|offset_ms| clock::now().saturating_add(offset_ms));
             for check in &checks[..count] {
                 let body = match wire::encode(check, MAX_CHECK_BYTES) {
                     Ok(body) => body,
@@ -187,13 +190,22 @@ impl RedisQueue {
                 };
                 pipe.cmd("XADD").arg(&key).arg("*");
                 pipe.arg(wire::VERSION_FIELD).arg(wire::VERSION).arg(wire::KIND_FIELD).arg(KIND_CHECK);
+                if let Some(sent_at) = sent_at {
+                    pipe.arg(wire::SENT_FIELD).arg(sent_at);
+                }
                 pipe.arg(wire::BODY_FIELD).arg(body);
             }
+            let asked = Instant::now();
             let ids: Vec<String> = if pipe.is_empty() { Vec::new() } else { self.command(&pipe).await? };
-            if !self.is_told_time.load(Ordering::Relaxed)
-                && let Some(at) = ids.last().and_then(|id| id_ms(id))
-            {
-                self.note_redis(at);
+            if let Some(at) = ids.last().and_then(|id| id_ms(id)) {
+                // Where its clock was set, what was sent seems to have been on its way for long: once.
+                let took_ms = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+                let late_ms = sent_at.map_or(0, |sent_at| at.saturating_sub(sent_at).saturating_sub(took_ms));
+                // An id further ahead was chosen by somebody.
+                let was_set = (CLOCK_ERROR_MS..care::AHEAD_MS).contains(&late_ms);
+                if was_set || !self.is_told_time.load(Ordering::Relaxed) {
+                    self.note_redis(at);
+                }
             }
             checks.drain(..count);
         }
