@@ -1,6 +1,7 @@
 //! BetterUptime's hub. Arrows point one way (docs/ARCHITECTURE.md): `model` <- `store`, `queue` <- `schedule`,
 //! `ingest`, `replay` <- `http` <- `run`.
 
+pub mod alert;
 pub mod clock;
 pub mod command;
 pub mod config;

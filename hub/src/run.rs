@@ -8,6 +8,7 @@ use probe::engine::{AddressPolicy, Engine, EngineConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::alert::Alerts;
 use crate::config::{Config, SignUps};
 use crate::enrolment::RedisAccess;
 use crate::http::{self, App, FrontConfig, HttpSettings};
@@ -58,7 +59,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;
-    let app = App::new(store.clone(), scheduler, settings, &key)?;
+    let app = App::new(store.clone(), scheduler, Alerts::default(), settings, &key)?;
     let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
     let address = listening.address;
     parts.spawn(async move { ("http", listening.finished().await) });

@@ -14,6 +14,7 @@ use super::front::{self, FrontConfig, Listening};
 use super::login::Login;
 use super::route::{self, Kind};
 use super::{HttpError, Method, Request, Response, pages};
+use crate::alert::Alerts;
 use crate::config::SignUps;
 use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
@@ -53,6 +54,8 @@ pub struct App {
     pub store: Store,
     /// "Check now", and news of edits.
     pub scheduler: Scheduler,
+    /// Tries channels, and knows its own links.
+    pub alerts: Alerts,
     /// Who is asking.
     pub login: Login,
     /// Settings.
@@ -65,9 +68,15 @@ impl App {
     ///
     /// # Errors
     /// Never yet; a key that cannot be used will be one.
-    pub fn new(store: Store, scheduler: Scheduler, settings: HttpSettings, key: &Secret) -> anyhow::Result<Self> {
+    pub fn new(
+        store: Store,
+        scheduler: Scheduler,
+        alerts: Alerts,
+        settings: HttpSettings,
+        key: &Secret,
+    ) -> anyhow::Result<Self> {
         let login = Login::new(key, settings.secure_cookies)?;
-        Ok(Self { store, scheduler, login, settings, runtime: Handle::current() })
+        Ok(Self { store, scheduler, alerts, login, settings, runtime: Handle::current() })
     }
 
     /// The one place where a handler's thread waits for the runtime.

@@ -1,7 +1,10 @@
 //! What things are and the rules over them. No I/O, no clock: instants and inputs are arguments.
 
 mod account;
+mod alert;
 pub mod backoff;
+pub mod cause;
+mod channel;
 mod confirm;
 mod content_input;
 pub mod courtesy;
@@ -9,6 +12,7 @@ pub mod enrolment;
 mod field;
 mod host;
 pub mod hub_time;
+mod incident;
 mod input;
 mod kept_letter;
 pub mod late;
@@ -28,10 +32,15 @@ pub mod verdict;
 mod website;
 
 pub use account::{Account, AccountId, MadeBy, Session, SessionKey};
+pub use alert::{Alert, AlertEvent, AlertId, AlertState, AlertTry, TryResult};
+pub use channel::{Channel, ChannelId, ChannelKind, ChannelSettings, MailSecurity};
 pub use confirm::Confirm;
 pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_text};
 pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
+pub use incident::{
+    ClosedAs, Evidence, Incident, IncidentEvent, IncidentEventKind, IncidentId, IncidentKind, IncidentWebsite, MutedBy,
+};
 pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
@@ -40,7 +49,7 @@ pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
 pub use standing::{Counted, Standing};
-pub use state::{BoardRow, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
+pub use state::{BoardRow, Notice, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
 pub use status_codes::accept_text;
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 

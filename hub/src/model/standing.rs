@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use super::late::{self, Marks};
 use super::region::CLOCK_ERROR_MS;
-use super::{Confirm, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, verdict};
+use super::{
+    Confirm, Notice, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, verdict,
+};
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
 const FUTURE_MS: i64 = 5 * 60_000;
@@ -27,6 +29,8 @@ pub struct Standing {
 pub struct Counted {
     /// Verdicts that changed, in order.
     pub transitions: Vec<Transition>,
+    /// What else changed.
+    pub notices: Vec<Notice>,
     /// A second look that is wanted.
     pub confirm: Option<Confirm>,
 }

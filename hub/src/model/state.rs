@@ -95,6 +95,60 @@ pub struct WebsiteState {
     pub reason: String,
     /// When the verdict turns to `Unknown` unless a fresh tick comes (P5). `None`: it is unknown already, or paused.
     pub fresh_until_at: Option<UtcMs>,
+    /// When it last changed between up and down: instants of the decisions, newest first, at most
+    /// [`WebsiteState::CHANGES`].
+    pub recent_changes: Vec<UtcMs>,
+    /// Since when it flaps.
+    pub flapping_since_at: Option<UtcMs>,
+    /// Regions that have failed for long while the verdict is not down, by name.
+    pub failing_regions: Vec<RegionId>,
+}
+
+impl WebsiteState {
+    /// Changes kept beside the verdict.
+    pub const CHANGES: usize = 20;
+
+    /// Of a verdict that has just begun, with nothing before it.
+    #[must_use]
+    pub fn new(website_id: WebsiteId, verdict: Outcome, since_at: UtcMs, reason: String) -> Self {
+        Self {
+            website_id,
+            verdict,
+            since_at,
+            reason,
+            fresh_until_at: None,
+            recent_changes: Vec::new(),
+            flapping_since_at: None,
+            failing_regions: Vec::new(),
+        }
+    }
+}
+
+/// Something that changed besides the verdict, and that people may want to hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The regions that have failed for long, too few to make it down, are these now; none: all is well again.
+    Regional {
+        /// Which website.
+        website_id: WebsiteId,
+        /// Since when, backdated.
+        at: UtcMs,
+        /// By name.
+        regions: Vec<RegionId>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// It began or ceased to flap.
+    Flapping {
+        /// Which website.
+        website_id: WebsiteId,
+        /// When.
+        at: UtcMs,
+        /// Whether it does now.
+        is_flapping: bool,
+        /// What was counted, in words.
+        reason: String,
+    },
 }
 
 /// A change of verdict.

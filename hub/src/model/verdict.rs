@@ -218,7 +218,7 @@ pub fn judge(
         to: verdict,
         reason: reason.clone(),
     };
-    let state = WebsiteState { website_id: website.website_id, verdict, since_at: at, reason, fresh_until_at };
+    let state = WebsiteState { verdict, since_at: at, reason, fresh_until_at, ..before.clone() };
     (state, Some(transition))
 }
 
@@ -235,7 +235,7 @@ pub fn expire(before: &WebsiteState, now: UtcMs) -> Option<(WebsiteState, Option
     let changes = from != to;
     let transition = changes.then(|| Transition { website_id, at, decided_at: now, from, to, reason: reason.clone() });
     let since_at = if changes { at } else { before.since_at };
-    Some((WebsiteState { website_id, verdict: to, since_at, reason, fresh_until_at: None }, transition))
+    Some((WebsiteState { verdict: to, since_at, reason, fresh_until_at: None, ..before.clone() }, transition))
 }
 
 /// When the outage began: with the first tick of the failing runs that belong together. A region that failed alone for

@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{REGION_STATE, RegionStateRow, WEBSITE, WebsiteRow};
+use super::row::{REGION_STATE, RegionStateRow, STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ticks::TransitionRow;
 use super::{Store, StoreError, read};
-use crate::model::{
-    AccountId, BoardRow, Outcome, RegionState, Transition, UtcMs, Website, WebsiteId, WebsiteState, uptime,
-};
+use crate::model::{AccountId, BoardRow, RegionState, Transition, UtcMs, Website, WebsiteId, uptime};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -18,10 +16,8 @@ const DAY_MS: i64 = 86_400_000;
 struct Row {
     #[sqlx(flatten)]
     website: WebsiteRow,
-    verdict: String,
-    since_at: i64,
-    reason: String,
-    fresh_until_at: Option<i64>,
+    #[sqlx(flatten)]
+    state: StateFields,
 }
 
 impl Store {
@@ -54,7 +50,7 @@ impl Store {
     ) -> Result<Vec<BoardRow>, StoreError> {
         let only = only.map(|id| id.0);
         let select_websites = format!(
-            "select {WEBSITE}, verdict, since_at, reason, fresh_until_at from website \
+            "select {WEBSITE}, {STATE} from website \
              join website_state using (website_id) \
              where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id"
         );
@@ -86,14 +82,7 @@ impl Store {
         let complete = |row: Row| {
             let key = row.website.website_id;
             let website = Website::try_from(row.website)?;
-            let state = WebsiteState {
-                website_id: website.website_id,
-                // A word of a newer version costs this website its verdict, not the list.
-                verdict: row.verdict.parse().unwrap_or(Outcome::Unknown),
-                since_at: row.since_at,
-                reason: row.reason,
-                fresh_until_at: row.fresh_until_at,
-            };
+            let state = row.state.shown(website.website_id);
             let changes = transitions.remove(&key).unwrap_or_default();
             // The window begins with the website: a new one is not "unknown" for the time before it.
             let from = (now - DAY_MS).max(website.created_at).min(now);

@@ -33,6 +33,8 @@ pub struct Store {
     pool: Pool,
     /// What of a website's slots is used, where ingest has to know how often it is looked at.
     shares: Shares,
+    /// Rung by whoever has committed alerts, so that they leave at once.
+    bell: std::sync::Arc<tokio::sync::Notify>,
 }
 
 #[derive(Debug, Clone)]
@@ -95,7 +97,12 @@ pub enum StoreError {
 
 impl Store {
     fn new(pool: Pool) -> Self {
-        Self { pool, shares: Shares::default() }
+        Self { pool, shares: Shares::default(), bell: std::sync::Arc::default() }
+    }
+
+    /// Waits until this process has written an alert. Those of other hubs are found by looking, every second.
+    pub async fn alert_written(&self) {
+        self.bell.notified().await;
     }
 
     /// The same database, where ticks and verdicts are judged by the pace of these hosts.

@@ -35,6 +35,10 @@ pub(super) const WEBSITE: &str =
 
 // Columns are named one by one in every statement: those that a running hub prepared survive a migration that adds some.
 
+/// Of [`StateFields`].
+pub(super) const STATE: &str =
+    "verdict, since_at, reason, fresh_until_at, recent_changes, flapping_since_at, failing_regions";
+
 pub(super) const REGION_STATE: &str = "website_id, region_id, worker_id, slot_at, attempt, received_at, outcome, class, \
     phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, failing_streak, \
     failing_since_at, good_streak, certificate_not_after_at, recent";
@@ -188,18 +192,42 @@ pub(super) struct StateFields {
     since_at: i64,
     reason: String,
     fresh_until_at: Option<i64>,
+    recent_changes: String,
+    flapping_since_at: Option<i64>,
+    failing_regions: String,
 }
 
 impl StateFields {
     pub(super) fn of(self, website_id: WebsiteId) -> Result<WebsiteState, StoreError> {
-        Ok(WebsiteState {
-            website_id,
-            verdict: parse(&self.verdict)?,
-            since_at: self.since_at,
-            reason: self.reason,
-            fresh_until_at: self.fresh_until_at,
-        })
+        let verdict = parse(&self.verdict)?;
+        Ok(self.with(website_id, verdict))
     }
+
+    /// A word of a newer version costs this website its verdict, not the list.
+    pub(super) fn shown(self, website_id: WebsiteId) -> WebsiteState {
+        let verdict = self.verdict.parse().unwrap_or(Outcome::Unknown);
+        self.with(website_id, verdict)
+    }
+
+    fn with(self, website_id: WebsiteId, verdict: Outcome) -> WebsiteState {
+        WebsiteState {
+            fresh_until_at: self.fresh_until_at,
+            recent_changes: listed(&self.recent_changes),
+            flapping_since_at: self.flapping_since_at,
+            failing_regions: listed(&self.failing_regions),
+            ..WebsiteState::new(website_id, verdict, self.since_at, self.reason)
+        }
+    }
+}
+
+/// A list in one column, by commas. What is no such value, since somebody edited it, is left out.
+fn listed<T: FromStr>(text: &str) -> Vec<T> {
+    text.split(',').filter_map(|one| one.parse().ok()).collect()
+}
+
+/// The other way round.
+pub(super) fn list_text<T: std::fmt::Display>(list: &[T]) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 #[derive(Debug, FromRow)]

@@ -5,11 +5,11 @@ use askama::Template;
 use super::landing::LandingPage;
 use super::spark::{Spark, spark};
 use super::words::{self, Mark, Share, share, took};
-use super::{Frame, Viewer, class, etag, page};
+use super::{Frame, Viewer, etag, page};
 use crate::clock;
 use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{BoardRow, Outcome, RegionState, WebsiteId};
+use crate::model::{BoardRow, Outcome, RegionState, WebsiteId, cause};
 
 /// The page.
 #[derive(Template, Debug)]
@@ -97,7 +97,7 @@ impl Dot {
     fn new(region: &RegionState, paused: bool) -> Self {
         let mark = if paused { Mark::Paused } else { Mark::from(region.outcome) };
         let text = match &region.failure {
-            Some(failure) => format!("{}: {}. {}", region.region_id, mark.word(), class::sentence(failure)),
+            Some(failure) => format!("{}: {}. {}", region.region_id, mark.word(), cause::sentence(failure)),
             None => format!("{}: {}, {}", region.region_id, mark.word(), took(region.total_us)),
         };
         Self { mark, text }

@@ -47,11 +47,8 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     // A website without a look yet waits for its first.
     let known = if verdict == Outcome::Unknown && !outcomes.is_empty() { None } else { Some(NOW + 400_000) };
     let state = WebsiteState {
-        website_id,
-        verdict,
-        since_at: NOW - 7_500_000,
-        reason: reason.to_owned(),
         fresh_until_at: known,
+        ..WebsiteState::new(website_id, verdict, NOW - 7_500_000, reason.to_owned())
     };
     let regions = outcomes.iter().enumerate().map(|(i, (slug, o))| region_state(n + i as u32, slug, *o)).collect();
     let down_ms = if verdict == Outcome::Down { 7_500_000 } else { i64::from(n % 3) * 60_000 };

@@ -2,7 +2,6 @@
 //! words, not rules; templates escape everything that is not ours.
 
 pub mod account;
-mod class;
 pub mod dashboard;
 pub mod dead_letters;
 mod dead_letters_actions;

@@ -1,8 +1,7 @@
 //! The phases of the newest tick of each region, on one scale.
 
-use super::class;
 use super::words::{self, Mark, took};
-use crate::model::{Note, RegionState};
+use crate::model::{Note, RegionState, cause};
 
 /// One region's bar and figures.
 #[derive(Debug, Clone)]
@@ -51,6 +50,6 @@ pub(super) fn waterfall(region: &RegionState, notes: &[Note], scale_us: u32) -> 
         values: values.to_vec(),
         total: took(region.total_us),
         notes: notes.iter().map(|note| words::note(*note)).collect(),
-        why: region.failure.as_ref().map_or("", class::sentence).to_owned(),
+        why: region.failure.as_ref().map_or("", cause::sentence).to_owned(),
     }
 }

@@ -4,12 +4,12 @@ use askama::Template;
 
 use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
-use super::{Frame, Viewer, class, etag, page, settings_words};
+use super::{Frame, Viewer, etag, page, settings_words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::backoff::{Outlook, outlook};
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId,
+    self, Account, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId, cause,
 };
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
@@ -162,7 +162,7 @@ impl TickLine {
             region: stored.region_id.to_string(),
             worker: stored.worker_id.to_string(),
             mark: tick.outcome.into(),
-            what: tick.failure.as_ref().map_or("Answered as asked", class::sentence),
+            what: tick.failure.as_ref().map_or("Answered as asked", cause::sentence),
             detail: tick.failure.as_ref().map(|f| f.detail.clone()).unwrap_or_default(),
             status: tick.status.map_or_else(|| "–".to_owned(), |s| s.to_string()),
             total: took(tick.total_us),

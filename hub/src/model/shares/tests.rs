@@ -36,13 +36,7 @@ fn record(n: u128, until: UtcMs, share_at: impl Fn(UtcMs) -> f64, is_told: bool)
     let region = "A".parse().expect("a region");
     let phase_ms = slots::phase_ms(website.website_id, &region, MINUTE);
     let unknown = Outcome::Unknown;
-    let mut state = WebsiteState {
-        website_id: website.website_id,
-        verdict: unknown,
-        since_at: 0,
-        reason: String::new(),
-        fresh_until_at: None,
-    };
+    let mut state = WebsiteState::new(website.website_id, unknown, 0, String::new());
     let (mut regions, mut changes, mut due) = (Vec::<RegionState>::new(), Vec::new(), Vec::new());
     for now in (0..until).step_by(5_000) {
         let slot_at = slots::next_slot_at(phase_ms, MINUTE, now);

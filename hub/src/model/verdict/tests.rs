@@ -21,13 +21,7 @@ fn website() -> Website {
 }
 
 fn fresh() -> WebsiteState {
-    WebsiteState {
-        website_id: website().website_id,
-        verdict: Outcome::Unknown,
-        since_at: 0,
-        reason: String::new(),
-        fresh_until_at: None,
-    }
+    WebsiteState::new(website().website_id, Outcome::Unknown, 0, String::new())
 }
 
 /// `u`p, `s`low, `d`own, `p`robe's own trouble.

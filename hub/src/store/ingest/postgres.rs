@@ -14,7 +14,7 @@ use crate::model::shares::Shares;
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
 use crate::store::dead_letters::DeadLetter;
-use crate::store::row::{REGION_STATE, RegionStateRow, StateRow, WEBSITE, WebsiteRow, notes_text};
+use crate::store::row::{REGION_STATE, RegionStateRow, STATE, StateRow, WEBSITE, WebsiteRow, list_text, notes_text};
 
 #[derive(FromRow)]
 struct WatchedRow {
@@ -33,6 +33,8 @@ static LOCK_WEBSITES: LazyLock<String> = LazyLock::new(|| {
     )
 });
 static LOCK_FREE_WEBSITES: LazyLock<String> = LazyLock::new(|| format!("{} skip locked", &*LOCK_WEBSITES));
+static SELECT_STATES: LazyLock<String> =
+    LazyLock::new(|| format!("select website_id, {STATE} from website_state where website_id = any($1)"));
 static SELECT_REGIONS: LazyLock<String> =
     LazyLock::new(|| format!("select {REGION_STATE} from region_state where website_id = any($1)"));
 
@@ -50,12 +52,7 @@ pub(super) async fn load(
     let websites: Vec<WatchedRow> =
         sqlx::query_as(lock).bind(ids.iter().map(|id| id.0).bind_iter()).fetch_all(&mut *tx).await?;
     let ids: Vec<Uuid> = websites.iter().map(|row| row.website.website_id).collect();
-    let states: Vec<StateRow> = sqlx::query_as(
-        "select website_id, verdict, since_at, reason, fresh_until_at from website_state where website_id = any($1)",
-    )
-    .bind(&ids)
-    .fetch_all(&mut *tx)
-    .await?;
+    let states: Vec<StateRow> = sqlx::query_as(SELECT_STATES.as_str()).bind(&ids).fetch_all(&mut *tx).await?;
     let rows: Vec<RegionStateRow> = sqlx::query_as(SELECT_REGIONS.as_str()).bind(&ids).fetch_all(&mut *tx).await?;
     let mut states: HashMap<Uuid, StateRow> = states.into_iter().map(|row| (row.website_id, row)).collect();
     let mut regions: HashMap<Uuid, Vec<RegionStateRow>> = HashMap::with_capacity(ids.len());
@@ -154,14 +151,19 @@ pub(super) async fn write_regions(tx: &mut PgConnection, standings: &[Standing])
 pub(super) async fn write_states(tx: &mut PgConnection, states: &[&WebsiteState]) -> Result<(), StoreError> {
     sqlx::query(
         "update website_state set verdict = n.verdict, since_at = n.since_at, reason = n.reason, \
-         fresh_until_at = n.fresh_until_at from unnest($1, $2, $3, $4, $5) \
-         as n (website_id, verdict, since_at, reason, fresh_until_at) where website_state.website_id = n.website_id",
+         fresh_until_at = n.fresh_until_at, recent_changes = n.recent_changes, \
+         flapping_since_at = n.flapping_since_at, failing_regions = n.failing_regions \
+         from unnest($1, $2, $3, $4, $5, $6, $7, $8) as n (website_id, verdict, since_at, reason, fresh_until_at, \
+         recent_changes, flapping_since_at, failing_regions) where website_state.website_id = n.website_id",
     )
     .bind(states.iter().map(|s| s.website_id.0).bind_iter())
     .bind(states.iter().map(|s| s.verdict.as_str()).bind_iter())
     .bind(states.iter().map(|s| s.since_at).bind_iter())
     .bind(states.iter().map(|s| storable(&s.reason)).bind_iter())
     .bind(states.iter().map(|s| s.fresh_until_at).bind_iter())
+    .bind(states.iter().map(|s| list_text(&s.recent_changes)).bind_iter())
+    .bind(states.iter().map(|s| s.flapping_since_at).bind_iter())
+    .bind(states.iter().map(|s| list_text(&s.failing_regions)).bind_iter())
     .execute(tx)
     .await?;
     Ok(())

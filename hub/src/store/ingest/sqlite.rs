@@ -12,7 +12,7 @@ use crate::model::shares::Shares;
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
 use crate::store::dead_letters::{DeadLetter, INSERT_DEAD_LETTER};
-use crate::store::row::{REGION_STATE, RegionStateRow, StateFields, WEBSITE, WebsiteRow, notes_text};
+use crate::store::row::{REGION_STATE, RegionStateRow, STATE, StateFields, WEBSITE, WebsiteRow, list_text, notes_text};
 
 #[derive(FromRow)]
 struct KnownRow {
@@ -25,7 +25,7 @@ struct KnownRow {
 
 static SELECT_KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "select {WEBSITE}, watched_since_at, verdict, since_at, reason, fresh_until_at from website \
+        "select {WEBSITE}, watched_since_at, {STATE} from website \
          join website_state using (website_id) where website_id = $1"
     )
 });
@@ -120,13 +120,17 @@ pub(super) async fn write_regions(tx: &mut SqliteConnection, standings: &[Standi
 pub(super) async fn write_states(tx: &mut SqliteConnection, states: &[&WebsiteState]) -> Result<(), StoreError> {
     for state in states {
         sqlx::query(
-            "update website_state set verdict = $2, since_at = $3, reason = $4, fresh_until_at = $5 where website_id = $1",
+            "update website_state set verdict = $2, since_at = $3, reason = $4, fresh_until_at = $5, recent_changes = $6, \
+             flapping_since_at = $7, failing_regions = $8 where website_id = $1",
         )
         .bind(state.website_id.0)
         .bind(state.verdict.as_str())
         .bind(state.since_at)
         .bind(storable(&state.reason))
         .bind(state.fresh_until_at)
+        .bind(list_text(&state.recent_changes))
+        .bind(state.flapping_since_at)
+        .bind(list_text(&state.failing_regions))
         .execute(&mut *tx)
         .await?;
     }

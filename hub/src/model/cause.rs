@@ -1,9 +1,10 @@
 //! What went wrong, as a sentence a visitor understands.
 
-use crate::model::{Blame, Class, Failure};
+use super::{Blame, Class, Failure};
 
-/// The sentence for a failure.
-pub(super) fn sentence(failure: &Failure) -> &'static str {
+/// The sentence for a failure, without a full stop.
+#[must_use]
+pub fn sentence(failure: &Failure) -> &'static str {
     match failure.blame {
         Blame::Target | Blame::Policy => of(failure.class),
         Blame::Probe if failure.class == Class::DnsUnavailable => of(failure.class),

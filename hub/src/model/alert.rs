@@ -1,0 +1,123 @@
+//! One message to one channel about one event: a row before it is a message.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use super::{ChannelId, IncidentId, UtcMs};
+
+/// Names an alert. It follows from incident, event, number and channel, so that whoever writes it writes the same (I4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AlertId(pub Uuid);
+
+impl AlertId {
+    /// Of what must be told once: `number` tells the updates and reminders of one incident apart, else 0.
+    #[must_use]
+    pub fn of(incident: IncidentId, event: AlertEvent, number: i64, channel: ChannelId) -> Self {
+        let name = format!("{incident} {event} {number} {channel}");
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
+    }
+}
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for AlertId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+probe::named! {
+    /// What people are told of.
+    AlertEvent {
+        /// An incident began.
+        Opened = "opened",
+        /// It has grown, or its cause is another.
+        Updated = "updated",
+        /// Somebody took it on.
+        Acknowledged = "acknowledged",
+        /// It is over.
+        Resolved = "resolved",
+        /// It goes on, and nobody has taken it on.
+        Reminder = "reminder",
+        /// Somebody tries the channel.
+        Test = "test",
+    }
+}
+
+probe::named! {
+    /// What has become of an alert.
+    AlertState {
+        /// To be sent, at once or later.
+        Waiting = "waiting",
+        /// The receiver took it.
+        Delivered = "delivered",
+        /// Given up; can be sent again by hand.
+        Dead = "dead",
+        /// No longer of use: acknowledged or over before its time came, or the channel is gone.
+        Cancelled = "cancelled",
+        /// Told within another alert, since the channel had reached its cap.
+        Folded = "folded",
+    }
+}
+
+probe::named! {
+    /// What came of one try.
+    TryResult {
+        /// The receiver took it.
+        Delivered = "delivered",
+        /// It may work later.
+        Again = "again",
+        /// It cannot work.
+        GivenUp = "given_up",
+    }
+}
+
+/// An alert as stored, without what is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Which.
+    pub alert_id: AlertId,
+    /// To which channel.
+    pub channel_id: ChannelId,
+    /// The channel's name as it was.
+    pub channel_name: String,
+    /// About which incident; `None`: a test.
+    pub incident_id: Option<IncidentId>,
+    /// What it tells.
+    pub event: AlertEvent,
+    /// Of the updates and reminders of one incident.
+    pub number: i64,
+    /// What has become of it.
+    pub state: AlertState,
+    /// When it was written.
+    pub created_at: UtcMs,
+    /// When it is tried next.
+    pub due_at: UtcMs,
+    /// Tries so far.
+    pub tries: u32,
+    /// When it was delivered, given up or cancelled.
+    pub ended_at: Option<UtcMs>,
+    /// The last answer, or why it ended.
+    pub said: String,
+}
+
+/// One try of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertTry {
+    /// When.
+    pub at: UtcMs,
+    /// For how long.
+    pub took_ms: i64,
+    /// With what result.
+    pub result: TryResult,
+    /// The answer, at most 512 printable characters.
+    pub said: String,
+}

@@ -1,0 +1,170 @@
+//! What people call an outage: the span in which websites of one account fail for one cause.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{AccountId, Failure, Outcome, Phases, RegionId, UtcMs, WebsiteId, WorkerId};
+
+/// Names an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncidentId(pub Uuid);
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for IncidentId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+probe::named! {
+    /// What kind of trouble it is.
+    IncidentKind {
+        /// The verdict is down.
+        Outage = "outage",
+        /// A minority of the regions has seen it fail for long: the website is up, and somebody there cannot reach it.
+        Regional = "regional",
+        /// It changes between up and down so often that each change is no news.
+        Flapping = "flapping",
+    }
+}
+
+probe::named! {
+    /// How an incident ended.
+    ClosedAs {
+        /// It is well again.
+        Recovered = "recovered",
+        /// What is watched was changed, so that nobody can say how it went on (T250).
+        Changed = "changed",
+        /// Its owner paused the website.
+        Paused = "paused",
+        /// The website was deleted.
+        Deleted = "deleted",
+    }
+}
+
+probe::named! {
+    /// Why nobody is told of an incident.
+    MutedBy {
+        /// Its owner has work going on.
+        Maintenance = "maintenance",
+        /// What it depends on is down, which is told.
+        Parent = "parent",
+        /// It flaps, which is told.
+        Flapping = "flapping",
+    }
+}
+
+/// Websites of one account that fail for one cause, from the first failing tick to the first good one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// Which.
+    pub incident_id: IncidentId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// What kind of trouble.
+    pub kind: IncidentKind,
+    /// Websites that fail with the same key while it is open belong to it.
+    pub cause_key: String,
+    /// The cause in plain words, without a full stop.
+    pub cause: String,
+    /// Slot of the first failing tick of its first website.
+    pub began_at: UtcMs,
+    /// When it was decided.
+    pub opened_at: UtcMs,
+    /// Slot of the tick with which the last of its websites was well again.
+    pub ended_at: Option<UtcMs>,
+    /// When that was decided; `None`: it goes on.
+    pub closed_at: Option<UtcMs>,
+    /// How it ended.
+    pub closed_as: Option<ClosedAs>,
+    /// When somebody took it on.
+    pub acknowledged_at: Option<UtcMs>,
+    /// Who.
+    pub acknowledged_by: Option<String>,
+    /// Why nobody is told.
+    pub muted_by: Option<MutedBy>,
+}
+
+/// A website's part in an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentWebsite {
+    /// Which; it may have been deleted since.
+    pub website_id: WebsiteId,
+    /// Its address as it was.
+    pub url: String,
+    /// Slot of its first failing tick.
+    pub began_at: UtcMs,
+    /// Slot of its first good one; `None`: it fails still.
+    pub ended_at: Option<UtcMs>,
+}
+
+probe::named! {
+    /// What a line of an incident's timeline tells.
+    IncidentEventKind {
+        /// It began with this website.
+        Opened = "opened",
+        /// A further website fails for the same cause.
+        Joined = "joined",
+        /// A website is well again, or is no longer watched.
+        Left = "left",
+        /// What is known changed: another class, another region, nobody can tell any more.
+        Changed = "changed",
+        /// People are told no longer, or again.
+        Muted = "muted",
+        /// Somebody took it on.
+        Acknowledged = "acknowledged",
+        /// Somebody wrote something down.
+        Note = "note",
+        /// It is over.
+        Closed = "closed",
+    }
+}
+
+/// A line of the timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentEvent {
+    /// When it held (a slot) or was done.
+    pub at: UtcMs,
+    /// What.
+    pub kind: IncidentEventKind,
+    /// Of which website.
+    pub website_id: Option<WebsiteId>,
+    /// In plain words.
+    pub said: String,
+    /// Who did it, where a person did.
+    pub said_by: Option<String>,
+    /// What each region saw then.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What one region had last seen of a website when something was decided. Stored as JSON: fields may be added, with a
+/// default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Which region.
+    pub region_id: RegionId,
+    /// Which worker.
+    pub worker_id: WorkerId,
+    /// Slot of the tick.
+    pub slot_at: UtcMs,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, when not up.
+    pub failure: Option<Failure>,
+    /// Status code, when it got that far.
+    pub status: Option<u16>,
+    /// Its phases.
+    pub phases: Phases,
+    /// Whole duration.
+    pub total_us: u32,
+}
