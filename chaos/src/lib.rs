@@ -2,7 +2,7 @@
 //! on this machine; faults, one after the other; and a checker that counts what came of every check that was due.
 //!
 //! [`world`] starts everything, [`fault`] breaks it, [`watch`] looks on, [`judge`] counts, [`campaign`] puts them
-//! together; [`ramp`] asks how much one machine can take. `docs/ARCHITECTURE.md` has the words, CASES the invariants.
+//! together; [`ramp`] asks how much one machine can take, [`alarm`] how soon people are told. `docs/ARCHITECTURE.md` has the words, CASES the invariants.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
     reason = "test support: a test that cannot set itself up has failed"
 )]
 
+pub mod alarm;
 pub mod campaign;
 pub mod fault;
 pub mod judge;

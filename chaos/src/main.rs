@@ -1,5 +1,5 @@
-//! `chaos [all | few | hubs-in-turn | loop] [--runs N] [--minutes N] [--websites N] [--only TEXT] [--quiet S] [--rates N,N]
-//! [--namespaces] [--json]`: see bench/chaos.sh and bench/loop.sh. Results go to the standard output, progress to the
+//! `chaos [all | few | hubs-in-turn | loop | alarm] [--runs N] [--minutes N] [--websites N] [--only TEXT] [--quiet S] [--rates N,N]
+//! [--namespaces] [--json]`: see bench/chaos.sh, bench/loop.sh and bench/alarm.sh. Results go to the standard output, progress to the
 //! other.
 
 use std::process::ExitCode;
@@ -29,6 +29,10 @@ fn main() -> ExitCode {
             println!("\n{}", ramp::table(&steps));
             let kept = steps.iter().filter(|s| s.kept_up()).map(|s| s.due_per_s).max().unwrap_or(0);
             println!("Highest rate with lateness p99 under 1 s: {kept} checks/s");
+            return ExitCode::SUCCESS;
+        }
+        "alarm" => {
+            print!("{}", chaos::alarm::run());
             return ExitCode::SUCCESS;
         }
         "hubs-in-turn" => campaign::hubs_in_turn(websites.unwrap_or(200), minutes.unwrap_or(Duration::from_secs(600))),

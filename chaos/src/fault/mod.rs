@@ -2,7 +2,7 @@
 
 mod inject;
 mod list;
-mod partition;
+pub(crate) mod partition;
 mod reach;
 mod words;
 

@@ -84,11 +84,11 @@ pub fn prepare() {
     nft("add chain inet chaos in { type filter hook input priority 0; }");
 }
 
-fn nft(rule: &str) {
+pub(crate) fn nft(rule: &str) {
     run("nft", &[rule]);
 }
 
-fn run(program: &str, arguments: &[&str]) {
+pub(crate) fn run(program: &str, arguments: &[&str]) {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(program);
     command.args(arguments).env("PATH", format!("{path}:/usr/sbin:/sbin")).stdin(Stdio::null());

@@ -2,7 +2,7 @@
 //! they watch; between them proxies that cut and swallow.
 
 mod disks;
-mod programs;
+pub(crate) mod programs;
 mod websites;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -28,16 +28,11 @@ impl World {
         let clock = self.clock_file(&name);
         let postgres = if self.size.examined { self.hubs_to_postgres[n].address.port() } else { self.postgres.port };
         let redis = if self.size.examined { self.hubs_to_redis[n].address.port() } else { self.redis_port };
-        Process::new(&name, &self.size.bin.join("betteruptime-hub"), self.directory.path())
+        hub(&name, &self.size.bin, self.directory.path())
             .variable("LISTEN", &format!("127.0.0.1:{}", self.hub_ports[n]))
             .variable("STATE_DIRECTORY", state.to_str().unwrap())
             .variable("DATABASE_URL", &format!("postgres://test@127.0.0.1:{postgres}/{DATABASE}"))
             .variable("REDIS_URL", &format!("redis://127.0.0.1:{redis}"))
-            .variable("JWT_SECRET_KEY", KEY)
-            // All websites are on one machine.
-            .variable("HOST_CHECKS_PER_S", "1000")
-            .variable("CANARIES", "off")
-            .variable("RUST_LOG", "info")
             .variable("FAIL_CLOCK_FILE", clock.to_str().unwrap())
     }
 
@@ -66,7 +61,17 @@ impl World {
     }
 }
 
-pub(super) fn redis(directory: &Path, port: u16) -> Process {
+/// A hub that has not been told yet where it listens, and where database and queue are.
+pub(crate) fn hub(name: &str, bin: &Path, directory: &Path) -> Process {
+    Process::new(name, &bin.join("betteruptime-hub"), directory)
+        .variable("JWT_SECRET_KEY", KEY)
+        // All websites are on one machine.
+        .variable("HOST_CHECKS_PER_S", "1000")
+        .variable("CANARIES", "off")
+        .variable("RUST_LOG", "info")
+}
+
+pub(crate) fn redis(directory: &Path, port: u16) -> Process {
     let data = directory.join("redis");
     std::fs::create_dir(&data).unwrap();
     Process::new("redis", Path::new("redis-server"), directory).arguments(&[
