@@ -32,7 +32,8 @@ pub fn judge(case: &Case<'_>, evidence: &Evidence) -> Count {
     let pairs: Vec<Asked> = (0..case.websites.len())
         .map(|n| {
             let rows: Vec<&Row> = evidence.rows.iter().filter(|row| case.places[row.place].website == n).collect();
-            pair(&asked[n], &rows, case.websites[n].interval_ms)
+            let from: Vec<i64> = rows.iter().map(|row| earliest(case, row, evidence.shift_ms)).collect();
+            pair(&asked[n], &rows, &from, case.websites[n].interval_ms)
         })
         .collect();
     let mut letters: BTreeMap<(usize, i64), &str> = BTreeMap::new();
@@ -100,6 +101,15 @@ pub fn judge(case: &Case<'_>, evidence: &Evidence) -> Count {
     count.false_unknowns = verdicts::false_unknowns(case, evidence);
     count.lateness_ms.sort_unstable();
     count
+}
+
+/// When the check of a row may have begun.
+fn earliest(case: &Case<'_>, row: &Row, shift_ms: i64) -> i64 {
+    if !row.is_scheduled {
+        return i64::MIN;
+    }
+    let place = &case.places[row.place];
+    slots::next_slot_at(place.phase_ms, place.interval_ms, row.slot_at - shift_ms) - HUB_MS
 }
 
 /// Requests by website, sorted.

@@ -30,31 +30,40 @@ pub(super) struct Asked {
 
 /// Gives each tick, in the order in which checks began, the nearest request that no other has. First those that say they
 /// began after their slot; what else a tick says may be wrong (T198), and then its slot tells which request was its own.
+/// A request that came before the slot of a tick, `from` it on, is its own only when there is no other: the clocks of two
+/// regions' workers may differ by more than their slots do.
 #[must_use]
-pub(super) fn pair(times: &[i64], rows: &[&Row], interval_ms: i64) -> Asked {
+pub(super) fn pair(times: &[i64], rows: &[&Row], from: &[i64], interval_ms: i64) -> Asked {
     let longest_ms = slots::deadline_at(0, interval_ms);
     let (mut likely, unlikely): (Vec<usize>, Vec<usize>) =
         (0..rows.len()).partition(|n| rows[*n].is_likely(longest_ms));
     likely.sort_by_key(|n| rows[*n].started_at);
     let mut left: BTreeSet<(i64, usize)> = times.iter().copied().enumerate().map(|(n, at)| (at, n)).collect();
-    let mut take = |began_at: i64, within_ms: i64| {
-        let within = (began_at - SKEW_MS, 0)..(began_at + within_ms, 0);
+    let mut take = |began_at: i64, within_ms: i64, not_before: i64| {
+        let until = began_at + within_ms;
+        let within = ((began_at - SKEW_MS).max(not_before).min(until), 0)..(until, 0);
         let nearest = left.range(within).min_by_key(|(at, _)| (at - began_at).abs()).copied()?;
         left.remove(&nearest);
         Some(nearest.0)
     };
     let mut of = vec![None; rows.len()];
     // What fits well first: a tick whose request is not known must not take another's.
-    for (within_ms, some) in [(SKEW_MS, &likely), (TIMEOUT_MS + SKEW_MS, &likely), (SKEW_MS, &unlikely)] {
+    let turns = [
+        (SKEW_MS, true, &likely),
+        (TIMEOUT_MS + SKEW_MS, true, &likely),
+        (TIMEOUT_MS + SKEW_MS, false, &likely),
+        (SKEW_MS, false, &unlikely),
+    ];
+    for (within_ms, in_time, some) in turns {
         for n in some {
             if of[*n].is_none() {
-                of[*n] = take(rows[*n].started_at, within_ms);
+                of[*n] = take(rows[*n].started_at, within_ms, if in_time { from[*n] } else { i64::MIN });
             }
         }
     }
     for n in unlikely {
         if of[n].is_none() {
-            of[n] = take(rows[n].slot_at + SKEW_MS, longest_ms - SKEW_MS);
+            of[n] = take(rows[n].slot_at + SKEW_MS, longest_ms - SKEW_MS, i64::MIN);
         }
     }
     Asked { of, others: left.into_iter().map(|(at, _)| at).collect() }

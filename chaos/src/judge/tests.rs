@@ -394,3 +394,31 @@ fn where_two_regions_ask_twice_as_many_may_come() {
     history.passes();
     history.with_request(slot(4) + 8_000).fails("more than twice as often");
 }
+
+#[test]
+fn clocks_of_two_regions_that_differ_by_more_than_their_slots_make_no_check_early() {
+    let mut history = flawless();
+    history.websites[0].region = None;
+    history.places.push(Place { website: 0, region: 1, interval_ms: 10_000, phase_ms: 2_400 });
+    for n in -7..SLOTS + 2 {
+        let slot_at = slot(n) + 400;
+        history.evidence.rows.push(Row { place: 2, slot_at, started_at: slot_at + 5, ..row(n) });
+        history.evidence.requests.push(Request { website: 0, at: slot_at + 6 });
+    }
+    for row in history.evidence.rows.iter_mut().filter(|row| (slot(4)..slot(5)).contains(&row.slot_at)) {
+        match row.place {
+            0 => row.started_at += 300,
+            2 => row.started_at -= 350,
+            _ => {}
+        }
+    }
+    history.passes();
+    // One that came too early is still seen.
+    let early = history.evidence.requests.iter_mut().find(|r| r.website == 0 && r.at == slot(6) + 12).unwrap();
+    early.at = slot(6) - 300;
+    let row = history.evidence.rows.iter_mut().find(|row| row.place == 0 && row.slot_at == slot(6)).unwrap();
+    row.started_at = slot(6) - 300;
+    // Of which of the two it is, nobody can tell.
+    let problems = history.problems();
+    assert!(problems.iter().any(|problem| problem.contains("T203")), "{problems:?}");
+}

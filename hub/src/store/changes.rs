@@ -59,7 +59,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn changes_position(&self) -> Result<Option<Position>, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(None) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(None) };
+        let pool = &pools.get();
         let (open_from, at, server): (i64, i64, i64) = sqlx::query_as(
             "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, \
              (extract(epoch from clock_timestamp()) * 1000)::bigint, \
@@ -75,7 +76,8 @@ impl Store {
     /// # Errors
     /// The database is away: the position stays.
     pub async fn changes_since(&self, position: &mut Position) -> Result<Changes, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(Changes::Some(Vec::new())) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(Changes::Some(Vec::new())) };
+        let pool = &pools.get();
         // One statement, one snapshot: what it does not show was written by a transaction that it calls open.
         let rows: Vec<ChangeRow> = sqlx::query_as(
             "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, \
@@ -111,7 +113,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn scheduled_among(&self, ids: &[WebsiteId]) -> Result<Vec<Website>, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(Vec::new()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
+        let pool = &pools.get();
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let sql = format!("select {WEBSITE} from website where website_id = any($1) and not paused");
         let rows: Vec<WebsiteRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(pool).await?;
@@ -123,7 +126,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn take_some_first_looks(&self, limit: i64) -> Result<Vec<WebsiteId>, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(Vec::new()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
+        let pool = &pools.get();
         let ids: Vec<Uuid> = sqlx::query_scalar(
             "with mine as (select number from website_change where not looked \
                            order by number limit $1 for update skip locked) \
@@ -140,7 +144,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn take_first_looks(&self, changes: &[Change]) -> Result<Vec<WebsiteId>, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(Vec::new()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
+        let pool = &pools.get();
         let numbers: Vec<i64> = changes.iter().map(|change| change.number).collect();
         // In one order, so that two hubs never wait for each other.
         let ids: Vec<Uuid> = sqlx::query_scalar(
@@ -159,7 +164,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn drop_old_changes(&self) -> Result<(), StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
+        let pool = &pools.get();
         sqlx::query(
             "delete from website_change where number in (select number from website_change \
              where at < (extract(epoch from clock_timestamp()) * 1000)::bigint - $1 order by at limit $2 \
@@ -178,7 +184,8 @@ impl Store {
     /// The database is away, or something in between (a pooler) does not pass it on. Nothing is lost then: the changes
     /// are in the table.
     pub async fn doorbell(&self) -> Result<Option<Doorbell>, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(None) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(None) };
+        let pool = &pools.get();
         let options = pool.connect_options().as_ref().clone();
         let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).connect_with(options);
         let mut listener = PgListener::connect_with(&own.await?).await?;

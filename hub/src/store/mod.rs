@@ -10,6 +10,7 @@ mod changes;
 mod dead_letters;
 mod ingest;
 mod open;
+mod pools;
 mod regions;
 mod row;
 mod schedule;
@@ -23,7 +24,7 @@ pub use ingest::{Expired, Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
 
-use sqlx::{PgPool, SqlitePool};
+use sqlx::SqlitePool;
 
 use crate::model::shares::Shares;
 
@@ -39,7 +40,7 @@ pub struct Store {
 
 #[derive(Debug, Clone)]
 enum Pool {
-    Postgres(PgPool),
+    Postgres(pools::Pools),
     /// One writer, so that nothing ever waits for a lock; readers see the last commit (WAL).
     Sqlite {
         write: SqlitePool,
@@ -90,6 +91,9 @@ pub enum StoreError {
         /// How often it was tried.
         tries: u32,
     },
+    /// The database did not answer for longer than it ever takes.
+    #[error("database: no answer")]
+    Silent,
     /// The database is away, or refused.
     #[error("database: {0}")]
     Database(sqlx::Error),
@@ -133,7 +137,7 @@ impl StoreError {
     /// Whether the same call may succeed later: the database is away, full, locked or busy.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(_)) && !self.is_fault_of_the_data()
+        matches!(self, Self::Database(_) | Self::Silent) && !self.is_fault_of_the_data()
     }
 
     /// Whether another transaction was met the other way round, so that the same call may succeed at once.
@@ -169,7 +173,9 @@ impl StoreError {
             Self::Database(error) => {
                 matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
             }
-            Self::InUse { .. } | Self::File { .. } | Self::Migrate(_) | Self::MigrationLocked { .. } => false,
+            Self::InUse { .. } | Self::File { .. } | Self::Migrate(_) | Self::MigrationLocked { .. } | Self::Silent => {
+                false
+            }
         }
     }
 }
@@ -178,7 +184,10 @@ impl StoreError {
 macro_rules! write {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.pool {
-            $crate::store::Pool::Postgres($pool) => $body,
+            $crate::store::Pool::Postgres(pools) => {
+                let $pool = &pools.get();
+                $body
+            }
             $crate::store::Pool::Sqlite { write: $pool, .. } => $body,
         }
     };
@@ -188,7 +197,10 @@ macro_rules! write {
 macro_rules! read {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.pool {
-            $crate::store::Pool::Postgres($pool) => $body,
+            $crate::store::Pool::Postgres(pools) => {
+                let $pool = &pools.get();
+                $body
+            }
             $crate::store::Pool::Sqlite { read: $pool, .. } => $body,
         }
     };
@@ -199,8 +211,8 @@ macro_rules! read {
 macro_rules! patiently {
     ($store:expr, $connection:ident => $body:expr) => {
         match &$store.pool {
-            $crate::store::Pool::Postgres(pool) => {
-                let mut tx = pool.begin().await?;
+            $crate::store::Pool::Postgres(pools) => {
+                let mut tx = pools.get().begin().await?;
                 sqlx::query("set local statement_timeout = '60s'").execute(&mut *tx).await?;
                 let $connection = &mut *tx;
                 let found = $body;

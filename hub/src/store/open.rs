@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use super::pools::Pools;
 use super::{Pool, Store, StoreError};
 use crate::clock;
 
@@ -77,18 +78,13 @@ impl Store {
             // "already exists, skipping" is not news.
             ("client_min_messages", "warning"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(16)
-            // A request that cannot have a connection in 2 s is better refused than queued.
-            .acquire_timeout(Duration::from_secs(2))
-            .connect_with(options)
-            .await?;
+        let pools = Pools::open(options).await?;
         let asked_us = clock::steady_us();
         let now_at: i64 = sqlx::query_scalar("select (extract(epoch from clock_timestamp()) * 1000)::bigint")
-            .fetch_one(&pool)
+            .fetch_one(&pools.get())
             .await?;
         clock::learn(asked_us, now_at);
-        Ok(Self::new(Pool::Postgres(pool)))
+        Ok(Self::new(Pool::Postgres(pools)))
     }
 
     /// Brings the schema up to date; two hubs that start together take turns. Returns what was, or would be, applied.
@@ -112,8 +108,8 @@ impl Store {
         let names = waiting.map(|m| format!("{:04} {}", m.version, m.description)).collect();
         if !dry_run {
             match &self.pool {
-                Pool::Postgres(pool) => {
-                    let mut connection = pool.acquire().await?;
+                Pool::Postgres(pools) => {
+                    let mut connection = pools.get().acquire().await?;
                     connection.close_on_drop(); // its session settings are not for others
                     migrate_beside_others(migrator, &mut connection).await?;
                 }
@@ -130,7 +126,8 @@ impl Store {
     /// The database refused.
     pub async fn ensure_partitions(&self, now: i64) -> Result<(), StoreError> {
         const DAY_MS: i64 = 86_400_000;
-        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
+        let pool = &pools.get();
         for day in now.div_euclid(DAY_MS) - 1..=now.div_euclid(DAY_MS) + 7 {
             let name = jiff::Timestamp::from_millisecond(day * DAY_MS)
                 .map(|t| t.to_string()[..10].replace('-', ""))
@@ -160,7 +157,7 @@ impl Store {
     /// Closes all connections; the SQLite file is then free for another hub.
     pub async fn close(&self) {
         match &self.pool {
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(pools) => pools.get().close().await,
             Pool::Sqlite { write, read, .. } => {
                 read.close().await;
                 write.close().await;

@@ -67,9 +67,10 @@ impl Store {
     /// # Errors
     /// The database is away: nothing is known to be this hub's.
     pub async fn claim_turn(&self, hub_id: &str, turn: &ClaimTurn) -> Result<ClaimAnswer, StoreError> {
-        let Pool::Postgres(pool) = &self.pool else {
+        let Pool::Postgres(pools) = &self.pool else {
             return Ok(ClaimAnswer { held: turn.held.clone(), made: turn.wanted.clone(), ..ClaimAnswer::default() });
         };
+        let pool = &pools.get();
         let asked_us = clock::steady_us();
         let (held, made, taken, over, shift_ms, now_at) = sqlx::query_as(CLAIM_TURN)
             .bind(hub_id)
@@ -90,7 +91,8 @@ impl Store {
     /// # Errors
     /// The database is away; the claims are taken over all the same.
     pub async fn release_claims(&self, hub_id: &str, from: i64) -> Result<(), StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
+        let pool = &pools.get();
         sqlx::query(
             "update schedule_claim set hub_id = '' where shard = 0 and hub_id = $1 and second_at >= $2 \
              and published_at is null",
@@ -112,7 +114,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn drop_future_claims(&self, hub_id: &str, second: i64) -> Result<(), StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
+        let pool = &pools.get();
         sqlx::query(
             "with clock as materialized (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_at), \
              gone as (delete from schedule_claim using clock \
@@ -136,7 +139,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn drop_old_claims(&self) -> Result<(), StoreError> {
-        let Pool::Postgres(pool) = &self.pool else { return Ok(()) };
+        let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
+        let pool = &pools.get();
         sqlx::query("delete from schedule_claim where second_at < extract(epoch from clock_timestamp())::bigint - $1")
             .bind(KEPT_S)
             .execute(pool)
@@ -155,7 +159,8 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn last_published_at(&self) -> Result<Option<UtcMs>, StoreError> {
-        if let Pool::Postgres(pool) = &self.pool {
+        if let Pool::Postgres(pools) = &self.pool {
+            let pool = &pools.get();
             let second: Option<i64> =
                 sqlx::query_scalar("select max(second_at) from schedule_claim where published_at is not null")
                     .fetch_one(pool)

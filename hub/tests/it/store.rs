@@ -130,6 +130,7 @@ mod letters;
 mod options;
 mod regions;
 mod schema;
+mod silence;
 mod verdicts;
 mod websites;
 

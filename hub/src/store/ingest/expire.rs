@@ -34,7 +34,7 @@ impl Store {
         let mut all = Expired::default();
         let mut after = Some((i64::MIN, WebsiteId(Uuid::nil())));
         while let Some(from) = after {
-            after = match self.expire_some(now, from, &mut all).await {
+            after = match self.answered(self.expire_some(now, from, &mut all)).await {
                 Ok(next) => next,
                 // What was done before is told once; the rest is there at the next turn.
                 Err(error) if all != Expired::default() => {

@@ -104,7 +104,7 @@ impl Store {
     ) -> Result<Ingested, StoreError> {
         let mut tries = 1;
         let error = loop {
-            match self.ingest_whole(ticks, now, locked).await {
+            match self.answered(self.ingest_whole(ticks, now, locked)).await {
                 Ok(done) => return Ok(done),
                 // Somebody holds a website for seconds: the others do not wait for it.
                 Err(error) if locked == Locked::Wait && error.is_lock_timeout() => locked = Locked::Leave,

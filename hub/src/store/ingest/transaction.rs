@@ -74,7 +74,7 @@ macro_rules! either {
 impl Transaction {
     pub(super) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
         Ok(match pool {
-            Pool::Postgres(pool) => Self::Postgres(pool.begin().await?),
+            Pool::Postgres(pools) => Self::Postgres(pools.get().begin().await?),
             Pool::Sqlite { write, .. } => Self::Sqlite(write.begin().await?),
         })
     }

@@ -1,0 +1,80 @@
+//! The connections to Postgres. A way to the database may die in silence (a firewall that forgot it, a pooler that hangs):
+//! nothing comes back on what was sent, and the system gives a connection up after a quarter of an hour (tcp(7),
+//! `tcp_retries2`). Whoever works for everybody waits no longer than [`ANSWER_WITHIN`]; then all connections are left to
+//! themselves, since the others took the same way, and new ones are made.
+
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use super::{Pool, Store, StoreError};
+
+/// The longest a transaction of ours takes on a database that answers: a statement may take 5 s (D17), and most take
+/// milliseconds. What is given up by mistake is done again, and its keys make it one.
+const ANSWER_WITHIN: Duration = Duration::from_secs(12);
+
+/// The pool in use, and how many there were before it.
+#[derive(Debug, Clone)]
+pub(super) struct Pools(Arc<RwLock<(u64, PgPool)>>);
+
+impl Pools {
+    /// Connects.
+    pub(super) async fn open(options: PgConnectOptions) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(RwLock::new((0, settings().connect_with(options).await?)))))
+    }
+
+    /// The pool in use now; to be asked for each time.
+    pub(super) fn get(&self) -> PgPool {
+        self.numbered().1
+    }
+
+    fn numbered(&self) -> (u64, PgPool) {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts new connections in the place of those of pool `number`, unless somebody has.
+    fn renew(&self, number: u64) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if current.0 != number {
+            return;
+        }
+        let options = current.1.connect_options().as_ref().clone();
+        let old = std::mem::replace(&mut *current, (number + 1, settings().connect_lazy_with(options))).1;
+        drop(current);
+        tracing::warn!(
+            within_s = ANSWER_WITHIN.as_secs(),
+            "The database did not answer; its connections are given up, and new ones made."
+        );
+        // Nobody gets one of them again; those who hold one may finish.
+        tokio::spawn(async move { old.close().await });
+    }
+}
+
+fn settings() -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(16)
+        // A request that cannot have a connection in 2 s is better refused than queued.
+        .acquire_timeout(Duration::from_secs(2))
+}
+
+impl Store {
+    /// What `work` on this store brings; or, when the database does not answer for longer than it ever takes, that.
+    ///
+    /// `work` is dropped only when its connection can be nobody else's any more (D18).
+    ///
+    /// # Errors
+    /// Those of `work`, and [`StoreError::Silent`].
+    pub async fn answered<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let Pool::Postgres(pools) = &self.pool else { return work.await };
+        let number = pools.numbered().0;
+        let mut work = pin!(work);
+        let answer = tokio::time::timeout(ANSWER_WITHIN, work.as_mut()).await;
+        answer.unwrap_or_else(|_| {
+            pools.renew(number);
+            Err(StoreError::Silent)
+        })
+    }
+}
