@@ -39,7 +39,8 @@ pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_te
 pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use incident::{
-    ClosedAs, Evidence, Incident, IncidentEvent, IncidentEventKind, IncidentId, IncidentKind, IncidentWebsite, MutedBy,
+    ClosedAs, Evidence, Incident, IncidentCursor, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentId,
+    IncidentKind, IncidentLine, IncidentWebsite, MutedBy, TakenOn,
 };
 pub use input::SettingsInput;
 pub use kept_letter::{

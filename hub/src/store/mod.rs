@@ -8,6 +8,7 @@ mod accounts;
 mod board;
 mod changes;
 mod dead_letters;
+mod incidents;
 mod ingest;
 mod mutes;
 mod open;
@@ -20,6 +21,7 @@ mod websites;
 
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use dead_letters::LetterWebsite;
+pub use incidents::IncidentStory;
 pub use ingest::{Expired, Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
@@ -104,6 +106,11 @@ impl Store {
     /// Waits until this process has written an alert. Those of other hubs are found by looking, every second.
     pub async fn alert_written(&self) {
         self.bell.notified().await;
+    }
+
+    /// Whoever waits for alerts looks now: some were committed.
+    fn ring(&self) {
+        self.bell.notify_one();
     }
 
     /// The same database, where ticks and verdicts are judged by the pace of these hosts.
