@@ -13,6 +13,10 @@ mod field;
 mod host;
 pub mod hub_time;
 mod incident;
+pub mod incident_cause;
+pub mod incident_change;
+pub mod incident_course;
+pub mod incident_words;
 mod input;
 mod kept_letter;
 pub mod late;
@@ -42,6 +46,8 @@ pub use incident::{
     ClosedAs, Evidence, Incident, IncidentCursor, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentId,
     IncidentKind, IncidentLine, IncidentWebsite, MutedBy, TakenOn,
 };
+pub use incident_change::{Change, What};
+pub use incident_course::{Course, Mutes};
 pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,

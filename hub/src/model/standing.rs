@@ -58,6 +58,18 @@ impl Standing {
         &self.website
     }
 
+    /// What the regions last saw, in no order.
+    #[must_use]
+    pub fn regions(&self) -> &[RegionState] {
+        &self.regions
+    }
+
+    /// What they say together.
+    #[must_use]
+    pub fn verdict(&self) -> Outcome {
+        self.state.verdict
+    }
+
     /// Why a tick may not be stored. A slot far ahead would keep its region's state from ever moving again.
     #[must_use]
     pub fn refusal(&self, tick: &StoredTick, now: UtcMs) -> Option<&'static str> {

@@ -21,7 +21,7 @@ mod websites;
 
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use dead_letters::LetterWebsite;
-pub use incidents::IncidentStory;
+pub use incidents::{IncidentStory, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
