@@ -57,7 +57,8 @@ impl Store {
         let mut standings = tx.load(&ids, Locked::Leave, &self.shares, now).await?.standings;
         let unlooked: Vec<_> =
             standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
-        let transitions: Vec<_> = standings.iter_mut().filter_map(|s| s.expire(now)).collect();
+        let counted: Vec<_> = standings.iter_mut().map(|s| s.expire(now)).collect();
+        let transitions: Vec<_> = counted.into_iter().flat_map(|c| c.transitions).collect();
         let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&transitions).await?;
