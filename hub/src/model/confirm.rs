@@ -25,7 +25,7 @@ pub struct Confirm {
 /// the same place after a moment; a first good tick of a website that is down likewise. `after` is the verdict with
 /// the tick counted in.
 #[must_use]
-pub fn wanted(
+pub(super) fn wanted(
     website: &Website,
     after: &WebsiteState,
     regions: &[RegionState],
