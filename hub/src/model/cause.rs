@@ -9,7 +9,9 @@ pub fn sentence(failure: &Failure) -> &'static str {
         Blame::Target | Blame::Policy => of(failure.class),
         Blame::Probe => match failure.class {
             // Its own fault by nature. Anything else was seen while its network did not work, and says nothing.
-            Class::DnsUnavailable | Class::EdgeBlocked | Class::BlockedByPolicy | Class::Unsupported => of(failure.class),
+            Class::DnsUnavailable | Class::EdgeBlocked | Class::BlockedByPolicy | Class::Unsupported => {
+                of(failure.class)
+            }
             _ => of(Class::ProbeError),
         },
     }

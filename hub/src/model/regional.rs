@@ -4,11 +4,11 @@
 //! It leaves when it is good again by the rule of verdicts, or when its failing word is too old to stand. A verdict that
 //! turns to down or unknown says all there is to say: nobody is left then.
 
-use super::verdict::{Vote, failing_word, good_since, stale_after_ms, vote};
+use super::verdict::{Vote, failing_word, good_since, is_good, stale_after_ms, vote};
 use super::{Notice, Outcome, RegionId, RegionState, UtcMs, Website, WebsiteState};
 
 /// Failing looks in a row.
-const LOOKS: u16 = 3;
+const LOOKS: usize = 3;
 
 /// The regions that fail for long, as of `now`, with the verdict `after` as it was just judged; a notice when they are
 /// others than before. `regions` in any order.
@@ -24,9 +24,11 @@ pub fn judge(website: &Website, after: &mut WebsiteState, regions: &[RegionState
     let mut failing: Vec<&RegionState> = regions
         .iter()
         .filter(|region| match vote(region, website, after, now) {
-            Vote::Down => known(&region.region_id) || fails_for_long(region, website),
+            Vote::Down => known(&region.region_id) || fails_for_long(region, website, after),
             // Its own trouble for a moment ends nothing: it would leave and join by turns.
-            Vote::Abstains => known(&region.region_id) && failing_word(region).is_some_and(|at| is_fresh(website, at, now)),
+            Vote::Abstains => {
+                known(&region.region_id) && failing_word(region).is_some_and(|at| is_fresh(website, at, now))
+            }
             Vote::Up | Vote::Degraded | Vote::Silent => false,
         })
         .collect();
@@ -65,9 +67,13 @@ pub fn end(after: &mut WebsiteState) -> Option<Notice> {
     Some(Notice::Regional { website_id, at, regions: Vec::new(), reason: reason.to_owned() })
 }
 
-fn fails_for_long(region: &RegionState, website: &Website) -> bool {
-    let lasted = region.failing_since_at.map_or(0, |since| region.slot_at.saturating_sub(since));
-    region.failing_streak >= LOOKS && lasted >= website.settings.interval_ms
+/// By looks since the verdict has held: those before are part of what the verdict before told, and whoever is last to see
+/// an outage end is no news.
+fn fails_for_long(region: &RegionState, website: &Website, after: &WebsiteState) -> bool {
+    let row = region.recent.iter().take_while(|look| look.slot_at >= after.since_at && !is_good(look));
+    let is_often = row.filter(|look| look.outcome == Outcome::Down).count() >= LOOKS;
+    let since_at = region.failing_since_at.map(|at| at.max(after.since_at));
+    is_often && since_at.is_some_and(|at| region.slot_at.saturating_sub(at) >= website.settings.interval_ms)
 }
 
 fn is_fresh(website: &Website, at: UtcMs, now: UtcMs) -> bool {
@@ -84,6 +90,3 @@ fn left_at(region: &RegionState, website: &Website, after: &WebsiteState, now: U
         Vote::Down => now,
     }
 }
-
-#[cfg(test)]
-mod tests;

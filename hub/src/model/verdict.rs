@@ -9,11 +9,11 @@ mod explain;
 mod vote;
 
 use self::explain::Rule;
-pub use self::explain::{EDITED, NOT_CHECKED, PAUSED, REASON_BYTES, RESUMED, first_sentence, is_owners_doing};
 pub(super) use self::explain::explain_regional;
+pub use self::explain::{EDITED, NOT_CHECKED, PAUSED, REASON_BYTES, RESUMED, first_sentence, is_owners_doing};
 pub use self::vote::fresh_until;
-pub(super) use self::vote::{Vote, failing_word, good_since, vote};
-use self::vote::{SLOW_LOOKS_LEFT, is_good, is_slow, stands_until};
+use self::vote::{SLOW_LOOKS_LEFT, is_slow, stands_until};
+pub(super) use self::vote::{Vote, failing_word, good_since, is_good, vote};
 use super::region::CLOCK_ERROR_MS;
 use super::{
     Blame, Outcome, RecentTick, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteSettings, WebsiteState,

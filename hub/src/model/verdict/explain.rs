@@ -120,11 +120,16 @@ pub(super) fn explain(verdict: Outcome, rule: Rule, voters: &[Voter<'_>]) -> Str
         }
     }
     if !failing.is_empty() {
-        let good: Vec<_> = voters.iter().filter(|(_, v)| matches!(v, Vote::Up | Vote::Degraded)).map(|(r, _)| *r).collect();
+        let good: Vec<_> =
+            voters.iter().filter(|(_, v)| matches!(v, Vote::Up | Vote::Degraded)).map(|(r, _)| *r).collect();
         said.extend(sentence_of(&good, "gets an answer", "get an answer"));
     }
     let trial: Vec<&RegionState> = on_trial.into_iter().filter(|r| is_on_trial(r)).collect();
-    said.extend(sentence_of(&trial, "answers again, and has to do so once more", "answer again, and have to do so once more"));
+    said.extend(sentence_of(
+        &trial,
+        "answers again, and has to do so once more",
+        "answer again, and have to do so once more",
+    ));
     said.extend(who_cannot_tell(&with(Vote::Abstains)));
     said.extend(sentence_of(&with(Vote::Silent), "has not reported lately", "have not reported lately"));
     bounded(said, &recorded(&causes), rule.words())

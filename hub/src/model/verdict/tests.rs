@@ -1,5 +1,9 @@
 //! The rules by table, and over every order of the same ticks.
 
+mod catalogue;
+mod histories;
+mod world;
+
 use super::*;
 use crate::model::confirm::{MAX_ATTEMPT, wanted as confirm};
 use crate::model::{AccountId, CheckKind, Class, Delays, Failure, Phase, Phases, Tick, WebsiteId};
@@ -27,6 +31,10 @@ fn fresh() -> WebsiteState {
 
 /// `u`p, `s`low, `d`own, `p`robe's own trouble.
 fn tick(region: &str, minute: i64, attempt: u16, letter: char) -> StoredTick {
+    tick_at(region, START + minute * MINUTE, attempt, letter)
+}
+
+fn tick_at(region: &str, slot_at: UtcMs, attempt: u16, letter: char) -> StoredTick {
     let (outcome, blame) = match letter {
         'u' => (Outcome::Up, None),
         's' => (Outcome::Degraded, Some(Blame::Target)),
@@ -34,7 +42,6 @@ fn tick(region: &str, minute: i64, attempt: u16, letter: char) -> StoredTick {
         'p' => (Outcome::Down, Some(Blame::Probe)),
         other => panic!("no such letter: {other}"),
     };
-    let slot_at = START + minute * MINUTE;
     StoredTick {
         region_id: region.parse().expect("a region"),
         worker_id: "w".parse().expect("a worker"),

@@ -2,9 +2,7 @@
 
 use super::{GOOD_LOOKS, is_targets_fault, stale_after_ms};
 use crate::model::region::CLOCK_ERROR_MS;
-use crate::model::{
-    Class, Outcome, RecentTick, RegionState, UtcMs, Website, WebsiteSettings, WebsiteState,
-};
+use crate::model::{Class, Outcome, RecentTick, RegionState, UtcMs, Website, WebsiteSettings, WebsiteState};
 
 /// So many slow looks of the last [`RegionState::RECENT`] make it slow: not one outlier, and not a tenth (T249).
 pub(super) const SLOW_LOOKS: usize = 3;
@@ -67,7 +65,7 @@ pub(super) fn is_slow(look: &RecentTick, settings: &WebsiteSettings) -> bool {
     look.outcome == Outcome::Degraded && limit_ms.is_none_or(|ms| u64::from(look.total_us) > u64::from(ms) * 1_000)
 }
 
-pub(super) fn is_good(look: &RecentTick) -> bool {
+pub(in crate::model) fn is_good(look: &RecentTick) -> bool {
     match look.outcome {
         Outcome::Up | Outcome::Degraded => true,
         Outcome::Down | Outcome::Unknown => false,
