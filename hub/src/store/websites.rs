@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::ingest::Transaction;
 use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
 use super::{Store, StoreError, incidents, patiently, read, write};
-use crate::model::verdict::FIRST_LOOK_WITHIN_MS;
+use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
 use crate::model::{AccountId, Change, ClosedAs, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
 
 /// What became of an edit.
@@ -87,7 +87,7 @@ impl Store {
                 .bind(now).execute(&mut *tx).await?;
             sqlx::query("insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
                          values ($1, $2, $3, $4, $5)")
-                .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind("not checked yet")
+                .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind(NOT_CHECKED)
                 .bind(now + FIRST_LOOK_WITHIN_MS).execute(&mut *tx).await?;
             tx.commit().await?;
         });
@@ -121,7 +121,7 @@ impl Store {
                 let is_watched: bool = sqlx::query_scalar("select not paused from website where website_id = $1")
                     .bind(id.0).fetch_one(&mut *tx).await?;
                 let until = is_watched.then_some(now + FIRST_LOOK_WITHIN_MS);
-                forget!(tx, id, now, "changed by its owner; not checked since", until);
+                forget!(tx, id, now, EDITED, until);
             }
             let closed_as = (changed == 1).then_some(ClosedAs::Changed);
             self.commit_forgotten(tx.into(), account, id, closed_as, now).await?;
@@ -149,7 +149,7 @@ impl Store {
                  where account_id = $1 and website_id = $2 and paused <> $3")
                 .bind(account.0).bind(id.0).bind(paused).execute(&mut *tx).await?.rows_affected();
             if changed == 1 {
-                let reason = if paused { "paused by its owner" } else { "resumed; not checked since" };
+                let reason = if paused { PAUSED } else { RESUMED };
                 let until = (!paused).then_some(now + FIRST_LOOK_WITHIN_MS);
                 forget!(tx, id, now, reason, until);
             }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::transaction::{Locked, Stale, Transaction};
-use crate::model::{Change, Counted, Standing, Transition, UtcMs, WebsiteId};
+use crate::model::{Change, Standing, Transition, UtcMs, WebsiteId};
 use crate::store::{Store, StoreError, incidents, read, write};
 
 /// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
@@ -59,7 +59,7 @@ impl Store {
             standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
         let (mut transitions, mut changes) = (Vec::new(), Vec::new());
         for standing in &mut standings {
-            let counted = Counted { transitions: standing.expire(now).into_iter().collect(), ..Counted::default() };
+            let counted = standing.expire(now);
             changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));
             transitions.extend(counted.transitions);
         }
