@@ -21,6 +21,7 @@ pub mod masked;
 mod options;
 mod options_input;
 pub mod recent;
+pub mod recount;
 pub mod region;
 pub mod regional;
 pub mod shares;
