@@ -25,6 +25,7 @@ pub mod masked;
 mod options;
 mod options_input;
 pub mod recent;
+pub mod recount;
 pub mod region;
 pub mod regional;
 pub mod shares;

@@ -22,5 +22,6 @@ mod process;
 mod queue;
 mod queue_faults;
 mod queue_limits;
+mod replay;
 mod services;
 mod store;
