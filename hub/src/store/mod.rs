@@ -9,6 +9,7 @@ mod board;
 mod changes;
 mod dead_letters;
 mod ingest;
+mod mutes;
 mod open;
 mod regions;
 mod row;

@@ -14,7 +14,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 pub use self::expire::Expired;
-use self::transaction::{Loaded, Locked, Transaction};
+pub(in crate::store) use self::transaction::Transaction;
+use self::transaction::{Loaded, Locked};
 use super::dead_letters::DeadLetter;
 use super::{Store, StoreError};
 use crate::model::late::Marks;

@@ -56,7 +56,7 @@ impl Loaded {
     }
 }
 
-pub(super) enum Transaction {
+pub(in crate::store) enum Transaction {
     Postgres(sqlx::Transaction<'static, Postgres>),
     Sqlite(sqlx::Transaction<'static, Sqlite>),
 }
@@ -72,14 +72,14 @@ macro_rules! either {
 }
 
 impl Transaction {
-    pub(super) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
+    pub(in crate::store) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
         Ok(match pool {
             Pool::Postgres(pool) => Self::Postgres(pool.begin().await?),
             Pool::Sqlite { write, .. } => Self::Sqlite(write.begin().await?),
         })
     }
 
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,
