@@ -9,6 +9,7 @@ mod board;
 mod changes;
 mod dead_letters;
 mod ingest;
+mod maintenance;
 mod mutes;
 mod open;
 mod regions;
@@ -16,12 +17,15 @@ mod row;
 mod schedule;
 mod sessions;
 mod ticks;
+mod ties;
 mod websites;
 
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use dead_letters::LetterWebsite;
 pub use ingest::{Expired, Ingested, Letter};
+pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
+pub use ties::TiesSaved;
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};

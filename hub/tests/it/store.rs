@@ -127,6 +127,7 @@ mod dead_letters;
 mod ingest;
 mod late;
 mod letters;
+mod maintenance;
 mod options;
 mod regions;
 mod schema;
