@@ -10,6 +10,7 @@ mod changes;
 mod dead_letters;
 mod incidents;
 mod ingest;
+mod maintenance;
 mod mutes;
 mod open;
 mod regions;
@@ -17,13 +18,16 @@ mod row;
 mod schedule;
 mod sessions;
 mod ticks;
+mod ties;
 mod websites;
 
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use dead_letters::LetterWebsite;
 pub use incidents::{IncidentStory, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
+pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
+pub use ties::TiesSaved;
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};

@@ -17,6 +17,7 @@ mod enrol;
 mod front;
 mod hubs;
 mod ingest;
+mod maintenance;
 mod options;
 mod process;
 mod queue;

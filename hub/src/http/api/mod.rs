@@ -3,3 +3,4 @@
 pub mod ancestor;
 pub mod dead_letters;
 pub mod health;
+pub mod maintenance;

@@ -4,12 +4,13 @@ use askama::Template;
 
 use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
-use super::{Frame, Viewer, etag, page, settings_words};
+use super::{Frame, Viewer, etag, maintenance_words::minute, page, settings_words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::backoff::{Outlook, outlook};
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId, cause,
+    self, Account, BoardRow, CheckKind, MutedBy, Note, Phases, RegionState, StoredTick, Transition, UtcMs, Website,
+    WebsiteId, cause,
 };
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
@@ -73,6 +74,18 @@ pub struct WebsiteView {
     ticks: Vec<TickLine>,
     changes: Vec<Change>,
     facts: Vec<(&'static str, String)>,
+    maintenance: Option<Instant>,
+    tags: Vec<String>,
+    parent: Option<Parent>,
+}
+
+/// What a website depends on.
+#[derive(Debug)]
+struct Parent {
+    website_id: WebsiteId,
+    name: String,
+    /// It is down, or what it depends on: nobody is told of this one.
+    mutes: bool,
 }
 
 #[derive(Debug)]
@@ -127,7 +140,21 @@ impl WebsiteView {
             ticks: ticks.iter().map(TickLine::new).collect(),
             changes: transitions.iter().map(Change::new).collect(),
             facts: facts(row, now),
+            maintenance: row.maintenance_until.map(minute),
+            tags: row.ties.tags.iter().map(ToString::to_string).collect(),
+            parent: None,
         }
+    }
+
+    /// With what it depends on.
+    #[must_use]
+    pub fn below(mut self, parent: Option<&Website>, muted: Option<MutedBy>) -> Self {
+        self.parent = parent.map(|website| Parent {
+            website_id: website.website_id,
+            name: words::name(&website.settings.url),
+            mutes: muted == Some(MutedBy::Parent),
+        });
+        self
     }
 
     /// With a word on its host, where only a share of the slots is used.
@@ -205,10 +232,13 @@ fn checked(row: &BoardRow, now: UtcMs) -> String {
 fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
     let settings = &row.website.settings;
     let uptime = share(&row.uptime_24h);
-    let uptime = match uptime.coverage {
+    let mut uptime = match uptime.coverage {
         Some(coverage) => format!("{} ({coverage} of the time is known)", uptime.share),
         None => uptime.share,
     };
+    if row.uptime_24h.maintenance_ms > 0 {
+        uptime = format!("{uptime}, without {} of maintenance", lasted(row.uptime_24h.maintenance_ms));
+    }
     let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
     let mut facts = vec![
         ("Uptime, last 24 h", uptime),
@@ -231,6 +261,8 @@ struct Loaded {
     row: BoardRow,
     ticks: Vec<StoredTick>,
     changes: Vec<Transition>,
+    parent: Option<Website>,
+    muted: Option<MutedBy>,
     now: UtcMs,
 }
 
@@ -242,7 +274,14 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let row = row.ok_or(HttpError::NotFound)?;
     let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
     let changes = app.wait(store.transitions(account_id, website_id, CHANGES_SHOWN)).map_err(login::store)?;
-    Ok(Loaded { account, row, ticks, changes, now })
+    let (parent, muted) = match row.ties.parent_id {
+        Some(id) => (
+            app.wait(store.website(account_id, id)).map_err(login::store)?,
+            app.wait(store.muted(account_id, website_id, now)).map_err(login::store)?,
+        ),
+        None => (None, None),
+    };
+    Ok(Loaded { account, row, ticks, changes, parent, muted, now })
 }
 
 fn share_of(app: &App, row: &BoardRow) -> f64 {
@@ -254,8 +293,9 @@ fn share_of(app: &App, row: &BoardRow) -> f64 {
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let Loaded { account, row, ticks, changes, now } = load(app, request, params)?;
-    let view = WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row));
+    let Loaded { account, row, ticks, changes, parent, muted, now } = load(app, request, params)?;
+    let view =
+        WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row)).below(parent.as_ref(), muted);
     let whole = WebsitePage::around(Viewer::of(app, &account), &row, &view).map_err(anyhow::Error::from)?;
     page(200, &whole)
 }
@@ -265,6 +305,8 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// # Errors
 /// Not yours.
 pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let Loaded { row, ticks, changes, now, .. } = load(app, request, params)?;
-    super::fragment(request, &WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row)))
+    let Loaded { row, ticks, changes, parent, muted, now, .. } = load(app, request, params)?;
+    let view =
+        WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row)).below(parent.as_ref(), muted);
+    super::fragment(request, &view)
 }
