@@ -22,7 +22,7 @@ on_both! {
 const HOUR: i64 = 60 * MINUTE;
 
 /// A window in UTC that begins at an instant, as a form would send it.
-fn plan(scope: Scope, from_at: i64, repeats: &str, minutes: i64) -> MaintenancePlan {
+pub(super) fn plan(scope: Scope, from_at: i64, repeats: &str, minutes: i64) -> MaintenancePlan {
     let starts = jiff::Timestamp::from_millisecond(from_at).expect("an instant").strftime("%Y-%m-%dT%H:%M").to_string();
     let rule = Rule::new(
         "Etc/UTC",
