@@ -28,8 +28,8 @@ create table incident (
 create unique index incident_open on incident (account_id, kind, cause_key) where closed_at is null;
 create index incident_newest on incident (account_id, opened_at, incident_id);
 -- What only time brings is looked for every few seconds, over all accounts.
-create index incident_muted on incident (account_id) where closed_at is null and muted_by is not null;
-create index incident_grown on incident (account_id)
+create index incident_muted on incident (incident_id) where closed_at is null and muted_by is not null;
+create index incident_grown on incident (incident_id)
     where closed_at is null and muted_by is null and websites > told_websites;
 
 -- Which websites it is about. It outlives them: name and address are as they were.

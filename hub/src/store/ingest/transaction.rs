@@ -11,9 +11,9 @@ use crate::model::{Standing, Transition, UtcMs, WebsiteId, WebsiteState};
 use crate::store::dead_letters::DeadLetter;
 use crate::store::{Pool, StoreError};
 
-/// What to do about a website that another transaction is at work on.
+/// What to do about a website, or an account's incidents, that another transaction is at work on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Locked {
+pub(in crate::store) enum Locked {
     /// Wait for it, as long as the database lets one (D17).
     Wait,
     /// Do without it.

@@ -158,3 +158,31 @@ async fn hubs_that_see_one_host_fail_at_once_make_one_incident() {
     assert_eq!(opened.iter().filter(|event| *event == "opened").count(), 2);
     assert_eq!(opened.iter().filter(|event| *event == "resolved").count(), 1);
 }
+
+/// A hub that stands still in the middle of its work holds one account's verdicts, and nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t210_an_account_that_is_held_keeps_its_own_waiting_only() {
+    let f = Fixture::postgres().await;
+    let (ann, bob) = (f.account("ann").await.account_id, f.account("bob").await.account_id);
+    let start = f.now - 20 * MINUTE;
+    let (held, well) = (hosted(&f, ann, 3).await, f.website_at(ann, "https://well.example/").await);
+    let free = hosted(&f, bob, 3).await;
+    let all = [&held[..], &free[..], std::slice::from_ref(&well)].concat();
+    f.store.ingest(&batch(&all, start, Outcome::Up, 1), start + 2_000).await.expect("ingest");
+    let pool = sqlx::PgPool::connect(f.url.as_ref().expect("Postgres")).await.expect("Postgres");
+    let mut other = pool.begin().await.expect("a transaction");
+    let hold = "select from account where username = 'ann' for no key update";
+    sqlx::query(hold).execute(&mut *other).await.expect("a lock");
+    let down = [batch(&held, start + MINUTE, Outcome::Down, 1), batch(&free, start + MINUTE, Outcome::Down, 1)];
+    let ticks = [down.concat(), rounds(&well, start + MINUTE, Outcome::Up, 1)].concat();
+    let began = std::time::Instant::now();
+    let done = f.store.ingest_free(&ticks, start + MINUTE + 2_000).await.expect("ingest");
+    assert!(began.elapsed().as_secs() < 2, "nobody waits");
+    assert_eq!(done.busy, held.iter().map(|website| website.website_id).collect());
+    assert_eq!(done.new, 12, "those of others, and one in which nothing changes");
+    assert_eq!((f.incidents(ann).await.len(), f.incidents(bob).await.len()), (0, 1));
+    other.rollback().await.expect("the end");
+    let done = f.store.ingest_free(&ticks, start + MINUTE + 3_000).await.expect("ingest");
+    assert_eq!((done.new, done.known, done.busy.len()), (9, 12, 0));
+    assert_eq!(f.incidents(ann).await.len(), 1);
+}
