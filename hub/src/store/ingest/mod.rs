@@ -148,11 +148,39 @@ impl Store {
     }
 
     async fn ingest_whole(&self, ticks: &[StoredTick], now: UtcMs, locked: Locked) -> Result<Ingested, StoreError> {
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let (done, alerts_are_due) = match self.ingest_in(&mut tx, ticks, now, locked).await {
+            Ok(done) => done,
+            Err(error) => {
+                // Now, not when the connection is used again: whoever tries the rest at once would meet our locks.
+                if let Err(error) = tx.rollback().await {
+                    tracing::debug!(%error, "A transaction was not rolled back; its connection ends.");
+                }
+                return Err(error);
+            }
+        };
+        if done.new > 0 {
+            probe::fail_point!("ingest.stored");
+        }
+        tx.commit().await?;
+        if alerts_are_due {
+            self.ring();
+        }
+        Ok(done)
+    }
+
+    /// Returns also whether alerts are due.
+    async fn ingest_in(
+        &self,
+        tx: &mut Transaction,
+        ticks: &[StoredTick],
+        now: UtcMs,
+        locked: Locked,
+    ) -> Result<(Ingested, bool), StoreError> {
         let mut done = Ingested::default();
         let mut ids: Vec<WebsiteId> = ticks.iter().map(|t| t.tick.website_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut tx = Transaction::begin(&self.pool).await?;
         let mut loaded = tx.load(&ids, locked, &self.shares, now).await?;
         if locked == Locked::Leave && loaded.standings.len() < ids.len() {
             done.busy = tx.held_by_others(&ids, &loaded).await?;
@@ -179,15 +207,8 @@ impl Store {
         let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&done.transitions).await?;
-        let alerts_are_due = incidents::apply(&mut tx, changes, locked, now).await?;
-        if done.new > 0 {
-            probe::fail_point!("ingest.stored");
-        }
-        tx.commit().await?;
-        if alerts_are_due {
-            self.ring();
-        }
-        Ok(done)
+        let alerts_are_due = incidents::apply(tx, changes, locked, now).await?;
+        Ok((done, alerts_are_due))
     }
 
     /// Keeps messages that were given up, each once.

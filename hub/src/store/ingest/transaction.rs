@@ -99,6 +99,14 @@ impl Transaction {
         Ok(())
     }
 
+    pub(in crate::store) async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Sqlite(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+
     /// What is known of the websites, which are nobody else's until the end.
     pub(super) async fn load(
         &mut self,
