@@ -5,8 +5,10 @@
 //! under a timeout, a `select!` or an abort: sqlx 0.9 would hand a poisoned connection to the next user (D18).
 
 mod accounts;
+mod alerts;
 mod board;
 mod changes;
+mod channels;
 mod dead_letters;
 mod ingest;
 mod open;
@@ -17,7 +19,9 @@ mod sessions;
 mod ticks;
 mod websites;
 
+pub use alerts::{AfterTry, ClaimedAlert, HeldBack, HeldIncident, NewAlert, ToSend, TryRecord};
 pub use changes::{Change, Changes, Doorbell, Position};
+pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
 pub use ingest::{Expired, Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
@@ -103,6 +107,11 @@ impl Store {
     /// Waits until this process has written an alert. Those of other hubs are found by looking, every second.
     pub async fn alert_written(&self) {
         self.bell.notified().await;
+    }
+
+    /// Says that an alert was committed.
+    pub(crate) fn ring(&self) {
+        self.bell.notify_one();
     }
 
     /// The same database, where ticks and verdicts are judged by the pace of these hosts.
