@@ -5,8 +5,10 @@
 //! under a timeout, a `select!` or an abort: sqlx 0.9 would hand a poisoned connection to the next user (D18).
 
 mod accounts;
+mod alerts;
 mod board;
 mod changes;
+mod channels;
 mod dead_letters;
 mod incidents;
 mod ingest;
@@ -19,7 +21,9 @@ mod sessions;
 mod ticks;
 mod websites;
 
+pub use alerts::{AfterTry, ClaimedAlert, HeldBack, HeldIncident, NewAlert, ToSend, TryRecord};
 pub use changes::{Change, Changes, Doorbell, Position};
+pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
 pub use incidents::IncidentStory;
 pub use ingest::{Expired, Ingested, Letter};
@@ -108,8 +112,8 @@ impl Store {
         self.bell.notified().await;
     }
 
-    /// Whoever waits for alerts looks now: some were committed.
-    fn ring(&self) {
+    /// Says that an alert was committed.
+    pub(crate) fn ring(&self) {
         self.bell.notify_one();
     }
 
