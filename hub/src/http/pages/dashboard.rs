@@ -23,7 +23,8 @@ pub struct BoardPage {
 impl BoardPage {
     /// Around the part that renews itself.
     pub fn new(viewer: impl Into<Viewer>, rows: &[BoardRow]) -> Result<Self, askama::Error> {
-        let board = Board::new(rows);
+        let viewer = viewer.into();
+        let board = Board::new(rows).with_open(viewer.open);
         let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
         let fragment = board.render()?;
         Ok(Self { frame: Frame::wide(title, viewer).at("/"), etag: etag(&fragment), fragment })
@@ -36,6 +37,8 @@ impl BoardPage {
 pub struct Board {
     summary: String,
     worst: Mark,
+    /// Incidents that go on, in words; empty for none.
+    open: String,
     rows: Vec<Line>,
     show_regions: bool,
 }
@@ -67,7 +70,19 @@ impl Board {
         let marks: Vec<Mark> = lines.iter().map(|l| l.mark).collect();
         // With one region the dots would repeat the state.
         let show_regions = lines.iter().any(|l| l.dots.len() > 1);
-        Self { summary: summary(&marks), worst: marks.first().copied().unwrap_or(Mark::Up), rows: lines, show_regions }
+        let worst = marks.first().copied().unwrap_or(Mark::Up);
+        Self { summary: summary(&marks), worst, open: String::new(), rows: lines, show_regions }
+    }
+
+    /// With so many incidents that go on.
+    #[must_use]
+    pub fn with_open(self, open: i64) -> Self {
+        let open = match open {
+            ..=0 => String::new(),
+            1 => "1 incident is open".to_owned(),
+            n => format!("{} incidents are open", words::counted(n)),
+        };
+        Self { open, ..self }
     }
 }
 
@@ -169,7 +184,8 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let rows = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
-    super::fragment(request, &Board::new(&rows))
+    let open = app.wait(app.store.count_open_incidents(account.account_id)).map_err(login::store)?;
+    super::fragment(request, &Board::new(&rows).with_open(open))
 }
 
 #[cfg(test)]
