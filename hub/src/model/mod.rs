@@ -11,9 +11,14 @@ mod content_input;
 pub mod courtesy;
 pub mod enrolment;
 mod field;
+pub mod flapping;
 mod host;
 pub mod hub_time;
 mod incident;
+pub mod incident_cause;
+pub mod incident_change;
+pub mod incident_course;
+pub mod incident_words;
 mod input;
 mod kept_letter;
 pub mod late;
@@ -22,6 +27,7 @@ mod options;
 mod options_input;
 pub mod recent;
 pub mod region;
+pub mod regional;
 pub mod shares;
 pub mod slots;
 mod standing;
@@ -44,6 +50,8 @@ pub use incident::{
     ClosedAs, Evidence, Incident, IncidentCursor, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentId,
     IncidentKind, IncidentLine, IncidentWebsite, MutedBy, TakenOn,
 };
+pub use incident_change::{Change, What};
+pub use incident_course::{Course, Mutes};
 pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,

@@ -25,7 +25,7 @@ pub use alerts::{AfterTry, ClaimedAlert, HeldBack, HeldIncident, NewAlert, ToSen
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
-pub use incidents::IncidentStory;
+pub use incidents::{IncidentStory, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;

@@ -61,6 +61,18 @@ pub(in crate::store) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
 }
 
+impl From<sqlx::Transaction<'static, Postgres>> for Transaction {
+    fn from(tx: sqlx::Transaction<'static, Postgres>) -> Self {
+        Self::Postgres(tx)
+    }
+}
+
+impl From<sqlx::Transaction<'static, Sqlite>> for Transaction {
+    fn from(tx: sqlx::Transaction<'static, Sqlite>) -> Self {
+        Self::Sqlite(tx)
+    }
+}
+
 /// The same call on either.
 macro_rules! either {
     ($self:ident, $tx:ident => $postgres:expr, $sqlite:expr) => {
