@@ -2,6 +2,7 @@
 
 mod account;
 mod alert;
+pub mod alert_retry;
 pub mod backoff;
 pub mod cause;
 mod channel;
@@ -23,6 +24,7 @@ mod input;
 mod kept_letter;
 pub mod late;
 pub mod masked;
+pub mod message;
 mod options;
 mod options_input;
 pub mod recent;
@@ -40,6 +42,7 @@ mod website;
 
 pub use account::{Account, AccountId, MadeBy, Session, SessionKey};
 pub use alert::{Alert, AlertCursor, AlertEvent, AlertId, AlertReplay, AlertState, AlertTry, TryResult};
+pub use alert_retry::AfterTry;
 pub use channel::{Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, MAX_CHANNELS, MailSecurity};
 pub use channel_input::{ChannelContext, ChannelInput};
 pub use confirm::Confirm;
@@ -56,6 +59,7 @@ pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
 };
+pub use message::{AboutIncident, HeldBack, HeldIncident, Message};
 pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};

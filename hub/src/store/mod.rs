@@ -21,7 +21,7 @@ mod sessions;
 mod ticks;
 mod websites;
 
-pub use alerts::{AfterTry, ClaimedAlert, HeldBack, HeldIncident, NewAlert, ToSend, TryRecord};
+pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;

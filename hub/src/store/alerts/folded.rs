@@ -1,42 +1,15 @@
 //! What is held back while a channel has had as many messages as it takes in an hour, and told in one.
 
-use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::super::{Store, StoreError, write};
 use super::outbox::{ClaimedAlert, LEASE_MS};
-use crate::model::{AlertEvent, AlertId, Channel, ChannelId, UtcMs};
+use crate::model::{AlertEvent, AlertId, Channel, ChannelId, HeldBack, HeldIncident, IncidentId, UtcMs};
 
 /// Incidents that a summary names.
 const NAMED: i64 = 10;
 /// An alert may have been tried for so long before it was delivered.
 const TRIED_FOR_MS: i64 = 30 * 3_600_000;
-
-/// An incident in a summary.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct HeldIncident {
-    /// Its cause in plain words.
-    pub cause: String,
-    /// When it began.
-    pub began_at: UtcMs,
-    /// One of its websites.
-    pub url: Option<String>,
-    /// How many it has.
-    pub website_count: i64,
-}
-
-/// What a summary tells of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldBack {
-    /// Alerts that were held back.
-    pub alerts: u64,
-    /// The first incidents that go on, oldest first.
-    pub open: Vec<HeldIncident>,
-    /// All that go on.
-    pub open_count: i64,
-    /// Those that are over.
-    pub closed_count: i64,
-}
 
 impl Store {
     /// When a channel's messages since `since` were delivered, the last first, at most `limit`. Tests do not count.
@@ -102,8 +75,8 @@ impl Store {
                 tx.rollback().await?;
                 return Ok(None);
             }
-            let open: Vec<HeldIncident> = sqlx::query_as(
-                "select i.cause, i.began_at, \
+            let open: Vec<(Uuid, String, i64, Option<String>, i64)> = sqlx::query_as(
+                "select i.incident_id, i.cause, i.began_at, \
                  (select min(w.url) from incident_website w where w.incident_id = i.incident_id) as url, \
                  (select count(*) from incident_website w where w.incident_id = i.incident_id) as website_count \
                  from incident i where i.closed_at is null and i.incident_id in \
@@ -114,6 +87,9 @@ impl Store {
                 "select count(*) - count(i.closed_at), count(i.closed_at) from incident i where i.incident_id in \
                  (select a.incident_id from alert a where a.channel_id = $1 and a.folded_into = $2)")
                 .bind(channel.channel_id.0).bind(id.0).fetch_one(&mut *tx).await?;
+            let open = open.into_iter().map(|(incident, cause, began_at, url, website_count)| HeldIncident {
+                incident_id: IncidentId(incident), cause, began_at, url: url.unwrap_or_default(), website_count,
+            }).collect();
             let payload = compose(id, &HeldBack { alerts, open, open_count, closed_count });
             sqlx::query(
                 "insert into alert (alert_id, account_id, channel_id, channel_name, event, number, state, created_at, \

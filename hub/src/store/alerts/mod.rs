@@ -12,8 +12,7 @@ use super::row::{narrow, parse};
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Alert, AlertCursor, AlertId, AlertReplay, AlertTry, ChannelId, IncidentId, UtcMs};
 
-pub use folded::{HeldBack, HeldIncident};
-pub use outbox::{AfterTry, ClaimedAlert, NewAlert, ToSend, TryRecord};
+pub use outbox::{ClaimedAlert, NewAlert, TryRecord};
 
 const ALERT: &str = "alert_id, channel_id, channel_name, incident_id, event, number, state, created_at, due_at, tries, \
     ended_at, said";

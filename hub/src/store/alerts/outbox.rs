@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::super::row::{narrow, parse};
 use super::super::{Pool, Store, StoreError, write};
 use crate::model::{
-    AccountId, AlertEvent, AlertId, ChannelId, Evidence, Incident, IncidentId, IncidentWebsite, TryResult, UtcMs,
-    WebsiteId,
+    AboutIncident, AccountId, AfterTry, AlertEvent, AlertId, ChannelId, Incident, IncidentId, IncidentWebsite,
+    TryResult, UtcMs, WebsiteId,
 };
 
 /// How long a hub has for a try before another takes it for dead: a try has 15 s (P10). Both clocks are hubs' clocks, so
@@ -113,21 +113,6 @@ pub struct NewAlert {
     pub payload: String,
 }
 
-/// What a message about an incident says: how things are at its first try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToSend {
-    /// The incident.
-    pub incident: Incident,
-    /// The first of its websites, those that still fail before the others.
-    pub websites: Vec<IncidentWebsite>,
-    /// All of them.
-    pub website_count: i64,
-    /// What each region had seen when it was last decided.
-    pub evidence: Vec<Evidence>,
-    /// What the last line of its timeline says.
-    pub said: String,
-}
-
 #[derive(FromRow)]
 struct IncidentRow {
     incident_id: Uuid,
@@ -173,17 +158,6 @@ struct WebsiteRow {
     url: String,
     began_at: i64,
     ended_at: Option<i64>,
-}
-
-/// What becomes of an alert after a try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterTry {
-    /// The receiver has it.
-    Delivered,
-    /// It is tried again then.
-    At(UtcMs),
-    /// It is given up.
-    Dead,
 }
 
 /// One try, to be recorded.
@@ -263,7 +237,11 @@ impl Store {
     ///
     /// # Errors
     /// The database is away, or what is stored cannot be read.
-    pub async fn alert_incident(&self, account: AccountId, incident: IncidentId) -> Result<Option<ToSend>, StoreError> {
+    pub async fn alert_incident(
+        &self,
+        account: AccountId,
+        incident: IncidentId,
+    ) -> Result<Option<AboutIncident>, StoreError> {
         write!(self, pool => {
             let row: Option<IncidentRow> = sqlx::query_as(
                 "select incident_id, account_id, kind, cause_key, cause, began_at, opened_at, ended_at, closed_at, \
@@ -285,7 +263,7 @@ impl Store {
             let said: Option<String> = sqlx::query_scalar(
                 "select said from incident_event where incident_id = $1 order by at desc, number desc limit 1")
                 .bind(incident.0).fetch_optional(pool).await?;
-            Ok(Some(ToSend {
+            Ok(Some(AboutIncident {
                 incident: row.try_into()?,
                 websites: websites.into_iter().map(|w| IncidentWebsite {
                     website_id: WebsiteId(w.website_id), url: w.url, began_at: w.began_at, ended_at: w.ended_at,
