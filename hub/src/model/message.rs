@@ -325,6 +325,11 @@ fn over(
                 format!("It went up and down for {lasted}. {}", words::sentence(said)).trim().to_owned(),
             ),
         },
+        ClosedAs::Worse => (
+            Tone::Note,
+            format!("{subject} {is} down everywhere now"),
+            format!("It failed in some regions for {lasted}; the outage is told of by itself."),
+        ),
         ClosedAs::Changed => (
             Tone::Note,
             format!("{subject} {is} watched anew"),

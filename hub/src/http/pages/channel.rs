@@ -43,6 +43,7 @@ pub struct ChannelPage {
     kind: &'static str,
     state: State,
     said: Option<&'static str>,
+    trouble: Option<String>,
     tested: Option<Line>,
     facts: Vec<(&'static str, String)>,
     lines: Vec<Line>,
@@ -92,12 +93,19 @@ impl ChannelPage {
             kind: channel_words::kind(channel.settings.kind()),
             state: channel_words::state(channel),
             said: said.and_then(said_words),
+            trouble: None,
             tested: tested.map(Line::new),
             facts: channel_words::facts(channel, found.second.as_deref()),
             lines: found.alerts.iter().map(Line::new).collect(),
             newest: found.is_further_back.then(|| format!("/channels/{id}")),
             older: last.map(|cursor| format!("/channels/{id}?after={cursor}#log")),
         }
+    }
+
+    /// With why a test was not sent at all.
+    #[must_use]
+    pub fn trouble(self, trouble: String) -> Self {
+        Self { trouble: Some(trouble), ..self }
     }
 }
 
@@ -219,13 +227,21 @@ pub(in crate::http) fn log(
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
-    let channel = load(app, &account, params.channel_id()?)?;
+    page(200, &view(app, request, &account, params.channel_id()?)?)
+}
+
+/// The page as it stands now.
+///
+/// # Errors
+/// Not theirs, or the database is away.
+pub(super) fn view(app: &App, request: &Request, account: &Account, id: ChannelId) -> Result<ChannelPage, HttpError> {
+    let channel = load(app, account, id)?;
     let second = match channel.second_channel_id {
         Some(id) => app.wait(app.store.channel(account.account_id, id)).map_err(login::store)?.map(|c| c.name),
         None => None,
     };
     let after = after(request)?;
-    let (alerts, has_more) = log(app, &account, channel.channel_id, after, SHOWN)?;
+    let (alerts, has_more) = log(app, account, id, after, SHOWN)?;
     let found = Found { channel, second, alerts, is_further_back: after.is_some(), has_more };
-    page(200, &ChannelPage::new(Viewer::of(app, &account), &found, request.query("said")))
+    Ok(ChannelPage::new(Viewer::of(app, account), &found, request.query("said")))
 }

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use askama::Template;
 
-use super::channel::load;
+use super::channel::{load, view};
 use super::{Frame, Viewer, page};
 use crate::alert::Tried;
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{Account, AlertReplay, Channel, ChannelId};
+use crate::model::{Account, AlertEvent, AlertReplay, Channel, ChannelId};
 
 /// Tests at once, of all accounts: each keeps a request's thread for up to 15 s, and there are 16 (P8).
 const TESTS_AT_ONCE: u32 = 4;
@@ -69,7 +69,13 @@ pub(in crate::http) fn test_now(app: &App, account: &Account, id: ChannelId) -> 
 pub fn test(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let id = params.channel_id()?;
-    test_now(app, &account, id)?;
+    let began_at = clock::now();
+    let tried = test_now(app, &account, id)?;
+    let newest = app.wait(app.store.alerts_of_channel(account.account_id, id, None, 1)).map_err(login::store)?;
+    // What cannot be composed or written is in no log.
+    if newest.first().is_none_or(|alert| alert.event != AlertEvent::Test || alert.created_at < began_at) {
+        return page(200, &view(app, request, &account, id)?.trouble(tried.said));
+    }
     Ok(Response::see_other(&format!("/channels/{id}?said=tested")))
 }
 

@@ -54,7 +54,7 @@ pub(super) fn state(channel: &Channel) -> State {
     match (channel.is_on, &channel.broken, channel.failing_since_at) {
         (true, _, None) => of("u", "up", "On", None, ""),
         (true, _, Some(at)) => of("g", "degraded", "Failing", Some(at), ""),
-        (false, Some((at, why)), _) => of("d", "down", "Switched off, since it fails", Some(*at), why),
+        (false, Some((at, why)), _) => of("d", "down", "Given up", Some(*at), why),
         (false, None, _) => of("p", "paused", "Off", None, ""),
     }
 }

@@ -117,7 +117,7 @@ pub(super) fn event_mark(kind: IncidentEventKind) -> (&'static str, &'static str
         IncidentEventKind::Changed => ("g", "g"),
         IncidentEventKind::Muted => ("p", "p"),
         IncidentEventKind::Acknowledged => ("k", "k"),
-        IncidentEventKind::Note => ("w", "p"),
+        IncidentEventKind::Note => ("m", "k"),
     }
 }
 
