@@ -16,6 +16,8 @@ mod embedded;
 mod enrol;
 mod front;
 mod hubs;
+mod incident_browser;
+mod incident_pages;
 mod ingest;
 mod options;
 mod process;
