@@ -43,14 +43,30 @@ fn website(website: &IncidentWebsite) -> Value {
     })
 }
 
-fn event(event: &IncidentEvent) -> Value {
+/// Regions in the evidence of all events together, the newest first: an answer has an end (P8).
+const EVIDENCE: usize = 2_000;
+
+fn events(events: &[IncidentEvent]) -> Vec<Value> {
+    let mut left = EVIDENCE;
+    let newest_first = events.iter().rev().map(|one| {
+        let is_shown = one.evidence.len() <= left;
+        left -= if is_shown { one.evidence.len() } else { 0 };
+        event(one, is_shown)
+    });
+    let mut shown: Vec<Value> = newest_first.collect();
+    shown.reverse();
+    shown
+}
+
+fn event(event: &IncidentEvent, has_evidence: bool) -> Value {
+    let seen = if has_evidence { event.evidence.as_slice() } else { &[] };
     json!({
         "at": rfc3339(event.at),
         "kind": event.kind.as_str(),
         "website_id": event.website_id,
         "said": event.said,
         "said_by": event.said_by,
-        "evidence": event.evidence.iter().map(evidence).collect::<Vec<_>>(),
+        "evidence": seen.iter().map(evidence).collect::<Vec<_>>(),
     })
 }
 
@@ -102,7 +118,7 @@ pub fn one(app: &App, request: &Request, params: &Params) -> Result<Response, Ht
     let found = load(app, &account, params.incident_id()?)?;
     let mut whole = shown(&found.line);
     whole["websites"] = found.websites.iter().map(website).collect();
-    whole["events"] = found.events.iter().map(event).collect();
+    whole["events"] = events(&found.events).into();
     whole["alerts"] = found.alerts.iter().map(alerts::shown).collect();
     Ok(Response::json(200, &whole))
 }

@@ -19,6 +19,8 @@ pub use super::incident_actions::{acknowledge, note};
 pub const WEBSITES_SHOWN: i64 = 100;
 /// Lines of the timeline shown on the page, the newest.
 pub const EVENTS_SHOWN: i64 = 200;
+/// Regions in the tables of the timeline, all of them together: each is a kilobyte, and an answer has an end (P8).
+pub const EVIDENCE_SHOWN: usize = 200;
 
 /// All the page is made from.
 #[derive(Debug, Clone)]
@@ -87,6 +89,7 @@ pub struct IncidentView {
     muted: Option<&'static str>,
     acknowledged: Option<String>,
     sight: Option<Sight>,
+    is_opening: bool,
     alerts: Vec<Told>,
     is_told: bool,
     websites: Vec<Part>,
@@ -137,7 +140,22 @@ impl IncidentView {
         let is_open = incident.closed_at.is_none();
         // What opened it stands above; the timeline does not repeat it.
         let opening = found.events.iter().position(|event| !event.evidence.is_empty());
-        let events = found.events.iter().enumerate();
+        let opening_event = opening.and_then(|place| found.events.get(place));
+        let mut left = EVIDENCE_SHOWN;
+        // The newest first, as long as there is room.
+        let mut events: Vec<Event> = found
+            .events
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(n, event)| {
+                let rows = event.evidence.len();
+                let is_shown = Some(n) != opening && rows <= left;
+                left -= if is_shown { rows } else { 0 };
+                Event::new(event, n, is_shown)
+            })
+            .collect();
+        events.reverse();
         Self {
             id: incident.incident_id,
             heading: say::heading(incident, &found.line.first_url, found.line.websites),
@@ -152,12 +170,13 @@ impl IncidentView {
             cause: words::sentence(&incident.cause),
             muted: incident.muted_by.map(|by| say::muted_sentence(by, is_open)),
             acknowledged: say::acknowledged(incident),
-            sight: opening.and_then(|place| found.events.get(place)).and_then(|event| sight(&event.evidence)),
+            sight: opening_event.and_then(|event| sight(&event.evidence)),
+            is_opening: opening_event.is_some_and(|event| event.kind == IncidentEventKind::Opened),
             alerts: found.alerts.iter().map(Told::new).collect(),
             is_told: found.is_told,
             websites: found.websites.iter().map(Part::new).collect(),
             more_websites: found.line.websites - i64::try_from(found.websites.len()).unwrap_or(i64::MAX),
-            events: events.map(|(n, event)| Event::new(event, n, Some(n) == opening)).collect(),
+            events,
         }
     }
 }
@@ -192,7 +211,7 @@ impl Told {
 }
 
 impl Event {
-    fn new(event: &IncidentEvent, key: usize, is_shown_above: bool) -> Self {
+    fn new(event: &IncidentEvent, key: usize, shows_sight: bool) -> Self {
         let (letter, class) = say::event_mark(event.kind);
         let is_note = event.kind == IncidentEventKind::Note;
         let by = event.said_by.clone().filter(|by| is_note || !event.said.contains(by.as_str()));
@@ -203,7 +222,7 @@ impl Event {
             said: if is_note { event.said.clone() } else { words::sentence(&event.said) },
             by,
             is_note,
-            sight: if is_shown_above { None } else { sight(&event.evidence) },
+            sight: if shows_sight { sight(&event.evidence) } else { None },
             key,
         }
     }

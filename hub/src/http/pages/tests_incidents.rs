@@ -172,3 +172,16 @@ fn a_link_that_leads_nowhere_says_so_and_one_that_works_asks() {
     let asks = AcknowledgePage::new(None, &line.incident, ("https://a.example/", 1), false, NOW).render().unwrap();
     assert!(asks.contains("a.example is down") && asks.contains("I am on it"), "{asks}");
 }
+
+#[test]
+fn p8_many_websites_seen_from_many_regions_make_no_endless_page() {
+    let line = &lines()[2];
+    let mut found = found(line);
+    let mut event = found.events[0].clone();
+    event.evidence = (0..5).flat_map(|_| event.evidence.clone()).collect();
+    found.events = vec![event; 200];
+    let page = IncidentPage::new("ann", &found, NOW).unwrap().render().unwrap();
+    assert!(page.len() < 1_024 * 1_024, "{} bytes", page.len());
+    assert_eq!(page.matches("<summary id=\"seen-").count(), 200 / 20, "the newest, as long as there is room");
+    assert!(page.contains("id=\"seen-199\""));
+}
