@@ -71,24 +71,20 @@ pub fn count(
     mut new_id: impl FnMut() -> IncidentId,
 ) {
     for change in changes {
+        for course in open.iter_mut().filter(|course| course.is_failing(change.website_id)) {
+            if let Some(closed_as) = change.what.closes(course.incident.kind) {
+                course.leave(change, closed_as, now);
+            }
+        }
         match &change.what {
-            What::Fails { kind, .. } => {
-                if *kind == IncidentKind::Outage {
-                    leave(open, change, |kind| (kind == IncidentKind::Regional).then_some(ClosedAs::Worse), now);
-                }
-                fail(open, change, *kind, mutes, now, &mut new_id);
-            }
+            What::Fails { kind, .. } => fail(open, change, *kind, mutes, now, &mut new_id),
             What::Unclear { .. } => {
-                for course in open.iter_mut().filter(|c| c.incident.kind == IncidentKind::Outage) {
-                    if course.is_failing(change.website_id) {
-                        course.say(change, IncidentEventKind::Changed, change.at);
-                    }
+                let outages = open.iter_mut().filter(|course| course.incident.kind == IncidentKind::Outage);
+                for course in outages.filter(|course| course.is_failing(change.website_id)) {
+                    course.say(change, IncidentEventKind::Changed, change.at);
                 }
             }
-            What::Well { kind, .. } => {
-                leave(open, change, |of| (of == *kind).then_some(ClosedAs::Recovered), now);
-            }
-            What::Gone(closed_as) => leave(open, change, |_| Some(*closed_as), now),
+            What::Well { .. } | What::Gone(_) => {}
         }
     }
     open.iter_mut().filter(|course| course.tells_opened).for_each(|course| course.told(now));
@@ -105,7 +101,7 @@ fn fail(
     let What::Fails { cause, reason, .. } = &change.what else { return };
     let id = change.website_id;
     if let Some(course) = open.iter_mut().find(|c| c.incident.kind == kind && c.is_failing(id)) {
-        let said = words::fails_still(&words::short(&change.url), kind, &cause.words, reason);
+        let said = words::fails_still(&words::short(&change.url), kind, reason);
         course.push(IncidentEventKind::Changed, change, change.at, said);
         // Of one website it is known better now; of several the first one speaks for all.
         if course.websites == 1 && course.incident.cause != cause.words {
@@ -162,17 +158,6 @@ fn fail(
     open.push(course);
 }
 
-/// The website is no longer part of the incidents for whose kind `as_what` says how that came.
-fn leave(open: &mut [Course], change: &Change, as_what: impl Fn(IncidentKind) -> Option<ClosedAs>, now: UtcMs) {
-    for course in open {
-        if course.is_failing(change.website_id)
-            && let Some(closed_as) = as_what(course.incident.kind)
-        {
-            course.leave(change, closed_as, now);
-        }
-    }
-}
-
 impl Course {
     /// Whether it goes on.
     #[must_use]
@@ -225,9 +210,9 @@ impl Course {
         let Some(part) = self.parts.get_mut(&change.website_id) else { return };
         let ended_at = change.at.max(part.began_at);
         part.ended_at = Some(ended_at);
-        let said = match closed_as {
-            ClosedAs::Recovered => change.what.said(&change.url, part.began_at, change.at),
-            ClosedAs::Worse | ClosedAs::Changed | ClosedAs::Paused | ClosedAs::Deleted => {
+        let said = match &change.what {
+            What::Well { .. } => change.what.said(&change.url, part.began_at, change.at),
+            What::Fails { .. } | What::Unclear { .. } | What::Gone(_) => {
                 words::gone(&words::short(&part.url), closed_as)
             }
         };

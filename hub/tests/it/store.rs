@@ -124,6 +124,7 @@ macro_rules! on_both {
 
 mod accounts;
 mod dead_letters;
+mod incidents;
 mod ingest;
 mod late;
 mod letters;
