@@ -378,3 +378,6 @@ fn of_summary(one: &HeldIncident, now: UtcMs) -> String {
     let name = if one.website_count > 1 { format!("{name} and {} more", one.website_count - 1) } else { name };
     format!("{name}: {} (for {})", words::line(&one.cause, 120), words::lasting(now - one.began_at))
 }
+
+#[cfg(test)]
+mod tests;
