@@ -325,6 +325,11 @@ fn over(
                 format!("It went up and down for {lasted}. {}", words::sentence(said)).trim().to_owned(),
             ),
         },
+        ClosedAs::Worse => (
+            Tone::Warning,
+            format!("{subject} {is} worse"),
+            format!("It failed in some regions for {lasted}; now it is down, which is told by itself."),
+        ),
         ClosedAs::Changed => (
             Tone::Note,
             format!("{subject} {is} watched anew"),

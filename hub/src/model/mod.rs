@@ -12,9 +12,14 @@ mod content_input;
 pub mod courtesy;
 pub mod enrolment;
 mod field;
+pub mod flapping;
 mod host;
 pub mod hub_time;
 mod incident;
+pub mod incident_cause;
+pub mod incident_change;
+pub mod incident_course;
+pub mod incident_words;
 mod input;
 mod kept_letter;
 pub mod late;
@@ -24,6 +29,7 @@ mod options;
 mod options_input;
 pub mod recent;
 pub mod region;
+pub mod regional;
 pub mod shares;
 pub mod slots;
 mod standing;
@@ -44,8 +50,11 @@ pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_te
 pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use incident::{
-    ClosedAs, Evidence, Incident, IncidentEvent, IncidentEventKind, IncidentId, IncidentKind, IncidentWebsite, MutedBy,
+    ClosedAs, Evidence, Incident, IncidentCursor, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentId,
+    IncidentKind, IncidentLine, IncidentWebsite, MutedBy, TakenOn,
 };
+pub use incident_change::{Change, What};
+pub use incident_course::{Course, Mutes};
 pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,

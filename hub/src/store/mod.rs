@@ -10,7 +10,9 @@ mod board;
 mod changes;
 mod channels;
 mod dead_letters;
+mod incidents;
 mod ingest;
+mod mutes;
 mod open;
 mod regions;
 mod row;
@@ -23,6 +25,7 @@ pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
+pub use incidents::{IncidentStory, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use websites::Edited;
@@ -109,8 +112,8 @@ impl Store {
         self.bell.notified().await;
     }
 
-    /// Says that an alert was committed.
-    pub(crate) fn ring(&self) {
+    /// Whoever waits for alerts looks now: some were committed.
+    fn ring(&self) {
         self.bell.notify_one();
     }
 

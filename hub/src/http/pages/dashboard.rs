@@ -9,6 +9,7 @@ use super::{Frame, Viewer, etag, page};
 use crate::clock;
 use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::verdict::first_sentence;
 use crate::model::{BoardRow, Outcome, RegionState, WebsiteId, cause};
 
 /// The page.
@@ -81,7 +82,7 @@ impl Line {
             mark,
             why: match mark {
                 _ if row.website.is_unreadable => words::UNREADABLE.to_owned(),
-                Mark::Down | Mark::Degraded | Mark::Unknown => row.state.reason.clone(),
+                Mark::Down | Mark::Degraded | Mark::Unknown => first_sentence(&row.state.reason).to_owned(),
                 Mark::Pending => "The first check is on its way".to_owned(),
                 Mark::Up | Mark::Paused => String::new(),
             },

@@ -14,11 +14,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 pub use self::expire::Expired;
-use self::transaction::{Loaded, Locked, Transaction};
+pub(in crate::store) use self::transaction::Transaction;
+use self::transaction::{Loaded, Locked};
 use super::dead_letters::DeadLetter;
-use super::{Store, StoreError};
+use super::{Store, StoreError, incidents};
 use crate::model::late::Marks;
-use crate::model::{Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
+use crate::model::{Change, Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -144,6 +145,7 @@ impl Store {
         let standings = &mut loaded.standings;
         tx.write_dead_letters(&letters, now).await?;
         let is_new = tx.insert_ticks(&entries).await?;
+        let mut changes = Vec::new();
         for (entry, is_new) in entries.iter().zip(is_new) {
             if !is_new {
                 done.known += 1;
@@ -153,6 +155,7 @@ impl Store {
             done.late += usize::from(entry.marks.late);
             let Some(standing) = standings.get_mut(entry.place) else { continue };
             let counted = standing.count(entry.tick, now);
+            changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));
             done.transitions.extend(counted.transitions);
             done.confirm.extend(counted.confirm);
         }
@@ -160,10 +163,14 @@ impl Store {
         let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&done.transitions).await?;
+        let alerts_are_due = incidents::apply(&mut tx, changes, now).await?;
         if done.new > 0 {
             probe::fail_point!("ingest.stored");
         }
         tx.commit().await?;
+        if alerts_are_due {
+            self.ring();
+        }
         Ok(done)
     }
 
@@ -225,7 +232,7 @@ fn key_of(tick: &StoredTick) -> (WebsiteId, UtcMs, &str, u16) {
 }
 
 /// Postgres cannot store NUL in a text; and no text of a target is longer than P2 allows.
-fn storable(text: &str) -> std::borrow::Cow<'_, str> {
+pub(in crate::store) fn storable(text: &str) -> std::borrow::Cow<'_, str> {
     const MOST: usize = 512;
     if text.len() <= MOST && !text.contains('\0') {
         return text.into();

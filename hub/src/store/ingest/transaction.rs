@@ -56,9 +56,21 @@ impl Loaded {
     }
 }
 
-pub(super) enum Transaction {
+pub(in crate::store) enum Transaction {
     Postgres(sqlx::Transaction<'static, Postgres>),
     Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+impl From<sqlx::Transaction<'static, Postgres>> for Transaction {
+    fn from(tx: sqlx::Transaction<'static, Postgres>) -> Self {
+        Self::Postgres(tx)
+    }
+}
+
+impl From<sqlx::Transaction<'static, Sqlite>> for Transaction {
+    fn from(tx: sqlx::Transaction<'static, Sqlite>) -> Self {
+        Self::Sqlite(tx)
+    }
 }
 
 /// The same call on either.
@@ -72,14 +84,14 @@ macro_rules! either {
 }
 
 impl Transaction {
-    pub(super) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
+    pub(in crate::store) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
         Ok(match pool {
             Pool::Postgres(pool) => Self::Postgres(pool.begin().await?),
             Pool::Sqlite { write, .. } => Self::Sqlite(write.begin().await?),
         })
     }
 
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,

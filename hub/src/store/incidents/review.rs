@@ -1,0 +1,172 @@
+//! What only time brings to incidents: mutes that end, growth that is told, websites that went without a word.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::{alerts, load, save};
+use crate::model::{AccountId, Change, ClosedAs, Course, UtcMs, WebsiteId};
+use crate::store::ingest::Transaction;
+use crate::store::{Store, StoreError, read};
+
+/// People hear at most so often that an incident has grown.
+const GROWTH_EVERY_MS: i64 = 60_000;
+/// Accounts looked at in one transaction, and incidents of each: its locks are held for milliseconds.
+const AT_ONCE: i64 = 100;
+
+/// What a look at the incidents has brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reviewed {
+    /// Incidents that people are told of now: nothing mutes them any more.
+    pub unmuted: usize,
+    /// Incidents of which people are told that they have grown.
+    pub grown: usize,
+    /// Parts of websites that ended without a word.
+    pub mended: usize,
+}
+
+impl Store {
+    /// Tells of incidents whose mutes are over, and of those that have grown since people were told. Any number of hubs
+    /// may look at once: what one is at work on the others leave alone.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn review_incidents(&self, now: UtcMs) -> Result<Reviewed, StoreError> {
+        let grown_before = now.saturating_sub(GROWTH_EVERY_MS);
+        // Where nothing is muted and nothing has grown, it is one look at two empty indexes.
+        let accounts: Vec<Uuid> = read!(self, pool => sqlx::query_scalar(
+            "select account_id from incident where closed_at is null and muted_by is not null union \
+             select account_id from incident where closed_at is null and muted_by is null and websites > told_websites \
+             and coalesce(told_at, 0) <= $1 order by account_id")
+            .bind(grown_before).fetch_all(pool).await?);
+        let mut reviewed = Reviewed::default();
+        for some in accounts.chunks(AT_ONCE as usize) {
+            let mut tx = Transaction::begin(&self.pool).await?;
+            let free = free_accounts(&mut tx, some).await?;
+            let (unmuted, mut due) = unmute(&mut tx, &free, now).await?;
+            let mut grown = load::waiting(&mut tx, &free, Some(grown_before), AT_ONCE).await?;
+            due += alerts::updated(&mut tx, &grown, now).await?;
+            grown.iter_mut().for_each(|course| course.told(now));
+            save::save(&mut tx, &grown, now).await?;
+            tx.commit().await?;
+            reviewed.unmuted += unmuted;
+            reviewed.grown += grown.len();
+            if due > 0 {
+                self.ring();
+            }
+        }
+        Ok(reviewed)
+    }
+
+    /// Ends the parts of websites that are gone, paused or well without their incidents knowing: a hub of a version that
+    /// knows of no incidents has seen to them.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn mend_incidents(&self, now: UtcMs) -> Result<Reviewed, StoreError> {
+        let found: Vec<(Uuid, Uuid, Option<bool>, Option<i64>)> = read!(self, pool => sqlx::query_as(
+            "select i.account_id, w.website_id, s.paused, st.since_at from incident i \
+             join incident_website w on w.incident_id = i.incident_id and w.ended_at is null \
+             left join website s on s.website_id = w.website_id \
+             left join website_state st on st.website_id = w.website_id \
+             where i.closed_at is null and (s.website_id is null or s.paused \
+             or (i.kind = 'outage' and st.verdict in ('up', 'degraded'))) limit $1")
+            .bind(AT_ONCE).fetch_all(pool).await?);
+        let mut mended = 0;
+        for (account, website, paused, since_at) in found {
+            let closed_as = match paused {
+                None => ClosedAs::Deleted,
+                Some(true) => ClosedAs::Paused,
+                Some(false) => ClosedAs::Recovered,
+            };
+            let at = since_at.unwrap_or(now);
+            let change = Change::gone(WebsiteId(website), AccountId(account), "", closed_as, at);
+            let mut tx = Transaction::begin(&self.pool).await?;
+            let due = if is_so(&mut tx, website, closed_as).await? {
+                mended += 1;
+                super::apply(&mut tx, vec![change], now).await?
+            } else {
+                false
+            };
+            tx.commit().await?;
+            if due {
+                self.ring();
+            }
+        }
+        Ok(Reviewed { mended, ..Reviewed::default() })
+    }
+}
+
+/// Those of the accounts whose incidents nobody is at work on; nobody is until the end of the transaction.
+async fn free_accounts(tx: &mut Transaction, accounts: &[Uuid]) -> Result<BTreeSet<AccountId>, StoreError> {
+    let free: Vec<Uuid> = match tx {
+        Transaction::Postgres(tx) => {
+            sqlx::query_scalar(
+                "select account_id from account where account_id = any($1) order by account_id \
+                 for no key update skip locked",
+            )
+            .bind(accounts)
+            .fetch_all(&mut **tx)
+            .await?
+        }
+        Transaction::Sqlite(_) => accounts.to_vec(), // one writer
+    };
+    Ok(free.into_iter().map(AccountId).collect())
+}
+
+/// Tells of incidents that nothing mutes any more; says of the others what does.
+async fn unmute(
+    tx: &mut Transaction,
+    accounts: &BTreeSet<AccountId>,
+    now: UtcMs,
+) -> Result<(usize, usize), StoreError> {
+    let mut courses = load::waiting(tx, accounts, None, AT_ONCE).await?;
+    let failing: BTreeSet<WebsiteId> = courses.iter().flat_map(|c| c.parts.keys().copied()).collect();
+    let mutes = load::mutes(tx, &failing, now).await?;
+    for course in &mut courses {
+        match course.muted_by(&mutes) {
+            Some(by) => course.mute_by(by, now),
+            None => {
+                course.unmute(now);
+                course.told(now);
+            }
+        }
+    }
+    courses.retain(|course| course.is_changed);
+    save::save(tx, &courses, now).await?;
+    let due = alerts::opened(tx, &courses, now).await?;
+    let is_told = |course: &&Course| course.tells_opened;
+    Ok((courses.iter().filter(is_told).count(), due))
+}
+
+/// Whether it is as it was found, under the lock with which verdicts are written.
+async fn is_so(tx: &mut Transaction, website: Uuid, closed_as: ClosedAs) -> Result<bool, StoreError> {
+    let row: Option<(bool, String)> = match tx {
+        Transaction::Postgres(tx) => {
+            sqlx::query("select from website where website_id = $1 for no key update")
+                .bind(website)
+                .execute(&mut **tx)
+                .await?;
+            sqlx::query_as(
+                "select paused, verdict from website join website_state using (website_id) where website_id = $1",
+            )
+            .bind(website)
+            .fetch_optional(&mut **tx)
+            .await?
+        }
+        Transaction::Sqlite(tx) => {
+            sqlx::query_as(
+                "select paused, verdict from website join website_state using (website_id) where website_id = $1",
+            )
+            .bind(website)
+            .fetch_optional(&mut **tx)
+            .await?
+        }
+    };
+    Ok(match closed_as {
+        ClosedAs::Deleted => row.is_none(),
+        ClosedAs::Paused => row.is_some_and(|(paused, _)| paused),
+        ClosedAs::Recovered => row.is_some_and(|(paused, verdict)| !paused && matches!(&*verdict, "up" | "degraded")),
+        ClosedAs::Worse | ClosedAs::Changed => false,
+    })
+}
