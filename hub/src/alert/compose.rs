@@ -2,8 +2,8 @@
 
 use super::Alerts;
 use crate::model::message::{Links, Message};
-use crate::model::{AlertEvent, AlertId, Channel, HeldBack, UtcMs};
-use crate::store::{ClaimedAlert, NewAlert, Store, StoreError};
+use crate::model::{AboutIncident, AlertEvent, AlertId, Channel, HeldBack, UtcMs};
+use crate::store::{ClaimedAlert, IncidentStory, NewAlert, Store, StoreError};
 
 /// What is to be done with a claimed alert.
 pub(super) enum Composed {
@@ -13,6 +13,22 @@ pub(super) enum Composed {
     Nothing(&'static str),
     /// It cannot be said: why.
     Impossible(String),
+}
+
+/// Websites that a message names.
+const NAMED: usize = 10;
+
+fn about(story: IncidentStory) -> AboutIncident {
+    let IncidentStory { incident, mut websites, count, events, .. } = story;
+    websites.truncate(NAMED);
+    let evidence = events.iter().rev().map(|event| &event.evidence).find(|seen| !seen.is_empty());
+    AboutIncident {
+        evidence: evidence.cloned().unwrap_or_default(),
+        said: events.last().map(|event| event.said.clone()).unwrap_or_default(),
+        incident,
+        websites,
+        website_count: count,
+    }
 }
 
 impl Alerts {
@@ -27,8 +43,8 @@ impl Alerts {
         let Some(incident) = alert.incident_id else {
             return Ok(Composed::Impossible("What it was to say was not kept.".to_owned()));
         };
-        let about = match store.alert_incident(alert.account_id, incident).await {
-            Ok(Some(about)) => about,
+        let about = match store.incident_for_alert(incident).await {
+            Ok(Some(story)) => about(story),
             Ok(None) => return Ok(Composed::Nothing("The incident is gone.")),
             Err(error) if error.is_passing() => return Err(error),
             Err(error) => {

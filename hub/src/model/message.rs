@@ -326,9 +326,9 @@ fn over(
             ),
         },
         ClosedAs::Worse => (
-            Tone::Note,
-            format!("{subject} {is} down everywhere now"),
-            format!("It failed in some regions for {lasted}; the outage is told of by itself."),
+            Tone::Warning,
+            format!("{subject} {is} worse"),
+            format!("It failed in some regions for {lasted}; now it is down, which is told by itself."),
         ),
         ClosedAs::Changed => (
             Tone::Note,
@@ -383,3 +383,6 @@ fn of_summary(one: &HeldIncident, now: UtcMs) -> String {
     let name = if one.website_count > 1 { format!("{name} and {} more", one.website_count - 1) } else { name };
     format!("{name}: {} (for {})", words::line(&one.cause, 120), words::lasting(now - one.began_at))
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,8 +112,8 @@ impl Store {
         self.bell.notified().await;
     }
 
-    /// Says that an alert was committed.
-    pub(crate) fn ring(&self) {
+    /// Whoever waits for alerts looks now: some were committed.
+    fn ring(&self) {
         self.bell.notify_one();
     }
 

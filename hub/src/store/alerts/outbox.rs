@@ -6,10 +6,7 @@ use uuid::Uuid;
 
 use super::super::row::{narrow, parse};
 use super::super::{Pool, Store, StoreError, write};
-use crate::model::{
-    AboutIncident, AccountId, AfterTry, AlertEvent, AlertId, ChannelId, Incident, IncidentId, IncidentWebsite,
-    TryResult, UtcMs, WebsiteId,
-};
+use crate::model::{AccountId, AfterTry, AlertEvent, AlertId, ChannelId, IncidentId, TryResult, UtcMs};
 
 /// How long a hub has for a try before another takes it for dead: a try has 15 s (P10). Both clocks are hubs' clocks, so
 /// they may differ by the rest; beyond it a message may leave twice, with the same id.
@@ -20,8 +17,6 @@ const OF_ONE_ACCOUNT: i64 = 16;
 const TRIES_KEPT: i64 = 50;
 /// Tests kept of one channel.
 const TESTS_KEPT: i64 = 20;
-/// Websites read of one incident: as many as a message lists.
-const WEBSITES: i64 = 10;
 
 /// `a` is to be told before `b`, both of one incident: it opens before all else and is over after all else, whatever the
 /// clocks of the hubs that wrote the rows say.
@@ -113,53 +108,6 @@ pub struct NewAlert {
     pub payload: String,
 }
 
-#[derive(FromRow)]
-struct IncidentRow {
-    incident_id: Uuid,
-    account_id: Uuid,
-    kind: String,
-    cause_key: String,
-    cause: String,
-    began_at: i64,
-    opened_at: i64,
-    ended_at: Option<i64>,
-    closed_at: Option<i64>,
-    closed_as: Option<String>,
-    acknowledged_at: Option<i64>,
-    acknowledged_by: Option<String>,
-    muted_by: Option<String>,
-}
-
-impl TryFrom<IncidentRow> for Incident {
-    type Error = StoreError;
-
-    fn try_from(row: IncidentRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            incident_id: IncidentId(row.incident_id),
-            account_id: AccountId(row.account_id),
-            kind: parse(&row.kind)?,
-            cause_key: row.cause_key,
-            cause: row.cause,
-            began_at: row.began_at,
-            opened_at: row.opened_at,
-            ended_at: row.ended_at,
-            closed_at: row.closed_at,
-            closed_as: row.closed_as.as_deref().map(parse).transpose()?,
-            acknowledged_at: row.acknowledged_at,
-            acknowledged_by: row.acknowledged_by,
-            muted_by: row.muted_by.as_deref().map(parse).transpose()?,
-        })
-    }
-}
-
-#[derive(FromRow)]
-struct WebsiteRow {
-    website_id: Uuid,
-    url: String,
-    began_at: i64,
-    ended_at: Option<i64>,
-}
-
 /// One try, to be recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct TryRecord<'a> {
@@ -231,49 +179,6 @@ impl Store {
             }
         };
         rows.into_iter().map(ClaimedAlert::try_from).collect()
-    }
-
-    /// The incident an alert is about, as it is now.
-    ///
-    /// # Errors
-    /// The database is away, or what is stored cannot be read.
-    pub async fn alert_incident(
-        &self,
-        account: AccountId,
-        incident: IncidentId,
-    ) -> Result<Option<AboutIncident>, StoreError> {
-        write!(self, pool => {
-            let row: Option<IncidentRow> = sqlx::query_as(
-                "select incident_id, account_id, kind, cause_key, cause, began_at, opened_at, ended_at, closed_at, \
-                 closed_as, acknowledged_at, acknowledged_by, muted_by from incident \
-                 where account_id = $1 and incident_id = $2")
-                .bind(account.0).bind(incident.0).fetch_optional(pool).await?;
-            let Some(row) = row else { return Ok(None) };
-            let websites: Vec<WebsiteRow> = sqlx::query_as(
-                "select website_id, url, began_at, ended_at from incident_website where incident_id = $1 \
-                 order by case when ended_at is null then 0 else 1 end, began_at, url, website_id limit $2")
-                .bind(incident.0).bind(WEBSITES).fetch_all(pool).await?;
-            let website_count: i64 = sqlx::query_scalar(
-                "select count(*) from incident_website where incident_id = $1")
-                .bind(incident.0).fetch_one(pool).await?;
-            let evidence: Option<String> = sqlx::query_scalar(
-                "select evidence from incident_event where incident_id = $1 and evidence is not null \
-                 order by at desc, number desc limit 1")
-                .bind(incident.0).fetch_optional(pool).await?;
-            let said: Option<String> = sqlx::query_scalar(
-                "select said from incident_event where incident_id = $1 order by at desc, number desc limit 1")
-                .bind(incident.0).fetch_optional(pool).await?;
-            Ok(Some(AboutIncident {
-                incident: row.try_into()?,
-                websites: websites.into_iter().map(|w| IncidentWebsite {
-                    website_id: WebsiteId(w.website_id), url: w.url, began_at: w.began_at, ended_at: w.ended_at,
-                }).collect(),
-                website_count,
-                // A newer version may know more of it; the message does without.
-                evidence: evidence.and_then(|e| serde_json::from_str(&e).ok()).unwrap_or_default(),
-                said: said.unwrap_or_default(),
-            }))
-        })
     }
 
     /// Keeps what is about to be sent, by itself: a crash after this repeats these bytes (I4). Returns what is to be sent:
