@@ -210,8 +210,8 @@ fn what_was_given_up_is_sent_again_by_hand() {
     assert!(status == 201 && made["secret"].as_str().is_some_and(|secret| secret.starts_with("whsec_")), "{made}");
     let channel = format!("/channels/{}", made["id"].as_str().unwrap());
     let website = told.watch();
-    // Not to be tried again (T266): 4xx is the sender's fault.
-    told.receiver.answer_with(400);
+    // T266: who is gone for good is not asked again, and its channel is switched off.
+    told.receiver.answer_with(410);
     told.website.answer_with(500);
     assert_eq!(form(&told.base, &format!("/websites/{website}/check"), &told.ann, ""), 303);
     let path = format!("/incidents/{}", told.open_incident());
@@ -220,6 +220,14 @@ fn what_was_given_up_is_sent_again_by_hand() {
     });
     let alert = told.api("GET", &path, None).1["alerts"][0]["id"].as_str().unwrap().to_owned();
     assert!(told.page(&path).1.contains("Send again") && told.page(&channel).1.contains("Send again"));
+    wait_until("the channel to be off", Duration::from_secs(10), || {
+        told.page(&channel).1.contains("Given up</span></span> since")
+            && told.page("/channels").1.contains("Given up since")
+    });
+    let (status, problem) = told.api("POST", &format!("/alerts/{alert}/replay"), None);
+    assert!(status == 409 && problem["title"].as_str().is_some_and(|t| t.contains("channel is off")), "{problem}");
+    assert!(told.page(&format!("{channel}?said=channel-off")).1.contains("Switch it on, then send the message again."));
+    assert_eq!(form(&told.base, &format!("{channel}/on"), &told.ann, ""), 303);
     told.receiver.answer_with(200);
     assert_eq!(form(&told.base, &format!("/alerts/{alert}/replay"), &told.ann, "back=incident"), 303);
     wait_until("the message", Duration::from_secs(20), || {

@@ -14,10 +14,15 @@ use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{Account, Channel, ChannelDraft, ChannelInput, ChannelSettings, SecretText, TryResult};
 use crate::store::ChannelEdited;
 
-/// A field as it came: text or number; a list of texts where several are meant; null for nothing. An absent field says
-/// nothing about what is stored.
-#[derive(Debug)]
-struct Given(String);
+/// A field as it came: text or number; a list of texts where several are meant; null for nothing.
+#[derive(Debug, Default)]
+enum Given {
+    /// Not at all: nothing is said about what is stored.
+    #[default]
+    Absent,
+    /// As text.
+    Text(String),
+}
 
 impl<'de> Deserialize<'de> for Given {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -31,7 +36,7 @@ impl<'de> Deserialize<'de> for Given {
             }
             Value::Bool(_) | Value::Object(_) => return Err(D::Error::custom("a text or a number is expected")),
         };
-        Ok(Self(text))
+        Ok(Self::Text(text))
     }
 }
 
@@ -39,29 +44,29 @@ impl<'de> Deserialize<'de> for Given {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Sent {
-    name: Option<Given>,
-    kind: Option<Given>,
-    server: Option<Given>,
-    port: Option<Given>,
-    security: Option<Given>,
-    username: Option<Given>,
-    password: Option<Given>,
-    from: Option<Given>,
-    to: Option<Given>,
-    url: Option<Given>,
-    secret: Option<Given>,
+    name: Given,
+    kind: Given,
+    server: Given,
+    port: Given,
+    security: Given,
+    username: Given,
+    password: Given,
+    from: Given,
+    to: Given,
+    url: Given,
+    secret: Given,
     new_secret: bool,
     drop_old_secret: bool,
-    token: Option<Given>,
+    token: Given,
     drop_token: bool,
-    chat: Option<Given>,
-    topic: Option<Given>,
-    routing_key: Option<Given>,
+    chat: Given,
+    topic: Given,
+    routing_key: Given,
     tells_regional: Option<bool>,
-    waits_minutes: Option<Given>,
-    reminds_minutes: Option<Given>,
-    cap_per_hour: Option<Given>,
-    second_channel_id: Option<Given>,
+    waits_minutes: Given,
+    reminds_minutes: Given,
+    cap_per_hour: Given,
+    second_channel_id: Given,
     is_on: Option<bool>,
     revision: Option<i64>,
 }
@@ -85,7 +90,7 @@ impl Sent {
             (&mut input.second_channel_id, self.second_channel_id),
         ];
         for (field, given) in texts {
-            if let Some(Given(text)) = given {
+            if let Given::Text(text) = given {
                 *field = text;
             }
         }
@@ -98,7 +103,7 @@ impl Sent {
             (&mut input.routing_key, self.routing_key),
         ];
         for (field, given) in secrets {
-            if let Some(Given(text)) = given {
+            if let Given::Text(text) = given {
                 *field = SecretText::new(text);
             }
         }

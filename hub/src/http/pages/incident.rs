@@ -9,8 +9,8 @@ use super::{Frame, Viewer, etag, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{
-    Account, Alert, FieldErrors, IncidentEvent, IncidentEventKind, IncidentId, IncidentLine, IncidentWebsite, UtcMs,
-    WebsiteId,
+    Account, Alert, AlertState, FieldErrors, IncidentEvent, IncidentEventKind, IncidentId, IncidentLine,
+    IncidentWebsite, UtcMs, WebsiteId,
 };
 
 pub use super::incident_actions::{acknowledge, note};
@@ -117,6 +117,7 @@ struct Told {
     state: &'static str,
     class: &'static str,
     said: String,
+    next: Option<Instant>,
     is_dead: bool,
 }
 
@@ -205,7 +206,8 @@ impl Told {
             state,
             class,
             said: alert.said.clone(),
-            is_dead: alert.state == crate::model::AlertState::Dead,
+            next: (alert.state == AlertState::Waiting).then(|| instant(alert.due_at)),
+            is_dead: alert.state == AlertState::Dead,
         }
     }
 }
