@@ -22,7 +22,7 @@ create table incident (
     muted_by        text,   -- maintenance, parent, flapping: nobody is told, for as long as this holds
     websites        bigint not null, -- that were ever part of it
     told_websites   bigint not null default 0, -- as many were, when people were last told how many there are
-    told_at         bigint  -- when that was; null: nobody was told
+    told_at         bigint  -- when that was; while it is muted: since when nothing mutes it any more
 );
 -- Two hubs that see two websites of one host go down make one incident.
 create unique index incident_open on incident (account_id, kind, cause_key) where closed_at is null;

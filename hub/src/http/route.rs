@@ -63,6 +63,14 @@ impl Params {
     pub fn letter_id(&self) -> Result<crate::model::LetterId, HttpError> {
         self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
+
+    /// The id of a maintenance window in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn maintenance_id(&self) -> Result<crate::model::MaintenanceId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
 }
 
 /// Answers one route.
@@ -123,6 +131,14 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/channels/:id/delete", Kind::Page, pages::channel::confirm_delete),
     route(Method::Post, "/channels/:id/delete", Kind::Page, pages::channel::delete),
     route(Method::Post, "/alerts/:id/replay", Kind::Page, pages::channel::replay),
+    route(Method::Get, "/maintenance", Kind::Page, pages::maintenance::show),
+    route(Method::Get, "/maintenance/new", Kind::Page, pages::maintenance::new),
+    route(Method::Post, "/maintenance/new", Kind::Page, pages::maintenance::create),
+    route(Method::Get, "/maintenance/:id/edit", Kind::Page, pages::maintenance::edit),
+    route(Method::Post, "/maintenance/:id/edit", Kind::Page, pages::maintenance::save),
+    route(Method::Post, "/maintenance/:id/end", Kind::Page, pages::maintenance::end),
+    route(Method::Get, "/maintenance/:id/delete", Kind::Page, pages::maintenance::confirm_delete),
+    route(Method::Post, "/maintenance/:id/delete", Kind::Page, pages::maintenance::delete),
     route(Method::Get, "/probes", Kind::Page, pages::probes::show),
     route(Method::Post, "/probes/enrol", Kind::Page, pages::probes::enrol),
     route(Method::Post, "/probes/revoke", Kind::Page, pages::probes::revoke),
@@ -148,6 +164,12 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/api/v1/channels/:id/test", Kind::Api, api::channels::test),
     route(Method::Get, "/api/v1/channels/:id/alerts", Kind::Api, api::alerts::list),
     route(Method::Post, "/api/v1/alerts/:id/replay", Kind::Api, api::alerts::replay),
+    route(Method::Get, "/api/v1/maintenance", Kind::Api, api::maintenance::list),
+    route(Method::Post, "/api/v1/maintenance", Kind::Api, api::maintenance::add),
+    route(Method::Get, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::show),
+    route(Method::Put, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::replace),
+    route(Method::Delete, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::delete),
+    route(Method::Post, "/api/v1/maintenance/:id/end", Kind::Api, api::maintenance::end),
     route(Method::Post, "/website", Kind::Api, api::ancestor::add),
     route(Method::Get, "/website", Kind::Api, api::ancestor::list),
     route(Method::Get, "/status/:id", Kind::Api, api::ancestor::status),

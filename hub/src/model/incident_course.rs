@@ -24,7 +24,7 @@ pub struct Course {
     pub left_at: Option<UtcMs>,
     /// As many websites were part of it when people were last told.
     pub told_websites: i64,
-    /// When that was.
+    /// When that was. While it is muted: since when nothing mutes it any more.
     pub told_at: Option<UtcMs>,
     /// The parts of the websites at hand.
     pub parts: BTreeMap<WebsiteId, IncidentWebsite>,
@@ -232,15 +232,38 @@ impl Course {
     }
 
     /// People are told from now on, of all of it.
-    pub fn unmute(&mut self, now: UtcMs) {
+    fn unmute(&mut self, now: UtcMs) {
         self.incident.muted_by = None;
         self.tells_opened = true;
         self.is_changed = true;
         self.push_own(IncidentEventKind::Muted, now, words::UNMUTED);
     }
 
+    /// Of a muted one, with the parts of all that fail: people are told when nothing mutes it any more. What its websites
+    /// depend on is seen well before they are themselves, so they get `settle_ms` to be looked at again.
+    pub fn heed(&mut self, mutes: &Mutes, settle_ms: i64, now: UtcMs) {
+        let before = self.incident.muted_by;
+        if let Some(by) = self.muted_by(mutes) {
+            self.is_changed |= self.told_at.is_some();
+            self.told_at = None;
+            self.mute_by(by, now);
+            return;
+        }
+        match (before, self.told_at) {
+            (Some(MutedBy::Parent), None) => {
+                self.told_at = Some(now);
+                self.is_changed = true;
+            }
+            (Some(MutedBy::Parent), Some(since_at)) if now < since_at.saturating_add(settle_ms) => {}
+            (Some(MutedBy::Parent | MutedBy::Maintenance | MutedBy::Flapping) | None, _) => {
+                self.unmute(now);
+                self.told(now);
+            }
+        }
+    }
+
     /// Nobody is told, for another reason than before.
-    pub fn mute_by(&mut self, by: MutedBy, now: UtcMs) {
+    fn mute_by(&mut self, by: MutedBy, now: UtcMs) {
         if self.incident.muted_by != Some(by) {
             self.incident.muted_by = Some(by);
             self.is_changed = true;

@@ -128,6 +128,7 @@ mod incidents;
 mod ingest;
 mod late;
 mod letters;
+mod maintenance;
 mod options;
 mod regions;
 mod schema;

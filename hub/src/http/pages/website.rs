@@ -4,13 +4,13 @@ use askama::Template;
 
 use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
-use super::{Frame, Viewer, etag, incidents, page, settings_words};
+use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, settings_words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::backoff::{Outlook, outlook};
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, Note, Phases, RegionState, StoredTick,
-    Transition, UtcMs, WebsiteId, cause,
+    self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, MutedBy, Note, Phases, RegionState,
+    StoredTick, Transition, UtcMs, Website, WebsiteId, cause,
 };
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
@@ -78,6 +78,18 @@ pub struct WebsiteView {
     open: Option<incidents::Line>,
     incidents: Vec<incidents::Line>,
     facts: Vec<(&'static str, String)>,
+    maintenance: Option<Instant>,
+    tags: Vec<String>,
+    parent: Option<Parent>,
+}
+
+/// What a website depends on.
+#[derive(Debug)]
+struct Parent {
+    website_id: WebsiteId,
+    name: String,
+    /// It is down, or what it depends on: nobody is told of this one.
+    mutes: bool,
 }
 
 #[derive(Debug)]
@@ -134,6 +146,9 @@ impl WebsiteView {
             open: None,
             incidents: Vec::new(),
             facts: facts(row, now),
+            maintenance: row.maintenance_until.map(minute),
+            tags: row.ties.tags.iter().map(ToString::to_string).collect(),
+            parent: None,
         }
     }
 
@@ -142,6 +157,17 @@ impl WebsiteView {
     pub fn with_incidents(self, open: Option<&Incident>, all: &[IncidentLine], now: UtcMs) -> Self {
         let open = open.map(|incident| incidents::Line::of(incident, now));
         Self { open, incidents: all.iter().map(|line| incidents::Line::new(line, now)).collect(), ..self }
+    }
+
+    /// With what it depends on.
+    #[must_use]
+    pub fn below(mut self, parent: Option<&Website>, muted: Option<MutedBy>) -> Self {
+        self.parent = parent.map(|website| Parent {
+            website_id: website.website_id,
+            name: words::name(&website.settings.url),
+            mutes: muted == Some(MutedBy::Parent),
+        });
+        self
     }
 
     /// With a word on its host, where only a share of the slots is used.
@@ -219,10 +245,13 @@ fn checked(row: &BoardRow, now: UtcMs) -> String {
 fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
     let settings = &row.website.settings;
     let uptime = share(&row.uptime_24h);
-    let uptime = match uptime.coverage {
+    let mut uptime = match uptime.coverage {
         Some(coverage) => format!("{} ({coverage} of the time is known)", uptime.share),
         None => uptime.share,
     };
+    if row.uptime_24h.maintenance_ms > 0 {
+        uptime = format!("{uptime}, without {} of maintenance", lasted(row.uptime_24h.maintenance_ms));
+    }
     let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
     let mut facts = vec![
         ("Uptime, last 24 h", uptime),
@@ -247,6 +276,8 @@ struct Loaded {
     changes: Vec<Transition>,
     open: Option<Incident>,
     incidents: Vec<IncidentLine>,
+    parent: Option<Website>,
+    muted: Option<MutedBy>,
     now: UtcMs,
 }
 
@@ -254,7 +285,8 @@ impl Loaded {
     fn view(&self, app: &App) -> WebsiteView {
         let view = WebsiteView::new(&self.row, &self.ticks, &self.changes, self.now);
         let share = app.scheduler.shares().of(&self.row.website.settings.url);
-        view.with_incidents(self.open.as_ref(), &self.incidents, self.now).with_share(share)
+        let view = view.with_incidents(self.open.as_ref(), &self.incidents, self.now).with_share(share);
+        view.below(self.parent.as_ref(), self.muted)
     }
 }
 
@@ -269,7 +301,14 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let filter = IncidentFilter { website: Some(website_id), ..IncidentFilter::default() };
     let incidents = app.wait(store.incidents(account_id, filter, None, INCIDENTS_SHOWN)).map_err(login::store)?;
     let open = app.wait(store.open_incident_of(account_id, website_id)).map_err(login::store)?;
-    Ok(Loaded { account, row, ticks, changes, open, incidents, now })
+    let (parent, muted) = match row.ties.parent_id {
+        Some(id) => (
+            app.wait(store.website(account_id, id)).map_err(login::store)?,
+            app.wait(store.muted(account_id, website_id, now)).map_err(login::store)?,
+        ),
+        None => (None, None),
+    };
+    Ok(Loaded { account, row, ticks, changes, open, incidents, parent, muted, now })
 }
 
 /// `GET /websites/:id`.

@@ -2,15 +2,16 @@
 
 use askama::Template;
 
+use super::maintenance_form::choices;
 use super::options_form::{self, Label, More};
 use super::{Choice, Frame, Viewer, page, words};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::{
-    Account, FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website,
-    WebsiteSettings, url,
+    Account, FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Ties,
+    Website, WebsiteId, WebsiteSettings, tags_of, url,
 };
-use crate::store::Edited;
+use crate::store::{Edited, TiesSaved};
 
 /// What stands in the fields: kept as typed, so that a refused form comes back as it was sent.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub struct Typed {
     pub timeout_s: String,
     /// Slugs of the regions chosen.
     pub regions: Vec<String>,
+    /// Tags, by commas; `None`: not sent, and to stay as they are.
+    pub tags: Option<String>,
+    /// Id of the website it depends on, empty for none; `None`: not sent.
+    pub parent: Option<String>,
     /// More settings.
     pub options: OptionsInput,
 }
@@ -42,7 +47,39 @@ impl Typed {
             interval_s: (settings.interval_ms / 1_000).to_string(),
             timeout_s: (settings.timeout_ms / 1_000).to_string(),
             regions: settings.regions.iter().map(ToString::to_string).collect(),
+            tags: None,
+            parent: None,
             options: OptionsInput::of(&settings.options),
+        }
+    }
+
+    /// With the tags and the parent there are.
+    #[must_use]
+    pub fn tied(self, ties: &Ties) -> Self {
+        let tags = ties.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let parent = ties.parent_id.map(|id| id.to_string()).unwrap_or_default();
+        Self { tags: Some(tags), parent: Some(parent), ..self }
+    }
+
+    /// Tags and parent; what was not sent stays as it was `before`.
+    ///
+    /// # Errors
+    /// Every field that cannot be accepted.
+    pub fn ties(&self, before: &Ties) -> Result<Ties, FieldErrors> {
+        let tags = self.tags.as_ref().map_or_else(|| Ok(before.tags.clone()), |tags| tags_of(tags));
+        let parent = match self.parent.as_deref().map(str::trim) {
+            None => Ok(before.parent_id),
+            Some("") => Ok(None),
+            Some(id) => id.parse().map(Some).map_err(|_| FieldError::new("parent", id, "Choose one of your websites.")),
+        };
+        match (tags, parent) {
+            (Ok(tags), Ok(parent_id)) => Ok(Ties { tags, parent_id }),
+            (Ok(_), Err(error)) => Err(FieldErrors(vec![error])),
+            (Err(errors), Ok(_)) => Err(errors),
+            (Err(mut errors), Err(error)) => {
+                errors.push(error);
+                Err(errors)
+            }
         }
     }
 
@@ -54,6 +91,8 @@ impl Typed {
             interval_s: form.get("interval_s").trim().to_owned(),
             timeout_s: form.get("timeout_s").trim().to_owned(),
             regions: form.all("regions").into_iter().map(str::to_owned).collect(),
+            tags: sent_field(form, "tags"),
+            parent: sent_field(form, "parent"),
             options: options_form::sent(form),
         }
     }
@@ -75,6 +114,10 @@ impl Typed {
     }
 }
 
+fn sent_field(form: &Form, name: &str) -> Option<String> {
+    form.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim().to_owned())
+}
+
 /// The page.
 #[derive(Template, Debug)]
 #[template(path = "website_form.html", whitespace = "minimize")]
@@ -86,6 +129,7 @@ pub struct FormPage {
     errors: FieldErrors,
     intervals: Vec<Choice>,
     regions: Vec<Choice>,
+    parents: Vec<Choice>,
     more: More,
     wrong_fields: Vec<Label>,
     is_unreadable: bool,
@@ -157,9 +201,18 @@ impl FormPage {
             errors,
             intervals,
             regions,
+            parents: Vec::new(),
             more,
             wrong_fields,
         }
+    }
+
+    /// With the account's websites, of which one may be what this one depends on.
+    #[must_use]
+    pub fn beside(mut self, websites: &[Website], own: Option<WebsiteId>) -> Self {
+        let others: Vec<Website> = websites.iter().filter(|w| Some(w.website_id) != own).cloned().collect();
+        self.parents = choices(&others, self.typed.parent.as_deref().unwrap_or_default());
+        self
     }
 
     /// Says which regions see nothing at present.
@@ -216,7 +269,8 @@ fn form(
         Some(website) => FormPage::edit(Viewer::of(app, account), website, &regions, typed, errors),
         None => FormPage::add(Viewer::of(app, account), &regions, typed, errors),
     };
-    Ok(view.cut_off(&cut_off))
+    let websites = app.wait(app.store.websites(account.account_id)).map_err(login::store)?;
+    Ok(view.cut_off(&cut_off).beside(&websites, website.map(|w| w.website_id)))
 }
 
 /// `GET /websites/new`.
@@ -244,7 +298,18 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
     if let Err(errors) = regions_exist(app, &settings)? {
         return show(app, &account, None, typed, errors);
     }
+    let ties = match typed.ties(&Ties::default()) {
+        Ok(ties) => ties,
+        Err(errors) => return show(app, &account, None, typed, errors),
+    };
+    if let Some(errors) = parent_exists(app, &account, &ties)? {
+        return show(app, &account, None, typed, errors);
+    }
     let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
+    if ties != Ties::default() {
+        // Nothing depends on a website that is new: what is refused now was deleted meanwhile.
+        app.wait(app.store.set_ties(account.account_id, website.website_id, &ties)).map_err(login::store)?;
+    }
     app.scheduler.changed(website.website_id);
     Ok(Response::see_other(&format!("/websites/{}", website.website_id)))
 }
@@ -257,7 +322,8 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let account = login::signed_in(app, request)?.account;
     let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
-    let typed = Typed::of(&website.settings);
+    let ties = ties_of(app, &account, website.website_id)?;
+    let typed = Typed::of(&website.settings).tied(&ties);
     show(app, &account, Some(&website), typed, FieldErrors::default())
 }
 
@@ -283,10 +349,26 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
     };
     let outdated =
         |website: &Website, typed, errors| page(409, &form(app, &account, Some(website), typed, errors)?.outdated());
-    let parsed = match typed.settings(&app.settings.target_rules, Some(&before)) {
-        Ok(settings) => regions_exist(app, &settings)?.map(|()| settings),
-        Err(errors) => Err(errors),
+    let ties_before = ties_of(app, &account, id)?;
+    let ties = typed.ties(&ties_before);
+    let parsed = match (typed.settings(&app.settings.target_rules, Some(&before)), &ties) {
+        (Ok(settings), Ok(_)) => regions_exist(app, &settings)?.map(|()| settings),
+        (Err(errors), Ok(_)) => Err(errors),
+        (Ok(_), Err(errors)) => Err(errors.clone()),
+        (Err(mut errors), Err(more)) => {
+            more.0.iter().cloned().for_each(|error| errors.push(error));
+            Err(errors)
+        }
     };
+    let ties = ties.unwrap_or_else(|_| ties_before.clone());
+    let is_outdated_edit = is_outdated && parsed.as_ref().is_ok_and(|settings| *settings != before.settings);
+    if parsed.is_ok() && !is_outdated_edit && ties != ties_before {
+        match app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)? {
+            TiesSaved::Saved => {}
+            TiesSaved::NotFound => return Err(HttpError::NotFound),
+            TiesSaved::Refused(error) => return show(app, &account, Some(&before), typed, FieldErrors(vec![error])),
+        }
+    }
     let settings = match parsed {
         Ok(settings) if settings == before.settings && !before.is_unreadable => {
             return Ok(Response::see_other(&format!("/websites/{id}")));
@@ -308,7 +390,21 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
 
 /// Whether a form speaks of "More settings".
 fn has_options(form: &Form) -> bool {
-    form.0.iter().any(|(name, _)| !["url", "interval_s", "timeout_s", "regions", "revision"].contains(&name.as_str()))
+    const PLAIN: [&str; 7] = ["url", "interval_s", "timeout_s", "regions", "tags", "parent", "revision"];
+    form.0.iter().any(|(name, _)| !PLAIN.contains(&name.as_str()))
+}
+
+fn ties_of(app: &App, account: &Account, id: WebsiteId) -> Result<Ties, HttpError> {
+    let mut ties = app.wait(app.store.ties(account.account_id)).map_err(login::store)?;
+    ties.remove(&id).ok_or(HttpError::NotFound)
+}
+
+/// What is wrong with the parent of a website that is not there yet.
+fn parent_exists(app: &App, account: &Account, ties: &Ties) -> Result<Option<FieldErrors>, HttpError> {
+    let Some(parent) = ties.parent_id else { return Ok(None) };
+    let found = app.wait(app.store.website(account.account_id, parent)).map_err(login::store)?;
+    let wrong = FieldError::new("parent", "", "There is no such website of yours; choose another.");
+    Ok(found.is_none().then(|| FieldErrors(vec![wrong])))
 }
 
 fn regions_exist(app: &App, settings: &WebsiteSettings) -> Result<Result<(), FieldErrors>, HttpError> {

@@ -258,8 +258,12 @@ mod tests {
     #[test]
     fn only_all_is_a_hundred_percent() {
         let day = 86_400_000;
-        let uptime =
-            |down_ms, unknown_ms| Uptime { up_ms: day - down_ms - unknown_ms, down_ms, unknown_ms, degraded_ms: 0 };
+        let uptime = |down_ms, unknown_ms| Uptime {
+            up_ms: day - down_ms - unknown_ms,
+            down_ms,
+            unknown_ms,
+            ..Uptime::default()
+        };
         assert_eq!(share(&uptime(0, 0)), Share { share: "100 %".into(), coverage: None });
         assert_eq!(share(&uptime(1, 0)).share, "99.99 %");
         assert_eq!(share(&uptime(0, day / 2)), Share { share: "100 %".into(), coverage: Some("50 %".into()) });

@@ -163,13 +163,33 @@ fn nobody_is_told_while_all_its_websites_are_muted() {
 
 #[test]
 fn a_mute_holds_for_as_long_as_it_holds_for_all() {
-    let mutes = Mutes { by: BTreeMap::from([(id(1), MutedBy::Parent)]), flapping: [id(2)].into() };
+    let mutes = Mutes { by: BTreeMap::from([(id(1), MutedBy::Maintenance)]), flapping: [id(2)].into() };
     let mut course = counted(&[fails(1, 100, "k"), fails(2, 110, "k")], &mutes).remove(0);
-    assert_eq!(course.muted_by(&mutes), Some(MutedBy::Parent));
-    course.mute_by(MutedBy::Flapping, NOW);
+    let lines = course.events.len();
+    course.heed(&mutes, 0, NOW);
+    assert_eq!((course.incident.muted_by, course.events.len()), (Some(MutedBy::Maintenance), lines), "as before");
+    let flaps = Mutes { by: BTreeMap::new(), flapping: [id(1), id(2)].into() };
+    course.heed(&flaps, 0, NOW);
+    assert_eq!(course.incident.muted_by, Some(MutedBy::Flapping));
     assert_eq!(course.events.last().map(|e| e.kind), Some(IncidentEventKind::Muted));
-    assert_eq!(course.muted_by(&Mutes { by: BTreeMap::new(), ..mutes }), None);
-    course.unmute(NOW);
+    course.heed(&Mutes { by: BTreeMap::new(), flapping: [id(2)].into() }, 90_000, NOW + 1);
+    assert_eq!((course.incident.muted_by, course.tells_opened, course.told_at), (None, true, Some(NOW + 1)));
+}
+
+#[test]
+fn what_depends_on_what_is_well_again_is_looked_at_before_people_are_told() {
+    let by_parent = Mutes { by: BTreeMap::from([(id(1), MutedBy::Parent)]), ..Mutes::default() };
+    let mut course = counted(&[fails(1, 100, "k")], &by_parent).remove(0);
+    let none = Mutes::default();
+    for at in [0, 89_999] {
+        course.heed(&none, 90_000, NOW + at);
+        assert_eq!((course.incident.muted_by, course.tells_opened), (Some(MutedBy::Parent), false));
+    }
+    // It went down once more.
+    course.heed(&by_parent, 90_000, NOW + 95_000);
+    course.heed(&none, 90_000, NOW + 100_000);
+    assert!(!course.tells_opened);
+    course.heed(&none, 90_000, NOW + 190_000);
     assert!(course.tells_opened && course.incident.muted_by.is_none());
 }
 

@@ -1,9 +1,10 @@
 //! What only time brings to incidents: mutes that end, growth that is told, websites that went without a word.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::rows::read_rows;
 use super::{alerts, load, save};
 use crate::model::{AccountId, Change, ClosedAs, Course, UtcMs, WebsiteId};
 use crate::store::ingest::Transaction;
@@ -11,6 +12,8 @@ use crate::store::{Store, StoreError, read};
 
 /// People hear at most so often that an incident has grown.
 const GROWTH_EVERY_MS: i64 = 60_000;
+/// Longest wait for websites whose parent is well again.
+const SETTLE_MOST_MS: i64 = 15 * 60_000;
 /// Accounts looked at in one transaction, and incidents of each: its locks are held for milliseconds.
 const AT_ONCE: i64 = 100;
 
@@ -123,20 +126,31 @@ async fn unmute(
     let mut courses = load::waiting(tx, accounts, None, AT_ONCE).await?;
     let failing: BTreeSet<WebsiteId> = courses.iter().flat_map(|c| c.parts.keys().copied()).collect();
     let mutes = load::mutes(tx, &failing, now).await?;
+    let settle_ms = settle_ms(tx, &failing).await?;
     for course in &mut courses {
-        match course.muted_by(&mutes) {
-            Some(by) => course.mute_by(by, now),
-            None => {
-                course.unmute(now);
-                course.told(now);
-            }
-        }
+        let longest = course.parts.keys().filter_map(|id| settle_ms.get(id)).max();
+        course.heed(&mutes, longest.copied().unwrap_or_default(), now);
     }
     courses.retain(|course| course.is_changed);
     save::save(tx, &courses, now).await?;
     let due = alerts::opened(tx, &courses, now).await?;
     let is_told = |course: &&Course| course.tells_opened;
     Ok((courses.iter().filter(is_told).count(), due))
+}
+
+/// After what they depend on is well again, websites are given the time in which they are looked at, once or twice.
+async fn settle_ms(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>) -> Result<BTreeMap<WebsiteId, i64>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = read_rows!(
+        tx,
+        (Uuid, i64, i64),
+        ids,
+        "select website_id, interval_ms, timeout_ms from website \
+        where website_id",
+        ""
+    );
+    let settle = |interval_ms: i64, timeout_ms: i64| interval_ms.saturating_mul(2).saturating_add(timeout_ms);
+    Ok(rows.into_iter().map(|(id, i, t)| (WebsiteId(id), settle(i, t).min(SETTLE_MOST_MS))).collect())
 }
 
 /// Whether it is as it was found, under the lock with which verdicts are written.

@@ -1,12 +1,15 @@
 //! Of what nobody is told, until somebody is.
 
-use hub::model::MutedBy;
+use hub::model::{MutedBy, Scope, Ties};
 
 use super::*;
+use crate::store::maintenance::plan;
 
 on_both! {
     what_flaps_is_told_as_that_and_its_outages_are_not
     a_mute_that_ends_while_it_goes_on_tells_it_then
+    t248_nobody_is_told_in_a_window_and_everybody_after_it_of_what_is_still_down
+    what_depends_on_what_is_down_is_not_told_and_has_time_to_come_back
 }
 
 /// Up and down in turns, two rounds each, from `start` on: `n` outages.
@@ -65,4 +68,50 @@ async fn a_mute_that_ends_while_it_goes_on_tells_it_then(f: Fixture) {
     assert_eq!(f.kinds(account, before).await, [IncidentEventKind::Opened, IncidentEventKind::Muted]);
     let again = f.store.review_incidents(f.now - 5 * MINUTE).await.expect("a review");
     assert_eq!((again.unmuted, again.grown), (0, 0));
+}
+
+async fn t248_nobody_is_told_in_a_window_and_everybody_after_it_of_what_is_still_down(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    f.channel("mail", true, false, 0).await;
+    let (stays, comes_back) =
+        (f.website_at(account, "https://stays.example/").await, f.website_at(account, "https://back.example/").await);
+    let start = f.now - 30 * MINUTE;
+    let plan = plan(Scope::All, start + 2 * MINUTE, "once", 10);
+    f.store.add_maintenance(account, &plan, start).await.expect("a window");
+    for website in [&stays, &comes_back] {
+        f.feed(&rounds(website, start, Outcome::Up, 3)).await;
+        f.feed(&rounds(website, start + 3 * MINUTE, Outcome::Down, 3)).await;
+    }
+    f.feed(&rounds(&comes_back, start + 6 * MINUTE, Outcome::Up, 3)).await;
+    f.store.review_incidents(start + 9 * MINUTE).await.expect("a review");
+    assert_eq!(f.told().await, Vec::<String>::new());
+    let reviewed = f.store.review_incidents(start + 12 * MINUTE + 1).await.expect("a review");
+    assert_eq!((reviewed.unmuted, f.told().await), (1, vec!["opened waiting mail".to_owned()]));
+    let all = f.incidents(account).await;
+    let muted: Vec<_> = all.iter().map(|line| (line.first_url.as_str(), line.incident.muted_by)).collect();
+    assert!(muted.contains(&("https://back.example/", Some(MutedBy::Maintenance))), "{muted:?}");
+    assert!(muted.contains(&("https://stays.example/", None)), "{muted:?}");
+}
+
+async fn what_depends_on_what_is_down_is_not_told_and_has_time_to_come_back(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    f.channel("mail", true, false, 0).await;
+    let (parent, child) =
+        (f.website_at(account, "https://router.example/").await, f.website_at(account, "https://shop.example/").await);
+    let ties = Ties { parent_id: Some(parent.website_id), ..Ties::default() };
+    f.store.set_ties(account, child.website_id, &ties).await.expect("a tie");
+    let start = f.now - 40 * MINUTE;
+    for website in [&parent, &child] {
+        f.feed(&rounds(website, start, Outcome::Up, 1)).await;
+        f.feed(&rounds(website, start + MINUTE, Outcome::Down, 3)).await;
+    }
+    assert_eq!(f.told().await, ["opened waiting mail"], "the parent");
+    f.feed(&rounds(&parent, start + 4 * MINUTE, Outcome::Up, 2)).await;
+    f.feed(&rounds(&child, start + 4 * MINUTE, Outcome::Down, 1)).await;
+    let at = start + 5 * MINUTE + 2_000;
+    for later in [0, 60_000, 120_000] {
+        assert_eq!(f.store.review_incidents(at + later).await.expect("a review").unmuted, 0, "{later}");
+    }
+    assert_eq!(f.store.review_incidents(at + 131_000).await.expect("a review").unmuted, 1);
+    assert_eq!(f.told().await, ["opened waiting mail", "opened waiting mail", "resolved waiting mail"]);
 }
