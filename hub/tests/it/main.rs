@@ -7,6 +7,7 @@
     reason = "a test may fail by panicking, also in its helpers; nothing here is reached from outside"
 )]
 
+mod alerts;
 mod browser;
 mod client;
 mod courtesy;
