@@ -26,6 +26,7 @@ mod options_form;
 pub mod probes;
 mod settings_words;
 mod spark;
+mod ties_form;
 pub mod trouble;
 mod waterfall;
 pub mod website;

@@ -249,7 +249,7 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
         Some(coverage) => format!("{} ({coverage} of the time is known)", uptime.share),
         None => uptime.share,
     };
-    if row.uptime_24h.maintenance_ms > 0 {
+    if row.uptime_24h.maintenance_ms >= 60_000 {
         uptime = format!("{uptime}, without {} of maintenance", lasted(row.uptime_24h.maintenance_ms));
     }
     let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
