@@ -64,9 +64,9 @@ pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
 };
-pub use message::{AboutIncident, HeldBack, HeldIncident, Message};
 pub use maintenance::{Maintenance, MaintenanceId, MaintenancePlan, PastMaintenance, Rule, Scope, Span};
 pub use maintenance_input::MaintenanceInput;
+pub use message::{AboutIncident, HeldBack, HeldIncident, Message};
 pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
