@@ -98,6 +98,7 @@ create table alert (
     constraint alert_once unique (incident_id, event, number, channel_id)
 );
 create index alert_due on alert (due_at, alert_id) where state = 'waiting';
+create index alert_dead on alert (account_id, created_at) where state = 'dead';
 create index alert_by_channel on alert (channel_id, created_at, alert_id);
 create index alert_by_incident on alert (incident_id, created_at, alert_id);
 

@@ -2,9 +2,11 @@
 
 mod account;
 mod alert;
+pub mod alert_retry;
 pub mod backoff;
 pub mod cause;
 mod channel;
+mod channel_input;
 mod confirm;
 mod content_input;
 pub mod courtesy;
@@ -24,6 +26,7 @@ pub mod late;
 pub mod maintenance;
 mod maintenance_input;
 pub mod masked;
+pub mod message;
 pub mod mute;
 mod options;
 mod options_input;
@@ -43,8 +46,10 @@ pub mod verdict;
 mod website;
 
 pub use account::{Account, AccountId, MadeBy, Session, SessionKey};
-pub use alert::{Alert, AlertEvent, AlertId, AlertState, AlertTry, TryResult};
-pub use channel::{Channel, ChannelId, ChannelKind, ChannelSettings, MailSecurity};
+pub use alert::{Alert, AlertCursor, AlertEvent, AlertId, AlertReplay, AlertState, AlertTry, TryResult};
+pub use alert_retry::AfterTry;
+pub use channel::{Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, MAX_CHANNELS, MailSecurity};
+pub use channel_input::{ChannelContext, ChannelInput};
 pub use confirm::Confirm;
 pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_text};
 pub use field::{FieldError, FieldErrors};
@@ -61,6 +66,7 @@ pub use kept_letter::{
 };
 pub use maintenance::{Maintenance, MaintenanceId, MaintenancePlan, PastMaintenance, Rule, Scope, Span};
 pub use maintenance_input::MaintenanceInput;
+pub use message::{AboutIncident, HeldBack, HeldIncident, Message};
 pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};

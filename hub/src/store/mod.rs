@@ -5,8 +5,10 @@
 //! under a timeout, a `select!` or an abort: sqlx 0.9 would hand a poisoned connection to the next user (D18).
 
 mod accounts;
+mod alerts;
 mod board;
 mod changes;
+mod channels;
 mod dead_letters;
 mod incidents;
 mod ingest;
@@ -21,7 +23,9 @@ mod ticks;
 mod ties;
 mod websites;
 
+pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
 pub use changes::{Change, Changes, Doorbell, Position};
+pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
 pub use incidents::{IncidentStory, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};

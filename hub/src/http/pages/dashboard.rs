@@ -36,7 +36,8 @@ impl BoardPage {
 
     /// The same, of the websites with a tag.
     pub fn of(viewer: impl Into<Viewer>, rows: &[BoardRow], tag: Option<&Tag>) -> Result<Self, askama::Error> {
-        let board = Board::of(rows, tag);
+        let viewer = viewer.into();
+        let board = Board::of(rows, tag).with_open(viewer.open);
         let source = tag.map(|tag| format!("/websites/fragment?{}", query(tag.as_str())));
         let source = source.unwrap_or_else(|| "/websites/fragment".to_owned());
         let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
@@ -51,6 +52,8 @@ impl BoardPage {
 pub struct Board {
     summary: String,
     worst: Mark,
+    /// Incidents that go on, in words; empty for none.
+    open: String,
     rows: Vec<Line>,
     show_regions: bool,
     tags: Vec<TagLink>,
@@ -112,11 +115,23 @@ impl Board {
         Self {
             summary,
             worst: marks.first().copied().unwrap_or(Mark::Up),
+            open: String::new(),
             rows: lines,
             show_regions,
             tags,
             is_limited: tag.is_some(),
         }
+    }
+
+    /// With so many incidents that go on.
+    #[must_use]
+    pub fn with_open(self, open: i64) -> Self {
+        let open = match open {
+            ..=0 => String::new(),
+            1 => "1 incident is open".to_owned(),
+            n => format!("{} incidents are open", words::counted(n)),
+        };
+        Self { open, ..self }
     }
 }
 
@@ -230,7 +245,8 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let rows = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
-    super::fragment(request, &Board::of(&rows, tag(request).as_ref()))
+    let open = app.wait(app.store.count_open_incidents(account.account_id)).map_err(login::store)?;
+    super::fragment(request, &Board::of(&rows, tag(request).as_ref()).with_open(open))
 }
 
 #[cfg(test)]

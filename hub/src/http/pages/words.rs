@@ -202,6 +202,17 @@ pub(super) fn name(url: &str) -> String {
     format!("{start}…{end}{query}")
 }
 
+/// A capital letter in front, a full stop at the end: for words that are kept without.
+pub(super) fn sentence(words: &str) -> String {
+    let mut chars = words.trim().chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let stop = if words.trim_end().ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    // A host name stays as it is written.
+    let is_name = words.split_whitespace().next().is_some_and(|word| word.contains(['.', ':', '/']));
+    let first = if is_name { first.to_string() } else { first.to_uppercase().collect() };
+    format!("{first}{}{stop}", chars.as_str())
+}
+
 /// A count that ends at [`crate::replay::COUNTED`]; empty for none.
 pub(super) fn counted(count: i64) -> String {
     match count {
