@@ -73,7 +73,7 @@ async fn fly(store: Store, alerts: Alerts, alert: Arc<ClaimedAlert>, now: UtcMs)
         Err(panic) => {
             tracing::error!(alert.id = %alert.alert_id, %panic, "Sending an alert made the hub fail.");
             let answer = Answer::Later { after_ms: None };
-            let after = after_try(alert.tries, answer, now, 0.5);
+            let after = after_try(alert.tries, alert.first_try_at.unwrap_or(now), answer, now, 0.5);
             let said = "The hub failed while it sent this; its log has the cause.";
             store
                 .record_try(&alert, TryRecord { at: now, took_ms: 0, result: after.result(), said, after })
@@ -178,7 +178,7 @@ async fn send(
     let Answered { answer, said } = alerts.send(channel, alert.alert_id, &payload, now).await;
     probe::fail_point!("alert.sent");
     let took_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let after = after_try(alert.tries, answer, now + took_ms, chance());
+    let after = after_try(alert.tries, alert.first_try_at.unwrap_or(now), answer, now + took_ms, chance());
     let made = TryRecord { at: now, took_ms, result: after.result(), said: &said, after };
     store.record_try(alert, made).await?;
     tracing::debug!(alert.id = %alert.alert_id, event = %alert.event, result = %after.result(), took_ms, "An alert was tried.");

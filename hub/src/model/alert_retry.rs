@@ -8,12 +8,12 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Waits after the first tries; then it is an hour.
 const WAITS_MS: [i64; 6] = [5 * SECOND_MS, 30 * SECOND_MS, 2 * MINUTE_MS, 10 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS];
-/// Tries in all: the waits between them are 24 h.
-pub const TRIES: u32 = 29;
+/// From the first try to the last.
+const TRIED_FOR_MS: i64 = 24 * HOUR_MS;
 /// Tries of what a receiver refused: it may have been a mistake that somebody mends.
 pub const TRIES_REFUSED: u32 = 3;
 /// A channel without a success for so long, and with at least so many tries, is given up.
-pub const BROKEN_AFTER_MS: i64 = 24 * HOUR_MS;
+pub const BROKEN_AFTER_MS: i64 = TRIED_FOR_MS;
 /// See [`BROKEN_AFTER_MS`].
 pub const BROKEN_AFTER_TRIES: i64 = 5;
 
@@ -70,16 +70,17 @@ impl AfterTry {
     }
 }
 
-/// What becomes of an alert that had been tried `tries` times before it got `answer` at `now`. `chance`: 0 to 1, by which
-/// the wait is made a fifth shorter to a fifth longer, so that many that failed at once do not come back at once.
+/// What becomes of an alert that had been tried `tries` times before, for the first time at `first_at`, and got `answer` at
+/// `now`. The last try is a day after the first. `chance`: 0 to 1, by which the wait is made a fifth shorter to a fifth
+/// longer, so that many that failed at once do not come back at once.
 #[must_use]
-pub fn after_try(tries: u32, answer: Answer, now: UtcMs, chance: f64) -> AfterTry {
-    let tries = tries.saturating_add(1);
+pub fn after_try(tries: u32, first_at: UtcMs, answer: Answer, now: UtcMs, chance: f64) -> AfterTry {
+    let (tries, left) = (tries.saturating_add(1), first_at.saturating_add(TRIED_FOR_MS).saturating_sub(now));
     let asked_ms = match answer {
         Answer::Taken => return AfterTry::Delivered,
         Answer::Gone => return AfterTry::Dead,
         Answer::Refused if tries >= TRIES_REFUSED => return AfterTry::Dead,
-        Answer::Later { .. } if tries >= TRIES => return AfterTry::Dead,
+        Answer::Later { .. } if left <= 0 => return AfterTry::Dead,
         Answer::Refused => 0,
         Answer::Later { after_ms } => after_ms.unwrap_or(0).clamp(0, HOUR_MS),
     };
@@ -87,7 +88,7 @@ pub fn after_try(tries: u32, answer: Answer, now: UtcMs, chance: f64) -> AfterTr
     let wait = WAITS_MS.get(nth).copied().unwrap_or(HOUR_MS);
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a wait of an hour at most")]
     let wait = (wait as f64 * (0.8 + 0.4 * chance.clamp(0.0, 1.0))) as i64;
-    AfterTry::At(now + wait.max(asked_ms))
+    AfterTry::At(now + wait.min(left.max(1)).max(asked_ms))
 }
 
 /// How long `Retry-After` asks to wait: seconds, or an instant (RFC 9110, 10.2.3).
@@ -107,25 +108,24 @@ mod tests {
 
     const LATER: Answer = Answer::Later { after_ms: None };
 
+    /// The waits of an alert that always gets the same answer.
     fn waits(answer: Answer, chance: f64) -> Vec<i64> {
-        (0..)
-            .map_while(|tries| match after_try(tries, answer, 1_000, chance) {
-                AfterTry::At(at) => Some(at - 1_000),
-                AfterTry::Delivered | AfterTry::Dead => None,
-            })
-            .collect()
+        let (mut now, mut waits) = (1_000, Vec::new());
+        while let AfterTry::At(at) = after_try(u32::try_from(waits.len()).unwrap(), 1_000, answer, now, chance) {
+            waits.push(at - now);
+            now = at;
+        }
+        waits
     }
 
     #[test]
     fn p10_tries_are_spread_over_a_day() {
         let middle = waits(LATER, 0.5);
         assert_eq!(middle[..7], [5_000, 30_000, 120_000, 600_000, 1_800_000, HOUR_MS, HOUR_MS]);
-        assert_eq!(middle.len(), 28, "29 tries");
-        let day = 24 * HOUR_MS;
-        let all: i64 = middle.iter().sum();
-        assert!((day - HOUR_MS..=day).contains(&all), "{all}");
-        for (chance, shortest) in [(0.0, 4_000), (1.0, 6_000)] {
-            assert_eq!(waits(LATER, chance)[0], shortest);
+        for (chance, shortest, tries) in [(0.0, 4_000, 36), (0.5, 5_000, 30), (1.0, 6_000, 26)] {
+            let waits = waits(LATER, chance);
+            assert_eq!((waits[0], waits.len() + 1), (shortest, tries), "no more than are kept of one alert (50)");
+            assert_eq!(waits.iter().sum::<i64>(), 24 * HOUR_MS, "the last is a day after the first");
         }
     }
 
@@ -142,13 +142,13 @@ mod tests {
         }
         assert_eq!(Answer::of_status(410, None), Answer::Gone);
         assert_eq!(waits(Answer::Refused, 0.5), [5_000, 30_000], "three tries");
-        assert_eq!(after_try(0, Answer::Gone, 0, 0.5), AfterTry::Dead);
-        assert_eq!(after_try(28, Answer::Taken, 0, 0.5), AfterTry::Delivered);
+        assert_eq!(after_try(0, 0, Answer::Gone, 0, 0.5), AfterTry::Dead);
+        assert_eq!(after_try(28, 0, Answer::Taken, 25 * HOUR_MS, 0.5), AfterTry::Delivered);
     }
 
     #[test]
     fn t266_what_a_receiver_asks_for_is_honoured_up_to_an_hour() {
-        let after = |ms| after_try(0, Answer::Later { after_ms: Some(ms) }, 0, 0.5);
+        let after = |ms| after_try(0, 0, Answer::Later { after_ms: Some(ms) }, 0, 0.5);
         assert_eq!(after(90_000), AfterTry::At(90_000));
         assert_eq!(after(1_000), AfterTry::At(5_000), "not sooner than planned");
         assert_eq!(after(i64::MAX), AfterTry::At(HOUR_MS));

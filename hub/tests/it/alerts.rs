@@ -95,8 +95,8 @@ impl World {
     async fn incident(&self, n: u128) -> IncidentId {
         let (id, url) = (IncidentId(Uuid::from_u128(1_000 + n)), format!("https://host{n}.example/"));
         raw!(self, pool => {
-            sqlx::query("insert into incident (incident_id, account_id, kind, cause_key, cause, began_at, opened_at) \
-                         values ($1, $2, 'outage', $3, 'The server refused the connection', $4, $4)")
+            sqlx::query("insert into incident (incident_id, account_id, kind, cause_key, cause, began_at, opened_at, \
+                         websites) values ($1, $2, 'outage', $3, 'The server refused the connection', $4, $4, 1)")
                 .bind(id.0).bind(self.account.0).bind(format!("website:{n}")).bind(self.now)
                 .execute(pool).await.expect("an incident");
             sqlx::query("insert into incident_website (incident_id, website_id, url, began_at) values ($1, $2, $3, $4)")

@@ -77,8 +77,7 @@ impl Store {
             }
             let open: Vec<(Uuid, String, i64, Option<String>, i64)> = sqlx::query_as(
                 "select i.incident_id, i.cause, i.began_at, \
-                 (select min(w.url) from incident_website w where w.incident_id = i.incident_id) as url, \
-                 (select count(*) from incident_website w where w.incident_id = i.incident_id) as website_count \
+                 (select min(w.url) from incident_website w where w.incident_id = i.incident_id), i.websites \
                  from incident i where i.closed_at is null and i.incident_id in \
                  (select a.incident_id from alert a where a.channel_id = $1 and a.folded_into = $2) \
                  order by i.began_at, i.incident_id limit $3")
@@ -107,6 +106,7 @@ impl Store {
             event: AlertEvent::Summary,
             number: 0,
             tries: 0,
+            first_try_at: None,
             payload: Some(payload),
             claimed_until,
         }))

@@ -43,6 +43,8 @@ pub struct ClaimedAlert {
     pub number: i64,
     /// Tries before this one.
     pub tries: u32,
+    /// When the first of them was.
+    pub first_try_at: Option<UtcMs>,
     /// What was sent at the first try.
     pub payload: Option<String>,
     /// Until when it is ours.
@@ -69,6 +71,7 @@ struct ClaimedRow {
     event: String,
     number: i64,
     tries: i64,
+    first_try_at: Option<i64>,
     payload: Option<String>,
     claimed_until: i64,
 }
@@ -85,6 +88,7 @@ impl TryFrom<ClaimedRow> for ClaimedAlert {
             event: parse(&row.event)?,
             number: row.number,
             tries: narrow(row.tries)?,
+            first_try_at: row.first_try_at,
             payload: row.payload,
             claimed_until: row.claimed_until,
         })
@@ -148,8 +152,10 @@ impl Store {
             "+ (select count(*) from flying f where f.account_id = first.account_id) as nth from first where nth = 1) ",
             "select alert_id from fair where nth <= $3 order by due_at, alert_id limit $4",
         );
-        const RETURNING: &str =
-            "alert_id, account_id, channel_id, incident_id, event, number, tries, payload, claimed_until";
+        // Since it was last begun with: a replay begins anew, and the tries before it stay to be seen.
+        const RETURNING: &str = "alert_id, account_id, channel_id, incident_id, event, number, tries, payload, \
+            claimed_until, (select min(t.at) from alert_try t where t.alert_id = alert.alert_id and t.number > \
+            (select max(l.number) from alert_try l where l.alert_id = alert.alert_id) - alert.tries) as first_try_at";
         let rows: Vec<ClaimedRow> = match &self.pool {
             // What another hub claimed between our look and our lock does not fit any more, and is left out.
             Pool::Postgres(pool) => {
@@ -285,6 +291,7 @@ impl Store {
             event: AlertEvent::Test,
             number: 0,
             tries: 0,
+            first_try_at: None,
             payload: Some(new.payload.clone()),
             claimed_until,
         })

@@ -6,12 +6,12 @@ MODE: plain, starttls (required), tls (from the start), auth (starttls, and a pa
 put off), refuse (every recipient is unknown).
 """
 
+import asyncio
 import json
 import ssl
 import sys
 
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 
 mode = sys.argv[1]
 context = None
@@ -47,23 +47,19 @@ def authenticate(server, session, envelope, mechanism, data):
     return AuthResult(success=data.login == b"ops" and data.password == b"hunter2-and-more")
 
 
-options = {"hostname": "127.0.0.1", "port": 0}
-if mode == "tls":
-    options["ssl_context"] = context
+options = {}
 if mode in ("starttls", "auth"):
     options.update(tls_context=context, require_starttls=True)
 if mode == "auth":
     options.update(authenticator=authenticate, auth_required=True)
 
 
-class Here(Controller):
-    def _trigger_server(self):
-        # Only to see that it answers, which the test does.
-        pass
+async def main():
+    loop = asyncio.get_running_loop()
+    from_start = context if mode == "tls" else None
+    server = await loop.create_server(lambda: SMTP(Handler(), **options), "127.0.0.1", 0, ssl=from_start)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)  # until the test ends
 
 
-controller = Here(Handler(), **options)
-controller.start()
-print(controller.server.sockets[0].getsockname()[1], flush=True)
-sys.stdin.read()  # until the test ends
-controller.stop()
+asyncio.run(main())
