@@ -39,7 +39,7 @@ impl FromStr for MaintenanceId {
 }
 
 /// Which websites of the account it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// All there are.
     All,

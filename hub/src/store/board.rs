@@ -1,6 +1,6 @@
 //! The dashboard and the website page, from current-state tables only: their cost does not grow with history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::ticks::TransitionRow;
 use super::ties::ties_of;
 use super::{Store, StoreError, read};
 use crate::model::maintenance::united;
-use crate::model::{AccountId, BoardRow, RegionState, Scope, Span, Transition, UtcMs, Website, WebsiteId, uptime};
+use crate::model::{AccountId, BoardRow, RegionState, Scope, Span, Tag, Transition, UtcMs, Website, WebsiteId, uptime};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -24,11 +24,31 @@ struct Row {
     parent_id: Option<Uuid>,
 }
 
-/// A window of the account: what of the last 24 hours it was, and until when it is.
-struct Quiet {
-    scope: Scope,
-    spans: Vec<Span>,
-    until: Option<UtcMs>,
+/// The account's maintenance within the last 24 hours by what it covers: one look-up a tag, however many windows there
+/// are.
+#[derive(Default)]
+struct Quiet(BTreeMap<Scope, (Vec<Span>, Option<UtcMs>)>);
+
+impl Quiet {
+    fn add(&mut self, scope: Scope, spans: Vec<Span>, until: Option<UtcMs>) {
+        if spans.is_empty() && until.is_none() {
+            return;
+        }
+        let known = self.0.entry(scope).or_default();
+        known.0.extend(spans);
+        known.1 = known.1.max(until);
+    }
+
+    /// What of it covers a website, without overlaps, and until when it goes on.
+    fn of(&self, id: WebsiteId, tags: &[Tag]) -> (Vec<Span>, Option<UtcMs>) {
+        if self.0.is_empty() {
+            return (Vec::new(), None);
+        }
+        let scopes = tags.iter().cloned().map(Scope::Tag).chain([Scope::All, Scope::Website(id)]);
+        let found: Vec<_> = scopes.filter_map(|scope| self.0.get(&scope)).collect();
+        let spans = united(found.iter().flat_map(|(spans, _)| spans.iter().copied()).collect());
+        (spans, found.iter().filter_map(|(_, until)| *until).max())
+    }
 }
 
 impl Store {
@@ -99,10 +119,8 @@ impl Store {
             // The window begins with the website: a new one is not "unknown" for the time before it.
             let from = (now - DAY_MS).max(website.created_at).min(now);
             let ties = ties_of(&row.tags, row.parent_id);
-            let covering = || quiet.iter().filter(|q| q.scope.covers(website.website_id, &ties.tags));
-            let spans = united(covering().flat_map(|q| q.spans.iter().copied()).collect());
+            let (spans, maintenance_until) = quiet.of(website.website_id, &ties.tags);
             let uptime_24h = uptime::over(&changes, state.verdict, from, now, &spans);
-            let maintenance_until = covering().filter_map(|q| q.until).max();
             let regions = regions.remove(&key).unwrap_or_default();
             Ok(BoardRow { website, state, regions, uptime_24h, ties, maintenance_until })
         };
@@ -110,15 +128,17 @@ impl Store {
     }
 
     /// The account's maintenance within the last 24 hours, as its rules say and as they said.
-    async fn quiet(&self, account: AccountId, now: UtcMs) -> Result<Vec<Quiet>, StoreError> {
-        let windows = self.maintenance(account).await?;
-        let past = self.past_maintenance(account, now - DAY_MS, 1_000).await?;
-        let ruled = windows.into_iter().map(|window| Quiet {
-            spans: window.spans(now - DAY_MS, now),
-            until: window.running(now).map(|span| span.to_at),
-            scope: window.plan.scope,
-        });
-        let past = past.into_iter().map(|past| Quiet { scope: past.scope, spans: vec![past.span], until: None });
-        Ok(ruled.chain(past).filter(|quiet| !quiet.spans.is_empty() || quiet.until.is_some()).collect())
+    async fn quiet(&self, account: AccountId, now: UtcMs) -> Result<Quiet, StoreError> {
+        let mut quiet = Quiet::default();
+        for window in self.maintenance(account).await? {
+            let until = window.running(now).map(|span| span.to_at);
+            let spans = window.spans(now - DAY_MS, now);
+            quiet.add(window.plan.scope, spans, until);
+        }
+        for past in self.past_maintenance(account, now - DAY_MS, 1_000).await? {
+            quiet.add(past.scope, vec![past.span], None);
+        }
+        quiet.0.values_mut().for_each(|(spans, _)| *spans = united(std::mem::take(spans)));
+        Ok(quiet)
     }
 }

@@ -93,7 +93,10 @@ fn all_pages() -> Vec<(String, String)> {
     let muted = Some(crate::model::MutedBy::Parent);
     let view = WebsiteView::new(&tied, &[], &[], NOW).below(Some(&rows[7].website), muted);
     add("website-tied", WebsitePage::around(HOSTILE, &tied, &view).and_then(|p| p.render()));
-    add("board-tag", BoardPage::of(HOSTILE, &[tied.clone()], tied.ties.tags.first()).and_then(|p| p.render()));
+    add(
+        "board-tag",
+        BoardPage::of(HOSTILE, std::slice::from_ref(&tied), tied.ties.tags.first()).and_then(|p| p.render()),
+    );
     let planned = hostile_window();
     let ties = [(tied.website.website_id, tied.ties.clone())].into();
     let covered = super::maintenance_words::Covered { websites: &websites, ties: &ties };
@@ -103,7 +106,8 @@ fn all_pages() -> Vec<(String, String)> {
         scope: planned.plan.scope.clone(),
         span: Span { from_at: NOW - 7_200_000, to_at: NOW - 3_600_000 },
     };
-    let page = super::maintenance::MaintenancePage::view(HOSTILE, &[planned.clone()], vec![past], &covered, NOW);
+    let page =
+        super::maintenance::MaintenancePage::view(HOSTILE, std::slice::from_ref(&planned), vec![past], &covered, NOW);
     add("maintenance", page.render());
     let text = || HOSTILE.to_owned();
     let input = MaintenanceInput {
@@ -337,7 +341,7 @@ fn a_crowded_host_is_named_as_the_reason_for_slots_left_out() {
 #[test]
 fn a_window_that_runs_is_seen_on_list_page_and_dashboard() {
     let row = row_in_maintenance();
-    let board = Board::new(&[row.clone()]).render().unwrap();
+    let board = Board::new(std::slice::from_ref(&row)).render().unwrap();
     assert!(board.contains("In maintenance until 2026-11-24 04:00 UTC"), "{board}");
     let page = WebsitePage::new("owner", &row, &[], &[], NOW).unwrap().render().unwrap();
     assert!(page.contains("it is checked, and nobody is told"), "{page}");
