@@ -117,7 +117,7 @@ fn history(
             }
         }
     }
-    ticks.sort_by(|a, b| key(a).cmp(&key(b)));
+    ticks.sort_by_key(key);
     ticks
 }
 
@@ -133,9 +133,12 @@ fn any_history(random: &mut Random) -> Vec<StoredTick> {
     history(random, regions, minutes, &truth, &workers)
 }
 
+/// Transitions, notices, verdict and regions.
+type Record = (Vec<Transition>, Vec<Notice>, WebsiteState, Vec<RegionState>);
+
 /// All that is recorded, but for when it was decided.
-fn record(kept: &Kept) -> (Vec<(UtcMs, Outcome, Outcome, String)>, Vec<Notice>, WebsiteState, Vec<RegionState>) {
-    let transitions = kept.transitions.iter().map(|t| (t.at, t.from, t.to, t.reason.clone())).collect();
+fn record(kept: &Kept) -> Record {
+    let transitions = kept.transitions.iter().map(|t| Transition { decided_at: 0, ..t.clone() }).collect();
     let mut regions = kept.regions.clone();
     regions.sort_by(|a, b| a.region_id.cmp(&b.region_id));
     // Its end of freshness is written now and then.
