@@ -1,5 +1,5 @@
 //! Random histories (I5, I9): websites that fail and recover, workers with troubles of their own, results that come late,
-//! twice or in a heap. Each test runs 500 of them, `HISTORIES=100000 cargo test -p hub
+//! twice or in a heap. Each test runs 300 of them, `HISTORIES=100000 cargo test -p hub
 //! --lib histories` more.
 //!
 //! What holds of the record, exactly: the same ticks leave the same transitions and notices whatever order they have within
@@ -15,7 +15,7 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// How many, and where the seeds begin.
 fn histories() -> std::ops::Range<u64> {
-    0..std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(500)
+    0..std::env::var("HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
 }
 
 /// A value per minute, the same for a while.
