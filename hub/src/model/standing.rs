@@ -190,7 +190,10 @@ impl Standing {
     #[must_use]
     pub fn changed_state(&self) -> Option<&WebsiteState> {
         let (before, after) = (&self.stored, &self.state);
-        let is_same = WebsiteState { fresh_until_at: before.fresh_until_at, ..after.clone() } == *before;
+        let is_same = (before.verdict, before.since_at, &before.reason)
+            == (after.verdict, after.since_at, &after.reason)
+            && (&before.recent_changes, before.flapping_since_at) == (&after.recent_changes, after.flapping_since_at)
+            && before.failing_regions == after.failing_regions;
         let worth_ms = verdict::stale_after_ms(&self.website.settings) / 2;
         let stands = match (before.fresh_until_at, after.fresh_until_at) {
             (Some(before), Some(after)) => (0..worth_ms).contains(&after.saturating_sub(before)),

@@ -189,7 +189,7 @@ async fn verdicts_are_counted_again(url: Option<String>) {
 /// As a hub does: in the order of receipt, a few at once.
 async fn ingest(store: &Store, batch: &mut Vec<StoredTick>) {
     batch.sort_by_key(|tick| tick.received_at);
-    for tick in batch.drain(..).collect::<Vec<_>>().chunks(3) {
+    for tick in std::mem::take(batch).chunks(3) {
         store.ingest(tick, tick[tick.len() - 1].received_at).await.unwrap();
     }
 }

@@ -49,7 +49,7 @@ fn any_world(random: &mut Random) -> World {
 
 #[test]
 fn from_its_beginning_every_history_is_counted_again_to_the_same_changes() {
-    for seed in 0..150 {
+    for seed in 0..100 {
         let world = any_world(&mut Random(seed));
         let lines = again(&world, START, START + 150 * MINUTE);
         let differ: Vec<_> = lines.iter().filter(|line| !line.agrees()).collect();
@@ -61,7 +61,7 @@ fn from_its_beginning_every_history_is_counted_again_to_the_same_changes() {
 #[test]
 fn from_anywhere_in_between_nearly_every_history_is() {
     let (mut lines, mut differ) = (0, 0);
-    for seed in 0..150 {
+    for seed in 0..100 {
         let mut random = Random(seed);
         let world = any_world(&mut random);
         let from = START + random.below(120) as i64 * MINUTE;
@@ -70,7 +70,7 @@ fn from_anywhere_in_between_nearly_every_history_is() {
         differ += compared.iter().filter(|line| !line.agrees()).count();
     }
     // Runs of failures that began before what was read are dated by what was.
-    assert!(lines > 500 && differ * 100 <= lines, "{differ} of {lines}");
+    assert!(lines > 300 && differ * 100 <= lines, "{differ} of {lines}");
 }
 
 #[test]
