@@ -5,8 +5,8 @@
 #   ./test.sh            everything
 #   ./test.sh <filter>   only the tests whose name contains <filter>
 #
-# What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2 and nftables
-# (apt-get, with sudo unless root), and the crates cargo-nextest and cargo-deny.
+# What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables and
+# python3-aiosmtpd, a mail server (apt-get, with sudo unless root), and the crates cargo-nextest and cargo-deny.
 #
 # Tests of forbidden and unreachable addresses make network namespaces: as root, or where users may make their own. Where
 # neither is allowed this says so, and the tests that were not run are counted at the end.
@@ -25,6 +25,7 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
+/usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || python3 -c "import aiosmtpd" 2>/dev/null || missing+=(python3-aiosmtpd)
 command -v unshare >/dev/null || missing+=(util-linux)
 command -v ip >/dev/null || missing+=(iproute2)
 PATH="$PATH:/usr/sbin:/sbin" command -v nft >/dev/null || missing+=(nftables)

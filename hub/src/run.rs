@@ -8,7 +8,7 @@ use probe::engine::{AddressPolicy, Engine, EngineConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::alert::Alerts;
+use crate::alert::{self, AlertSettings, Alerts};
 use crate::config::{Config, SignUps};
 use crate::enrolment::RedisAccess;
 use crate::http::{self, App, FrontConfig, HttpSettings};
@@ -57,9 +57,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (store, scheduler, stopping) = (store.clone(), scheduler.clone(), stopping.clone());
         parts.spawn(async move { ("replay", replay::run(store, scheduler, stopping).await) });
     }
+    let alerts = Alerts::new(alert_settings(&config, may_look_inside), &key)?;
+    {
+        let (store, alerts, stopping) = (store.clone(), alerts.clone(), stopping.clone());
+        parts.spawn(async move { ("alert", alert::run(store, alerts, stopping).await) });
+    }
     let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;
-    let app = App::new(store.clone(), scheduler, Alerts::default(), settings, &key)?;
+    let app = App::new(store.clone(), scheduler, alerts, settings, &key)?;
     let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
     let address = listening.address;
     parts.spawn(async move { ("http", listening.finished().await) });
@@ -171,6 +176,12 @@ fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: 
         version: env!("CARGO_PKG_VERSION"),
         state_directory: directory.to_owned(),
     }
+}
+
+/// Alerts go where checks of the hub's own may go, and no further.
+fn alert_settings(config: &Config, may_look_inside: bool) -> AlertSettings {
+    let policy = if may_look_inside { AddressPolicy::owner() } else { AddressPolicy::public_only() };
+    AlertSettings::new(config.public_url.clone(), policy, config.extra_roots.clone())
 }
 
 /// Where strangers add websites, our own names are none (T078). The engine judges the addresses behind all others.

@@ -17,15 +17,21 @@ create table incident (
     opened_at       bigint not null, -- when it was decided
     ended_at        bigint, -- slot of the tick that ended it
     closed_at       bigint, -- when that was decided
-    closed_as       text,   -- recovered, changed, paused, deleted
+    closed_as       text,   -- recovered, worse, changed, paused, deleted
     acknowledged_at bigint,
     acknowledged_by text,
-    muted_by        text    -- maintenance, parent, flapping: nobody is told, for as long as this holds
+    muted_by        text,   -- maintenance, parent, flapping: nobody is told, for as long as this holds
+    websites        bigint not null, -- that were ever part of it
+    told_websites   bigint not null default 0, -- as many were, when people were last told how many there are
+    told_at         bigint  -- when that was; while it is muted: since when nothing mutes it any more
 );
 -- Two hubs that see two websites of one host go down make one incident.
 create unique index incident_open on incident (account_id, kind, cause_key) where closed_at is null;
 create index incident_newest on incident (account_id, opened_at, incident_id);
+-- What only time brings is looked for every few seconds, over all accounts.
 create index incident_muted on incident (incident_id) where closed_at is null and muted_by is not null;
+create index incident_grown on incident (incident_id)
+    where closed_at is null and muted_by is null and websites > told_websites;
 
 -- Which websites it is about. It outlives them: name and address are as they were.
 create table incident_website (
@@ -92,6 +98,7 @@ create table alert (
     constraint alert_once unique (incident_id, event, number, channel_id)
 );
 create index alert_due on alert (due_at, alert_id) where state = 'waiting';
+create index alert_dead on alert (account_id, created_at) where state = 'dead';
 create index alert_by_channel on alert (channel_id, created_at, alert_id);
 create index alert_by_incident on alert (incident_id, created_at, alert_id);
 

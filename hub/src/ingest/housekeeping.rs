@@ -10,13 +10,16 @@ use crate::clock;
 use crate::model::RegionId;
 use crate::queue::Queue;
 use crate::schedule::Scheduler;
-use crate::store::{Expired, Store};
+use crate::store::{Expired, Reviewed, Store};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Turns between two looks at the partitions: an hour.
 const PARTITIONS_EVERY: u32 = 720;
 /// Turns between two looks at the dead letters: a minute.
 const LETTERS_EVERY: u32 = 12;
+
+/// Turns between two looks at incidents that nobody ends: a minute.
+const MEND_EVERY: u32 = 12;
 
 /// Turns between two looks at checks that nobody finishes: 10 s.
 const GIVEN_UP_EVERY: u32 = 2;
@@ -31,6 +34,26 @@ async fn give_up(store: &Store, queue: &Queue, regions: &[RegionId]) -> anyhow::
         store.dead_letter(&stream, &reason, &serde_json::to_vec(letter).unwrap_or_default(), clock::now()).await?;
     }
     Ok(queue.give_up(&given_up).await?)
+}
+
+/// What only time brings to incidents; and, every minute, what a hub of an older version left behind.
+async fn review(store: &Store, turn: u32) {
+    match store.review_incidents(clock::now()).await {
+        Ok(Reviewed { unmuted: 0, grown: 0, .. }) => {}
+        Ok(Reviewed { unmuted, grown, .. }) => {
+            tracing::info!(unmuted, grown, "Incidents are told of that were muted, or have grown.");
+        }
+        Err(error) => tracing::warn!(%error, "Incidents could not be looked at."),
+    }
+    if turn.is_multiple_of(MEND_EVERY) {
+        match store.mend_incidents(clock::now()).await {
+            Ok(Reviewed { mended: 0, .. }) => {}
+            Ok(Reviewed { mended, .. }) => {
+                tracing::warn!(mended, "Incidents had websites that were well, paused or gone; they left.");
+            }
+            Err(error) => tracing::warn!(%error, "Incidents could not be mended."),
+        }
+    }
 }
 
 /// [`run`], again after a panic: verdicts must run out whatever else goes wrong (I6).
@@ -49,8 +72,8 @@ pub(super) async fn run_on(
     }
 }
 
-/// Every 5 s: verdicts without fresh ticks turn to unknown, done checks are trimmed. Every minute: old
-/// dead letters. Every hour: partitions.
+/// Every 5 s: verdicts without fresh ticks turn to unknown, incidents are looked at, done checks are trimmed. Every minute:
+/// old dead letters. Every hour: partitions.
 async fn run(
     store: Store,
     queue: Queue,
@@ -74,6 +97,7 @@ async fn run(
             }
             Err(error) => tracing::warn!(%error, "Stale verdicts could not be looked for."),
         }
+        review(&store, turn).await;
         if turn.is_multiple_of(PARTITIONS_EVERY)
             && let Err(error) = store.ensure_partitions(clock::now()).await
         {

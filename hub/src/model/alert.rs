@@ -49,6 +49,10 @@ probe::named! {
         Reminder = "reminder",
         /// Somebody tries the channel.
         Test = "test",
+        /// Another channel of the account was given up. About no incident.
+        ChannelBroken = "channel_broken",
+        /// What was held back while the channel had reached its cap. About no incident of its own.
+        Summary = "summary",
     }
 }
 
@@ -78,6 +82,26 @@ probe::named! {
         /// It cannot work.
         GivenUp = "given_up",
     }
+}
+
+/// A place in a list of alerts, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlertCursor {
+    /// When the last one seen was written.
+    pub created_at: UtcMs,
+    /// Which it was.
+    pub alert_id: AlertId,
+}
+
+/// What became of the wish to send a dead alert again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertReplay {
+    /// It is tried again, now.
+    Asked,
+    /// Its channel is switched off, or was deleted: nothing would come of it.
+    ChannelOff,
+    /// It is not dead, or is none of the account's.
+    NotDead,
 }
 
 /// An alert as stored, without what is sent.

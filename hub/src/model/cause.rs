@@ -7,12 +7,18 @@ use super::{Blame, Class, Failure};
 pub fn sentence(failure: &Failure) -> &'static str {
     match failure.blame {
         Blame::Target | Blame::Policy => of(failure.class),
-        Blame::Probe if failure.class == Class::DnsUnavailable => of(failure.class),
-        Blame::Probe => of(Class::ProbeError),
+        Blame::Probe => match failure.class {
+            // Its own fault by nature. Anything else was seen while its network did not work, and says nothing.
+            Class::DnsUnavailable | Class::EdgeBlocked | Class::BlockedByPolicy | Class::Unsupported => {
+                of(failure.class)
+            }
+            _ => of(Class::ProbeError),
+        },
     }
 }
 
-fn of(class: Class) -> &'static str {
+/// The sentence for a class, when the target is to blame.
+pub(super) fn of(class: Class) -> &'static str {
     match class {
         Class::DnsNxdomain => "This name does not exist in DNS",
         Class::DnsNoAddress => "The name has no address in DNS",

@@ -157,6 +157,49 @@ impl ChannelSettings {
     }
 }
 
+impl ChannelSettings {
+    /// Where it leads to, for people; nothing of it is a secret.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let host = |url: &str| super::host_of(url).unwrap_or_default();
+        match self {
+            Self::Email { to, .. } => match to.as_slice() {
+                [] => String::new(),
+                [one] => one.clone(),
+                [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+            },
+            Self::Webhook { url, .. } | Self::Alertmanager { url } => host(url.expose()),
+            Self::Slack { .. } => "hooks.slack.com".to_owned(),
+            Self::Discord { .. } => "discord.com".to_owned(),
+            Self::Telegram { chat, .. } => format!("chat {chat}"),
+            Self::Ntfy { server, .. } => host(server),
+            Self::Pagerduty { server, .. } => host(server.as_deref().unwrap_or("https://events.pagerduty.com")),
+        }
+    }
+}
+
+/// Channels an account may have.
+pub const MAX_CHANNELS: i64 = 50;
+
+/// What its owner says of a channel; checked by [`super::ChannelInput`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelDraft {
+    /// What its owner calls it.
+    pub name: String,
+    /// Where to.
+    pub settings: ChannelSettings,
+    /// Told also of what only a minority of regions sees.
+    pub tells_regional: bool,
+    /// Told only of what nobody acknowledged for so long; 0: at once.
+    pub waits_ms: i64,
+    /// Told again so often, while nobody acknowledges.
+    pub reminds_ms: Option<i64>,
+    /// Messages an hour; more are folded into one.
+    pub cap_per_hour: i64,
+    /// Told when this one gives up.
+    pub second_channel_id: Option<ChannelId>,
+}
+
 /// A channel as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {

@@ -43,6 +43,9 @@ probe::named! {
     ClosedAs {
         /// It is well again.
         Recovered = "recovered",
+        /// What only a minority of the regions saw is no longer that: it is an outage now, which is an incident of its own, or
+        /// nobody can tell.
+        Worse = "worse",
         /// What is watched was changed, so that nobody can say how it went on (T250).
         Changed = "changed",
         /// Its owner paused the website.
@@ -93,6 +96,75 @@ pub struct Incident {
     pub acknowledged_by: Option<String>,
     /// Why nobody is told.
     pub muted_by: Option<MutedBy>,
+}
+
+/// An incident as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentLine {
+    /// The incident.
+    pub incident: Incident,
+    /// Websites that are or were part of it; more than none.
+    pub websites: i64,
+    /// Of these, how many fail still.
+    pub failing: i64,
+    /// Address of the one that failed first.
+    pub first_url: String,
+    /// Which that is; it may have been deleted since.
+    pub first_website: WebsiteId,
+}
+
+impl IncidentLine {
+    /// Where a list goes on after it.
+    #[must_use]
+    pub fn cursor(&self) -> IncidentCursor {
+        IncidentCursor { at: self.incident.opened_at, id: self.incident.incident_id }
+    }
+}
+
+/// Which incidents: all that fit what is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// Only those that go on.
+    pub open_only: bool,
+    /// Only of this kind.
+    pub kind: Option<IncidentKind>,
+    /// Only those that this website is or was part of.
+    pub website: Option<WebsiteId>,
+}
+
+/// A place in the list of incidents, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncidentCursor {
+    /// When the last one seen was opened.
+    pub at: UtcMs,
+    /// Which it was.
+    pub id: IncidentId,
+}
+
+impl fmt::Display for IncidentCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.at, self.id.0.simple())
+    }
+}
+
+impl FromStr for IncidentCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, id) = text.split_once('_').ok_or(())?;
+        Ok(Self { at: at.parse().map_err(|_| ())?, id: id.parse().map_err(|_| ())? })
+    }
+}
+
+/// What came of taking an incident on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenOn {
+    /// It is done.
+    Now,
+    /// Somebody had done it before.
+    Before,
+    /// It was over by then.
+    Over,
 }
 
 /// A website's part in an incident.

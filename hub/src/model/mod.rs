@@ -2,55 +2,78 @@
 
 mod account;
 mod alert;
+pub mod alert_retry;
 pub mod backoff;
 pub mod cause;
 mod channel;
+mod channel_input;
 mod confirm;
 mod content_input;
 pub mod courtesy;
 pub mod enrolment;
 mod field;
+pub mod flapping;
 mod host;
 pub mod hub_time;
 mod incident;
+pub mod incident_cause;
+pub mod incident_change;
+pub mod incident_course;
+pub mod incident_words;
 mod input;
 mod kept_letter;
 pub mod late;
+pub mod maintenance;
+mod maintenance_input;
 pub mod masked;
+pub mod message;
+pub mod mute;
 mod options;
 mod options_input;
 pub mod recent;
+pub mod recount;
 pub mod region;
+pub mod regional;
 pub mod shares;
 pub mod slots;
 mod standing;
 mod state;
 mod status_codes;
+mod tags;
 pub mod uptime;
 pub mod url;
 pub mod verdict;
 mod website;
 
 pub use account::{Account, AccountId, MadeBy, Session, SessionKey};
-pub use alert::{Alert, AlertEvent, AlertId, AlertState, AlertTry, TryResult};
-pub use channel::{Channel, ChannelId, ChannelKind, ChannelSettings, MailSecurity};
+pub use alert::{Alert, AlertCursor, AlertEvent, AlertId, AlertReplay, AlertState, AlertTry, TryResult};
+pub use alert_retry::AfterTry;
+pub use channel::{Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, MAX_CHANNELS, MailSecurity};
+pub use channel_input::{ChannelContext, ChannelInput};
 pub use confirm::Confirm;
 pub use content_input::{ContentInput, ContentKind, ROWS as CONTENT_ROWS, json_text};
 pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use incident::{
-    ClosedAs, Evidence, Incident, IncidentEvent, IncidentEventKind, IncidentId, IncidentKind, IncidentWebsite, MutedBy,
+    ClosedAs, Evidence, Incident, IncidentCursor, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentId,
+    IncidentKind, IncidentLine, IncidentWebsite, MutedBy, TakenOn,
 };
+pub use incident_change::{Change, What};
+pub use incident_course::{Course, Mutes};
 pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
 };
+pub use maintenance::{Maintenance, MaintenanceId, MaintenancePlan, PastMaintenance, Rule, Scope, Span};
+pub use maintenance_input::MaintenanceInput;
+pub use message::{AboutIncident, HeldBack, HeldIncident, Message};
 pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
 pub use region::{Region, Worker};
 pub use standing::{Counted, Standing};
 pub use state::{BoardRow, Notice, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
 pub use status_codes::accept_text;
+pub use tags::{NoTag, Tag, Ties, tags_of};
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 
 pub use probe::wire::{

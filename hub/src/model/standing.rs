@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use super::late::{self, Marks};
 use super::region::CLOCK_ERROR_MS;
 use super::{
-    Confirm, Notice, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, verdict,
+    Confirm, Notice, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, confirm,
+    flapping, regional, verdict,
 };
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
@@ -46,7 +47,10 @@ impl Standing {
         regions: Vec<RegionState>,
         now: UtcMs,
     ) -> Self {
-        let known = verdict::fresh_until(&backoff::paced(&website, &stored, now), &regions, now);
+        // By the pace that held at the last tick, as it was judged then: what is down for an hour by now was not.
+        let ticks = regions.iter().map(|region| region.received_at);
+        let last_at = ticks.filter(|at| *at <= now.saturating_add(CLOCK_ERROR_MS)).max().unwrap_or(now);
+        let known = verdict::fresh_until(&backoff::paced(&website, &stored, last_at), &regions, now);
         let fresh_until_at = stored.fresh_until_at.map(|at| known.map_or(at, |known| known.max(at)));
         let state = WebsiteState { fresh_until_at, ..stored.clone() };
         Self { website, watched_since_at, stored, state, regions, touched: BTreeSet::new() }
@@ -56,6 +60,18 @@ impl Standing {
     #[must_use]
     pub fn website(&self) -> &Website {
         &self.website
+    }
+
+    /// What the regions last saw, in no order.
+    #[must_use]
+    pub fn regions(&self) -> &[RegionState] {
+        &self.regions
+    }
+
+    /// What they say together.
+    #[must_use]
+    pub fn verdict(&self) -> Outcome {
+        self.state.verdict
     }
 
     /// Why a tick may not be stored. A slot far ahead would keep its region's state from ever moving again.
@@ -85,10 +101,7 @@ impl Standing {
         if self.website.paused || is_past {
             return counted; // kept as history
         }
-        if let Some((state, transition)) = verdict::expire(&self.state, tick.received_at) {
-            self.state = state;
-            counted.transitions.extend(transition);
-        }
+        self.run_out(tick.received_at, &mut counted);
         if !self.marks(tick).late {
             self.absorb(tick, now, &mut counted);
         }
@@ -114,20 +127,48 @@ impl Standing {
         self.touched.insert(place);
         let (state, transition) = verdict::judge(&self.website, &self.state, &self.regions, tick.received_at);
         self.state = state;
-        counted.transitions.extend(transition);
+        self.follow(transition, counted);
+        counted.notices.extend(regional::judge(&self.website, &mut self.state, &self.regions, tick.received_at));
+        self.keep_in_sight();
         // Of a backlog nothing is left to confirm.
         let paced = backoff::paced(&self.website, &self.state, now);
         let is_current = now.saturating_sub(tick.received_at) <= verdict::stale_after_ms(&paced.settings);
         if is_current {
-            counted.confirm = verdict::confirm(&self.website, &self.state, &self.regions, tick, now);
+            counted.confirm = confirm::wanted(&self.website, &self.state, &self.regions, tick, now);
         }
     }
 
-    /// The verdict turns to unknown when its last fresh tick is too old by now.
-    pub fn expire(&mut self, now: UtcMs) -> Option<Transition> {
-        let (state, transition) = verdict::expire(&self.state, now)?;
-        self.state = state;
-        transition
+    /// The verdict turns to unknown when its last fresh tick is too old by now; and what flaps no longer ceases to.
+    pub fn expire(&mut self, now: UtcMs) -> Counted {
+        let mut counted = Counted::default();
+        self.run_out(now, &mut counted);
+        counted
+    }
+
+    /// What time alone changes, as of `now`.
+    fn run_out(&mut self, now: UtcMs, counted: &mut Counted) {
+        if let Some((state, transition)) = verdict::expire(&self.state, now) {
+            self.state = state;
+            if transition.is_some() {
+                counted.notices.extend(regional::end(&mut self.state));
+            }
+            self.follow(transition, counted);
+        }
+        counted.notices.extend(flapping::end(&mut self.state, self.website.settings.interval_ms, now));
+        self.keep_in_sight();
+    }
+
+    fn follow(&mut self, transition: Option<Transition>, counted: &mut Counted) {
+        let Some(transition) = transition else { return };
+        counted.notices.extend(flapping::count(&mut self.state, &transition, self.website.settings.interval_ms));
+        counted.transitions.push(transition);
+    }
+
+    /// One that flaps and of which nothing is known has no tick to end it, so it runs out once more, when that is due.
+    fn keep_in_sight(&mut self) {
+        if self.state.verdict == Outcome::Unknown && self.state.fresh_until_at.is_none() {
+            self.state.fresh_until_at = flapping::ends_at(&self.state, self.website.settings.interval_ms);
+        }
     }
 
     /// Whether its look at once (it was added, edited or resumed) has not come, as far as is stored: whoever was to see to
@@ -149,8 +190,10 @@ impl Standing {
     #[must_use]
     pub fn changed_state(&self) -> Option<&WebsiteState> {
         let (before, after) = (&self.stored, &self.state);
-        let is_same =
-            (before.verdict, before.since_at, &before.reason) == (after.verdict, after.since_at, &after.reason);
+        let is_same = (before.verdict, before.since_at, &before.reason)
+            == (after.verdict, after.since_at, &after.reason)
+            && (&before.recent_changes, before.flapping_since_at) == (&after.recent_changes, after.flapping_since_at)
+            && before.failing_regions == after.failing_regions;
         let worth_ms = verdict::stale_after_ms(&self.website.settings) / 2;
         let stands = match (before.fresh_until_at, after.fresh_until_at) {
             (Some(before), Some(after)) => (0..worth_ms).contains(&after.saturating_sub(before)),

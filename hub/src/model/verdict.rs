@@ -5,20 +5,25 @@
 //! without a fresh tick has no vote, nor has one whose trouble is its own (I5); but a good word it gave shortly before
 //! stands, so that one hiccup of ours does not leave the decision to a region that fails alone.
 
-use std::fmt::Write as _;
+mod explain;
+mod vote;
 
+use self::explain::Rule;
+pub(super) use self::explain::explain_regional;
+pub use self::explain::{EDITED, NOT_CHECKED, PAUSED, REASON_BYTES, RESUMED, first_sentence, is_owners_doing};
+pub use self::vote::fresh_until;
+use self::vote::{SLOW_LOOKS_LEFT, is_slow, stands_until};
+pub(super) use self::vote::{Vote, failing_word, good_since, is_good, vote};
 use super::region::CLOCK_ERROR_MS;
 use super::{
-    Blame, Confirm, Outcome, RecentTick, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteSettings,
-    WebsiteState, backoff,
+    Blame, Outcome, RecentTick, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteSettings, WebsiteState,
+    backoff,
 };
 
 /// Failing looks in a row that count, when one region is all there is.
 const SINGLE_VANTAGE_LOOKS: u16 = 3;
 /// Good looks in a row until a failing region counts as good again.
 const GOOD_LOOKS: u16 = 2;
-/// Second looks per slot.
-const MAX_ATTEMPT: u16 = 2;
 
 /// After how long without a tick a region is unknown (P5); of a website that is down for long, or on a crowded host, by the
 /// pace it is checked at ([`backoff::paced`], [`super::shares`]).
@@ -95,75 +100,6 @@ fn is_targets_fault(failure: Option<&super::Failure>) -> bool {
     failure.is_none_or(|f| f.blame == Blame::Target)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Vote {
-    Up,
-    Degraded,
-    Down,
-    /// Reports, but its trouble is its own, and has been for a while.
-    Abstains,
-    /// Has not reported lately.
-    Silent,
-}
-
-fn vote(region: &RegionState, website: &Website, now: UtcMs) -> Vote {
-    let stale_ms = stale_after_ms(&website.settings);
-    if !website.settings.watches_from(&region.region_id) || now.saturating_sub(region.received_at) > stale_ms {
-        return Vote::Silent;
-    }
-    match region.outcome {
-        Outcome::Down if is_targets_fault(region.failure.as_ref()) => Vote::Down,
-        Outcome::Down | Outcome::Unknown => match good_word(region) {
-            Some(word) if now.saturating_sub(word.slot_at) > stale_ms => Vote::Abstains,
-            Some(word) if word.outcome == Outcome::Degraded => Vote::Degraded,
-            Some(_) => Vote::Up,
-            None => Vote::Abstains,
-        },
-        Outcome::Up | Outcome::Degraded if region.failing_since_at.is_some() => Vote::Down,
-        Outcome::Up => Vote::Up,
-        Outcome::Degraded => Vote::Degraded,
-    }
-}
-
-/// The last tick that said something about the website, when it was a good one and no failing run is open. A failing
-/// word does not stand: what failed just before the region's own trouble showed may have been that trouble (I5).
-fn good_word(region: &RegionState) -> Option<&RecentTick> {
-    let word = region.recent.iter().find(|t| t.outcome != Outcome::Unknown)?;
-    let is_good = match word.outcome {
-        Outcome::Up | Outcome::Degraded => region.failing_since_at.is_none(),
-        Outcome::Down | Outcome::Unknown => false,
-    };
-    is_good.then_some(word)
-}
-
-/// Until when a region's vote stands without a new tick.
-fn stands_until(region: &RegionState, settings: &WebsiteSettings) -> UtcMs {
-    let said_at = match region.outcome {
-        Outcome::Down if is_targets_fault(region.failure.as_ref()) => region.received_at,
-        Outcome::Up | Outcome::Degraded => region.received_at,
-        Outcome::Down | Outcome::Unknown => good_word(region).map_or(region.received_at, |word| word.slot_at),
-    };
-    said_at.saturating_add(stale_after_ms(settings))
-}
-
-/// Until when a verdict stands by what the regions last said: what [`judge`] says after a tick, also later. `None`: no
-/// region has a voice. What was received after `now` was stamped by a clock that has been set back since (T201).
-#[must_use]
-pub fn fresh_until(website: &Website, regions: &[RegionState], now: UtcMs) -> Option<UtcMs> {
-    let has_voice = |region: &&RegionState| match region.outcome {
-        Outcome::Up | Outcome::Degraded => true,
-        Outcome::Down if is_targets_fault(region.failure.as_ref()) => true,
-        Outcome::Down | Outcome::Unknown => good_word(region).is_some(),
-    };
-    regions
-        .iter()
-        .filter(|r| website.settings.watches_from(&r.region_id))
-        .filter(|r| r.received_at <= now.saturating_add(CLOCK_ERROR_MS))
-        .filter(has_voice)
-        .map(|r| stands_until(r, &website.settings))
-        .max()
-}
-
 /// What the regions together say now; a transition when it differs from before. `regions` in any order.
 #[must_use]
 pub fn judge(
@@ -174,24 +110,27 @@ pub fn judge(
 ) -> (WebsiteState, Option<Transition>) {
     let paced = backoff::paced(website, before, now);
     let website = paced.as_ref();
-    let mut voters: Vec<(&RegionState, Vote)> = regions.iter().map(|r| (r, vote(r, website, now))).collect();
+    let mut voters: Vec<(&RegionState, Vote)> = regions.iter().map(|r| (r, vote(r, website, before, now))).collect();
     voters.sort_by(|a, b| a.0.region_id.cmp(&b.0.region_id));
     let with = |wanted: Vote| voters.iter().filter(move |(_, v)| *v == wanted).map(|(r, _)| *r).collect::<Vec<_>>();
     let (down, degraded, up) = (with(Vote::Down), with(Vote::Degraded), with(Vote::Up));
     let reporting = down.len() + degraded.len() + up.len();
 
-    let verdict = match (reporting, down.as_slice()) {
-        (0, _) => Outcome::Unknown,
-        (1, [only]) if only.failing_streak >= SINGLE_VANTAGE_LOOKS => Outcome::Down,
+    let (verdict, rule) = match (reporting, down.as_slice()) {
+        (0, _) => (Outcome::Unknown, Rule::Silence),
+        (1, [only]) if only.failing_streak >= SINGLE_VANTAGE_LOOKS => (Outcome::Down, Rule::Lone),
         // Not enough looks yet, or not enough good ones: what held before holds.
-        (1, [_]) => before.verdict,
-        (_, down) if down.len() >= 2 && 2 * down.len() > reporting => Outcome::Down,
+        (1, [_]) => (before.verdict, Rule::Lone),
+        (_, down) if down.len() >= 2 && 2 * down.len() > reporting => (Outcome::Down, Rule::Majority),
         // An outage that as many say goes on as say is over goes on, while they are enough to have called it one.
-        _ if before.verdict == Outcome::Down && down.len() >= 2 && 2 * down.len() >= reporting => Outcome::Down,
-        _ if degraded.len() > up.len() => Outcome::Degraded,
-        _ => Outcome::Up,
+        _ if before.verdict == Outcome::Down && down.len() >= 2 && 2 * down.len() >= reporting => {
+            (Outcome::Down, Rule::Half)
+        }
+        _ if degraded.len() > up.len() => (Outcome::Degraded, Rule::Degraded),
+        (_, []) => (Outcome::Up, Rule::AllGood),
+        (_, [..]) => (Outcome::Up, Rule::Majority),
     };
-    let reason = explain(verdict, &voters, reporting);
+    let reason = explain::explain(verdict, rule, &voters);
     let fresh_until_at = voters
         .iter()
         .filter(|(_, v)| matches!(v, Vote::Up | Vote::Degraded | Vote::Down))
@@ -205,8 +144,8 @@ pub fn judge(
     let since = match verdict {
         Outcome::Down => outage_since(settings, &down, before).max(last_good_elsewhere(regions, &down)),
         // The region that was last to turn made the difference: the others may have said so for hours.
-        Outcome::Up => up.iter().filter_map(|r| run_since(settings, r, before)).max(),
-        Outcome::Degraded => degraded.iter().filter_map(|r| run_since(settings, r, before)).max(),
+        Outcome::Up => up.iter().map(|r| up_since(settings, r, before)).max(),
+        Outcome::Degraded => degraded.iter().map(|r| degraded_since(settings, r, before)).max(),
         Outcome::Unknown => None,
     };
     let at = since.unwrap_or(now).max(before.since_at);
@@ -227,10 +166,11 @@ pub fn judge(
 pub fn expire(before: &WebsiteState, now: UtcMs) -> Option<(WebsiteState, Option<Transition>)> {
     let at = before.fresh_until_at.filter(|until| *until < now)?.max(before.since_at);
     let reason = match before.verdict {
-        Outcome::Unknown => "no region reports on it; see that a probe runs",
-        Outcome::Up | Outcome::Degraded | Outcome::Down => "no region has reported lately",
+        // Somebody did look: only its flapping had to be looked at again.
+        Outcome::Unknown if before.flapping_since_at.is_some() => before.reason.clone(),
+        Outcome::Unknown => explain::UNLOOKED.to_owned(),
+        Outcome::Up | Outcome::Degraded | Outcome::Down => explain::SILENT.to_owned(),
     };
-    let reason = reason.to_owned();
     let (website_id, from, to) = (before.website_id, before.verdict, Outcome::Unknown);
     let changes = from != to;
     let transition = changes.then(|| Transition { website_id, at, decided_at: now, from, to, reason: reason.clone() });
@@ -244,7 +184,7 @@ fn outage_since(settings: &WebsiteSettings, down: &[&RegionState], before: &Webs
     let began = |r: &&RegionState| match r.failing_since_at {
         Some(at) if before.verdict != Outcome::Unknown || at >= before.since_at => Some(at),
         // It failed before nobody looked, too; what nobody saw stays unknown.
-        Some(_) | None => run_since(settings, r, before),
+        Some(_) | None => Some(run_since(settings, r, before, |t| t.outcome == r.outcome)),
     };
     let latest = down.iter().filter_map(began).max()?;
     let one_round_ms = settings.interval_ms + settings.timeout_ms;
@@ -255,109 +195,46 @@ fn outage_since(settings: &WebsiteSettings, down: &[&RegionState], before: &Webs
 /// region that failed alone for hours and is alone now does not make those hours an outage.
 fn last_good_elsewhere(regions: &[RegionState], down: &[&RegionState]) -> Option<UtcMs> {
     let others = regions.iter().filter(|r| down.iter().all(|d| d.region_id != r.region_id));
-    let is_good = |t: &&RecentTick| matches!(t.outcome, Outcome::Up | Outcome::Degraded);
     // With two regions or more down, the majority decides; one region's good looks do not move its beginning.
-    others.filter(|_| down.len() == 1).filter_map(|r| r.recent.iter().find(is_good)).map(|t| t.slot_at).max()
+    others.filter(|_| down.len() == 1).filter_map(|r| r.recent.iter().find(|t| is_good(t))).map(|t| t.slot_at).max()
 }
 
-/// Slot of the first tick of the run of equal outcomes a region is in, as far as the recent ticks tell: without gaps in
-/// which nobody looked. After a time of blindness only ticks since then count: it must stay visible (I6).
-fn run_since(settings: &WebsiteSettings, region: &RegionState, before: &WebsiteState) -> Option<UtcMs> {
-    let mut since = region.slot_at;
-    for tick in region.recent.iter().take_while(|t| t.outcome == region.outcome) {
-        let is_gap = since.saturating_sub(tick.slot_at) > stale_after_ms(settings);
+/// Since when a region has been up: with its first good look; or, where it was degraded, its first one that was well.
+fn up_since(settings: &WebsiteSettings, region: &RegionState, before: &WebsiteState) -> UtcMs {
+    match before.verdict {
+        Outcome::Degraded => run_since(settings, region, before, |t| t.outcome == region.outcome),
+        Outcome::Up | Outcome::Down | Outcome::Unknown => run_since(settings, region, before, is_good),
+    }
+}
+
+/// Since when a region has been degraded: with the first of its slow looks, or of the warnings in a row.
+fn degraded_since(settings: &WebsiteSettings, region: &RegionState, before: &WebsiteState) -> UtcMs {
+    let slow = region.recent.iter().filter(|t| is_slow(t, settings));
+    if slow.clone().count() < SLOW_LOOKS_LEFT {
+        return run_since(settings, region, before, |t| t.outcome == Outcome::Degraded);
+    }
+    let good_since = run_since(settings, region, before, is_good);
+    slow.map(|t| t.slot_at).filter(|at| *at >= good_since).min().unwrap_or(good_since)
+}
+
+/// Slot of the first tick of the run of like looks a region is in, as far as the recent ticks tell: without gaps in which
+/// nobody looked. What it could not tell in between does not break the run. After a time of blindness only ticks since
+/// then count: it must stay visible (I6).
+fn run_since(
+    settings: &WebsiteSettings,
+    region: &RegionState,
+    before: &WebsiteState,
+    is_like: impl Fn(&RecentTick) -> bool,
+) -> UtcMs {
+    let mut since = None;
+    for tick in region.recent.iter().filter(|t| t.outcome != Outcome::Unknown).take_while(|t| is_like(t)) {
+        let is_gap = since.is_some_and(|since: UtcMs| since.saturating_sub(tick.slot_at) > stale_after_ms(settings));
         if is_gap || (before.verdict == Outcome::Unknown && tick.slot_at < before.since_at) {
             break;
         }
-        since = tick.slot_at;
+        since = Some(tick.slot_at);
     }
-    Some(since)
-}
-
-fn explain(verdict: Outcome, voters: &[(&RegionState, Vote)], reporting: usize) -> String {
-    let names = |wanted: Vote| {
-        let list: Vec<_> = voters.iter().filter(|(_, v)| *v == wanted).map(|(r, _)| r.region_id.as_str()).collect();
-        list.join(", ")
-    };
-    let failing: Vec<_> = voters.iter().filter(|(_, v)| *v == Vote::Down).map(|(r, _)| *r).collect();
-    let mut text = match (reporting, failing.as_slice()) {
-        (0, _) => "no region reports".to_owned(),
-        (_, []) if reporting == 1 => format!("answers {}", names(Vote::Up) + &names(Vote::Degraded)),
-        (_, []) => format!("answers all {reporting} regions that report"),
-        (1, [only]) => format!("fails for {}, {} looks in a row", only.region_id, only.failing_streak),
-        (_, some) => format!("{} of {reporting} regions down", some.len()),
-    };
-    for region in &failing {
-        if let Some(failure) = &region.failure {
-            let _ = write!(text, "; {}: {} in {} ({})", region.region_id, failure.class, failure.phase, failure.detail);
-        }
-    }
-    for (wanted, why) in [(Vote::Degraded, "degraded"), (Vote::Abstains, "cannot tell"), (Vote::Silent, "silent")] {
-        let list = names(wanted);
-        if !list.is_empty() {
-            let _ = write!(text, "; {why}: {list}");
-        }
-    }
-    match (verdict, reporting, failing.len()) {
-        (_, 1, 1) => text.push_str("; rule: three looks in a row, single vantage point"),
-        (Outcome::Down | Outcome::Up | Outcome::Degraded | Outcome::Unknown, _, 1..) => {
-            text.push_str("; rule: more than half of reporting, at least two");
-        }
-        (Outcome::Down | Outcome::Up | Outcome::Degraded | Outcome::Unknown, _, 0) => {}
-    }
-    text
-}
-
-/// The second look a tick asks for, if any: a first failure is looked at from the other regions at once, or again from
-/// the same place after a moment; a first good tick of a website that is down likewise. `after` is the verdict with
-/// the tick counted in.
-#[must_use]
-pub fn confirm(
-    website: &Website,
-    after: &WebsiteState,
-    regions: &[RegionState],
-    tick: &StoredTick,
-    now: UtcMs,
-) -> Option<Confirm> {
-    let paced = backoff::paced(website, after, now);
-    let website = paced.as_ref();
-    let seen = &tick.tick;
-    let own = regions.iter().find(|r| r.region_id == tick.region_id)?;
-    let is_newest = (own.slot_at, own.attempt) == (seen.slot_at, seen.attempt);
-    let failing = vote(own, website, now) == Vote::Down && seen.outcome == Outcome::Down;
-    let recovering = own.good_streak == 1 && own.failing_since_at.is_some();
-    let is_open = match after.verdict {
-        Outcome::Down => recovering,
-        Outcome::Up | Outcome::Degraded | Outcome::Unknown => failing || recovering,
-    };
-    if !is_newest || !is_open || seen.attempt >= MAX_ATTEMPT {
-        return None;
-    }
-    // One that cannot tell would confirm nothing.
-    let others: Vec<_> = regions
-        .iter()
-        .filter(|r| r.region_id != tick.region_id && matches!(vote(r, website, now), Vote::Up | Vote::Degraded))
-        .map(|r| r.region_id.clone())
-        .collect();
-    let attempt = seen.attempt + 1;
-    if failing && !others.is_empty() {
-        // Elsewhere, at once, and only for the slot's own check: a confirmation does not ask for confirmations.
-        return (seen.attempt == 0).then_some(Confirm {
-            website_id: website.website_id,
-            slot_at: seen.slot_at,
-            attempt,
-            regions: others,
-            delay_ms: 0,
-        });
-    }
-    Some(Confirm {
-        website_id: website.website_id,
-        slot_at: seen.slot_at,
-        attempt,
-        regions: vec![tick.region_id.clone()],
-        // 0.5 s, then 1.5 s: three looks within the 2 s of P4, and a blip shorter than that wakes nobody.
-        delay_ms: 500 + 1_000 * i64::from(seen.attempt),
-    })
+    since.unwrap_or(region.slot_at)
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! The dashboard and the website page, from current-state tables only: their cost does not grow with history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::row::{REGION_STATE, RegionStateRow, STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ticks::TransitionRow;
+use super::ties::ties_of;
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, BoardRow, RegionState, Transition, UtcMs, Website, WebsiteId, uptime};
+use crate::model::maintenance::united;
+use crate::model::{AccountId, BoardRow, RegionState, Scope, Span, Tag, Transition, UtcMs, Website, WebsiteId, uptime};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -18,6 +20,35 @@ struct Row {
     website: WebsiteRow,
     #[sqlx(flatten)]
     state: StateFields,
+    tags: String,
+    parent_id: Option<Uuid>,
+}
+
+/// The account's maintenance within the last 24 hours by what it covers: one look-up a tag, however many windows there
+/// are.
+#[derive(Default)]
+struct Quiet(BTreeMap<Scope, (Vec<Span>, Option<UtcMs>)>);
+
+impl Quiet {
+    fn add(&mut self, scope: Scope, spans: Vec<Span>, until: Option<UtcMs>) {
+        if spans.is_empty() && until.is_none() {
+            return;
+        }
+        let known = self.0.entry(scope).or_default();
+        known.0.extend(spans);
+        known.1 = known.1.max(until);
+    }
+
+    /// What of it covers a website, without overlaps, and until when it goes on.
+    fn of(&self, id: WebsiteId, tags: &[Tag]) -> (Vec<Span>, Option<UtcMs>) {
+        if self.0.is_empty() {
+            return (Vec::new(), None);
+        }
+        let scopes = tags.iter().cloned().map(Scope::Tag).chain([Scope::All, Scope::Website(id)]);
+        let found: Vec<_> = scopes.filter_map(|scope| self.0.get(&scope)).collect();
+        let spans = united(found.iter().flat_map(|(spans, _)| spans.iter().copied()).collect());
+        (spans, found.iter().filter_map(|(_, until)| *until).max())
+    }
 }
 
 impl Store {
@@ -50,7 +81,7 @@ impl Store {
     ) -> Result<Vec<BoardRow>, StoreError> {
         let only = only.map(|id| id.0);
         let select_websites = format!(
-            "select {WEBSITE}, {STATE} from website \
+            "select {WEBSITE}, {STATE}, tags, parent_id from website \
              join website_state using (website_id) \
              where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id"
         );
@@ -79,6 +110,7 @@ impl Store {
         for row in changes {
             transitions.entry(row.website_id).or_default().push(row.into());
         }
+        let quiet = self.quiet(account, now).await?;
         let complete = |row: Row| {
             let key = row.website.website_id;
             let website = Website::try_from(row.website)?;
@@ -86,9 +118,27 @@ impl Store {
             let changes = transitions.remove(&key).unwrap_or_default();
             // The window begins with the website: a new one is not "unknown" for the time before it.
             let from = (now - DAY_MS).max(website.created_at).min(now);
-            let uptime_24h = uptime::over(&changes, state.verdict, from, now);
-            Ok(BoardRow { website, state, regions: regions.remove(&key).unwrap_or_default(), uptime_24h })
+            let ties = ties_of(&row.tags, row.parent_id);
+            let (spans, maintenance_until) = quiet.of(website.website_id, &ties.tags);
+            let uptime_24h = uptime::over(&changes, state.verdict, from, now, &spans);
+            let regions = regions.remove(&key).unwrap_or_default();
+            Ok(BoardRow { website, state, regions, uptime_24h, ties, maintenance_until })
         };
         rows.into_iter().map(complete).collect()
+    }
+
+    /// The account's maintenance within the last 24 hours, as its rules say and as they said.
+    async fn quiet(&self, account: AccountId, now: UtcMs) -> Result<Quiet, StoreError> {
+        let mut quiet = Quiet::default();
+        for window in self.maintenance(account).await? {
+            let until = window.running(now).map(|span| span.to_at);
+            let spans = window.spans(now - DAY_MS, now);
+            quiet.add(window.plan.scope, spans, until);
+        }
+        for past in self.past_maintenance(account, now - DAY_MS, 1_000).await? {
+            quiet.add(past.scope, vec![past.span], None);
+        }
+        quiet.0.values_mut().for_each(|(spans, _)| *spans = united(std::mem::take(spans)));
+        Ok(quiet)
     }
 }

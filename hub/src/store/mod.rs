@@ -5,10 +5,15 @@
 //! under a timeout, a `select!` or an abort: sqlx 0.9 would hand a poisoned connection to the next user (D18).
 
 mod accounts;
+mod alerts;
 mod board;
 mod changes;
+mod channels;
 mod dead_letters;
+mod incidents;
 mod ingest;
+mod maintenance;
+mod mutes;
 mod open;
 mod pools;
 mod regions;
@@ -16,12 +21,18 @@ mod row;
 mod schedule;
 mod sessions;
 mod ticks;
+mod ties;
 mod websites;
 
+pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
 pub use changes::{Change, Changes, Doorbell, Position};
+pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
+pub use incidents::{IncidentStory, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
+pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
+pub use ties::TiesSaved;
 pub use websites::Edited;
 
 use sqlx::SqlitePool;
@@ -107,6 +118,11 @@ impl Store {
     /// Waits until this process has written an alert. Those of other hubs are found by looking, every second.
     pub async fn alert_written(&self) {
         self.bell.notified().await;
+    }
+
+    /// Whoever waits for alerts looks now: some were committed.
+    fn ring(&self) {
+        self.bell.notify_one();
     }
 
     /// The same database, where ticks and verdicts are judged by the pace of these hosts.

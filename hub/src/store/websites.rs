@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
+use super::ingest::{Locked, Transaction};
 use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
-use super::{Store, StoreError, patiently, read, write};
-use crate::model::verdict::FIRST_LOOK_WITHIN_MS;
-use crate::model::{AccountId, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
+use super::{Store, StoreError, incidents, patiently, read, write};
+use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
+use crate::model::{AccountId, Change, ClosedAs, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
 
 /// What became of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Store {
                 .bind(now).execute(&mut *tx).await?;
             sqlx::query("insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
                          values ($1, $2, $3, $4, $5)")
-                .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind("not checked yet")
+                .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind(NOT_CHECKED)
                 .bind(now + FIRST_LOOK_WITHIN_MS).execute(&mut *tx).await?;
             tx.commit().await?;
         });
@@ -120,9 +121,10 @@ impl Store {
                 let is_watched: bool = sqlx::query_scalar("select not paused from website where website_id = $1")
                     .bind(id.0).fetch_one(&mut *tx).await?;
                 let until = is_watched.then_some(now + FIRST_LOOK_WITHIN_MS);
-                forget!(tx, id, now, "changed by its owner; not checked since", until);
+                forget!(tx, id, now, EDITED, until);
             }
-            tx.commit().await?;
+            let closed_as = (changed == 1).then_some(ClosedAs::Changed);
+            self.commit_forgotten(tx.into(), account, id, closed_as, now).await?;
             changed
         });
         let found = self.website(account, id).await?;
@@ -147,11 +149,13 @@ impl Store {
                  where account_id = $1 and website_id = $2 and paused <> $3")
                 .bind(account.0).bind(id.0).bind(paused).execute(&mut *tx).await?.rows_affected();
             if changed == 1 {
-                let reason = if paused { "paused by its owner" } else { "resumed; not checked since" };
+                let reason = if paused { PAUSED } else { RESUMED };
                 let until = (!paused).then_some(now + FIRST_LOOK_WITHIN_MS);
                 forget!(tx, id, now, reason, until);
             }
-            tx.commit().await?;
+            // Nothing is open of what was paused.
+            let closed_as = (changed == 1 && paused).then_some(ClosedAs::Paused);
+            self.commit_forgotten(tx.into(), account, id, closed_as, now).await?;
         });
         self.website(account, id).await
     }
@@ -161,9 +165,34 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn delete_website(&self, account: AccountId, id: WebsiteId) -> Result<bool, StoreError> {
-        let gone = write!(self, pool => sqlx::query("delete from website where account_id = $1 and website_id = $2")
-            .bind(account.0).bind(id.0).execute(pool).await?.rows_affected());
+        let gone = write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let gone = sqlx::query("delete from website where account_id = $1 and website_id = $2")
+                .bind(account.0).bind(id.0).execute(&mut *tx).await?.rows_affected();
+            let closed_as = (gone == 1).then_some(ClosedAs::Deleted);
+            self.commit_forgotten(tx.into(), account, id, closed_as, crate::clock::now()).await?;
+            gone
+        });
         Ok(gone == 1)
+    }
+
+    /// Commits what made a website forgotten, and with it what that is to its incidents.
+    async fn commit_forgotten(
+        &self,
+        mut tx: Transaction,
+        account: AccountId,
+        id: WebsiteId,
+        closed_as: Option<ClosedAs>,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        // Its address is as its part in them has it.
+        let changes = closed_as.map(|closed_as| Change::gone(id, account, "", closed_as, now));
+        let alerts_are_due = incidents::apply(&mut tx, changes.into_iter().collect(), Locked::Wait, now).await?;
+        tx.commit().await?;
+        if alerts_are_due {
+            self.ring();
+        }
+        Ok(())
     }
 
     /// One of the account's websites.

@@ -7,6 +7,7 @@
     reason = "a test may fail by panicking, also in its helpers; nothing here is reached from outside"
 )]
 
+mod alerts;
 mod browser;
 mod client;
 mod courtesy;
@@ -16,11 +17,15 @@ mod embedded;
 mod enrol;
 mod front;
 mod hubs;
+mod incident_browser;
+mod incident_pages;
 mod ingest;
+mod maintenance;
 mod options;
 mod process;
 mod queue;
 mod queue_faults;
 mod queue_limits;
+mod replay;
 mod services;
 mod store;

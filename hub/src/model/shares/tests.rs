@@ -52,7 +52,7 @@ fn record(n: u128, until: UtcMs, share_at: impl Fn(UtcMs) -> f64, is_told: bool)
             changes.extend(standing.count(&tick, now).transitions);
         }
         let stored = standing.changed_state().cloned();
-        changes.extend(standing.expire(now));
+        changes.extend(standing.expire(now).transitions);
         state = standing.exact_state().filter(|s| s.verdict != state.verdict).cloned().or(stored).unwrap_or(state);
         for seen in standing.changed_regions() {
             regions = vec![seen.clone()];

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::transaction::{Locked, Stale, Transaction};
-use crate::model::{Standing, Transition, UtcMs, WebsiteId};
-use crate::store::{Store, StoreError, read, write};
+use crate::model::{Change, Standing, Transition, UtcMs, WebsiteId};
+use crate::store::{Store, StoreError, incidents, read, write};
 
 /// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
 const AT_ONCE: usize = 500;
@@ -57,11 +57,20 @@ impl Store {
         let mut standings = tx.load(&ids, Locked::Leave, &self.shares, now).await?.standings;
         let unlooked: Vec<_> =
             standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
-        let transitions: Vec<_> = standings.iter_mut().filter_map(|s| s.expire(now)).collect();
+        let (mut transitions, mut changes) = (Vec::new(), Vec::new());
+        for standing in &mut standings {
+            let counted = standing.expire(now);
+            changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));
+            transitions.extend(counted.transitions);
+        }
         let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&transitions).await?;
+        let alerts_are_due = incidents::apply(&mut tx, changes, Locked::Wait, now).await?;
         tx.commit().await?;
+        if alerts_are_due {
+            self.ring();
+        }
         all.transitions.extend(transitions);
         all.unlooked.extend(unlooked);
         all.unlooked.truncate(UNLOOKED);

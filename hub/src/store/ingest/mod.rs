@@ -14,11 +14,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 pub use self::expire::Expired;
-use self::transaction::{Loaded, Locked, Transaction};
+use self::transaction::Loaded;
+pub(in crate::store) use self::transaction::{Locked, Transaction};
 use super::dead_letters::DeadLetter;
-use super::{Store, StoreError};
+use super::{Store, StoreError, incidents};
 use crate::model::late::Marks;
-use crate::model::{Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
+use crate::model::{Change, Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -113,6 +114,8 @@ impl Store {
                     tokio::time::sleep(Duration::from_millis(u64::from(20 * tries))).await;
                     tries += 1;
                 }
+                // Somebody holds what belongs to an account, whose verdicts wait.
+                Err(error) if error.is_lock_timeout() => return self.ingest_apart(ticks, now, error).await,
                 Err(error) => break error,
             }
         };
@@ -130,12 +133,54 @@ impl Store {
         Ok(done)
     }
 
+    /// Ticks of which some cannot be stored for now, without waiting: by websites, until those are alone (T210).
+    async fn ingest_apart(&self, ticks: &[StoredTick], now: UtcMs, error: StoreError) -> Result<Ingested, StoreError> {
+        let ids: BTreeSet<WebsiteId> = ticks.iter().map(|tick| tick.tick.website_id).collect();
+        if ids.len() <= 1 {
+            tracing::info!(%error, "A verdict waits for another transaction.");
+            return Ok(Ingested { busy: ids, ..Ingested::default() });
+        }
+        let Some(middle) = ids.iter().nth(ids.len() / 2) else { return Err(error) };
+        let (left, right): (Vec<_>, Vec<_>) = ticks.iter().cloned().partition(|tick| tick.tick.website_id < *middle);
+        let mut done = Box::pin(self.ingest_or_halve(&left, now, Locked::Leave)).await?;
+        done.add(Box::pin(self.ingest_or_halve(&right, now, Locked::Leave)).await?);
+        Ok(done)
+    }
+
     async fn ingest_whole(&self, ticks: &[StoredTick], now: UtcMs, locked: Locked) -> Result<Ingested, StoreError> {
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let (done, alerts_are_due) = match self.ingest_in(&mut tx, ticks, now, locked).await {
+            Ok(done) => done,
+            Err(error) => {
+                // Now, not when the connection is used again: whoever tries the rest at once would meet our locks.
+                if let Err(error) = tx.rollback().await {
+                    tracing::debug!(%error, "A transaction was not rolled back; its connection ends.");
+                }
+                return Err(error);
+            }
+        };
+        if done.new > 0 {
+            probe::fail_point!("ingest.stored");
+        }
+        tx.commit().await?;
+        if alerts_are_due {
+            self.ring();
+        }
+        Ok(done)
+    }
+
+    /// Returns also whether alerts are due.
+    async fn ingest_in(
+        &self,
+        tx: &mut Transaction,
+        ticks: &[StoredTick],
+        now: UtcMs,
+        locked: Locked,
+    ) -> Result<(Ingested, bool), StoreError> {
         let mut done = Ingested::default();
         let mut ids: Vec<WebsiteId> = ticks.iter().map(|t| t.tick.website_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut tx = Transaction::begin(&self.pool).await?;
         let mut loaded = tx.load(&ids, locked, &self.shares, now).await?;
         if locked == Locked::Leave && loaded.standings.len() < ids.len() {
             done.busy = tx.held_by_others(&ids, &loaded).await?;
@@ -144,6 +189,7 @@ impl Store {
         let standings = &mut loaded.standings;
         tx.write_dead_letters(&letters, now).await?;
         let is_new = tx.insert_ticks(&entries).await?;
+        let mut changes = Vec::new();
         for (entry, is_new) in entries.iter().zip(is_new) {
             if !is_new {
                 done.known += 1;
@@ -153,6 +199,7 @@ impl Store {
             done.late += usize::from(entry.marks.late);
             let Some(standing) = standings.get_mut(entry.place) else { continue };
             let counted = standing.count(entry.tick, now);
+            changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));
             done.transitions.extend(counted.transitions);
             done.confirm.extend(counted.confirm);
         }
@@ -160,11 +207,8 @@ impl Store {
         let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&done.transitions).await?;
-        if done.new > 0 {
-            probe::fail_point!("ingest.stored");
-        }
-        tx.commit().await?;
-        Ok(done)
+        let alerts_are_due = incidents::apply(tx, changes, locked, now).await?;
+        Ok((done, alerts_are_due))
     }
 
     /// Keeps messages that were given up, each once.
@@ -225,7 +269,7 @@ fn key_of(tick: &StoredTick) -> (WebsiteId, UtcMs, &str, u16) {
 }
 
 /// Postgres cannot store NUL in a text; and no text of a target is longer than P2 allows.
-fn storable(text: &str) -> std::borrow::Cow<'_, str> {
+pub(in crate::store) fn storable(text: &str) -> std::borrow::Cow<'_, str> {
     const MOST: usize = 512;
     if text.len() <= MOST && !text.contains('\0') {
         return text.into();

@@ -11,9 +11,9 @@ use crate::model::{Standing, Transition, UtcMs, WebsiteId, WebsiteState};
 use crate::store::dead_letters::DeadLetter;
 use crate::store::{Pool, StoreError};
 
-/// What to do about a website that another transaction is at work on.
+/// What to do about a website, or an account's incidents, that another transaction is at work on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Locked {
+pub(in crate::store) enum Locked {
     /// Wait for it, as long as the database lets one (D17).
     Wait,
     /// Do without it.
@@ -56,9 +56,21 @@ impl Loaded {
     }
 }
 
-pub(super) enum Transaction {
+pub(in crate::store) enum Transaction {
     Postgres(sqlx::Transaction<'static, Postgres>),
     Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+impl From<sqlx::Transaction<'static, Postgres>> for Transaction {
+    fn from(tx: sqlx::Transaction<'static, Postgres>) -> Self {
+        Self::Postgres(tx)
+    }
+}
+
+impl From<sqlx::Transaction<'static, Sqlite>> for Transaction {
+    fn from(tx: sqlx::Transaction<'static, Sqlite>) -> Self {
+        Self::Sqlite(tx)
+    }
 }
 
 /// The same call on either.
@@ -72,17 +84,25 @@ macro_rules! either {
 }
 
 impl Transaction {
-    pub(super) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
+    pub(in crate::store) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
         Ok(match pool {
             Pool::Postgres(pools) => Self::Postgres(pools.get().begin().await?),
             Pool::Sqlite { write, .. } => Self::Sqlite(write.begin().await?),
         })
     }
 
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub(in crate::store) async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Sqlite(tx) => tx.rollback().await?,
         }
         Ok(())
     }

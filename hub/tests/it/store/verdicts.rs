@@ -127,7 +127,7 @@ async fn what_nobody_looked_at_yet_is_known_and_runs_out(f: Fixture) {
     assert_eq!(expired.unlooked, [two.website_id], "whoever was to look may be gone");
     assert_eq!(f.store.expire_verdicts(f.now - 57 * MINUTE).await.expect("expiry"), nothing, "told once");
     let row = f.store.board_row(account, two.website_id, f.now).await.expect("the board").expect("the website");
-    assert!(row.state.reason.contains("see that a probe runs"), "{}", row.state.reason);
+    assert!(row.state.reason.contains("See that a probe runs"), "{}", row.state.reason);
     assert_eq!(row.state.fresh_until_at, None);
 }
 

@@ -1,0 +1,388 @@
+//! What people are told: from an incident and what is known of it, a neutral message in plain words; then the form that
+//! each kind of channel takes. Everything from outside (addresses, names, causes) is data in every form.
+
+mod chat;
+mod machine;
+mod mail;
+pub mod words;
+
+pub use mail::MailHead;
+
+use super::{
+    AlertEvent, AlertId, Channel, ChannelSettings, ClosedAs, Evidence, Incident, IncidentId, IncidentKind,
+    IncidentWebsite, UtcMs,
+};
+
+/// What a message about an incident says: how things are at its first try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutIncident {
+    /// The incident.
+    pub incident: Incident,
+    /// The first of its websites (10), those that still fail before the others.
+    pub websites: Vec<IncidentWebsite>,
+    /// All of them.
+    pub website_count: i64,
+    /// What each region had seen when it was last decided.
+    pub evidence: Vec<Evidence>,
+    /// What the last line of its timeline says.
+    pub said: String,
+}
+
+/// An incident in a summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldIncident {
+    /// Which.
+    pub incident_id: IncidentId,
+    /// Its cause in plain words.
+    pub cause: String,
+    /// When it began.
+    pub began_at: UtcMs,
+    /// One of its websites.
+    pub url: String,
+    /// How many it has.
+    pub website_count: i64,
+}
+
+/// What a summary tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Alerts that were held back.
+    pub alerts: u64,
+    /// The first incidents that go on (10), oldest first.
+    pub open: Vec<HeldIncident>,
+    /// All that go on.
+    pub open_count: i64,
+    /// Those that are over.
+    pub closed_count: i64,
+}
+
+/// Where a reader can go.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// To the page about it.
+    pub page: Option<String>,
+    /// Whoever follows it can acknowledge the incident.
+    pub acknowledge: Option<String>,
+}
+
+/// How it sounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Something is down.
+    Bad,
+    /// Something is not well.
+    Warning,
+    /// It is well again.
+    Good,
+    /// For your information.
+    Note,
+}
+
+/// A message before it has the form of a channel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Which alert it is.
+    pub alert_id: AlertId,
+    /// What it tells.
+    pub event: AlertEvent,
+    /// When it was written.
+    pub at: UtcMs,
+    /// How it sounds.
+    pub tone: Tone,
+    /// In a few words, on one line.
+    pub title: String,
+    /// In a sentence or two.
+    pub said: String,
+    /// Name and value, each on one line.
+    pub facts: Vec<(&'static str, String)>,
+    /// A line for each website (10 at most).
+    pub list: Vec<String>,
+    /// How many more there are.
+    pub more: i64,
+    /// Where to go.
+    pub links: Links,
+    /// What it is about, for machines.
+    pub about: Option<AboutIncident>,
+    /// What it sums up, for machines.
+    pub held: Option<HeldBack>,
+}
+
+impl Message {
+    /// About an incident.
+    #[must_use]
+    pub fn of_incident(alert_id: AlertId, event: AlertEvent, about: AboutIncident, links: Links, now: UtcMs) -> Self {
+        let (tone, title, said) = told(event, &about, now);
+        let list: Vec<String> = match about.website_count {
+            ..=1 => Vec::new(),
+            2.. => about.websites.iter().map(|website| of_list(website, now)).collect(),
+        };
+        let more = about.website_count - i64::try_from(about.websites.len()).unwrap_or(0);
+        let more = if list.is_empty() { 0 } else { more.max(0) };
+        let facts = facts(event, &about, now);
+        let links = match about.incident {
+            Incident { closed_at: None, acknowledged_at: None, .. } => links,
+            _ => Links { acknowledge: None, ..links },
+        };
+        Self { alert_id, event, at: now, tone, title, said, facts, list, more, links, about: Some(about), held: None }
+    }
+
+    /// Somebody tries the channel.
+    #[must_use]
+    pub fn test(alert_id: AlertId, channel: &Channel, links: Links, now: UtcMs) -> Self {
+        Self {
+            alert_id,
+            event: AlertEvent::Test,
+            at: now,
+            tone: Tone::Note,
+            title: "Test from BetterUptime".to_owned(),
+            said: format!("Messages arrive here through the channel \"{}\".", words::line(&channel.name, 80)),
+            facts: vec![("Sent", words::instant(now))],
+            list: Vec::new(),
+            more: 0,
+            links,
+            about: None,
+            held: None,
+        }
+    }
+
+    /// Another channel was given up.
+    #[must_use]
+    pub fn channel_broken(alert_id: AlertId, broken: &Channel, reason: &str, links: Links, now: UtcMs) -> Self {
+        let name = words::line(&broken.name, 80);
+        let mut facts = vec![("Channel", name.clone()), ("Leads to", words::line(&broken.settings.place(), 200))];
+        facts.push(("Why", words::sentence(reason)));
+        if let Some(since) = broken.failing_since_at {
+            facts.push(("No message arrived since", words::instant(since)));
+        }
+        Self {
+            alert_id,
+            event: AlertEvent::ChannelBroken,
+            at: now,
+            tone: Tone::Warning,
+            title: format!("The channel \"{name}\" does not work any more"),
+            said:
+                "It was switched off, and what it could not tell is kept: look at its settings, try it, and switch it \
+                   on again."
+                    .to_owned(),
+            facts,
+            list: Vec::new(),
+            more: 0,
+            links,
+            about: None,
+            held: None,
+        }
+    }
+
+    /// What was held back.
+    #[must_use]
+    pub fn summary(alert_id: AlertId, held: HeldBack, links: Links, now: UtcMs) -> Self {
+        let were = if held.alerts == 1 { "1 alert was".to_owned() } else { format!("{} alerts were", held.alerts) };
+        let said = match (held.open_count, held.closed_count) {
+            (0, 1) => "The incident they are about is over.".to_owned(),
+            (0, over) => format!("All {over} incidents they are about are over."),
+            (1, 0) => "The incident they are about goes on.".to_owned(),
+            (open, 0) => format!("{open} incidents go on."),
+            (1, over) => format!("1 incident goes on, {over} {} over.", if over == 1 { "is" } else { "are" }),
+            (open, over) => format!("{open} incidents go on, {over} {} over.", if over == 1 { "is" } else { "are" }),
+        };
+        let list: Vec<String> = held.open.iter().map(|one| of_summary(one, now)).collect();
+        let more = (held.open_count - i64::try_from(list.len()).unwrap_or(0)).max(0);
+        Self {
+            alert_id,
+            event: AlertEvent::Summary,
+            at: now,
+            tone: if held.open_count > 0 { Tone::Bad } else { Tone::Good },
+            title: format!("{were} held back"),
+            said: format!("This channel had reached its messages an hour. {said}"),
+            facts: Vec::new(),
+            list,
+            more,
+            links,
+            about: None,
+            held: Some(held),
+        }
+    }
+
+    /// What is kept and sent, in the form of this channel. What only the channel knows (keys, topics) is added when it is
+    /// sent, so that it is not kept twice.
+    ///
+    /// # Errors
+    /// A mail that cannot be made of these addresses.
+    pub fn render(&self, settings: &ChannelSettings, head: &MailHead) -> Result<String, String> {
+        let json = match settings {
+            ChannelSettings::Email { from, to, .. } => return mail::render(self, from, to, head),
+            ChannelSettings::Webhook { .. } => machine::webhook(self),
+            ChannelSettings::Slack { .. } => chat::slack(self),
+            ChannelSettings::Discord { .. } => chat::discord(self),
+            ChannelSettings::Telegram { .. } => chat::telegram(self),
+            ChannelSettings::Ntfy { .. } => chat::ntfy(self),
+            ChannelSettings::Pagerduty { .. } => machine::pagerduty(self),
+            ChannelSettings::Alertmanager { .. } => machine::alertmanager(self),
+        };
+        Ok(json.to_string())
+    }
+
+    /// "and 490 more", where there are more than are listed.
+    fn more_words(&self) -> Option<String> {
+        (self.more > 0).then(|| format!("and {} more", self.more))
+    }
+
+    /// All of it as plain text: the sentence, facts, list and links, a line each.
+    fn text(&self) -> String {
+        let mut lines = vec![self.said.clone()];
+        if !self.facts.is_empty() {
+            lines.push(String::new());
+            lines.extend(self.facts.iter().map(|(name, value)| format!("{name}: {value}")));
+        }
+        if !self.list.is_empty() {
+            lines.push(String::new());
+            lines.extend(self.list.iter().map(|one| format!("- {one}")));
+            lines.extend(self.more_words());
+        }
+        let links = [("Details", &self.links.page), ("Acknowledge", &self.links.acknowledge)];
+        for (n, (name, link)) in links.iter().filter_map(|(name, l)| l.as_ref().map(|l| (name, l))).enumerate() {
+            if n == 0 {
+                lines.push(String::new());
+            }
+            lines.push(format!("{name}: {link}"));
+        }
+        lines.join("\n")
+    }
+}
+
+/// Who it is about, and whether that is one.
+fn subject(about: &AboutIncident) -> (String, bool) {
+    match (about.website_count, about.websites.first()) {
+        (..=1, Some(website)) => (words::name(&website.url), true),
+        (..=1, None) => ("A website".to_owned(), true),
+        (count, _) => (format!("{count} websites"), false),
+    }
+}
+
+fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, String) {
+    let incident = &about.incident;
+    let (subject, is_one) = subject(about);
+    let (is, was, goes, fails) = if is_one { ("is", "was", "goes", "fails") } else { ("are", "were", "go", "fail") };
+    let lasted = words::lasting(incident.ended_at.unwrap_or(now) - incident.began_at);
+    let cause = words::sentence(&incident.cause);
+    let bad = match incident.kind {
+        IncidentKind::Outage => Tone::Bad,
+        IncidentKind::Regional | IncidentKind::Flapping => Tone::Warning,
+    };
+    let state = match (incident.kind, incident.closed_at) {
+        (IncidentKind::Outage, None) => format!("{is} down"),
+        (IncidentKind::Outage, Some(_)) => format!("{was} down for {lasted}"),
+        (IncidentKind::Regional, None) => format!("{fails} in some regions"),
+        (IncidentKind::Regional, Some(_)) => format!("{was} failing in some regions for {lasted}"),
+        (IncidentKind::Flapping, None) => format!("{goes} up and down"),
+        (IncidentKind::Flapping, Some(_)) => format!("{was} going up and down for {lasted}"),
+    };
+    let still =
+        if incident.closed_at.is_none() { state.replacen(is, &format!("{is} still"), 1) } else { state.clone() };
+    let still = if still == state && incident.closed_at.is_none() { format!("still {state}") } else { still };
+    match event {
+        AlertEvent::Opened => (bad, format!("{subject} {state}"), cause),
+        AlertEvent::Updated => (bad, format!("{subject} {still}"), words::sentence(&about.said)),
+        AlertEvent::Acknowledged => {
+            let who = words::line(incident.acknowledged_by.as_deref().unwrap_or("Somebody"), 80);
+            (Tone::Note, format!("Acknowledged: {subject} {state}"), format!("{who} takes care of it. {cause}"))
+        }
+        AlertEvent::Reminder => {
+            (bad, format!("{subject} {still}"), format!("For {lasted}, and nobody has acknowledged it. {cause}"))
+        }
+        AlertEvent::Resolved => over(incident, &subject, (is, was), &lasted, &about.said),
+        // About no incident; said for completeness.
+        AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary => (Tone::Note, subject, cause),
+    }
+}
+
+fn over(
+    incident: &Incident,
+    subject: &str,
+    (is, was): (&str, &str),
+    lasted: &str,
+    said: &str,
+) -> (Tone, String, String) {
+    let until = match incident.kind {
+        IncidentKind::Outage => format!("while it {was} down"),
+        IncidentKind::Regional => "while it failed in some regions".to_owned(),
+        IncidentKind::Flapping => "while it went up and down".to_owned(),
+    };
+    match incident.closed_as.unwrap_or(ClosedAs::Recovered) {
+        ClosedAs::Recovered => match incident.kind {
+            IncidentKind::Outage => {
+                (Tone::Good, format!("{subject} {is} up again"), format!("Up again after {lasted}."))
+            }
+            IncidentKind::Regional => (
+                Tone::Good,
+                format!("{subject} {is} well in all regions again"),
+                format!("It failed in some regions for {lasted}."),
+            ),
+            // What holds now is said by whoever closed it.
+            IncidentKind::Flapping => (
+                Tone::Note,
+                format!("{subject} {is} steady again"),
+                format!("It went up and down for {lasted}. {}", words::sentence(said)).trim().to_owned(),
+            ),
+        },
+        ClosedAs::Worse => (
+            Tone::Warning,
+            format!("{subject} {is} worse"),
+            format!("It failed in some regions for {lasted}; now it is down, which is told by itself."),
+        ),
+        ClosedAs::Changed => (
+            Tone::Note,
+            format!("{subject} {is} watched anew"),
+            format!("What is watched was changed {until}, so that nobody can say how it went on."),
+        ),
+        ClosedAs::Paused => {
+            (Tone::Note, format!("{subject} {was} paused"), format!("It was paused {until}: nobody looks at it now."))
+        }
+        ClosedAs::Deleted => {
+            (Tone::Note, format!("{subject} {is} no longer watched"), format!("It was deleted {until}."))
+        }
+    }
+}
+
+fn facts(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> Vec<(&'static str, String)> {
+    let incident = &about.incident;
+    let mut facts = Vec::new();
+    if let (..=1, Some(website)) = (about.website_count, about.websites.first()) {
+        facts.push(("Website", words::line(&words::masked(&website.url), 300)));
+    }
+    facts.push(("Cause", words::sentence(&incident.cause)));
+    facts.push(("Since", words::instant(incident.began_at)));
+    match incident.ended_at {
+        Some(ended) => facts.push(("Until", words::instant(ended))),
+        None if event != AlertEvent::Opened => facts.push(("For", words::lasting(now - incident.began_at))),
+        None => {}
+    }
+    if let Some(who) = &incident.acknowledged_by {
+        facts.push(("Acknowledged by", words::line(who, 80)));
+    }
+    if incident.closed_at.is_none() && !about.evidence.is_empty() {
+        let seen: Vec<String> =
+            about.evidence.iter().take(6).map(|e| format!("{}: {}", e.region_id, words::seen(e))).collect();
+        let more = about.evidence.len().saturating_sub(6);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        facts.push(("Seen from", words::line(&format!("{}{more}", seen.join("; ")), 500)));
+    }
+    facts
+}
+
+fn of_list(website: &IncidentWebsite, now: UtcMs) -> String {
+    let name = words::name(&website.url);
+    match website.ended_at {
+        None => format!("{name}, for {}", words::lasting(now - website.began_at)),
+        Some(ended) => format!("{name}, well again after {}", words::lasting(ended - website.began_at)),
+    }
+}
+
+fn of_summary(one: &HeldIncident, now: UtcMs) -> String {
+    let name = words::name(&one.url);
+    let name = if one.website_count > 1 { format!("{name} and {} more", one.website_count - 1) } else { name };
+    format!("{name}: {} (for {})", words::line(&one.cause, 120), words::lasting(now - one.began_at))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Channels, each seen by its owner only. Their settings hold secrets, which the hub has to send: they are in the
+//! database as they are, and in no `Debug`.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Store, StoreError, write};
+use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, MAX_CHANNELS, UtcMs};
+
+pub(super) const CHANNEL: &str = "channel_id, account_id, name, settings, is_on, tells_regional, waits_ms, reminds_ms, \
+    cap_per_hour, second_channel_id, created_at, revision, failing_since_at, broken_at, broken_reason";
+
+#[derive(FromRow)]
+pub(super) struct ChannelRow {
+    channel_id: Uuid,
+    account_id: Uuid,
+    name: String,
+    settings: String,
+    is_on: bool,
+    tells_regional: bool,
+    waits_ms: i64,
+    reminds_ms: Option<i64>,
+    cap_per_hour: i64,
+    second_channel_id: Option<Uuid>,
+    created_at: i64,
+    revision: i64,
+    failing_since_at: Option<i64>,
+    broken_at: Option<i64>,
+    broken_reason: Option<String>,
+}
+
+impl TryFrom<ChannelRow> for Channel {
+    type Error = StoreError;
+
+    fn try_from(row: ChannelRow) -> Result<Self, StoreError> {
+        // What is wrong is not said, for the words of the error may repeat a secret.
+        let settings: ChannelSettings = serde_json::from_str(&row.settings)
+            .map_err(|_| StoreError::Corrupt(format!("the settings of channel {}", row.channel_id)))?;
+        Ok(Self {
+            channel_id: ChannelId(row.channel_id),
+            account_id: AccountId(row.account_id),
+            name: row.name,
+            settings,
+            is_on: row.is_on,
+            tells_regional: row.tells_regional,
+            waits_ms: row.waits_ms,
+            reminds_ms: row.reminds_ms,
+            cap_per_hour: row.cap_per_hour,
+            second_channel_id: row.second_channel_id.map(ChannelId),
+            created_at: row.created_at,
+            revision: row.revision,
+            failing_since_at: row.failing_since_at,
+            broken: row.broken_at.map(|at| (at, row.broken_reason.unwrap_or_default())),
+        })
+    }
+}
+
+/// What became of an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChannelEdited {
+    /// It holds; the channel as it is now.
+    Saved(Channel),
+    /// Nothing was changed, since somebody else changed it first; the channel as it is now.
+    Meanwhile(Channel),
+}
+
+/// Rows of a channel that wait for nothing any more end visibly, in a transaction (T274).
+macro_rules! cancel_waiting {
+    ($tx:ident, $channel:ident, $now:ident, $said:expr) => {
+        sqlx::query(
+            "update alert set state = 'cancelled', ended_at = $2, claimed_until = null, said = $3 \
+             where channel_id = $1 and state = 'waiting'",
+        )
+        .bind($channel.0)
+        .bind($now)
+        .bind($said)
+        .execute(&mut *$tx)
+        .await?
+    };
+}
+
+impl Store {
+    /// All of the account's channels, oldest first. One that cannot be read (a newer version wrote it) is left out, and
+    /// said so in the log.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn channels(&self, account: AccountId) -> Result<Vec<Channel>, StoreError> {
+        let select = format!("select {CHANNEL} from channel where account_id = $1 order by created_at, channel_id");
+        // The pool for writes: what was just given up must be seen.
+        let rows: Vec<ChannelRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).fetch_all(pool).await?);
+        let mut channels = Vec::with_capacity(rows.len());
+        for row in rows {
+            match Channel::try_from(row) {
+                Ok(channel) => channels.push(channel),
+                Err(error) => tracing::error!(%error, "A channel cannot be read."),
+            }
+        }
+        Ok(channels)
+    }
+
+    /// One of the account's channels.
+    ///
+    /// # Errors
+    /// The database is away, or what is stored cannot be read.
+    pub async fn channel(&self, account: AccountId, id: ChannelId) -> Result<Option<Channel>, StoreError> {
+        let select = format!("select {CHANNEL} from channel where account_id = $1 and channel_id = $2");
+        let row: Option<ChannelRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(id.0).fetch_optional(pool).await?);
+        row.map(Channel::try_from).transpose()
+    }
+
+    /// Adds a channel, switched on. `None`: the account has [`MAX_CHANNELS`]. A second channel that is none of the
+    /// account's is left out.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn add_channel(
+        &self,
+        account: AccountId,
+        draft: &ChannelDraft,
+        now: UtcMs,
+    ) -> Result<Option<Channel>, StoreError> {
+        let id = ChannelId(Uuid::now_v7());
+        let settings = settings_text(&draft.settings)?;
+        let added = write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            // Two that add at once take turns here, so that the limit holds (T120).
+            sqlx::query("update account set username = username where account_id = $1")
+                .bind(account.0).execute(&mut *tx).await?;
+            let added = sqlx::query(
+                "insert into channel (channel_id, account_id, name, kind, settings, tells_regional, waits_ms, \
+                 reminds_ms, cap_per_hour, second_channel_id, created_at) \
+                 select $1, $2, $3, $4, $5, $6, $7, $8, $9, \
+                 (select channel_id from channel where account_id = $2 and channel_id = $10), $11 \
+                 where (select count(*) from channel where account_id = $2) < $12")
+                .bind(id.0).bind(account.0).bind(&draft.name).bind(draft.settings.kind().as_str()).bind(&settings)
+                .bind(draft.tells_regional).bind(draft.waits_ms).bind(draft.reminds_ms).bind(draft.cap_per_hour)
+                .bind(draft.second_channel_id.map(|second| second.0)).bind(now).bind(MAX_CHANNELS)
+                .execute(&mut *tx).await?.rows_affected();
+            tx.commit().await?;
+            added
+        });
+        if added == 1 { self.channel(account, id).await } else { Ok(None) }
+    }
+
+    /// Changes a channel as it was at `revision`, and no other. Whether it is on stays as it is; what failed under the
+    /// old settings is forgotten. `None`: not yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn edit_channel(
+        &self,
+        account: AccountId,
+        id: ChannelId,
+        revision: i64,
+        draft: &ChannelDraft,
+    ) -> Result<Option<ChannelEdited>, StoreError> {
+        let settings = settings_text(&draft.settings)?;
+        let changed = write!(self, pool => sqlx::query(
+            "update channel set name = $4, kind = $5, settings = $6, tells_regional = $7, waits_ms = $8, \
+             reminds_ms = $9, cap_per_hour = $10, failing_since_at = null, revision = revision + 1, \
+             second_channel_id = (select s.channel_id from channel s where s.account_id = $1 and s.channel_id = $11 \
+             and s.channel_id <> $2) where account_id = $1 and channel_id = $2 and revision = $3")
+            .bind(account.0).bind(id.0).bind(revision).bind(&draft.name).bind(draft.settings.kind().as_str())
+            .bind(&settings).bind(draft.tells_regional).bind(draft.waits_ms).bind(draft.reminds_ms)
+            .bind(draft.cap_per_hour).bind(draft.second_channel_id.map(|second| second.0))
+            .execute(pool).await?.rows_affected());
+        let found = self.channel(account, id).await?;
+        Ok(found.map(|c| if changed == 1 { ChannelEdited::Saved(c) } else { ChannelEdited::Meanwhile(c) }))
+    }
+
+    /// Switches it on or off. On again, it is no longer broken; off, what waits to be sent ends cancelled. `None`: not
+    /// yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn switch_channel(
+        &self,
+        account: AccountId,
+        id: ChannelId,
+        is_on: bool,
+        now: UtcMs,
+    ) -> Result<Option<Channel>, StoreError> {
+        write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let changed = sqlx::query(
+                "update channel set is_on = $3, broken_at = null, broken_reason = null, failing_since_at = null, \
+                 revision = revision + 1 where account_id = $1 and channel_id = $2 \
+                 and (is_on <> $3 or broken_at is not null)")
+                .bind(account.0).bind(id.0).bind(is_on).execute(&mut *tx).await?.rows_affected();
+            if changed == 1 && !is_on {
+                cancel_waiting!(tx, id, now, "The channel was switched off.");
+            }
+            tx.commit().await?;
+        });
+        self.channel(account, id).await
+    }
+
+    /// Deletes it; what waits to be sent ends cancelled (T274), and what was sent stays to be seen with its incidents.
+    /// `false`: not yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn delete_channel(&self, account: AccountId, id: ChannelId, now: UtcMs) -> Result<bool, StoreError> {
+        Ok(write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let gone = sqlx::query("delete from channel where account_id = $1 and channel_id = $2")
+                .bind(account.0).bind(id.0).execute(&mut *tx).await?.rows_affected();
+            if gone == 1 {
+                cancel_waiting!(tx, id, now, "The channel was deleted.");
+            }
+            tx.commit().await?;
+            gone == 1
+        }))
+    }
+}
+
+fn settings_text(settings: &ChannelSettings) -> Result<String, StoreError> {
+    serde_json::to_string(settings).map_err(|_| StoreError::Corrupt("settings that cannot be written".to_owned()))
+}

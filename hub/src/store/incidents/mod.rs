@@ -1,0 +1,16 @@
+//! Incidents: written in the transaction that writes the verdicts they follow from, together with the alerts about them;
+//! read by pages, the API and whoever composes messages.
+
+mod alerts;
+mod apply;
+mod desk;
+mod load;
+mod read;
+mod review;
+mod row;
+mod rows;
+mod save;
+
+pub(super) use apply::apply;
+pub use read::IncidentStory;
+pub use review::Reviewed;

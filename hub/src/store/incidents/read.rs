@@ -1,0 +1,152 @@
+//! Incidents as pages, the API and messages want them. Whatever belongs to somebody is asked for with the account.
+
+use uuid::Uuid;
+
+use super::row::{EventRow, FIRST, INCIDENT, IncidentRow, LINE, LineRow, PartRow};
+use crate::model::{
+    AccountId, Incident, IncidentCursor, IncidentEvent, IncidentFilter, IncidentId, IncidentLine, IncidentWebsite,
+    WebsiteId,
+};
+use crate::store::{Store, StoreError, read, write};
+
+/// Websites of an incident that a message names.
+const NAMED: i64 = 20;
+/// Lines of the timeline that a message is composed from: the first ones and the last ones are what it is about.
+const TOLD: i64 = 100;
+
+/// An incident with what a message about it is composed of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentStory {
+    /// The incident.
+    pub incident: Incident,
+    /// The first 20 of its websites, those that still fail before the others, then by when they failed.
+    pub websites: Vec<IncidentWebsite>,
+    /// How many there are or were.
+    pub count: i64,
+    /// How many of them fail still.
+    pub failing: i64,
+    /// Its timeline, oldest first: the last 100 lines.
+    pub events: Vec<IncidentEvent>,
+}
+
+impl Store {
+    /// The account's incidents that fit, newest first, after `after`; at most 1,000.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn incidents(
+        &self,
+        account: AccountId,
+        filter: IncidentFilter,
+        after: Option<IncidentCursor>,
+        limit: i64,
+    ) -> Result<Vec<IncidentLine>, StoreError> {
+        let after = after.unwrap_or(IncidentCursor { at: i64::MAX, id: IncidentId(Uuid::max()) });
+        let select = format!(
+            "select {INCIDENT}, {LINE} from incident i {FIRST} where i.account_id = $1 \
+             and (i.opened_at, i.incident_id) < ($2, $3) and (not $4 or i.closed_at is null) \
+             and ($5 is null or i.kind = $5) and ($6 is null or exists (select 1 from incident_website w \
+             where w.incident_id = i.incident_id and w.website_id = $6)) \
+             order by i.opened_at desc, i.incident_id desc limit $7"
+        );
+        let rows: Vec<LineRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(after.at).bind(after.id.0).bind(filter.open_only)
+            .bind(filter.kind.map(|kind| kind.as_str())).bind(filter.website.map(|id| id.0))
+            .bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(IncidentLine::from).collect())
+    }
+
+    /// One of the account's incidents.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn incident(&self, account: AccountId, id: IncidentId) -> Result<Option<IncidentLine>, StoreError> {
+        let select =
+            format!("select {INCIDENT}, {LINE} from incident i {FIRST} where i.account_id = $1 and i.incident_id = $2");
+        // The pool for writes: what its reader has just written must be seen.
+        let row: Option<LineRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(id.0).fetch_optional(pool).await?);
+        Ok(row.map(IncidentLine::from))
+    }
+
+    /// Websites of one of the account's incidents: those that fail still first, then by when they failed; at most 1,000.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn incident_websites(
+        &self,
+        account: AccountId,
+        id: IncidentId,
+        limit: i64,
+    ) -> Result<Vec<IncidentWebsite>, StoreError> {
+        let rows: Vec<PartRow> = read!(self, pool => sqlx::query_as(
+            "select w.website_id, w.url, w.began_at, w.ended_at from incident_website w \
+             join incident i using (incident_id) where i.account_id = $1 and w.incident_id = $2 \
+             order by (w.ended_at is not null), w.began_at, w.website_id limit $3")
+            .bind(account.0).bind(id.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(IncidentWebsite::from).collect())
+    }
+
+    /// The timeline of one of the account's incidents, oldest first: the last `limit` lines, at most 1,000.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn incident_events(
+        &self,
+        account: AccountId,
+        id: IncidentId,
+        limit: i64,
+    ) -> Result<Vec<IncidentEvent>, StoreError> {
+        let rows: Vec<EventRow> = write!(self, pool => sqlx::query_as(
+            "select e.at, e.kind, e.website_id, e.said, e.said_by, e.evidence from incident_event e \
+             join incident i using (incident_id) where i.account_id = $1 and e.incident_id = $2 \
+             order by e.at desc, e.number desc limit $3")
+            .bind(account.0).bind(id.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        Ok(rows.into_iter().rev().map(IncidentEvent::from).collect())
+    }
+
+    /// The incident that one of the account's websites is in and fails in: an outage before a regional one before flapping.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn open_incident_of(
+        &self,
+        account: AccountId,
+        website: WebsiteId,
+    ) -> Result<Option<Incident>, StoreError> {
+        let select = format!(
+            "select {INCIDENT} from incident_website w join incident i using (incident_id) \
+             where i.account_id = $1 and w.website_id = $2 and w.ended_at is null and i.closed_at is null \
+             order by case i.kind when 'outage' then 0 when 'regional' then 1 else 2 end, i.opened_at limit 1"
+        );
+        let row: Option<IncidentRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(website.0).fetch_optional(pool).await?);
+        Ok(row.map(Incident::from))
+    }
+
+    /// How many of the account's incidents go on.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn count_open_incidents(&self, account: AccountId) -> Result<i64, StoreError> {
+        Ok(read!(self, pool => sqlx::query_scalar(
+            "select count(*) from incident where account_id = $1 and closed_at is null")
+            .bind(account.0).fetch_one(pool).await?))
+    }
+
+    /// For whoever composes a message, or follows a signed link: an incident of any account, which is told in it.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn incident_for_alert(&self, id: IncidentId) -> Result<Option<IncidentStory>, StoreError> {
+        let select = format!("select {INCIDENT}, {LINE} from incident i {FIRST} where i.incident_id = $1");
+        let row: Option<LineRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(id.0).fetch_optional(pool).await?);
+        let Some(IncidentLine { incident, websites: count, failing, .. }) = row.map(IncidentLine::from) else {
+            return Ok(None);
+        };
+        let websites = self.incident_websites(incident.account_id, id, NAMED).await?;
+        let events = self.incident_events(incident.account_id, id, TOLD).await?;
+        Ok(Some(IncidentStory { incident, websites, count, failing, events }))
+    }
+}

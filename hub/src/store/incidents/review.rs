@@ -1,0 +1,203 @@
+//! What only time brings to incidents: mutes that end, growth that is told, websites that went without a word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::rows::read_rows;
+use super::{alerts, load, save};
+use crate::model::{AccountId, Change, ClosedAs, Course, UtcMs, WebsiteId};
+use crate::store::ingest::{Locked, Transaction};
+use crate::store::{Store, StoreError, read};
+
+/// People hear at most so often that an incident has grown.
+const GROWTH_EVERY_MS: i64 = 60_000;
+/// Longest wait for websites whose parent is well again.
+const SETTLE_MOST_MS: i64 = 15 * 60_000;
+/// Incidents looked at in one transaction: its locks are held for milliseconds.
+const AT_ONCE: i64 = 100;
+
+/// What a look at the incidents has brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reviewed {
+    /// Incidents that people are told of now: nothing mutes them any more.
+    pub unmuted: usize,
+    /// Incidents of which people are told that they have grown.
+    pub grown: usize,
+    /// Parts of websites that ended without a word.
+    pub mended: usize,
+}
+
+impl Store {
+    /// Tells of incidents whose mutes are over, and of those that have grown since people were told. Any number of hubs
+    /// may look at once: what one is at work on the others leave alone.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn review_incidents(&self, now: UtcMs) -> Result<Reviewed, StoreError> {
+        let grown_before = now.saturating_sub(GROWTH_EVERY_MS);
+        let (mut reviewed, mut after) = (Reviewed::default(), Some(Uuid::nil()));
+        while let Some(from) = after {
+            // Where nothing is muted and nothing has grown, it is one look at two empty indexes.
+            let found: Vec<(Uuid, Uuid)> = read!(self, pool => sqlx::query_as(
+                "select incident_id, account_id from (select incident_id, account_id from incident \
+                 where closed_at is null and muted_by is not null and incident_id > $1 order by incident_id limit $3) m \
+                 union all select incident_id, account_id from (select incident_id, account_id from incident \
+                 where closed_at is null and muted_by is null and websites > told_websites \
+                 and coalesce(told_at, 0) <= $2 and incident_id > $1 order by incident_id limit $3) g \
+                 order by incident_id limit $3")
+                .bind(from).bind(grown_before).bind(AT_ONCE).fetch_all(pool).await?);
+            after = found.last().map(|(id, _)| *id).filter(|_| found.len() >= AT_ONCE as usize);
+            if !found.is_empty() {
+                self.review_some(&found, grown_before, now, &mut reviewed).await?;
+            }
+        }
+        Ok(reviewed)
+    }
+
+    async fn review_some(
+        &self,
+        found: &[(Uuid, Uuid)],
+        grown_before: UtcMs,
+        now: UtcMs,
+        reviewed: &mut Reviewed,
+    ) -> Result<(), StoreError> {
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let free = free_accounts(&mut tx, found).await?;
+        let ids: Vec<Uuid> = found.iter().filter(|(_, account)| free.contains(account)).map(|(id, _)| *id).collect();
+        let mut courses = load::of_ids(&mut tx, &ids).await?;
+        // Somebody may have been faster.
+        let mut grown: Vec<Course> = courses
+            .extract_if(.., |c| c.incident.muted_by.is_none())
+            .filter(|c| c.websites > c.told_websites && c.told_at.is_none_or(|at| at <= grown_before))
+            .collect();
+        let (unmuted, mut due) = unmute(&mut tx, courses, now).await?;
+        due += alerts::updated(&mut tx, &grown, now).await?;
+        grown.iter_mut().for_each(|course| course.told(now));
+        save::save(&mut tx, &grown, now).await?;
+        tx.commit().await?;
+        reviewed.unmuted += unmuted;
+        reviewed.grown += grown.len();
+        if due > 0 {
+            self.ring();
+        }
+        Ok(())
+    }
+
+    /// Ends the parts of websites that are gone, paused or well without their incidents knowing: a hub of a version that
+    /// knows of no incidents has seen to them.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn mend_incidents(&self, now: UtcMs) -> Result<Reviewed, StoreError> {
+        let found: Vec<(Uuid, Uuid, Option<bool>, Option<i64>)> = read!(self, pool => sqlx::query_as(
+            "select i.account_id, w.website_id, s.paused, st.since_at from incident i \
+             join incident_website w on w.incident_id = i.incident_id and w.ended_at is null \
+             left join website s on s.website_id = w.website_id \
+             left join website_state st on st.website_id = w.website_id \
+             where i.closed_at is null and (s.website_id is null or s.paused \
+             or (i.kind = 'outage' and st.verdict in ('up', 'degraded'))) limit $1")
+            .bind(AT_ONCE).fetch_all(pool).await?);
+        let mut mended = 0;
+        for (account, website, paused, since_at) in found {
+            let closed_as = match paused {
+                None => ClosedAs::Deleted,
+                Some(true) => ClosedAs::Paused,
+                Some(false) => ClosedAs::Recovered,
+            };
+            let at = since_at.unwrap_or(now);
+            let change = Change::gone(WebsiteId(website), AccountId(account), "", closed_as, at);
+            let mut tx = Transaction::begin(&self.pool).await?;
+            let due = if is_so(&mut tx, website, closed_as).await? {
+                mended += 1;
+                super::apply(&mut tx, vec![change], Locked::Wait, now).await?
+            } else {
+                false
+            };
+            tx.commit().await?;
+            if due {
+                self.ring();
+            }
+        }
+        Ok(Reviewed { mended, ..Reviewed::default() })
+    }
+}
+
+/// Those of the accounts whose incidents nobody is at work on; nobody is until the end of the transaction.
+async fn free_accounts(tx: &mut Transaction, found: &[(Uuid, Uuid)]) -> Result<BTreeSet<Uuid>, StoreError> {
+    let accounts: BTreeSet<Uuid> = found.iter().map(|(_, account)| *account).collect();
+    match tx {
+        Transaction::Postgres(tx) => {
+            let accounts: Vec<Uuid> = accounts.into_iter().collect();
+            let sql = "select account_id from account where account_id = any($1) order by account_id \
+                 for no key update skip locked";
+            let free: Vec<Uuid> = sqlx::query_scalar(sql).bind(accounts).fetch_all(&mut **tx).await?;
+            Ok(free.into_iter().collect())
+        }
+        Transaction::Sqlite(_) => Ok(accounts), // one writer
+    }
+}
+
+/// Tells of incidents that nothing mutes any more; says of the others what does.
+async fn unmute(tx: &mut Transaction, mut courses: Vec<Course>, now: UtcMs) -> Result<(usize, usize), StoreError> {
+    load::add_failing(tx, &mut courses).await?;
+    let failing: BTreeSet<WebsiteId> = courses.iter().flat_map(|c| c.parts.keys().copied()).collect();
+    let mutes = load::mutes(tx, &failing, now).await?;
+    let settle_ms = settle_ms(tx, &failing).await?;
+    for course in &mut courses {
+        let longest = course.parts.keys().filter_map(|id| settle_ms.get(id)).max();
+        course.heed(&mutes, longest.copied().unwrap_or_default(), now);
+    }
+    courses.retain(|course| course.is_changed);
+    save::save(tx, &courses, now).await?;
+    let due = alerts::opened(tx, &courses, now).await?;
+    let is_told = |course: &&Course| course.tells_opened;
+    Ok((courses.iter().filter(is_told).count(), due))
+}
+
+/// After what they depend on is well again, websites are given the time in which they are looked at, once or twice.
+async fn settle_ms(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>) -> Result<BTreeMap<WebsiteId, i64>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = read_rows!(
+        tx,
+        (Uuid, i64, i64),
+        ids,
+        "select website_id, interval_ms, timeout_ms from website \
+        where website_id",
+        ""
+    );
+    let settle = |interval_ms: i64, timeout_ms: i64| interval_ms.saturating_mul(2).saturating_add(timeout_ms);
+    Ok(rows.into_iter().map(|(id, i, t)| (WebsiteId(id), settle(i, t).min(SETTLE_MOST_MS))).collect())
+}
+
+/// Whether it is as it was found, under the lock with which verdicts are written.
+async fn is_so(tx: &mut Transaction, website: Uuid, closed_as: ClosedAs) -> Result<bool, StoreError> {
+    let row: Option<(bool, String)> = match tx {
+        Transaction::Postgres(tx) => {
+            sqlx::query("select from website where website_id = $1 for no key update")
+                .bind(website)
+                .execute(&mut **tx)
+                .await?;
+            sqlx::query_as(
+                "select paused, verdict from website join website_state using (website_id) where website_id = $1",
+            )
+            .bind(website)
+            .fetch_optional(&mut **tx)
+            .await?
+        }
+        Transaction::Sqlite(tx) => {
+            sqlx::query_as(
+                "select paused, verdict from website join website_state using (website_id) where website_id = $1",
+            )
+            .bind(website)
+            .fetch_optional(&mut **tx)
+            .await?
+        }
+    };
+    Ok(match closed_as {
+        ClosedAs::Deleted => row.is_none(),
+        ClosedAs::Paused => row.is_some_and(|(paused, _)| paused),
+        ClosedAs::Recovered => row.is_some_and(|(paused, verdict)| !paused && matches!(&*verdict, "up" | "degraded")),
+        ClosedAs::Worse | ClosedAs::Changed => false,
+    })
+}
