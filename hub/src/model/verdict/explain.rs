@@ -108,14 +108,7 @@ pub(super) fn explain(verdict: Outcome, rule: Rule, voters: &[Voter<'_>]) -> Str
             said.push(format!("{} ({}).", only.seen(), of_those(only.regions.len())));
         }
         (Outcome::Up | Outcome::Degraded | Outcome::Unknown, _, _) => {
-            let good = up.len() + degraded.len();
-            said.push(match (up.as_slice(), degraded.as_slice()) {
-                ([one], []) | ([], [one]) if is_lone => {
-                    format!("It answers, seen from {}, the only region that reports.", one.region_id)
-                }
-                _ if good == reporting => format!("It answers, seen from all {reporting} regions that report."),
-                _ => format!("It answers, seen from {}.", of_those(good)),
-            });
+            said.extend(who_answers(&up, &degraded, reporting));
             said.extend(causes.iter().map(|c| c.seen() + "."));
         }
     }
@@ -133,6 +126,19 @@ pub(super) fn explain(verdict: Outcome, rule: Rule, voters: &[Voter<'_>]) -> Str
     said.extend(who_cannot_tell(&with(Vote::Abstains)));
     said.extend(sentence_of(&with(Vote::Silent), "has not reported lately", "have not reported lately"));
     bounded(said, &recorded(&causes), rule.words())
+}
+
+/// `None`: only some that are on trial, who are told of beside.
+fn who_answers(up: &[&RegionState], degraded: &[&RegionState], reporting: usize) -> Option<String> {
+    let good = up.len() + degraded.len();
+    Some(match (up, degraded) {
+        ([], []) => return None,
+        ([one], []) | ([], [one]) if reporting == 1 => {
+            format!("It answers, seen from {}, the only region that reports.", one.region_id)
+        }
+        _ if good == reporting => format!("It answers, seen from all {reporting} regions that report."),
+        _ => format!("It answers, seen from {good} of {reporting} regions that report."),
+    })
 }
 
 /// Why the regions that fail alone are these now.

@@ -105,6 +105,8 @@ fn a_region_that_answers_again_is_said_to_be_on_trial() {
          B answers again, and has to do so once more. Recorded as connect_timeout in connect. \
          Rule: down for as long as half of the reporting regions, and at least two, say so."
     );
+    let text = said(Outcome::Up, Rule::Lone, &[(trial.clone(), Vote::Down)]);
+    assert!(text.starts_with("B answers again, and has to do so once more. Rule: "), "{text}");
     let text = said(Outcome::Down, Rule::Lone, &[(trial, Vote::Down)]);
     assert!(text.starts_with("It fails no longer, and has to be good twice in a row. B answers again"), "{text}");
 }
