@@ -183,10 +183,10 @@ pub async fn run(store: Store, alerts: Alerts, mut stopping: watch::Receiver<boo
     let mut remind_at = Instant::now();
     let mut is_failing = false;
     while !*stopping.borrow() {
-        let mut done = sender.step(clock::now()).await.map(|_| ());
+        let mut done = store.answered(sender.step(clock::now())).await.map(|_| ());
         if done.is_ok() && Instant::now() >= remind_at {
             remind_at = Instant::now() + REMIND_EVERY;
-            done = store.remind(clock::now()).await.map(|_| ());
+            done = store.answered(store.remind(clock::now())).await.map(|_| ());
         }
         match done {
             Ok(()) => is_failing = false,

@@ -91,7 +91,7 @@ impl Store {
             return Ok(None);
         }
         let mut tx = match &self.pool {
-            Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Pool::Postgres(pools) => Transaction::Postgres(pools.get().begin().await?),
             Pool::Sqlite { read, .. } => Transaction::Sqlite(read.begin().await?),
         };
         let why = muted(&mut tx, &[id], now).await?.remove(&id);

@@ -158,7 +158,8 @@ impl Store {
             (select max(l.number) from alert_try l where l.alert_id = alert.alert_id) - alert.tries) as first_try_at";
         let rows: Vec<ClaimedRow> = match &self.pool {
             // What another hub claimed between our look and our lock does not fit any more, and is left out.
-            Pool::Postgres(pool) => {
+            Pool::Postgres(pools) => {
+                let pool = &pools.get();
                 let claim = format!(
                     "update alert set claimed_until = $2 where alert_id in (select alert_id from alert \
                      where alert_id in ({SELECT}) and state = 'waiting' and (claimed_until is null or claimed_until <= $1) \
