@@ -84,10 +84,10 @@ impl Standing {
             .then_some("slot_in_future: no hub has asked for this check yet")
     }
 
-    /// [`late::marks`] of a tick of this website, by the pace that holds for what is stored.
+    /// [`late::marks`] of a tick of this website, by the pace that holds for what is known so far.
     #[must_use]
     pub fn marks(&self, tick: &StoredTick) -> Marks {
-        late::marks(&backoff::paced(&self.website, &self.stored, tick.received_at).settings, tick)
+        late::marks(&backoff::paced(&self.website, &self.state, tick.received_at).settings, tick)
     }
 
     /// Counts one new tick in. Freshness is judged as of when the tick was received, so that a backlog leaves the same
@@ -101,8 +101,10 @@ impl Standing {
         if self.website.paused || is_past {
             return counted; // kept as history
         }
+        // As known before it, wherever the batch began (I9).
+        let is_late = self.marks(tick).late;
         self.run_out(tick.received_at, &mut counted);
-        if !self.marks(tick).late {
+        if !is_late {
             self.absorb(tick, now, &mut counted);
         }
         for transition in &mut counted.transitions {

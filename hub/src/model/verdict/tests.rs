@@ -128,6 +128,7 @@ fn verdicts_by_table() {
         ("and all of it is no knowledge", &["upppp"], &[(0, Up), (2, Unknown)]),
         ("our own trouble never makes another's failing alone an outage", &["uddddddd", "uuuuupuu"], &[(0, Up)]),
         ("nor does a failing word stand", &["uuudd", "udppp", "uuuuu"], &[(0, Up)]),
+        ("half of four regions make no outage", &["udddd", "udddd", "uuuuu", "uuuuu"], &[(0, Up)]),
         ("half of four regions end no outage", &["uddddd", "uddddd", "udduuu", "udduuu"], &[(0, Up), (1, Down)]),
         ("one region's opinion keeps none open (T241)", &["uddddd", "udduuu"], &[(0, Up), (1, Down), (3, Up)]),
         (
