@@ -6,27 +6,38 @@ use std::path::Path;
 use anyhow::Context as _;
 use askama::Template;
 use hub::http::assets;
-use hub::http::pages::Viewer;
 use hub::http::pages::account::SignPage;
+use hub::http::pages::acknowledge::AcknowledgePage;
+use hub::http::pages::channel::{self, ChannelPage};
+use hub::http::pages::channel_form::{FormPage as ChannelForm, KindsPage, SecretPage};
+use hub::http::pages::channels::ChannelsPage;
 use hub::http::pages::dashboard::BoardPage;
 use hub::http::pages::dead_letters::{self, ConfirmPage, DeadLettersPage};
 use hub::http::pages::delete::DeletePage;
+use hub::http::pages::incident::{self, IncidentPage};
+use hub::http::pages::incidents::{self, IncidentsPage};
 use hub::http::pages::landing::LandingPage;
 use hub::http::pages::probes::{self, ProbesPage, TicketPage};
 use hub::http::pages::trouble::TroublePage;
 use hub::http::pages::website::WebsitePage;
 use hub::http::pages::website_form::{FormPage, Typed};
-use hub::model::{self, FieldError, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
+use hub::http::pages::{DeleteChannelPage, Viewer};
+use hub::model::{self, ChannelInput, FieldError, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
 
 #[path = "../src/http/pages/invented.rs"]
 #[allow(missing_docs, dead_code, unreachable_pub, clippy::expect_used)]
 mod invented;
+#[path = "../src/http/pages/invented_incidents.rs"]
+#[allow(missing_docs, dead_code, unreachable_pub, clippy::expect_used, clippy::indexing_slicing)]
+mod invented_incidents;
 
 fn main() -> anyhow::Result<()> {
     let directory = std::env::args().nth(1).context("give the directory to write to")?;
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory.join("static"))?;
-    for asset in [&assets::STYLE, &assets::FORM_STYLE, &assets::DESK_STYLE, &assets::SCRIPT, &assets::ICON] {
+    for asset in
+        [&assets::STYLE, &assets::FORM_STYLE, &assets::DESK_STYLE, &assets::ALERT_STYLE, &assets::SCRIPT, &assets::ICON]
+    {
         std::fs::write(directory.join(asset.url().trim_start_matches('/')), asset.body())?;
     }
     let write = |name: &str, html: String| {
@@ -128,7 +139,79 @@ fn main() -> anyhow::Result<()> {
     let saved = "Redis has it in its ACL file.".to_owned();
     write("probe-ticket", TicketPage::new(operator(), place, saved, &env).render()?)?;
     write("board-operator", BoardPage::new(operator(), &rows)?.render()?)?;
+    incidents(&write)?;
+    channels(&write)?;
     write("trouble", TroublePage::new(404, "", Some(who.into())).render()?)?;
+    Ok(())
+}
+
+fn incidents(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Result<()> {
+    let (now, who) = (invented::NOW, || Viewer::operator("maria", 3).with_open(4));
+    let lines = invented_incidents::incidents();
+    let (open, over): (Vec<_>, Vec<_>) = lines.iter().cloned().partition(|line| line.incident.closed_at.is_none());
+    let all = incidents::Found { open: open.clone(), incidents: over, has_more: true, ..Default::default() };
+    write("incidents", IncidentsPage::new(who(), &all, now).render()?)?;
+    let open = incidents::Found { open_only: true, incidents: open, ..Default::default() };
+    write("incidents-open", IncidentsPage::new(who(), &open, now).render()?)?;
+    write("incidents-none", IncidentsPage::new("maria", &incidents::Found::default(), now).render()?)?;
+    for (n, line) in lines.iter().enumerate() {
+        let found = incident::Found {
+            line: line.clone(),
+            websites: invented_incidents::websites(line),
+            events: invented_incidents::events(&line.incident),
+            alerts: if n == 1 || n == 5 { invented_incidents::alerts() } else { Vec::new() },
+            is_told: n > 3,
+        };
+        write(&format!("incident-{n}"), IncidentPage::new(who(), &found, now)?.render()?)?;
+    }
+    for (n, viewer) in [(1, None), (2, None), (4, Some(who()))] {
+        let line = &lines[n];
+        let about = (line.first_url.as_str(), line.websites);
+        let is_theirs = viewer.is_some();
+        let view = AcknowledgePage::new(viewer, &line.incident, about, is_theirs, now);
+        write(&format!("acknowledge-{n}"), view.render()?)?;
+    }
+    write("acknowledge-nowhere", AcknowledgePage::nowhere(None).render()?)?;
+    Ok(())
+}
+
+fn channels(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Result<()> {
+    let who = || Viewer::operator("maria", 3).with_open(4);
+    let (all, alerts) = (invented_incidents::channels(), invented_incidents::alerts());
+    let newest = |id| alerts.iter().rev().find(|alert| alert.channel_id == id).cloned();
+    let lines: Vec<_> = all.iter().map(|channel| (channel.clone(), newest(channel.channel_id))).collect();
+    write("channels", ChannelsPage::new(who(), &lines, None).render()?)?;
+    write("channels-none", ChannelsPage::new("maria", &[], Some("The channel was deleted.")).render()?)?;
+    write("channel-kinds", KindsPage::new(who()).render()?)?;
+    for (n, channel) in all.iter().enumerate() {
+        let log = alerts.iter().rev().filter(|alert| alert.channel_id == channel.channel_id);
+        let found = channel::Found {
+            second: channel.second_channel_id.map(|_| "On call".to_owned()),
+            alerts: log.map(|alert| (alert.clone(), invented_incidents::tries(alert))).collect(),
+            channel: channel.clone(),
+            is_further_back: false,
+            has_more: n == 0,
+        };
+        let said = [Some("added"), Some("tested"), None][n % 3];
+        write(&format!("channel-{n}"), ChannelPage::new(who(), &found, said).render()?)?;
+        let (kind, others) = (channel.settings.kind(), [(invented_incidents::channel_id(1), "On call".to_owned())]);
+        let (empty, none) = (ChannelInput::default(), FieldErrors::default());
+        write(&format!("channel-new-{kind}"), ChannelForm::new(who(), kind, None, &others, &empty, &none).render()?)?;
+        let input = ChannelInput::of(channel);
+        let page = ChannelForm::new(who(), kind, Some(channel), &others, &input, &none);
+        write(&format!("channel-edit-{kind}"), page.render()?)?;
+    }
+    let mut wrong = FieldErrors::default();
+    wrong.push(FieldError::new("to", "maria", "Give it as name@example.com."));
+    wrong.push(FieldError::new("password", "", "Give the password of this user name."));
+    let typed =
+        ChannelInput { to: "maria".to_owned(), password: model::SecretText::new("x"), ..ChannelInput::default() };
+    let page = ChannelForm::new(who(), model::ChannelKind::Email, None, &[], &typed, &wrong);
+    write("channel-new-wrong", page.render()?)?;
+    if let Some(page) = SecretPage::new(who(), &all[2], "The channel was added, and is on.") {
+        write("channel-secret", page.render()?)?;
+    }
+    write("channel-delete", DeleteChannelPage::new(who(), &all[1]).render()?)?;
     Ok(())
 }
 

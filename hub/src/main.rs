@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hub::command;
 use hub::command::dead_letters::{self, Which};
+use hub::command::replay::Asked;
 use hub::config::{Config, LogFormat, Sources};
 use hub::model::enrolment::Place;
-use hub::model::{LetterFilter, LetterId, RegionId, WorkerId};
+use hub::model::{LetterFilter, LetterId, RegionId, WebsiteId, WorkerId};
 
 /// BetterUptime's hub: schedules checks, decides up or down, serves the pages.
 ///
@@ -58,6 +59,21 @@ enum Command {
     /// Messages between hub and workers that were tried and given up.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Count a website's verdicts again from its stored ticks, by today's rules, and show where they differ from what was
+    /// decided then. Ends with 0 when all agree, with 1 when not.
+    Replay {
+        /// Its id, as in the address of its page.
+        website: WebsiteId,
+        /// From when on, e.g. 2026-11-26T08:00:00Z (default: a day before the end).
+        #[arg(long)]
+        from: Option<jiff::Timestamp>,
+        /// Until when (default: now).
+        #[arg(long)]
+        to: Option<jiff::Timestamp>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask a running hub whether it is alive; for containers.
     Healthcheck,
     /// Settings.
@@ -228,6 +244,15 @@ fn main() -> ExitCode {
         }
         Command::DeadLetters(DeadLettersCommand::Discard(which)) => {
             runtime.block_on(dead_letters::discard(&config, &which.which()))
+        }
+        Command::Replay { website, from, to, json } => {
+            let asked = Asked { website_id: website, from, to, json };
+            match runtime.block_on(command::replay::replay(&config, &asked)) {
+                Ok(true) => Ok(()),
+                // It was told; there is nothing more to say.
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
         }
         Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
         Command::Config(ConfigCommand::Show) => {

@@ -22,14 +22,14 @@ create table incident (
     muted_by        text,   -- maintenance, parent, flapping: nobody is told, for as long as this holds
     websites        bigint not null, -- that were ever part of it
     told_websites   bigint not null default 0, -- as many were, when people were last told how many there are
-    told_at         bigint  -- when that was; null: nobody was told
+    told_at         bigint  -- when that was; while it is muted: since when nothing mutes it any more
 );
 -- Two hubs that see two websites of one host go down make one incident.
 create unique index incident_open on incident (account_id, kind, cause_key) where closed_at is null;
 create index incident_newest on incident (account_id, opened_at, incident_id);
 -- What only time brings is looked for every few seconds, over all accounts.
-create index incident_muted on incident (account_id) where closed_at is null and muted_by is not null;
-create index incident_grown on incident (account_id)
+create index incident_muted on incident (incident_id) where closed_at is null and muted_by is not null;
+create index incident_grown on incident (incident_id)
     where closed_at is null and muted_by is null and websites > told_websites;
 
 -- Which websites it is about. It outlives them: name and address are as they were.

@@ -2,6 +2,7 @@
 
 pub mod dead_letters;
 pub mod probe;
+pub mod replay;
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};

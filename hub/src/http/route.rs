@@ -32,11 +32,43 @@ impl Params {
         self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
 
+    /// The id of an incident in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn incident_id(&self) -> Result<crate::model::IncidentId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
+    /// The id of a channel in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn channel_id(&self) -> Result<crate::model::ChannelId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
+    /// The id of an alert in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn alert_id(&self) -> Result<crate::model::AlertId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
     /// The id of a dead letter in the path.
     ///
     /// # Errors
     /// Not found: what is no id names nothing.
     pub fn letter_id(&self) -> Result<crate::model::LetterId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
+    /// The id of a maintenance window in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn maintenance_id(&self) -> Result<crate::model::MaintenanceId, HttpError> {
         self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
 }
@@ -80,6 +112,33 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/websites/:id/resume", Kind::Page, pages::website::resume),
     route(Method::Get, "/websites/:id/delete", Kind::Page, pages::website::confirm_delete),
     route(Method::Post, "/websites/:id/delete", Kind::Page, pages::website::delete),
+    route(Method::Get, "/incidents", Kind::Page, pages::incidents::show),
+    route(Method::Get, "/incidents/:id", Kind::Page, pages::incident::show),
+    route(Method::Get, "/incidents/:id/fragment", Kind::Page, pages::incident::fragment),
+    route(Method::Post, "/incidents/:id/acknowledge", Kind::Page, pages::incident::acknowledge),
+    route(Method::Post, "/incidents/:id/notes", Kind::Page, pages::incident::note),
+    route(Method::Get, "/acknowledge/:token", Kind::Page, pages::acknowledge::show),
+    route(Method::Post, "/acknowledge/:token", Kind::Page, pages::acknowledge::acknowledge),
+    route(Method::Get, "/channels", Kind::Page, pages::channels::show),
+    route(Method::Get, "/channels/new", Kind::Page, pages::channel_form::new),
+    route(Method::Post, "/channels/new", Kind::Page, pages::channel_form::create),
+    route(Method::Get, "/channels/:id", Kind::Page, pages::channel::show),
+    route(Method::Get, "/channels/:id/edit", Kind::Page, pages::channel_form::edit),
+    route(Method::Post, "/channels/:id/edit", Kind::Page, pages::channel_form::save),
+    route(Method::Post, "/channels/:id/test", Kind::Page, pages::channel::test),
+    route(Method::Post, "/channels/:id/on", Kind::Page, pages::channel::switch_on),
+    route(Method::Post, "/channels/:id/off", Kind::Page, pages::channel::switch_off),
+    route(Method::Get, "/channels/:id/delete", Kind::Page, pages::channel::confirm_delete),
+    route(Method::Post, "/channels/:id/delete", Kind::Page, pages::channel::delete),
+    route(Method::Post, "/alerts/:id/replay", Kind::Page, pages::channel::replay),
+    route(Method::Get, "/maintenance", Kind::Page, pages::maintenance::show),
+    route(Method::Get, "/maintenance/new", Kind::Page, pages::maintenance::new),
+    route(Method::Post, "/maintenance/new", Kind::Page, pages::maintenance::create),
+    route(Method::Get, "/maintenance/:id/edit", Kind::Page, pages::maintenance::edit),
+    route(Method::Post, "/maintenance/:id/edit", Kind::Page, pages::maintenance::save),
+    route(Method::Post, "/maintenance/:id/end", Kind::Page, pages::maintenance::end),
+    route(Method::Get, "/maintenance/:id/delete", Kind::Page, pages::maintenance::confirm_delete),
+    route(Method::Post, "/maintenance/:id/delete", Kind::Page, pages::maintenance::delete),
     route(Method::Get, "/probes", Kind::Page, pages::probes::show),
     route(Method::Post, "/probes/enrol", Kind::Page, pages::probes::enrol),
     route(Method::Post, "/probes/revoke", Kind::Page, pages::probes::revoke),
@@ -93,6 +152,24 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/v1/dead-letters", Kind::Api, api::dead_letters::list),
     route(Method::Post, "/api/v1/dead-letters/:id/replay", Kind::Api, api::dead_letters::replay),
     route(Method::Delete, "/api/v1/dead-letters/:id", Kind::Api, api::dead_letters::discard),
+    route(Method::Get, "/api/v1/incidents", Kind::Api, api::incidents::list),
+    route(Method::Get, "/api/v1/incidents/:id", Kind::Api, api::incidents::one),
+    route(Method::Post, "/api/v1/incidents/:id/acknowledge", Kind::Api, api::incidents::acknowledge),
+    route(Method::Post, "/api/v1/incidents/:id/notes", Kind::Api, api::incidents::note),
+    route(Method::Get, "/api/v1/channels", Kind::Api, api::channels::list),
+    route(Method::Post, "/api/v1/channels", Kind::Api, api::channels::create),
+    route(Method::Get, "/api/v1/channels/:id", Kind::Api, api::channels::one),
+    route(Method::Patch, "/api/v1/channels/:id", Kind::Api, api::channels::change),
+    route(Method::Delete, "/api/v1/channels/:id", Kind::Api, api::channels::delete),
+    route(Method::Post, "/api/v1/channels/:id/test", Kind::Api, api::channels::test),
+    route(Method::Get, "/api/v1/channels/:id/alerts", Kind::Api, api::alerts::list),
+    route(Method::Post, "/api/v1/alerts/:id/replay", Kind::Api, api::alerts::replay),
+    route(Method::Get, "/api/v1/maintenance", Kind::Api, api::maintenance::list),
+    route(Method::Post, "/api/v1/maintenance", Kind::Api, api::maintenance::add),
+    route(Method::Get, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::show),
+    route(Method::Put, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::replace),
+    route(Method::Delete, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::delete),
+    route(Method::Post, "/api/v1/maintenance/:id/end", Kind::Api, api::maintenance::end),
     route(Method::Post, "/website", Kind::Api, api::ancestor::add),
     route(Method::Get, "/website", Kind::Api, api::ancestor::list),
     route(Method::Get, "/status/:id", Kind::Api, api::ancestor::status),

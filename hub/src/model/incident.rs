@@ -43,7 +43,8 @@ probe::named! {
     ClosedAs {
         /// It is well again.
         Recovered = "recovered",
-        /// What only a minority of the regions saw is an outage now, which is an incident of its own.
+        /// What only a minority of the regions saw is no longer that: it is an outage now, which is an incident of its own, or
+        /// nobody can tell.
         Worse = "worse",
         /// What is watched was changed, so that nobody can say how it went on (T250).
         Changed = "changed",

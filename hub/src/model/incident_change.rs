@@ -47,6 +47,8 @@ pub enum What {
         kind: IncidentKind,
         /// What its verdict is now.
         verdict: Outcome,
+        /// How it was decided, in words.
+        reason: String,
     },
     /// It is no longer watched as it was.
     Gone(ClosedAs),
@@ -104,7 +106,7 @@ fn of_transition(website: &Website, evidence: &[Evidence], t: &Transition) -> Op
         (Outcome::Down, Outcome::Unknown) => Some(What::Unclear { reason: t.reason.clone() }),
         // What was down before nobody could tell is over, too.
         (Outcome::Down | Outcome::Unknown, verdict @ (Outcome::Up | Outcome::Degraded)) => {
-            Some(What::Well { kind: IncidentKind::Outage, verdict })
+            Some(What::Well { kind: IncidentKind::Outage, verdict, reason: t.reason.clone() })
         }
         (Outcome::Up | Outcome::Degraded, Outcome::Up | Outcome::Degraded)
         | (Outcome::Up | Outcome::Degraded | Outcome::Unknown, Outcome::Unknown) => None,
@@ -113,8 +115,8 @@ fn of_transition(website: &Website, evidence: &[Evidence], t: &Transition) -> Op
 
 fn of_notice(website: &Website, evidence: &[Evidence], verdict: Outcome, notice: &Notice) -> (UtcMs, What) {
     match notice {
-        Notice::Regional { at, regions, .. } if regions.is_empty() => {
-            (*at, What::Well { kind: IncidentKind::Regional, verdict })
+        Notice::Regional { at, regions, reason, .. } if regions.is_empty() => {
+            (*at, What::Well { kind: IncidentKind::Regional, verdict, reason: reason.clone() })
         }
         Notice::Regional { at, regions, reason, .. } => {
             let cause = incident_cause::of_regions(regions, evidence);
@@ -124,7 +126,9 @@ fn of_notice(website: &Website, evidence: &[Evidence], verdict: Outcome, notice:
             let cause = incident_cause::of_flapping(website.website_id);
             (*at, What::Fails { kind: IncidentKind::Flapping, cause, reason: reason.clone() })
         }
-        Notice::Flapping { at, is_flapping: false, .. } => (*at, What::Well { kind: IncidentKind::Flapping, verdict }),
+        Notice::Flapping { at, is_flapping: false, reason, .. } => {
+            (*at, What::Well { kind: IncidentKind::Flapping, verdict, reason: reason.clone() })
+        }
     }
 }
 
@@ -148,13 +152,30 @@ pub fn sort(changes: &mut [Change]) {
 }
 
 impl What {
+    /// How an incident ends with it, when it is the last; `None`: it does not end this kind.
+    pub(super) fn closes(&self, of: IncidentKind) -> Option<ClosedAs> {
+        match self {
+            // Who sees it fail is told by the outage from now on.
+            Self::Fails { kind: IncidentKind::Outage, .. } if of == IncidentKind::Regional => Some(ClosedAs::Worse),
+            Self::Fails { .. } | Self::Unclear { .. } => None,
+            Self::Well { kind, verdict, .. } if *kind == of => Some(match (of, verdict) {
+                (IncidentKind::Regional, Outcome::Down | Outcome::Unknown) => ClosedAs::Worse,
+                (IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping, _) => ClosedAs::Recovered,
+            }),
+            Self::Well { .. } => None,
+            Self::Gone(closed_as) => Some(*closed_as),
+        }
+    }
+
     /// The line of the timeline, of a part that `began_at`.
     pub(super) fn said(&self, url: &str, began_at: UtcMs, at: UtcMs) -> String {
         let url = words::short(url);
         match self {
-            Self::Fails { kind, cause, reason } => words::fails(&url, *kind, &cause.words, reason),
-            Self::Unclear { reason } => words::with_reason(&format!("Nobody can tell how {url} is"), reason),
-            Self::Well { kind, verdict } => words::well(&url, *kind, *verdict, at.saturating_sub(began_at)),
+            Self::Fails { kind, reason, .. } => words::fails(&url, *kind, reason),
+            Self::Unclear { reason } => words::unclear(&url, reason),
+            Self::Well { kind, verdict, reason } => {
+                words::well(&url, *kind, *verdict, reason, at.saturating_sub(began_at))
+            }
             Self::Gone(closed_as) => words::gone(&url, *closed_as),
         }
     }

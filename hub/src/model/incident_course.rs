@@ -24,7 +24,7 @@ pub struct Course {
     pub left_at: Option<UtcMs>,
     /// As many websites were part of it when people were last told.
     pub told_websites: i64,
-    /// When that was.
+    /// When that was. While it is muted: since when nothing mutes it any more.
     pub told_at: Option<UtcMs>,
     /// The parts of the websites at hand.
     pub parts: BTreeMap<WebsiteId, IncidentWebsite>,
@@ -71,24 +71,20 @@ pub fn count(
     mut new_id: impl FnMut() -> IncidentId,
 ) {
     for change in changes {
+        for course in open.iter_mut().filter(|course| course.is_failing(change.website_id)) {
+            if let Some(closed_as) = change.what.closes(course.incident.kind) {
+                course.leave(change, closed_as, now);
+            }
+        }
         match &change.what {
-            What::Fails { kind, .. } => {
-                if *kind == IncidentKind::Outage {
-                    leave(open, change, |kind| (kind == IncidentKind::Regional).then_some(ClosedAs::Worse), now);
-                }
-                fail(open, change, *kind, mutes, now, &mut new_id);
-            }
+            What::Fails { kind, .. } => fail(open, change, *kind, mutes, now, &mut new_id),
             What::Unclear { .. } => {
-                for course in open.iter_mut().filter(|c| c.incident.kind == IncidentKind::Outage) {
-                    if course.is_failing(change.website_id) {
-                        course.say(change, IncidentEventKind::Changed, change.at);
-                    }
+                let outages = open.iter_mut().filter(|course| course.incident.kind == IncidentKind::Outage);
+                for course in outages.filter(|course| course.is_failing(change.website_id)) {
+                    course.say(change, IncidentEventKind::Changed, change.at);
                 }
             }
-            What::Well { kind, .. } => {
-                leave(open, change, |of| (of == *kind).then_some(ClosedAs::Recovered), now);
-            }
-            What::Gone(closed_as) => leave(open, change, |_| Some(*closed_as), now),
+            What::Well { .. } | What::Gone(_) => {}
         }
     }
     open.iter_mut().filter(|course| course.tells_opened).for_each(|course| course.told(now));
@@ -105,7 +101,7 @@ fn fail(
     let What::Fails { cause, reason, .. } = &change.what else { return };
     let id = change.website_id;
     if let Some(course) = open.iter_mut().find(|c| c.incident.kind == kind && c.is_failing(id)) {
-        let said = words::fails_still(&words::short(&change.url), kind, &cause.words, reason);
+        let said = words::fails_still(&words::short(&change.url), kind, reason);
         course.push(IncidentEventKind::Changed, change, change.at, said);
         // Of one website it is known better now; of several the first one speaks for all.
         if course.websites == 1 && course.incident.cause != cause.words {
@@ -162,17 +158,6 @@ fn fail(
     open.push(course);
 }
 
-/// The website is no longer part of the incidents for whose kind `as_what` says how that came.
-fn leave(open: &mut [Course], change: &Change, as_what: impl Fn(IncidentKind) -> Option<ClosedAs>, now: UtcMs) {
-    for course in open {
-        if course.is_failing(change.website_id)
-            && let Some(closed_as) = as_what(course.incident.kind)
-        {
-            course.leave(change, closed_as, now);
-        }
-    }
-}
-
 impl Course {
     /// Whether it goes on.
     #[must_use]
@@ -225,9 +210,9 @@ impl Course {
         let Some(part) = self.parts.get_mut(&change.website_id) else { return };
         let ended_at = change.at.max(part.began_at);
         part.ended_at = Some(ended_at);
-        let said = match closed_as {
-            ClosedAs::Recovered => change.what.said(&change.url, part.began_at, change.at),
-            ClosedAs::Worse | ClosedAs::Changed | ClosedAs::Paused | ClosedAs::Deleted => {
+        let said = match &change.what {
+            What::Well { .. } => change.what.said(&change.url, part.began_at, change.at),
+            What::Fails { .. } | What::Unclear { .. } | What::Gone(_) => {
                 words::gone(&words::short(&part.url), closed_as)
             }
         };
@@ -247,15 +232,38 @@ impl Course {
     }
 
     /// People are told from now on, of all of it.
-    pub fn unmute(&mut self, now: UtcMs) {
+    fn unmute(&mut self, now: UtcMs) {
         self.incident.muted_by = None;
         self.tells_opened = true;
         self.is_changed = true;
         self.push_own(IncidentEventKind::Muted, now, words::UNMUTED);
     }
 
+    /// Of a muted one, with the parts of all that fail: people are told when nothing mutes it any more. What its websites
+    /// depend on is seen well before they are themselves, so they get `settle_ms` to be looked at again.
+    pub fn heed(&mut self, mutes: &Mutes, settle_ms: i64, now: UtcMs) {
+        let before = self.incident.muted_by;
+        if let Some(by) = self.muted_by(mutes) {
+            self.is_changed |= self.told_at.is_some();
+            self.told_at = None;
+            self.mute_by(by, now);
+            return;
+        }
+        match (before, self.told_at) {
+            (Some(MutedBy::Parent), None) => {
+                self.told_at = Some(now);
+                self.is_changed = true;
+            }
+            (Some(MutedBy::Parent), Some(since_at)) if now < since_at.saturating_add(settle_ms) => {}
+            (Some(MutedBy::Parent | MutedBy::Maintenance | MutedBy::Flapping) | None, _) => {
+                self.unmute(now);
+                self.told(now);
+            }
+        }
+    }
+
     /// Nobody is told, for another reason than before.
-    pub fn mute_by(&mut self, by: MutedBy, now: UtcMs) {
+    fn mute_by(&mut self, by: MutedBy, now: UtcMs) {
         if self.incident.muted_by != Some(by) {
             self.incident.muted_by = Some(by);
             self.is_changed = true;

@@ -10,53 +10,52 @@ pub(super) fn short(url: &str) -> String {
     }
 }
 
-/// A sentence, and how it was decided behind it.
+/// A sentence without a full stop, and behind it how it was decided: sentences of their own.
 pub(super) fn with_reason(sentence: &str, reason: &str) -> String {
-    match reason.trim().trim_end_matches('.') {
+    match reason.trim() {
         "" => format!("{sentence}."),
-        reason => format!("{sentence} ({reason})."),
+        reason => format!("{sentence}. {reason}"),
     }
 }
 
-pub(super) fn fails(url: &str, kind: IncidentKind, cause: &str, reason: &str) -> String {
+pub(super) fn fails(url: &str, kind: IncidentKind, reason: &str) -> String {
     let sentence = match kind {
-        IncidentKind::Outage => format!("{url} is down. {cause}"),
-        IncidentKind::Regional => format!("{url} is up, but not for everybody. {cause}"),
-        IncidentKind::Flapping => format!("{url} is unstable. {cause}"),
+        IncidentKind::Outage => format!("{url} is down"),
+        IncidentKind::Regional => format!("{url} is up, but not for everybody"),
+        IncidentKind::Flapping => format!("{url} is unstable"),
     };
     with_reason(&sentence, reason)
 }
 
 /// Of a website that was in it before its regions changed, or nobody could tell.
-pub(super) fn fails_still(url: &str, kind: IncidentKind, cause: &str, reason: &str) -> String {
+pub(super) fn fails_still(url: &str, kind: IncidentKind, reason: &str) -> String {
     let sentence = match kind {
-        IncidentKind::Outage => format!("{url} is seen to be down still. {cause}"),
-        IncidentKind::Regional => format!("{url}: {cause}"),
-        IncidentKind::Flapping => format!("{url} is unstable still. {cause}"),
+        IncidentKind::Outage => format!("{url} is seen to be down still"),
+        IncidentKind::Regional => format!("{url} fails for others now"),
+        IncidentKind::Flapping => format!("{url} is unstable still"),
     };
     with_reason(&sentence, reason)
 }
 
-pub(super) fn well(url: &str, kind: IncidentKind, verdict: Outcome, lasted_ms: i64) -> String {
-    let span = lasted(lasted_ms);
-    match kind {
-        IncidentKind::Outage if verdict == Outcome::Degraded => {
-            format!("{url} answers again after {span}, but slowly.")
-        }
-        IncidentKind::Outage => format!("{url} is up again after {span}."),
-        IncidentKind::Regional => format!("No region has seen {url} fail for long any more; it took {span}."),
-        IncidentKind::Flapping => format!("{url} is stable again after {span}. {}", holds(verdict)),
-    }
+pub(super) fn unclear(url: &str, reason: &str) -> String {
+    with_reason(&format!("Nobody can tell how {url} is"), reason)
 }
 
-/// What its verdict is.
-fn holds(verdict: Outcome) -> &'static str {
-    match verdict {
-        Outcome::Up => "It is up.",
-        Outcome::Degraded => "It is up, but degraded.",
-        Outcome::Down => "It is down.",
-        Outcome::Unknown => "Nobody can tell how it is.",
-    }
+pub(super) fn well(url: &str, kind: IncidentKind, verdict: Outcome, reason: &str, lasted_ms: i64) -> String {
+    let span = lasted(lasted_ms);
+    let sentence = match (kind, verdict) {
+        (IncidentKind::Outage, Outcome::Degraded) => format!("{url} answers again after {span}, but is degraded"),
+        (IncidentKind::Outage, Outcome::Up | Outcome::Down | Outcome::Unknown) => {
+            format!("{url} is up again after {span}")
+        }
+        (IncidentKind::Regional, Outcome::Up | Outcome::Degraded) => {
+            format!("{url} is reached from everywhere again after {span}")
+        }
+        (IncidentKind::Regional, Outcome::Down) => format!("{url} is down for more than a few after {span}"),
+        (IncidentKind::Regional, Outcome::Unknown) => format!("Nobody can tell any more how {url} is after {span}"),
+        (IncidentKind::Flapping, _) => format!("{url} is stable again after {span}"),
+    };
+    with_reason(&sentence, reason)
 }
 
 pub(super) fn gone(url: &str, closed_as: ClosedAs) -> String {

@@ -23,11 +23,15 @@ pub mod incident_words;
 mod input;
 mod kept_letter;
 pub mod late;
+pub mod maintenance;
+mod maintenance_input;
 pub mod masked;
 pub mod message;
+pub mod mute;
 mod options;
 mod options_input;
 pub mod recent;
+pub mod recount;
 pub mod region;
 pub mod regional;
 pub mod shares;
@@ -35,6 +39,7 @@ pub mod slots;
 mod standing;
 mod state;
 mod status_codes;
+mod tags;
 pub mod uptime;
 pub mod url;
 pub mod verdict;
@@ -59,6 +64,8 @@ pub use input::SettingsInput;
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
 };
+pub use maintenance::{Maintenance, MaintenanceId, MaintenancePlan, PastMaintenance, Rule, Scope, Span};
+pub use maintenance_input::MaintenanceInput;
 pub use message::{AboutIncident, HeldBack, HeldIncident, Message};
 pub use options::{Options, is_shown_header};
 pub use options_input::{HIDDEN, Kept, OptionsInput, Retype, SignIn};
@@ -66,6 +73,7 @@ pub use region::{Region, Worker};
 pub use standing::{Counted, Standing};
 pub use state::{BoardRow, Notice, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
 pub use status_codes::accept_text;
+pub use tags::{NoTag, Tag, Ties, tags_of};
 pub use website::{INTERVALS_OFFERED_S, Website, WebsiteSettings};
 
 pub use probe::wire::{

@@ -47,7 +47,10 @@ impl Standing {
         regions: Vec<RegionState>,
         now: UtcMs,
     ) -> Self {
-        let known = verdict::fresh_until(&backoff::paced(&website, &stored, now), &regions, now);
+        // By the pace that held at the last tick, as it was judged then: what is down for an hour by now was not.
+        let ticks = regions.iter().map(|region| region.received_at);
+        let last_at = ticks.filter(|at| *at <= now.saturating_add(CLOCK_ERROR_MS)).max().unwrap_or(now);
+        let known = verdict::fresh_until(&backoff::paced(&website, &stored, last_at), &regions, now);
         let fresh_until_at = stored.fresh_until_at.map(|at| known.map_or(at, |known| known.max(at)));
         let state = WebsiteState { fresh_until_at, ..stored.clone() };
         Self { website, watched_since_at, stored, state, regions, touched: BTreeSet::new() }

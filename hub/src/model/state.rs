@@ -1,7 +1,7 @@
 //! What is known now about a website, and how it came to be known.
 
 use super::late::Marks;
-use super::{Failure, Outcome, Phases, RegionId, Tick, UtcMs, Website, WebsiteId, WorkerId};
+use super::{Failure, Outcome, Phases, RegionId, Tick, Ties, UtcMs, Website, WebsiteId, WorkerId};
 
 /// A tick as stored: what the worker saw, and who it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +179,8 @@ pub struct Uptime {
     pub down_ms: i64,
     /// Verdict unknown, paused, or before the website was added.
     pub unknown_ms: i64,
+    /// Maintenance as announced, whatever the verdict was.
+    pub maintenance_ms: i64,
 }
 
 /// A line of the dashboard, read from current-state tables only.
@@ -192,4 +194,8 @@ pub struct BoardRow {
     pub regions: Vec<RegionState>,
     /// The last 24 hours.
     pub uptime_24h: Uptime,
+    /// Its tags, and what it depends on.
+    pub ties: Ties,
+    /// Maintenance is going on, until then.
+    pub maintenance_until: Option<UtcMs>,
 }

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use super::row::{REGION_STATE, RegionStateRow, STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ticks::TransitionRow;
+use super::ties::ties_of;
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, BoardRow, RegionState, Transition, UtcMs, Website, WebsiteId, uptime};
+use crate::model::maintenance::united;
+use crate::model::{AccountId, BoardRow, RegionState, Scope, Span, Transition, UtcMs, Website, WebsiteId, uptime};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -18,6 +20,15 @@ struct Row {
     website: WebsiteRow,
     #[sqlx(flatten)]
     state: StateFields,
+    tags: String,
+    parent_id: Option<Uuid>,
+}
+
+/// A window of the account: what of the last 24 hours it was, and until when it is.
+struct Quiet {
+    scope: Scope,
+    spans: Vec<Span>,
+    until: Option<UtcMs>,
 }
 
 impl Store {
@@ -50,7 +61,7 @@ impl Store {
     ) -> Result<Vec<BoardRow>, StoreError> {
         let only = only.map(|id| id.0);
         let select_websites = format!(
-            "select {WEBSITE}, {STATE} from website \
+            "select {WEBSITE}, {STATE}, tags, parent_id from website \
              join website_state using (website_id) \
              where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id"
         );
@@ -79,6 +90,7 @@ impl Store {
         for row in changes {
             transitions.entry(row.website_id).or_default().push(row.into());
         }
+        let quiet = self.quiet(account, now).await?;
         let complete = |row: Row| {
             let key = row.website.website_id;
             let website = Website::try_from(row.website)?;
@@ -86,9 +98,27 @@ impl Store {
             let changes = transitions.remove(&key).unwrap_or_default();
             // The window begins with the website: a new one is not "unknown" for the time before it.
             let from = (now - DAY_MS).max(website.created_at).min(now);
-            let uptime_24h = uptime::over(&changes, state.verdict, from, now);
-            Ok(BoardRow { website, state, regions: regions.remove(&key).unwrap_or_default(), uptime_24h })
+            let ties = ties_of(&row.tags, row.parent_id);
+            let covering = || quiet.iter().filter(|q| q.scope.covers(website.website_id, &ties.tags));
+            let spans = united(covering().flat_map(|q| q.spans.iter().copied()).collect());
+            let uptime_24h = uptime::over(&changes, state.verdict, from, now, &spans);
+            let maintenance_until = covering().filter_map(|q| q.until).max();
+            let regions = regions.remove(&key).unwrap_or_default();
+            Ok(BoardRow { website, state, regions, uptime_24h, ties, maintenance_until })
         };
         rows.into_iter().map(complete).collect()
+    }
+
+    /// The account's maintenance within the last 24 hours, as its rules say and as they said.
+    async fn quiet(&self, account: AccountId, now: UtcMs) -> Result<Vec<Quiet>, StoreError> {
+        let windows = self.maintenance(account).await?;
+        let past = self.past_maintenance(account, now - DAY_MS, 1_000).await?;
+        let ruled = windows.into_iter().map(|window| Quiet {
+            spans: window.spans(now - DAY_MS, now),
+            until: window.running(now).map(|span| span.to_at),
+            scope: window.plan.scope,
+        });
+        let past = past.into_iter().map(|past| Quiet { scope: past.scope, spans: vec![past.span], until: None });
+        Ok(ruled.chain(past).filter(|quiet| !quiet.spans.is_empty() || quiet.until.is_some()).collect())
     }
 }

@@ -12,6 +12,7 @@ mod channels;
 mod dead_letters;
 mod incidents;
 mod ingest;
+mod maintenance;
 mod mutes;
 mod open;
 mod regions;
@@ -19,6 +20,7 @@ mod row;
 mod schedule;
 mod sessions;
 mod ticks;
+mod ties;
 mod websites;
 
 pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
@@ -27,7 +29,9 @@ pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
 pub use incidents::{IncidentStory, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
+pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
+pub use ties::TiesSaved;
 pub use websites::Edited;
 
 use sqlx::{PgPool, SqlitePool};

@@ -1,11 +1,14 @@
-//! History: ticks and transitions of one website, newest first, in bounded pieces.
+//! History: ticks and transitions of one website in bounded pieces, newest first for those who look, oldest first for
+//! whoever counts them again.
+
+use std::ops::RangeInclusive;
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{TICK, TickRow};
+use super::row::{TICK, TickRow, WEBSITE, WebsiteRow};
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, Outcome, StoredTick, Transition, UtcMs, WebsiteId};
+use crate::model::{AccountId, Outcome, StoredTick, Transition, UtcMs, Website, WebsiteId};
 
 #[derive(Debug, FromRow)]
 pub(super) struct TransitionRow {
@@ -31,7 +34,95 @@ impl From<TransitionRow> for Transition {
     }
 }
 
+/// A website as its history is read, and since when it is watched as it is now.
+#[derive(Debug, FromRow)]
+struct WatchedRow {
+    #[sqlx(flatten)]
+    website: WebsiteRow,
+    watched_since_at: i64,
+}
+
 impl Store {
+    /// For whoever owns the installation, at its command line: a website of whatever account, and since when what it is
+    /// now has been watched.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn website_of_any(&self, id: WebsiteId) -> Result<Option<(Website, UtcMs)>, StoreError> {
+        let select = format!("select {WEBSITE}, watched_since_at from website where website_id = $1");
+        let row: Option<WatchedRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(id.0).fetch_optional(pool).await?);
+        row.map(|row| Ok((Website::try_from(row.website)?, row.watched_since_at))).transpose()
+    }
+
+    /// Ticks of one of the account's websites with a slot in `slots`, oldest first, at most 1,000; those that follow
+    /// `after`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ticks_in_order(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        slots: &RangeInclusive<UtcMs>,
+        after: Option<&StoredTick>,
+        limit: i64,
+    ) -> Result<Vec<StoredTick>, StoreError> {
+        let select = format!(
+            "select {TICK} from tick where website_id = $2 and slot_at >= $3 and slot_at <= $4 \
+             and (slot_at, region_id, attempt) > ($3, $5, $6) \
+             and exists (select 1 from website where account_id = $1 and website_id = $2) \
+             order by website_id, slot_at, region_id, attempt limit $7"
+        );
+        let from = after.map_or(*slots.start(), |tick| tick.tick.slot_at);
+        let region = after.map_or("", |tick| tick.region_id.as_str());
+        let attempt = after.map_or(-1, |tick| i64::from(tick.tick.attempt));
+        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(id.0).bind(from).bind(*slots.end()).bind(region).bind(attempt)
+            .bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        rows.into_iter().map(StoredTick::try_from).collect()
+    }
+
+    /// Changes of verdict of one of the account's websites that were decided within `decided`, in that order; at most
+    /// `limit`, 10,001 at most.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn transitions_in_order(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        decided: &RangeInclusive<UtcMs>,
+        limit: i64,
+    ) -> Result<Vec<Transition>, StoreError> {
+        let rows: Vec<TransitionRow> = read!(self, pool => sqlx::query_as(
+            "select website_id, at, decided_at, from_verdict, to_verdict, reason from transition \
+             join website using (website_id) where account_id = $1 and website_id = $2 \
+             and decided_at >= $3 and decided_at <= $4 order by decided_at, number limit $5")
+            .bind(account.0).bind(id.0).bind(*decided.start()).bind(*decided.end())
+            .bind(limit.clamp(1, 10_001)).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(Transition::from).collect())
+    }
+
+    /// Changes of verdict of one of the account's websites decided before `before`, newest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn transitions_before(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        before: UtcMs,
+        limit: i64,
+    ) -> Result<Vec<Transition>, StoreError> {
+        let rows: Vec<TransitionRow> = read!(self, pool => sqlx::query_as(
+            "select website_id, at, decided_at, from_verdict, to_verdict, reason from transition \
+             join website using (website_id) where account_id = $1 and website_id = $2 and decided_at < $3 \
+             order by decided_at desc, number desc limit $4")
+            .bind(account.0).bind(id.0).bind(before).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(Transition::from).collect())
+    }
+
     /// Ticks of one of the account's websites with a slot before `before`, newest first.
     ///
     /// # Errors

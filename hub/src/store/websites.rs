@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::ingest::Transaction;
+use super::ingest::{Locked, Transaction};
 use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
 use super::{Store, StoreError, incidents, patiently, read, write};
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
@@ -187,7 +187,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         // Its address is as its part in them has it.
         let changes = closed_as.map(|closed_as| Change::gone(id, account, "", closed_as, now));
-        let alerts_are_due = incidents::apply(&mut tx, changes.into_iter().collect(), now).await?;
+        let alerts_are_due = incidents::apply(&mut tx, changes.into_iter().collect(), Locked::Wait, now).await?;
         tx.commit().await?;
         if alerts_are_due {
             self.ring();

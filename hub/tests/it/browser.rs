@@ -9,14 +9,14 @@ use serde_json::json;
 use crate::process::{Hub, Target};
 use crate::services::{free_port, wait_until};
 
-struct Driver {
+pub struct Driver {
     child: Child,
     port: u16,
     _profile: tempfile::TempDir,
 }
 
 impl Driver {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let port = free_port();
         let profile = tempfile::tempdir().unwrap();
         let child = Command::new("chromedriver")
@@ -32,7 +32,17 @@ impl Driver {
         Self { child, port, _profile: profile }
     }
 
-    async fn browser(&self) -> Client {
+    pub async fn browser(&self) -> Client {
+        self.browser_with(json!({})).await
+    }
+
+    /// As a phone of 390 px shows it.
+    pub async fn phone(&self) -> Client {
+        let metrics = json!({"width": 390, "height": 844, "pixelRatio": 1.0, "mobile": true, "touch": true});
+        self.browser_with(json!({"deviceMetrics": metrics})).await
+    }
+
+    async fn browser_with(&self, emulation: serde_json::Value) -> Client {
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -45,7 +55,11 @@ impl Driver {
             "--disable-sync",
             "--window-size=1280,900",
         ];
-        let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": {"args": arguments}});
+        let mut options = json!({"args": arguments});
+        if emulation.get("deviceMetrics").is_some() {
+            options["mobileEmulation"] = emulation;
+        }
+        let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options});
         let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("an object") };
         let mut builder = ClientBuilder::new(hyper_util_connector());
         builder.capabilities(capabilities);
@@ -64,17 +78,17 @@ impl Drop for Driver {
     }
 }
 
-async fn type_into(client: &Client, field: &str, text: &str) {
+pub async fn type_into(client: &Client, field: &str, text: &str) {
     let element = client.find(Locator::Css(field)).await.unwrap();
     element.clear().await.unwrap();
     element.send_keys(text).await.unwrap();
 }
 
-async fn press(client: &Client, selector: &str) {
+pub async fn press(client: &Client, selector: &str) {
     client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
 }
 
-async fn awaited(client: &Client, selector: &str, wait: Duration) {
+pub async fn awaited(client: &Client, selector: &str, wait: Duration) {
     client
         .wait()
         .at_most(wait)

@@ -124,9 +124,11 @@ macro_rules! on_both {
 
 mod accounts;
 mod dead_letters;
+mod incidents;
 mod ingest;
 mod late;
 mod letters;
+mod maintenance;
 mod options;
 mod regions;
 mod schema;

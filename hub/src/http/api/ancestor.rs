@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::rfc3339;
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{BoardRow, Outcome, RecentTick, RegionId, SettingsInput, UtcMs, WebsiteId};
+use crate::model::{BoardRow, Outcome, RecentTick, RegionId, SettingsInput, WebsiteId};
 
 /// Newest ticks shown per website.
 const TICKS: usize = 10;
@@ -97,10 +98,6 @@ struct ShownTick {
 fn tick_id(website: WebsiteId, region: &RegionId, tick: &RecentTick) -> Uuid {
     let name = format!("{region}/{}/{}", tick.slot_at, tick.attempt);
     Uuid::new_v5(&website.0, name.as_bytes())
-}
-
-fn rfc3339(at: UtcMs) -> String {
-    jiff::Timestamp::from_millisecond(at).map_or_else(|_| String::new(), |t| format!("{t:.3}"))
 }
 
 fn shown(row: &BoardRow) -> serde_json::Value {

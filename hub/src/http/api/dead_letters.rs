@@ -2,19 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::{limit, rfc3339};
 use crate::http::pages::dead_letters::{after, filter_of, find, payload};
 use crate::http::{App, HttpError, Request, Response, login, pages, route::Params};
-use crate::model::{FieldError, FieldErrors, KeptLetter, Replay, Subject, UtcMs, masked};
+use crate::model::{KeptLetter, Replay, Subject, masked};
 use crate::replay::Replayed;
 
-const LIMIT: i64 = 50;
-const MOST: i64 = 200;
 /// Of one payload: two hundred of them, escaped, stay below the largest answer (P8).
 const PAYLOAD_BYTES: usize = 4 * 1024;
-
-fn rfc3339(at: UtcMs) -> String {
-    jiff::Timestamp::from_millisecond(at).map_or_else(|_| String::new(), |t| format!("{t:.3}"))
-}
 
 /// A letter for programs, as the command line shows it: whoever runs that owns the installation.
 #[must_use]
@@ -54,15 +49,7 @@ fn with(letter: &KeptLetter, payload: &masked::Payload) -> Value {
 /// 401, 404 for who is no operator, 422 for a limit or a cursor that is none.
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::operator(app, request)?.account.account_id;
-    let given = request.query("limit").unwrap_or_default();
-    let limit = match given.parse() {
-        Ok(limit @ 1..=MOST) => limit,
-        Err(_) if given.is_empty() => LIMIT,
-        Ok(_) | Err(_) => {
-            let remedy = format!("Give a whole number from 1 to {MOST}.");
-            return Err(HttpError::Fields(FieldErrors(vec![FieldError::new("limit", given, remedy)])));
-        }
-    };
+    let limit = limit(request)?;
     let found = find(app, filter_of(request), after(request)?, limit)?;
     let next = found.letters.last().filter(|_| found.has_more).map(|letter| letter.cursor().to_string());
     let content = |letter| payload(letter, account, &found.websites, PAYLOAD_BYTES);

@@ -1,16 +1,21 @@
 //! The dashboard: is everything fine, and if not, what is not.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::landing::LandingPage;
 use super::spark::{Spark, spark};
-use super::words::{self, Mark, Share, share, took};
-use super::{Frame, Viewer, etag, page};
+use super::words::{self, Instant, Mark, Share, share, took};
+use super::{Frame, Viewer, etag, maintenance_words::minute, page};
 use crate::clock;
 use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::verdict::first_sentence;
-use crate::model::{BoardRow, Outcome, RegionState, WebsiteId, cause};
+use crate::model::{BoardRow, Outcome, RegionState, Tag, WebsiteId, cause};
+
+/// Tags offered above the list.
+const TAGS_SHOWN: usize = 50;
 
 /// The page.
 #[derive(Template, Debug)]
@@ -19,15 +24,25 @@ pub struct BoardPage {
     frame: Frame,
     fragment: String,
     etag: String,
+    /// Where the part that renews itself is.
+    source: String,
 }
 
 impl BoardPage {
     /// Around the part that renews itself.
     pub fn new(viewer: impl Into<Viewer>, rows: &[BoardRow]) -> Result<Self, askama::Error> {
-        let board = Board::new(rows);
+        Self::of(viewer, rows, None)
+    }
+
+    /// The same, of the websites with a tag.
+    pub fn of(viewer: impl Into<Viewer>, rows: &[BoardRow], tag: Option<&Tag>) -> Result<Self, askama::Error> {
+        let viewer = viewer.into();
+        let board = Board::of(rows, tag).with_open(viewer.open);
+        let source = tag.map(|tag| format!("/websites/fragment?{}", query(tag.as_str())));
+        let source = source.unwrap_or_else(|| "/websites/fragment".to_owned());
         let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
         let fragment = board.render()?;
-        Ok(Self { frame: Frame::wide(title, viewer).at("/"), etag: etag(&fragment), fragment })
+        Ok(Self { frame: Frame::wide(title, viewer).at("/"), etag: etag(&fragment), fragment, source })
     }
 }
 
@@ -37,8 +52,20 @@ impl BoardPage {
 pub struct Board {
     summary: String,
     worst: Mark,
+    /// Incidents that go on, in words; empty for none.
+    open: String,
     rows: Vec<Line>,
     show_regions: bool,
+    tags: Vec<TagLink>,
+    is_limited: bool,
+}
+
+/// A way to the websites with a tag.
+#[derive(Debug)]
+struct TagLink {
+    words: String,
+    query: String,
+    is_here: bool,
 }
 
 #[derive(Debug)]
@@ -47,6 +74,7 @@ struct Line {
     name: String,
     mark: Mark,
     why: String,
+    maintenance: Option<Instant>,
     answer: String,
     spark: Option<Spark>,
     uptime: Share,
@@ -63,12 +91,47 @@ impl Board {
     /// Sorted so that trouble comes first.
     #[must_use]
     pub fn new(rows: &[BoardRow]) -> Self {
-        let mut lines: Vec<Line> = rows.iter().map(Line::new).collect();
+        Self::of(rows, None)
+    }
+
+    /// The same, of the websites with a tag.
+    #[must_use]
+    pub fn of(rows: &[BoardRow], tag: Option<&Tag>) -> Self {
+        let is_shown = |row: &&BoardRow| tag.is_none_or(|tag| row.ties.tags.contains(tag));
+        let mut lines: Vec<Line> = rows.iter().filter(is_shown).map(Line::new).collect();
+        let tags: BTreeSet<&Tag> = rows.iter().flat_map(|row| &row.ties.tags).chain(tag).collect();
+        let link = |known: &&Tag| TagLink {
+            words: known.to_string(),
+            query: query(known.as_str()),
+            is_here: Some(*known) == tag,
+        };
+        let tags = tags.iter().take(TAGS_SHOWN).map(link).collect();
         lines.sort_by(|a, b| (a.mark, &a.name).cmp(&(b.mark, &b.name)));
         let marks: Vec<Mark> = lines.iter().map(|l| l.mark).collect();
         // With one region the dots would repeat the state.
         let show_regions = lines.iter().any(|l| l.dots.len() > 1);
-        Self { summary: summary(&marks), worst: marks.first().copied().unwrap_or(Mark::Up), rows: lines, show_regions }
+        let summary =
+            if tag.is_some() && marks.is_empty() { "No website has this tag".to_owned() } else { summary(&marks) };
+        Self {
+            summary,
+            worst: marks.first().copied().unwrap_or(Mark::Up),
+            open: String::new(),
+            rows: lines,
+            show_regions,
+            tags,
+            is_limited: tag.is_some(),
+        }
+    }
+
+    /// With so many incidents that go on.
+    #[must_use]
+    pub fn with_open(self, open: i64) -> Self {
+        let open = match open {
+            ..=0 => String::new(),
+            1 => "1 incident is open".to_owned(),
+            n => format!("{} incidents are open", words::counted(n)),
+        };
+        Self { open, ..self }
     }
 }
 
@@ -86,6 +149,7 @@ impl Line {
                 Mark::Pending => "The first check is on its way".to_owned(),
                 Mark::Up | Mark::Paused => String::new(),
             },
+            maintenance: row.maintenance_until.map(minute),
             answer: answer(&row.regions),
             spark: spark(&row.regions),
             uptime: share(&row.uptime_24h),
@@ -103,6 +167,15 @@ impl Dot {
         };
         Self { mark, text }
     }
+}
+
+/// `?tag=`; what is no tag limits nothing.
+fn tag(request: &Request) -> Option<Tag> {
+    request.query("tag")?.parse().ok()
+}
+
+fn query(tag: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).append_pair("tag", tag).finish()
 }
 
 /// The newest answer's duration; a failure has none.
@@ -151,7 +224,9 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     match login::signed_in(app, request) {
         Ok(who) => {
             let rows = app.wait(app.store.board(who.account.account_id, clock::now())).map_err(login::store)?;
-            let board = BoardPage::new(Viewer::of(app, &who.account), &rows).map_err(anyhow::Error::from)?;
+            let tag = tag(request);
+            let board =
+                BoardPage::of(Viewer::of(app, &who.account), &rows, tag.as_ref()).map_err(anyhow::Error::from)?;
             page(200, &board)
         }
         Err(HttpError::SignInFirst) => match (app.settings.sign_ups, login::may_sign_up(app)?) {
@@ -170,7 +245,8 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let rows = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
-    super::fragment(request, &Board::new(&rows))
+    let open = app.wait(app.store.count_open_incidents(account.account_id)).map_err(login::store)?;
+    super::fragment(request, &Board::of(&rows, tag(request).as_ref()).with_open(open))
 }
 
 #[cfg(test)]

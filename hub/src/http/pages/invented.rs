@@ -7,7 +7,7 @@ use crate::model::enrolment::{Access, KnownProbe, Place};
 use crate::model::late::Marks;
 use crate::model::{
     Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, NetworkState, Options,
-    OptionsInput, RecentTick, RegionId, RegionState, SecretText, StoredTick, Transition, Uptime, Website,
+    OptionsInput, RecentTick, RegionId, RegionState, SecretText, StoredTick, Ties, Transition, Uptime, Website,
     WebsiteSettings, WebsiteState, Worker,
 };
 
@@ -52,8 +52,8 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     };
     let regions = outcomes.iter().enumerate().map(|(i, (slug, o))| region_state(n + i as u32, slug, *o)).collect();
     let down_ms = if verdict == Outcome::Down { 7_500_000 } else { i64::from(n % 3) * 60_000 };
-    let uptime_24h = Uptime { up_ms: 86_400_000 - down_ms, degraded_ms: 0, down_ms, unknown_ms: 0 };
-    BoardRow { website, state, regions, uptime_24h }
+    let uptime_24h = Uptime { up_ms: 86_400_000 - down_ms, down_ms, ..Uptime::default() };
+    BoardRow { website, state, regions, uptime_24h, ties: Ties::default(), maintenance_until: None }
 }
 
 fn region_state(n: u32, slug: &str, outcome: Outcome) -> RegionState {
@@ -141,7 +141,7 @@ pub fn rows() -> Vec<BoardRow> {
     ];
     rows[5].website.paused = true;
     rows[4].uptime_24h = Uptime { unknown_ms: 86_400_000, ..Uptime::default() };
-    rows[6].uptime_24h = Uptime { up_ms: 30_000_000, down_ms: 5_000, degraded_ms: 0, unknown_ms: 56_395_000 };
+    rows[6].uptime_24h = Uptime { up_ms: 30_000_000, down_ms: 5_000, unknown_ms: 56_395_000, ..Uptime::default() };
     rows
 }
 

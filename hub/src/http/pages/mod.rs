@@ -2,15 +2,31 @@
 //! words, not rules; templates escape everything that is not ours.
 
 pub mod account;
+pub mod acknowledge;
+pub mod channel;
+mod channel_actions;
+mod channel_fields;
+pub mod channel_form;
+pub(in crate::http) mod channel_words;
+pub mod channels;
 pub mod dashboard;
 pub mod dead_letters;
 mod dead_letters_actions;
 pub mod delete;
+pub mod incident;
+pub(in crate::http) mod incident_actions;
+mod incident_evidence;
+mod incident_words;
+pub mod incidents;
 pub mod landing;
+pub mod maintenance;
+pub mod maintenance_form;
+mod maintenance_words;
 mod options_form;
 pub mod probes;
 mod settings_words;
 mod spark;
+mod ties_form;
 pub mod trouble;
 mod waterfall;
 pub mod website;
@@ -24,6 +40,7 @@ use super::{App, HttpError, Request, Response, assets};
 use crate::model::{Account, LetterFilter};
 use crate::replay;
 
+pub use channel_actions::DeletePage as DeleteChannelPage;
 pub use trouble::error;
 pub use words::Mark;
 
@@ -31,6 +48,8 @@ pub use words::Mark;
 #[derive(Debug, Clone)]
 pub struct Viewer {
     username: String,
+    /// Incidents that go on, as far as they are counted.
+    open: i64,
     /// What the navigation of an operator has beside that of others.
     desk: Option<Desk>,
 }
@@ -45,23 +64,36 @@ impl Viewer {
     /// An operator; of dead letters no more than [`replay::COUNTED`] are counted.
     #[must_use]
     pub fn operator(username: &str, letters: i64) -> Self {
-        Self { username: username.to_owned(), desk: Some(Desk { letters: words::counted(letters) }) }
+        let desk = Desk { letters: words::counted(letters) };
+        Self { desk: Some(desk), ..Self::from(username) }
     }
 
-    /// Of an account. A page is shown without the badge rather than not at all.
+    /// With so many incidents that go on.
+    #[must_use]
+    pub fn with_open(self, open: i64) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Of an account. A page is shown without a badge rather than not at all.
     pub(super) fn of(app: &App, account: &Account) -> Self {
+        let open = app.wait(app.store.count_open_incidents(account.account_id)).unwrap_or(0);
         if !account.is_operator() {
-            return Self::from(account.username.as_str());
+            return Self::from(account.username.as_str()).with_open(open);
         }
         let counted = app.wait(app.store.count_dead_letters(&LetterFilter::default(), replay::COUNTED));
-        Self::operator(&account.username, counted.unwrap_or(0))
+        Self::operator(&account.username, counted.unwrap_or(0)).with_open(open)
+    }
+
+    /// How many incidents go on, in the words of a badge; empty for none.
+    fn open_words(&self) -> String {
+        words::counted(self.open)
     }
 }
 
 /// Somebody who is no operator.
 impl From<&str> for Viewer {
     fn from(username: &str) -> Self {
-        Self { username: username.to_owned(), desk: None }
+        Self { username: username.to_owned(), open: 0, desk: None }
     }
 }
 
@@ -107,6 +139,10 @@ impl Frame {
 
     fn desk_style(&self) -> &str {
         assets::DESK_STYLE.url()
+    }
+
+    fn alert_style(&self) -> &str {
+        assets::ALERT_STYLE.url()
     }
 
     fn desk(&self) -> Option<&Desk> {
@@ -161,5 +197,11 @@ pub fn etag(body: &str) -> String {
 #[allow(missing_docs, unreachable_pub, clippy::expect_used)]
 mod invented;
 #[cfg(test)]
+#[allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::indexing_slicing)]
+mod invented_incidents;
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests_incidents;

@@ -151,6 +151,11 @@ pub(super) struct Label {
 pub(super) fn label(field: &str) -> Option<Label> {
     let basic = |id, words| Some(Label { id, words, is_option: false });
     let more = |id, words| Some(Label { id, words, is_option: true });
+    match field {
+        "tags" => return basic("tags", "Tags"),
+        "parent" => return basic("parent", "Depends on"),
+        _ => {}
+    }
     if let Some(id) = CONTENT_ROWS.into_iter().find(|row| *row == field) {
         return more(id, "Expectations");
     }

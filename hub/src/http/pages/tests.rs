@@ -6,13 +6,15 @@ use super::dead_letters::{ConfirmPage, DeadLettersPage, Found};
 use super::delete::DeletePage;
 use super::invented::{HOSTILE, NOW, account, letters, options, row, rows, ticks, transitions};
 use super::landing::LandingPage;
+use super::maintenance_form::{MaintenanceForm, Offered};
 use super::trouble::TroublePage;
-use super::website::WebsitePage;
+use super::website::{WebsitePage, WebsiteView};
 use super::website_form::{FormPage, Typed};
 use super::{Viewer, assets, unless_known};
 use crate::http::{Method, Request};
 use crate::model::{
-    ContentInput, FieldError, FieldErrors, HIDDEN, LetterFilter, OptionsInput, Outcome, SecretText, WebsiteSettings,
+    ContentInput, FieldError, FieldErrors, HIDDEN, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput,
+    MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, WebsiteSettings,
 };
 
 fn hostile_options() -> OptionsInput {
@@ -37,6 +39,29 @@ fn hostile_options() -> OptionsInput {
     }
 }
 
+/// In maintenance, tagged with what a tag may be.
+fn row_in_maintenance() -> crate::model::BoardRow {
+    let mut row = rows().remove(0);
+    row.ties.tags = vec!["<b>\"x' & y".parse().unwrap()];
+    row.maintenance_until = Some(NOW + 5_400_000);
+    row
+}
+
+fn hostile_window() -> Maintenance {
+    let starts = "2026-11-24T03:00".parse().unwrap();
+    let rule = Rule::new("Europe/Berlin", starts, "daily".parse().unwrap(), 5_400_000).unwrap();
+    let plan = MaintenancePlan { name: HOSTILE.to_owned(), scope: Scope::All, rule };
+    Maintenance {
+        maintenance_id: MaintenanceId(uuid::Uuid::nil()),
+        account_id: account("").account_id,
+        plan,
+        created_at: 0,
+        since_at: 0,
+        skip_before_at: 0,
+        revision: 1,
+    }
+}
+
 /// Every page, with hostile text wherever somebody else may put text.
 fn all_pages() -> Vec<(String, String)> {
     let mut pages = Vec::new();
@@ -51,6 +76,8 @@ fn all_pages() -> Vec<(String, String)> {
         interval_s: HOSTILE.into(),
         timeout_s: HOSTILE.into(),
         regions: vec![HOSTILE.into()],
+        tags: Some(HOSTILE.into()),
+        parent: Some(HOSTILE.into()),
         options: hostile_options(),
     };
     let regions = ["INDIA", "USA"].map(|r| r.parse().unwrap());
@@ -60,6 +87,42 @@ fn all_pages() -> Vec<(String, String)> {
         let page = WebsitePage::new(HOSTILE, row, &ticks(row), &transitions(row), NOW);
         add(&format!("website-{n}"), page.and_then(|p| p.render()));
     }
+    let websites: Vec<_> = rows.iter().map(|row| row.website.clone()).collect();
+    add("new-tied", FormPage::add(HOSTILE, &regions, typed.clone(), errors.clone()).beside(&websites, None).render());
+    let tied = row_in_maintenance();
+    let muted = Some(crate::model::MutedBy::Parent);
+    let view = WebsiteView::new(&tied, &[], &[], NOW).below(Some(&rows[7].website), muted);
+    add("website-tied", WebsitePage::around(HOSTILE, &tied, &view).and_then(|p| p.render()));
+    add("board-tag", BoardPage::of(HOSTILE, &[tied.clone()], tied.ties.tags.first()).and_then(|p| p.render()));
+    let planned = hostile_window();
+    let ties = [(tied.website.website_id, tied.ties.clone())].into();
+    let covered = super::maintenance_words::Covered { websites: &websites, ties: &ties };
+    let past = PastMaintenance {
+        maintenance_id: planned.maintenance_id,
+        name: HOSTILE.to_owned(),
+        scope: planned.plan.scope.clone(),
+        span: Span { from_at: NOW - 7_200_000, to_at: NOW - 3_600_000 },
+    };
+    let page = super::maintenance::MaintenancePage::view(HOSTILE, &[planned.clone()], vec![past], &covered, NOW);
+    add("maintenance", page.render());
+    let text = || HOSTILE.to_owned();
+    let input = MaintenanceInput {
+        name: text(),
+        scope: text(),
+        tag: text(),
+        website_id: text(),
+        time_zone: text(),
+        starts: text(),
+        repeats: text(),
+        weekdays: vec![text()],
+        month_day: text(),
+        hours: text(),
+        minutes: text(),
+    };
+    let offered = Offered { websites, tags: vec![text()] };
+    let wrong = input.parse(NOW).err().unwrap_or_default();
+    let form = MaintenanceForm::new(HOSTILE, Some(1), input, wrong, &offered).showing(&planned.plan.rule, NOW);
+    add("maintenance-form", form.outdated().render());
     add("landing", LandingPage::new(true).render());
     add("signup", SignPage::up(true).again(HOSTILE, errors.clone()).notice(HOSTILE).render());
     add("signin", SignPage::sign_in(true).again(HOSTILE, errors.clone()).render());
@@ -269,4 +332,34 @@ fn a_crowded_host_is_named_as_the_reason_for_slots_left_out() {
     let row = &rows()[0];
     let view = |share| super::website::WebsiteView::new(row, &[], &[], NOW).with_share(share).render().unwrap();
     assert!(view(0.4).contains("40 % of the slots are used") && !view(1.0).contains("slots are used"));
+}
+
+#[test]
+fn a_window_that_runs_is_seen_on_list_page_and_dashboard() {
+    let row = row_in_maintenance();
+    let board = Board::new(&[row.clone()]).render().unwrap();
+    assert!(board.contains("In maintenance until 2026-11-24 04:00 UTC"), "{board}");
+    let page = WebsitePage::new("owner", &row, &[], &[], NOW).unwrap().render().unwrap();
+    assert!(page.contains("it is checked, and nobody is told"), "{page}");
+    let (ties, websites) = (Default::default(), Vec::new());
+    let covered = super::maintenance_words::Covered { websites: &websites, ties: &ties };
+    let list = super::maintenance::MaintenancePage::view("owner", &[hostile_window()], Vec::new(), &covered, NOW);
+    let list = list.render().unwrap();
+    for words in ["Running", "End it now", "every day at 03:00, Europe/Berlin, for 1 h 30 min", "(1 h left)"] {
+        assert!(list.contains(words), "{words}: {list}");
+    }
+}
+
+#[test]
+fn the_dashboard_can_be_limited_to_a_tag() {
+    let mut rows = rows();
+    let tag: crate::model::Tag = "eu & west".parse().unwrap();
+    rows[2].ties.tags = vec![tag.clone()];
+    let all = BoardPage::new("owner", &rows).unwrap().render().unwrap();
+    assert!(all.contains("href=\"/?tag=eu+%26+west\"") && all.contains("data-live=\"/websites/fragment\""), "{all}");
+    let some = BoardPage::of("owner", &rows, Some(&tag)).unwrap().render().unwrap();
+    assert!(some.contains("data-live=\"/websites/fragment?tag=eu+%26+west\""), "{some}");
+    assert_eq!((all.matches("<tr").count(), some.matches("<tr").count()), (rows.len() + 1, 2));
+    let none = BoardPage::of("owner", &rows, Some(&"other".parse().unwrap())).unwrap().render().unwrap();
+    assert!(none.contains("No website has this tag") && none.contains("href=\"/\">all</a>"), "{none}");
 }

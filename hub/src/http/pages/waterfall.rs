@@ -1,7 +1,7 @@
 //! The phases of the newest tick of each region, on one scale.
 
 use super::words::{self, Mark, took};
-use crate::model::{Note, RegionState, cause};
+use crate::model::{Evidence, Failure, Note, Outcome, Phases, RegionState, cause};
 
 /// One region's bar and figures.
 #[derive(Debug, Clone)]
@@ -27,29 +27,48 @@ pub(super) struct Part {
 }
 
 /// The end of the scale: the longest total of all regions.
-pub(super) fn scale_us(regions: &[RegionState]) -> u32 {
-    regions.iter().map(|r| r.phases.sum_us()).max().unwrap_or(0).max(1)
+pub(super) fn scale_us<'a>(phases: impl IntoIterator<Item = &'a Phases>) -> u32 {
+    phases.into_iter().map(Phases::sum_us).max().unwrap_or(0).max(1)
 }
 
+/// Of the newest tick of a region.
 pub(super) fn waterfall(region: &RegionState, notes: &[Note], scale_us: u32) -> Waterfall {
+    let region_id = region.region_id.as_str();
+    let fall = of(region_id, region.outcome, region.failure.as_ref(), &region.phases, region.total_us, scale_us);
+    Waterfall { notes: notes.iter().map(|note| words::note(*note)).collect(), ..fall }
+}
+
+/// Of what a region had seen when something was decided.
+pub(super) fn of_evidence(seen: &Evidence, scale_us: u32) -> Waterfall {
+    of(seen.region_id.as_str(), seen.outcome, seen.failure.as_ref(), &seen.phases, seen.total_us, scale_us)
+}
+
+fn of(
+    region: &str,
+    outcome: Outcome,
+    failure: Option<&Failure>,
+    phases: &Phases,
+    total_us: u32,
+    scale_us: u32,
+) -> Waterfall {
     let per_mille = |us: u64| us * 1_000 / u64::from(scale_us.max(1));
     let mut parts = Vec::new();
     let mut before_us = 0_u64;
-    for (phase, us) in region.phases.named() {
+    for (phase, us) in phases.named() {
         let Some(us) = us else { continue };
         let (x, end) = (per_mille(before_us), per_mille(before_us + u64::from(us)));
         // Three thousandths: a phase that took place is seen, however short.
         parts.push(Part { phase, x: x.min(997), width: (end - x).max(3) });
         before_us += u64::from(us);
     }
-    let values = region.phases.named().map(|(phase, us)| (phase, us.map_or_else(|| "–".to_owned(), took)));
+    let values = phases.named().map(|(phase, us)| (phase, us.map_or_else(|| "–".to_owned(), took)));
     Waterfall {
-        region: region.region_id.to_string(),
-        mark: region.outcome.into(),
+        region: region.to_owned(),
+        mark: outcome.into(),
         parts,
         values: values.to_vec(),
-        total: took(region.total_us),
-        notes: notes.iter().map(|note| words::note(*note)).collect(),
-        why: region.failure.as_ref().map_or("", cause::sentence).to_owned(),
+        total: took(total_us),
+        notes: Vec::new(),
+        why: failure.map_or("", cause::sentence).to_owned(),
     }
 }

@@ -4,12 +4,13 @@ use askama::Template;
 
 use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
-use super::{Frame, Viewer, etag, page, settings_words};
+use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, settings_words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::backoff::{Outlook, outlook};
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Note, Phases, RegionState, StoredTick, Transition, UtcMs, WebsiteId, cause,
+    self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, MutedBy, Note, Phases, RegionState,
+    StoredTick, Transition, UtcMs, Website, WebsiteId, cause,
 };
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
@@ -18,6 +19,8 @@ pub use super::website_actions::{check_now, confirm_delete, delete, pause, resum
 pub const TICKS_SHOWN: i64 = 40;
 /// Changes of state shown on the page.
 pub const CHANGES_SHOWN: i64 = 10;
+/// Incidents shown on the page.
+pub const INCIDENTS_SHOWN: i64 = 5;
 
 /// The page.
 #[derive(Template, Debug)]
@@ -72,7 +75,21 @@ pub struct WebsiteView {
     phase_names: Vec<(&'static str, Option<u32>)>,
     ticks: Vec<TickLine>,
     changes: Vec<Change>,
+    open: Option<incidents::Line>,
+    incidents: Vec<incidents::Line>,
     facts: Vec<(&'static str, String)>,
+    maintenance: Option<Instant>,
+    tags: Vec<String>,
+    parent: Option<Parent>,
+}
+
+/// What a website depends on.
+#[derive(Debug)]
+struct Parent {
+    website_id: WebsiteId,
+    name: String,
+    /// It is down, or what it depends on: nobody is told of this one.
+    mutes: bool,
 }
 
 #[derive(Debug)]
@@ -105,7 +122,7 @@ impl WebsiteView {
     pub fn new(row: &BoardRow, ticks: &[StoredTick], transitions: &[Transition], now: UtcMs) -> Self {
         let mark = Mark::of(row);
         let settled = !matches!(mark, Mark::Pending | Mark::Paused);
-        let scale = scale_us(&row.regions);
+        let scale = scale_us(row.regions.iter().map(|region| &region.phases));
         Self {
             website_id: row.website.website_id,
             name: words::name(&row.website.settings.url),
@@ -126,8 +143,31 @@ impl WebsiteView {
             phase_names: Phases::default().named().to_vec(),
             ticks: ticks.iter().map(TickLine::new).collect(),
             changes: transitions.iter().map(Change::new).collect(),
+            open: None,
+            incidents: Vec::new(),
             facts: facts(row, now),
+            maintenance: row.maintenance_until.map(minute),
+            tags: row.ties.tags.iter().map(ToString::to_string).collect(),
+            parent: None,
         }
+    }
+
+    /// With the incident it fails in now, and all it is or was part of, newest first.
+    #[must_use]
+    pub fn with_incidents(self, open: Option<&Incident>, all: &[IncidentLine], now: UtcMs) -> Self {
+        let open = open.map(|incident| incidents::Line::of(incident, now));
+        Self { open, incidents: all.iter().map(|line| incidents::Line::new(line, now)).collect(), ..self }
+    }
+
+    /// With what it depends on.
+    #[must_use]
+    pub fn below(mut self, parent: Option<&Website>, muted: Option<MutedBy>) -> Self {
+        self.parent = parent.map(|website| Parent {
+            website_id: website.website_id,
+            name: words::name(&website.settings.url),
+            mutes: muted == Some(MutedBy::Parent),
+        });
+        self
     }
 
     /// With a word on its host, where only a share of the slots is used.
@@ -205,10 +245,13 @@ fn checked(row: &BoardRow, now: UtcMs) -> String {
 fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
     let settings = &row.website.settings;
     let uptime = share(&row.uptime_24h);
-    let uptime = match uptime.coverage {
+    let mut uptime = match uptime.coverage {
         Some(coverage) => format!("{} ({coverage} of the time is known)", uptime.share),
         None => uptime.share,
     };
+    if row.uptime_24h.maintenance_ms >= 60_000 {
+        uptime = format!("{uptime}, without {} of maintenance", lasted(row.uptime_24h.maintenance_ms));
+    }
     let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
     let mut facts = vec![
         ("Uptime, last 24 h", uptime),
@@ -231,7 +274,20 @@ struct Loaded {
     row: BoardRow,
     ticks: Vec<StoredTick>,
     changes: Vec<Transition>,
+    open: Option<Incident>,
+    incidents: Vec<IncidentLine>,
+    parent: Option<Website>,
+    muted: Option<MutedBy>,
     now: UtcMs,
+}
+
+impl Loaded {
+    fn view(&self, app: &App) -> WebsiteView {
+        let view = WebsiteView::new(&self.row, &self.ticks, &self.changes, self.now);
+        let share = app.scheduler.shares().of(&self.row.website.settings.url);
+        let view = view.with_incidents(self.open.as_ref(), &self.incidents, self.now).with_share(share);
+        view.below(self.parent.as_ref(), self.muted)
+    }
 }
 
 fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpError> {
@@ -242,11 +298,17 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let row = row.ok_or(HttpError::NotFound)?;
     let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
     let changes = app.wait(store.transitions(account_id, website_id, CHANGES_SHOWN)).map_err(login::store)?;
-    Ok(Loaded { account, row, ticks, changes, now })
-}
-
-fn share_of(app: &App, row: &BoardRow) -> f64 {
-    app.scheduler.shares().of(&row.website.settings.url)
+    let filter = IncidentFilter { website: Some(website_id), ..IncidentFilter::default() };
+    let incidents = app.wait(store.incidents(account_id, filter, None, INCIDENTS_SHOWN)).map_err(login::store)?;
+    let open = app.wait(store.open_incident_of(account_id, website_id)).map_err(login::store)?;
+    let (parent, muted) = match row.ties.parent_id {
+        Some(id) => (
+            app.wait(store.website(account_id, id)).map_err(login::store)?,
+            app.wait(store.muted(account_id, website_id, now)).map_err(login::store)?,
+        ),
+        None => (None, None),
+    };
+    Ok(Loaded { account, row, ticks, changes, open, incidents, parent, muted, now })
 }
 
 /// `GET /websites/:id`.
@@ -254,10 +316,9 @@ fn share_of(app: &App, row: &BoardRow) -> f64 {
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let Loaded { account, row, ticks, changes, now } = load(app, request, params)?;
-    let view = WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row));
-    let whole = WebsitePage::around(Viewer::of(app, &account), &row, &view).map_err(anyhow::Error::from)?;
-    page(200, &whole)
+    let loaded = load(app, request, params)?;
+    let viewer = Viewer::of(app, &loaded.account);
+    page(200, &WebsitePage::around(viewer, &loaded.row, &loaded.view(app)).map_err(anyhow::Error::from)?)
 }
 
 /// `GET /websites/:id/fragment`: what changes by itself, for the page's script.
@@ -265,6 +326,5 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// # Errors
 /// Not yours.
 pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let Loaded { row, ticks, changes, now, .. } = load(app, request, params)?;
-    super::fragment(request, &WebsiteView::new(&row, &ticks, &changes, now).with_share(share_of(app, &row)))
+    super::fragment(request, &load(app, request, params)?.view(app))
 }

@@ -2,15 +2,17 @@
 
 use askama::Template;
 
+use super::maintenance_form::choices;
 use super::options_form::{self, Label, More};
+use super::ties_form::{parent_exists, sent_field, ties_of};
 use super::{Choice, Frame, Viewer, page, words};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::{
-    Account, FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website,
-    WebsiteSettings, url,
+    Account, FieldError, FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Ties,
+    Website, WebsiteId, WebsiteSettings, url,
 };
-use crate::store::Edited;
+use crate::store::{Edited, TiesSaved};
 
 /// What stands in the fields: kept as typed, so that a refused form comes back as it was sent.
 #[derive(Debug, Clone)]
@@ -23,6 +25,10 @@ pub struct Typed {
     pub timeout_s: String,
     /// Slugs of the regions chosen.
     pub regions: Vec<String>,
+    /// Tags, by commas; `None`: not sent, and to stay as they are.
+    pub tags: Option<String>,
+    /// Id of the website it depends on, empty for none; `None`: not sent.
+    pub parent: Option<String>,
     /// More settings.
     pub options: OptionsInput,
 }
@@ -42,6 +48,8 @@ impl Typed {
             interval_s: (settings.interval_ms / 1_000).to_string(),
             timeout_s: (settings.timeout_ms / 1_000).to_string(),
             regions: settings.regions.iter().map(ToString::to_string).collect(),
+            tags: None,
+            parent: None,
             options: OptionsInput::of(&settings.options),
         }
     }
@@ -54,6 +62,8 @@ impl Typed {
             interval_s: form.get("interval_s").trim().to_owned(),
             timeout_s: form.get("timeout_s").trim().to_owned(),
             regions: form.all("regions").into_iter().map(str::to_owned).collect(),
+            tags: sent_field(form, "tags"),
+            parent: sent_field(form, "parent"),
             options: options_form::sent(form),
         }
     }
@@ -86,6 +96,7 @@ pub struct FormPage {
     errors: FieldErrors,
     intervals: Vec<Choice>,
     regions: Vec<Choice>,
+    parents: Vec<Choice>,
     more: More,
     wrong_fields: Vec<Label>,
     is_unreadable: bool,
@@ -157,9 +168,18 @@ impl FormPage {
             errors,
             intervals,
             regions,
+            parents: Vec::new(),
             more,
             wrong_fields,
         }
+    }
+
+    /// With the account's websites, of which one may be what this one depends on.
+    #[must_use]
+    pub fn beside(mut self, websites: &[Website], own: Option<WebsiteId>) -> Self {
+        let others: Vec<Website> = websites.iter().filter(|w| Some(w.website_id) != own).cloned().collect();
+        self.parents = choices(&others, self.typed.parent.as_deref().unwrap_or_default());
+        self
     }
 
     /// Says which regions see nothing at present.
@@ -216,7 +236,8 @@ fn form(
         Some(website) => FormPage::edit(Viewer::of(app, account), website, &regions, typed, errors),
         None => FormPage::add(Viewer::of(app, account), &regions, typed, errors),
     };
-    Ok(view.cut_off(&cut_off))
+    let websites = app.wait(app.store.websites(account.account_id)).map_err(login::store)?;
+    Ok(view.cut_off(&cut_off).beside(&websites, website.map(|w| w.website_id)))
 }
 
 /// `GET /websites/new`.
@@ -244,7 +265,18 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
     if let Err(errors) = regions_exist(app, &settings)? {
         return show(app, &account, None, typed, errors);
     }
+    let ties = match typed.ties(&Ties::default()) {
+        Ok(ties) => ties,
+        Err(errors) => return show(app, &account, None, typed, errors),
+    };
+    if let Some(errors) = parent_exists(app, &account, &ties)? {
+        return show(app, &account, None, typed, errors);
+    }
     let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
+    if ties != Ties::default() {
+        // Nothing depends on a website that is new: what is refused now was deleted meanwhile.
+        app.wait(app.store.set_ties(account.account_id, website.website_id, &ties)).map_err(login::store)?;
+    }
     app.scheduler.changed(website.website_id);
     Ok(Response::see_other(&format!("/websites/{}", website.website_id)))
 }
@@ -257,7 +289,8 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let account = login::signed_in(app, request)?.account;
     let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
-    let typed = Typed::of(&website.settings);
+    let ties = ties_of(app, &account, website.website_id)?;
+    let typed = Typed::of(&website.settings).tied(&ties);
     show(app, &account, Some(&website), typed, FieldErrors::default())
 }
 
@@ -283,10 +316,26 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
     };
     let outdated =
         |website: &Website, typed, errors| page(409, &form(app, &account, Some(website), typed, errors)?.outdated());
-    let parsed = match typed.settings(&app.settings.target_rules, Some(&before)) {
-        Ok(settings) => regions_exist(app, &settings)?.map(|()| settings),
-        Err(errors) => Err(errors),
+    let ties_before = ties_of(app, &account, id)?;
+    let ties = typed.ties(&ties_before);
+    let parsed = match (typed.settings(&app.settings.target_rules, Some(&before)), &ties) {
+        (Ok(settings), Ok(_)) => regions_exist(app, &settings)?.map(|()| settings),
+        (Err(errors), Ok(_)) => Err(errors),
+        (Ok(_), Err(errors)) => Err(errors.clone()),
+        (Err(mut errors), Err(more)) => {
+            more.0.iter().cloned().for_each(|error| errors.push(error));
+            Err(errors)
+        }
     };
+    let ties = ties.unwrap_or_else(|_| ties_before.clone());
+    let is_outdated_edit = is_outdated && parsed.as_ref().is_ok_and(|settings| *settings != before.settings);
+    if parsed.is_ok() && !is_outdated_edit && ties != ties_before {
+        match app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)? {
+            TiesSaved::Saved => {}
+            TiesSaved::NotFound => return Err(HttpError::NotFound),
+            TiesSaved::Refused(error) => return show(app, &account, Some(&before), typed, FieldErrors(vec![error])),
+        }
+    }
     let settings = match parsed {
         Ok(settings) if settings == before.settings && !before.is_unreadable => {
             return Ok(Response::see_other(&format!("/websites/{id}")));
@@ -308,7 +357,8 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
 
 /// Whether a form speaks of "More settings".
 fn has_options(form: &Form) -> bool {
-    form.0.iter().any(|(name, _)| !["url", "interval_s", "timeout_s", "regions", "revision"].contains(&name.as_str()))
+    const PLAIN: [&str; 7] = ["url", "interval_s", "timeout_s", "regions", "tags", "parent", "revision"];
+    form.0.iter().any(|(name, _)| !PLAIN.contains(&name.as_str()))
 }
 
 fn regions_exist(app: &App, settings: &WebsiteSettings) -> Result<Result<(), FieldErrors>, HttpError> {

@@ -202,6 +202,17 @@ pub(super) fn name(url: &str) -> String {
     format!("{start}…{end}{query}")
 }
 
+/// A capital letter in front, a full stop at the end: for words that are kept without.
+pub(super) fn sentence(words: &str) -> String {
+    let mut chars = words.trim().chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let stop = if words.trim_end().ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    // A host name stays as it is written.
+    let is_name = words.split_whitespace().next().is_some_and(|word| word.contains(['.', ':', '/']));
+    let first = if is_name { first.to_string() } else { first.to_uppercase().collect() };
+    format!("{first}{}{stop}", chars.as_str())
+}
+
 /// A count that ends at [`crate::replay::COUNTED`]; empty for none.
 pub(super) fn counted(count: i64) -> String {
     match count {
@@ -247,8 +258,12 @@ mod tests {
     #[test]
     fn only_all_is_a_hundred_percent() {
         let day = 86_400_000;
-        let uptime =
-            |down_ms, unknown_ms| Uptime { up_ms: day - down_ms - unknown_ms, down_ms, unknown_ms, degraded_ms: 0 };
+        let uptime = |down_ms, unknown_ms| Uptime {
+            up_ms: day - down_ms - unknown_ms,
+            down_ms,
+            unknown_ms,
+            ..Uptime::default()
+        };
         assert_eq!(share(&uptime(0, 0)), Share { share: "100 %".into(), coverage: None });
         assert_eq!(share(&uptime(1, 0)).share, "99.99 %");
         assert_eq!(share(&uptime(0, day / 2)), Share { share: "100 %".into(), coverage: Some("50 %".into()) });

@@ -82,7 +82,7 @@ fn what_most_regions_see_is_the_cause_whatever_their_order() {
     }
     // What a region saw long ago does not count.
     let old = Evidence { slot_at: 0, ..seen("e", Some(Class::FirstByteTimeout), None) };
-    let regions = [old.clone(), Evidence { region_id: "f".parse().unwrap(), ..old }, regions.swap_remove(0)];
+    let regions = [old.clone(), Evidence { region_id: "f".parse().unwrap(), ..old }, regions.swap_remove(1)];
     assert_eq!(of_outage(&website("https://shop.example/"), &regions[..2]).key, "host:shop.example:answer");
     assert!(of_outage(&website("https://shop.example/"), &regions).words.starts_with("The server refused"));
 }

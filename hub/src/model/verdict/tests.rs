@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod histories;
+mod recounts;
 mod world;
 
 use super::*;

@@ -55,7 +55,9 @@ fn how_good(region: &RegionState, word: &RecentTick, website: &Website, before: 
         _ => word.outcome == Outcome::Degraded && !is_slow(word, settings),
     };
     let enough = if before.verdict == Outcome::Degraded { SLOW_LOOKS_LEFT } else { SLOW_LOOKS };
-    let slow = region.recent.iter().filter(|look| is_slow(look, settings)).count();
+    // After a time of blindness only looks since then count.
+    let counts = |look: &&RecentTick| before.verdict != Outcome::Unknown || look.slot_at >= before.since_at;
+    let slow = region.recent.iter().filter(counts).filter(|look| is_slow(look, settings)).count();
     if is_warning || slow >= enough { Vote::Degraded } else { Vote::Up }
 }
 

@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::{alerts, load, save};
 use crate::model::{Change, IncidentId, UtcMs, WebsiteId, incident_change, incident_course};
 use crate::store::StoreError;
-use crate::store::ingest::Transaction;
+use crate::store::ingest::{Locked, Transaction};
 
 /// Counts the changes in. The websites are locked by the transaction, and their verdicts written. Returns whether alerts
 /// are due, which the caller lets be known after it has committed.
 pub(in crate::store) async fn apply(
     tx: &mut Transaction,
     mut changes: Vec<Change>,
+    locked: Locked,
     now: UtcMs,
 ) -> Result<bool, StoreError> {
     if changes.is_empty() {
@@ -28,7 +29,7 @@ pub(in crate::store) async fn apply(
     }
     incident_change::sort(&mut changes);
     let accounts = changes.iter().map(|change| change.account_id).collect();
-    load::lock_accounts(tx, &accounts).await?;
+    load::lock_accounts(tx, &accounts, locked).await?;
     let mut courses = load::courses(tx, &changes, &ids).await?;
     let failing: BTreeSet<WebsiteId> = changes.iter().filter(|c| c.opens()).map(|c| c.website_id).collect();
     let mutes = load::mutes(tx, &failing, now).await?;

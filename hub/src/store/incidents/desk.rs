@@ -4,7 +4,7 @@ use super::{alerts, load, save};
 use crate::model::{
     AccountId, Course, IncidentEvent, IncidentEventKind, IncidentId, TakenOn, UtcMs, incident_words as words,
 };
-use crate::store::ingest::{Transaction, storable};
+use crate::store::ingest::{Locked, Transaction, storable};
 use crate::store::{Store, StoreError, write};
 
 /// Characters of a note that are kept.
@@ -24,7 +24,7 @@ impl Store {
         now: UtcMs,
     ) -> Result<Option<TakenOn>, StoreError> {
         let mut tx = Transaction::begin(&self.pool).await?;
-        load::lock_accounts(&mut tx, &[account].into()).await?;
+        load::lock_accounts(&mut tx, &[account].into(), Locked::Wait).await?;
         let course = load::of_ids(&mut tx, &[id.0]).await?.pop().filter(|c| c.incident.account_id == account);
         let Some(Course { incident, .. }) = course else {
             tx.commit().await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::row::{INCIDENT, IncidentRow, PartRow};
 use super::rows::read_rows;
 use crate::model::{AccountId, Change, Course, IncidentWebsite, Mutes, UtcMs, WebsiteId, What};
-use crate::store::ingest::Transaction;
+use crate::store::ingest::{Locked, Transaction};
 use crate::store::{StoreError, mutes};
 
 /// Of [`CourseRow`], where `i` is an incident.
@@ -58,14 +58,22 @@ struct OfRow {
 
 /// One transaction at a time changes an account's incidents, so that two of them can neither open the same one nor each
 /// leave the end to the other. The weaker lock: whatever belongs to an account may be written meanwhile.
-pub(super) async fn lock_accounts(tx: &mut Transaction, accounts: &BTreeSet<AccountId>) -> Result<(), StoreError> {
+pub(super) async fn lock_accounts(
+    tx: &mut Transaction,
+    accounts: &BTreeSet<AccountId>,
+    locked: Locked,
+) -> Result<(), StoreError> {
     match tx {
         Transaction::Postgres(tx) => {
+            let sql = match locked {
+                Locked::Wait => "select from account where account_id = any($1) order by account_id for no key update",
+                // As a lock that was waited for in vain.
+                Locked::Leave => {
+                    "select from account where account_id = any($1) order by account_id for no key update nowait"
+                }
+            };
             let ids: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
-            sqlx::query("select from account where account_id = any($1) order by account_id for no key update")
-                .bind(ids)
-                .execute(&mut **tx)
-                .await?;
+            sqlx::query(sql).bind(ids).execute(&mut **tx).await?;
         }
         Transaction::Sqlite(_) => {} // one writer
     }
@@ -104,14 +112,7 @@ pub(super) async fn courses(tx: &mut Transaction, changes: &[Change], ids: &[Uui
     ids.extend(with_keys(tx, keys).await?);
     let ids: Vec<Uuid> = ids.into_iter().collect();
     let mut courses = of_ids(tx, &ids).await?;
-    for OfRow { incident_id, part } in parts {
-        let part = IncidentWebsite::from(part);
-        if let Ok(place) = courses.binary_search_by_key(&incident_id, |c| c.incident.incident_id.0)
-            && let Some(course) = courses.get_mut(place)
-        {
-            course.parts.insert(part.website_id, part);
-        }
-    }
+    add_parts(&mut courses, parts);
     Ok(courses)
 }
 
@@ -174,53 +175,28 @@ pub(super) async fn mutes(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>, now: 
     Ok(Mutes { by, flapping: flapping.into_iter().map(|(id,)| WebsiteId(id)).collect() })
 }
 
-/// Open incidents of the accounts of which nobody is told, oldest first, with the parts of those who fail; or those that
-/// have grown since people were told, without parts.
-pub(super) async fn waiting(
-    tx: &mut Transaction,
-    accounts: &BTreeSet<AccountId>,
-    grown_before: Option<UtcMs>,
-    limit: i64,
-) -> Result<Vec<Course>, StoreError> {
-    let accounts: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
-    let ids = match grown_before {
-        None => read_rows!(
-            tx,
-            (Uuid,),
-            accounts,
-            "select incident_id from incident where closed_at is null \
-            and muted_by is not null and account_id",
-            "order by incident_id limit $2",
-            limit
-        ),
-        Some(before) => read_rows!(
-            tx,
-            (Uuid,),
-            accounts,
-            "select incident_id from incident where closed_at is null \
-            and muted_by is null and websites > told_websites and coalesce(told_at, 0) <= $3 and account_id",
-            "order by incident_id limit $2",
-            limit,
-            before
-        ),
-    };
-    let ids: Vec<Uuid> = ids.into_iter().map(|(id,)| id).collect();
-    let mut courses = of_ids(tx, &ids).await?;
-    if grown_before.is_none() {
-        let parts = read_rows!(
-            tx,
-            OfRow,
-            ids,
-            "select w.incident_id, w.website_id, w.url, w.began_at, w.ended_at \
-            from incident_website w where w.ended_at is null and w.incident_id",
-            ""
-        );
-        for OfRow { incident_id, part } in parts {
-            let part = IncidentWebsite::from(part);
-            if let Some(course) = courses.iter_mut().find(|c| c.incident.incident_id.0 == incident_id) {
-                course.parts.insert(part.website_id, part);
-            }
+/// Adds the parts of all websites that fail to incidents in order of id.
+pub(super) async fn add_failing(tx: &mut Transaction, courses: &mut [Course]) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = courses.iter().map(|c| c.incident.incident_id.0).collect();
+    let parts = read_rows!(
+        tx,
+        OfRow,
+        ids,
+        "select w.incident_id, w.website_id, w.url, w.began_at, w.ended_at from incident_website w \
+            where w.ended_at is null and w.incident_id",
+        ""
+    );
+    add_parts(courses, parts);
+    Ok(())
+}
+
+fn add_parts(courses: &mut [Course], parts: Vec<OfRow>) {
+    for OfRow { incident_id, part } in parts {
+        let part = IncidentWebsite::from(part);
+        if let Ok(place) = courses.binary_search_by_key(&incident_id, |c| c.incident.incident_id.0)
+            && let Some(course) = courses.get_mut(place)
+        {
+            course.parts.insert(part.website_id, part);
         }
     }
-    Ok(courses)
 }

@@ -1,17 +1,20 @@
 //! What only time brings to incidents: mutes that end, growth that is told, websites that went without a word.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::rows::read_rows;
 use super::{alerts, load, save};
 use crate::model::{AccountId, Change, ClosedAs, Course, UtcMs, WebsiteId};
-use crate::store::ingest::Transaction;
+use crate::store::ingest::{Locked, Transaction};
 use crate::store::{Store, StoreError, read};
 
 /// People hear at most so often that an incident has grown.
 const GROWTH_EVERY_MS: i64 = 60_000;
-/// Accounts looked at in one transaction, and incidents of each: its locks are held for milliseconds.
+/// Longest wait for websites whose parent is well again.
+const SETTLE_MOST_MS: i64 = 15 * 60_000;
+/// Incidents looked at in one transaction: its locks are held for milliseconds.
 const AT_ONCE: i64 = 100;
 
 /// What a look at the incidents has brought.
@@ -33,29 +36,52 @@ impl Store {
     /// The database is away.
     pub async fn review_incidents(&self, now: UtcMs) -> Result<Reviewed, StoreError> {
         let grown_before = now.saturating_sub(GROWTH_EVERY_MS);
-        // Where nothing is muted and nothing has grown, it is one look at two empty indexes.
-        let accounts: Vec<Uuid> = read!(self, pool => sqlx::query_scalar(
-            "select account_id from incident where closed_at is null and muted_by is not null union \
-             select account_id from incident where closed_at is null and muted_by is null and websites > told_websites \
-             and coalesce(told_at, 0) <= $1 order by account_id")
-            .bind(grown_before).fetch_all(pool).await?);
-        let mut reviewed = Reviewed::default();
-        for some in accounts.chunks(AT_ONCE as usize) {
-            let mut tx = Transaction::begin(&self.pool).await?;
-            let free = free_accounts(&mut tx, some).await?;
-            let (unmuted, mut due) = unmute(&mut tx, &free, now).await?;
-            let mut grown = load::waiting(&mut tx, &free, Some(grown_before), AT_ONCE).await?;
-            due += alerts::updated(&mut tx, &grown, now).await?;
-            grown.iter_mut().for_each(|course| course.told(now));
-            save::save(&mut tx, &grown, now).await?;
-            tx.commit().await?;
-            reviewed.unmuted += unmuted;
-            reviewed.grown += grown.len();
-            if due > 0 {
-                self.ring();
+        let (mut reviewed, mut after) = (Reviewed::default(), Some(Uuid::nil()));
+        while let Some(from) = after {
+            // Where nothing is muted and nothing has grown, it is one look at two empty indexes.
+            let found: Vec<(Uuid, Uuid)> = read!(self, pool => sqlx::query_as(
+                "select incident_id, account_id from (select incident_id, account_id from incident \
+                 where closed_at is null and muted_by is not null and incident_id > $1 order by incident_id limit $3) m \
+                 union all select incident_id, account_id from (select incident_id, account_id from incident \
+                 where closed_at is null and muted_by is null and websites > told_websites \
+                 and coalesce(told_at, 0) <= $2 and incident_id > $1 order by incident_id limit $3) g \
+                 order by incident_id limit $3")
+                .bind(from).bind(grown_before).bind(AT_ONCE).fetch_all(pool).await?);
+            after = found.last().map(|(id, _)| *id).filter(|_| found.len() >= AT_ONCE as usize);
+            if !found.is_empty() {
+                self.review_some(&found, grown_before, now, &mut reviewed).await?;
             }
         }
         Ok(reviewed)
+    }
+
+    async fn review_some(
+        &self,
+        found: &[(Uuid, Uuid)],
+        grown_before: UtcMs,
+        now: UtcMs,
+        reviewed: &mut Reviewed,
+    ) -> Result<(), StoreError> {
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let free = free_accounts(&mut tx, found).await?;
+        let ids: Vec<Uuid> = found.iter().filter(|(_, account)| free.contains(account)).map(|(id, _)| *id).collect();
+        let mut courses = load::of_ids(&mut tx, &ids).await?;
+        // Somebody may have been faster.
+        let mut grown: Vec<Course> = courses
+            .extract_if(.., |c| c.incident.muted_by.is_none())
+            .filter(|c| c.websites > c.told_websites && c.told_at.is_none_or(|at| at <= grown_before))
+            .collect();
+        let (unmuted, mut due) = unmute(&mut tx, courses, now).await?;
+        due += alerts::updated(&mut tx, &grown, now).await?;
+        grown.iter_mut().for_each(|course| course.told(now));
+        save::save(&mut tx, &grown, now).await?;
+        tx.commit().await?;
+        reviewed.unmuted += unmuted;
+        reviewed.grown += grown.len();
+        if due > 0 {
+            self.ring();
+        }
+        Ok(())
     }
 
     /// Ends the parts of websites that are gone, paused or well without their incidents knowing: a hub of a version that
@@ -84,7 +110,7 @@ impl Store {
             let mut tx = Transaction::begin(&self.pool).await?;
             let due = if is_so(&mut tx, website, closed_as).await? {
                 mended += 1;
-                super::apply(&mut tx, vec![change], now).await?
+                super::apply(&mut tx, vec![change], Locked::Wait, now).await?
             } else {
                 false
             };
@@ -98,45 +124,50 @@ impl Store {
 }
 
 /// Those of the accounts whose incidents nobody is at work on; nobody is until the end of the transaction.
-async fn free_accounts(tx: &mut Transaction, accounts: &[Uuid]) -> Result<BTreeSet<AccountId>, StoreError> {
-    let free: Vec<Uuid> = match tx {
+async fn free_accounts(tx: &mut Transaction, found: &[(Uuid, Uuid)]) -> Result<BTreeSet<Uuid>, StoreError> {
+    let accounts: BTreeSet<Uuid> = found.iter().map(|(_, account)| *account).collect();
+    match tx {
         Transaction::Postgres(tx) => {
-            sqlx::query_scalar(
-                "select account_id from account where account_id = any($1) order by account_id \
-                 for no key update skip locked",
-            )
-            .bind(accounts)
-            .fetch_all(&mut **tx)
-            .await?
+            let accounts: Vec<Uuid> = accounts.into_iter().collect();
+            let sql = "select account_id from account where account_id = any($1) order by account_id \
+                 for no key update skip locked";
+            let free: Vec<Uuid> = sqlx::query_scalar(sql).bind(accounts).fetch_all(&mut **tx).await?;
+            Ok(free.into_iter().collect())
         }
-        Transaction::Sqlite(_) => accounts.to_vec(), // one writer
-    };
-    Ok(free.into_iter().map(AccountId).collect())
+        Transaction::Sqlite(_) => Ok(accounts), // one writer
+    }
 }
 
 /// Tells of incidents that nothing mutes any more; says of the others what does.
-async fn unmute(
-    tx: &mut Transaction,
-    accounts: &BTreeSet<AccountId>,
-    now: UtcMs,
-) -> Result<(usize, usize), StoreError> {
-    let mut courses = load::waiting(tx, accounts, None, AT_ONCE).await?;
+async fn unmute(tx: &mut Transaction, mut courses: Vec<Course>, now: UtcMs) -> Result<(usize, usize), StoreError> {
+    load::add_failing(tx, &mut courses).await?;
     let failing: BTreeSet<WebsiteId> = courses.iter().flat_map(|c| c.parts.keys().copied()).collect();
     let mutes = load::mutes(tx, &failing, now).await?;
+    let settle_ms = settle_ms(tx, &failing).await?;
     for course in &mut courses {
-        match course.muted_by(&mutes) {
-            Some(by) => course.mute_by(by, now),
-            None => {
-                course.unmute(now);
-                course.told(now);
-            }
-        }
+        let longest = course.parts.keys().filter_map(|id| settle_ms.get(id)).max();
+        course.heed(&mutes, longest.copied().unwrap_or_default(), now);
     }
     courses.retain(|course| course.is_changed);
     save::save(tx, &courses, now).await?;
     let due = alerts::opened(tx, &courses, now).await?;
     let is_told = |course: &&Course| course.tells_opened;
     Ok((courses.iter().filter(is_told).count(), due))
+}
+
+/// After what they depend on is well again, websites are given the time in which they are looked at, once or twice.
+async fn settle_ms(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>) -> Result<BTreeMap<WebsiteId, i64>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = read_rows!(
+        tx,
+        (Uuid, i64, i64),
+        ids,
+        "select website_id, interval_ms, timeout_ms from website \
+        where website_id",
+        ""
+    );
+    let settle = |interval_ms: i64, timeout_ms: i64| interval_ms.saturating_mul(2).saturating_add(timeout_ms);
+    Ok(rows.into_iter().map(|(id, i, t)| (WebsiteId(id), settle(i, t).min(SETTLE_MOST_MS))).collect())
 }
 
 /// Whether it is as it was found, under the lock with which verdicts are written.

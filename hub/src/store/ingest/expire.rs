@@ -66,7 +66,7 @@ impl Store {
         let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&transitions).await?;
-        let alerts_are_due = incidents::apply(&mut tx, changes, now).await?;
+        let alerts_are_due = incidents::apply(&mut tx, changes, Locked::Wait, now).await?;
         tx.commit().await?;
         if alerts_are_due {
             self.ring();

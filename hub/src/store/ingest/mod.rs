@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 pub use self::expire::Expired;
-pub(in crate::store) use self::transaction::Transaction;
-use self::transaction::{Loaded, Locked};
+use self::transaction::Loaded;
+pub(in crate::store) use self::transaction::{Locked, Transaction};
 use super::dead_letters::DeadLetter;
 use super::{Store, StoreError, incidents};
 use crate::model::late::Marks;
@@ -114,6 +114,8 @@ impl Store {
                     tokio::time::sleep(Duration::from_millis(u64::from(20 * tries))).await;
                     tries += 1;
                 }
+                // Somebody holds what belongs to an account, whose verdicts wait.
+                Err(error) if error.is_lock_timeout() => return self.ingest_apart(ticks, now, error).await,
                 Err(error) => break error,
             }
         };
@@ -131,12 +133,54 @@ impl Store {
         Ok(done)
     }
 
+    /// Ticks of which some cannot be stored for now, without waiting: by websites, until those are alone (T210).
+    async fn ingest_apart(&self, ticks: &[StoredTick], now: UtcMs, error: StoreError) -> Result<Ingested, StoreError> {
+        let ids: BTreeSet<WebsiteId> = ticks.iter().map(|tick| tick.tick.website_id).collect();
+        if ids.len() <= 1 {
+            tracing::info!(%error, "A verdict waits for another transaction.");
+            return Ok(Ingested { busy: ids, ..Ingested::default() });
+        }
+        let Some(middle) = ids.iter().nth(ids.len() / 2) else { return Err(error) };
+        let (left, right): (Vec<_>, Vec<_>) = ticks.iter().cloned().partition(|tick| tick.tick.website_id < *middle);
+        let mut done = Box::pin(self.ingest_or_halve(&left, now, Locked::Leave)).await?;
+        done.add(Box::pin(self.ingest_or_halve(&right, now, Locked::Leave)).await?);
+        Ok(done)
+    }
+
     async fn ingest_whole(&self, ticks: &[StoredTick], now: UtcMs, locked: Locked) -> Result<Ingested, StoreError> {
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let (done, alerts_are_due) = match self.ingest_in(&mut tx, ticks, now, locked).await {
+            Ok(done) => done,
+            Err(error) => {
+                // Now, not when the connection is used again: whoever tries the rest at once would meet our locks.
+                if let Err(error) = tx.rollback().await {
+                    tracing::debug!(%error, "A transaction was not rolled back; its connection ends.");
+                }
+                return Err(error);
+            }
+        };
+        if done.new > 0 {
+            probe::fail_point!("ingest.stored");
+        }
+        tx.commit().await?;
+        if alerts_are_due {
+            self.ring();
+        }
+        Ok(done)
+    }
+
+    /// Returns also whether alerts are due.
+    async fn ingest_in(
+        &self,
+        tx: &mut Transaction,
+        ticks: &[StoredTick],
+        now: UtcMs,
+        locked: Locked,
+    ) -> Result<(Ingested, bool), StoreError> {
         let mut done = Ingested::default();
         let mut ids: Vec<WebsiteId> = ticks.iter().map(|t| t.tick.website_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut tx = Transaction::begin(&self.pool).await?;
         let mut loaded = tx.load(&ids, locked, &self.shares, now).await?;
         if locked == Locked::Leave && loaded.standings.len() < ids.len() {
             done.busy = tx.held_by_others(&ids, &loaded).await?;
@@ -163,15 +207,8 @@ impl Store {
         let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&done.transitions).await?;
-        let alerts_are_due = incidents::apply(&mut tx, changes, now).await?;
-        if done.new > 0 {
-            probe::fail_point!("ingest.stored");
-        }
-        tx.commit().await?;
-        if alerts_are_due {
-            self.ring();
-        }
-        Ok(done)
+        let alerts_are_due = incidents::apply(tx, changes, locked, now).await?;
+        Ok((done, alerts_are_due))
     }
 
     /// Keeps messages that were given up, each once.

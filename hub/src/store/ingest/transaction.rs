@@ -11,9 +11,9 @@ use crate::model::{Standing, Transition, UtcMs, WebsiteId, WebsiteState};
 use crate::store::dead_letters::DeadLetter;
 use crate::store::{Pool, StoreError};
 
-/// What to do about a website that another transaction is at work on.
+/// What to do about a website, or an account's incidents, that another transaction is at work on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Locked {
+pub(in crate::store) enum Locked {
     /// Wait for it, as long as the database lets one (D17).
     Wait,
     /// Do without it.
@@ -95,6 +95,14 @@ impl Transaction {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub(in crate::store) async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Sqlite(tx) => tx.rollback().await?,
         }
         Ok(())
     }

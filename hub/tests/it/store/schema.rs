@@ -23,6 +23,10 @@ async fn statements_survive_a_column_more(f: Fixture) {
             f.store.websites(account).await.expect("websites");
             f.store.scheduled_websites(None, 10).await.expect("websites");
             f.store.regions().await.expect("regions");
+            f.store.maintenance(account).await.expect("windows");
+            f.store.past_maintenance(account, 0, 10).await.expect("windows");
+            f.store.ties(account).await.expect("ties");
+            f.store.muted(account, id, f.now).await.expect("an answer");
             f.store.credentials("ann").await.expect("credentials");
         }
         if turn == 0 {
@@ -35,6 +39,8 @@ async fn statements_survive_a_column_more(f: Fixture) {
                 "alter table transition add column added text",
                 "alter table worker add column added text",
                 "alter table region add column added text",
+                "alter table maintenance add column added text",
+                "alter table maintenance_past add column added text",
             ] {
                 f.execute(table).await;
             }

@@ -41,12 +41,13 @@ impl Random {
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) website: Website,
-    watched_since_at: UtcMs,
+    pub(super) watched_since_at: UtcMs,
     pub(super) state: WebsiteState,
     pub(super) regions: Vec<RegionState>,
     seen: BTreeSet<(UtcMs, String, u16)>,
     pub(super) transitions: Vec<Transition>,
     pub(super) notices: Vec<Notice>,
+    pub(super) ticks: Vec<StoredTick>,
 }
 
 impl Kept {
@@ -59,6 +60,7 @@ impl Kept {
             seen: BTreeSet::new(),
             transitions: Vec::new(),
             notices: Vec::new(),
+            ticks: Vec::new(),
         }
     }
 
@@ -83,6 +85,7 @@ impl Kept {
         let mut confirm = Vec::new();
         for tick in batch {
             if self.seen.insert((tick.tick.slot_at, tick.region_id.to_string(), tick.tick.attempt)) {
+                self.ticks.push(StoredTick { marks: standing.marks(tick), ..tick.clone() });
                 let counted = standing.count(tick, now);
                 self.transitions.extend(counted.transitions);
                 self.notices.extend(counted.notices);

@@ -1,0 +1,59 @@
+//! `/api/v1/alerts` and those of a channel: what was told, what waits, what was given up.
+
+use serde_json::{Value, json};
+
+use super::{limit, rfc3339};
+use crate::clock;
+use crate::http::pages::channel::{after, cursor, load};
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{Alert, AlertReplay, AlertState};
+
+pub(super) fn shown(alert: &Alert) -> Value {
+    json!({
+        "id": alert.alert_id.to_string(),
+        "channel_id": alert.channel_id.to_string(),
+        "channel_name": alert.channel_name,
+        "incident_id": alert.incident_id.map(|id| id.to_string()),
+        "event": alert.event.as_str(),
+        "number": alert.number,
+        "state": alert.state.as_str(),
+        "created_at": rfc3339(alert.created_at),
+        "due_at": (alert.state == AlertState::Waiting).then(|| rfc3339(alert.due_at)),
+        "tries": alert.tries,
+        "ended_at": alert.ended_at.map(rfc3339),
+        "said": alert.said,
+    })
+}
+
+/// `GET /api/v1/channels/:id/alerts?limit=&after=` -> 200 `{alerts, next}`, newest first.
+///
+/// # Errors
+/// 401, 404 when not yours, 422 for a limit or a cursor that is none.
+pub fn list(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let channel = load(app, &account, params.channel_id()?)?;
+    let (after, limit) = (after(request)?, limit(request)?);
+    let found = app.wait(app.store.alerts_of_channel(account.account_id, channel.channel_id, after, limit + 1));
+    let mut alerts = found.map_err(login::store)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = alerts.len() > limit;
+    alerts.truncate(limit);
+    let next = alerts.last().filter(|_| has_more).map(cursor);
+    Ok(Response::json(200, &json!({"alerts": alerts.iter().map(shown).collect::<Vec<_>>(), "next": next})))
+}
+
+/// `POST /api/v1/alerts/:id/replay` -> 200, the alert, which is sent again now.
+///
+/// # Errors
+/// 401, 404 when not yours, 409 when it was not given up or its channel is off.
+pub fn replay(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account.account_id;
+    let id = params.alert_id()?;
+    let find = || app.wait(app.store.alert(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound);
+    find()?;
+    match app.wait(app.store.replay_alert(account, id, clock::now())).map_err(login::store)? {
+        AlertReplay::Asked => Ok(Response::json(200, &shown(&find()?))),
+        AlertReplay::ChannelOff => Err(HttpError::Conflict("Its channel is off, or was deleted.".to_owned())),
+        AlertReplay::NotDead => Err(HttpError::Conflict("It was not given up: there is nothing to replay.".to_owned())),
+    }
+}

@@ -1,0 +1,122 @@
+//! Where a link in a message leads: one incident, and a button that takes it on. Whoever has the link may press it, signed
+//! in or not. Looking changes nothing, since scanners of mails and previews of chats follow links.
+
+use askama::Template;
+
+use super::incident_words as say;
+use super::words::{self, Mark};
+use super::{Frame, Viewer, page};
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{Account, Incident, IncidentId, UtcMs};
+use crate::store::IncidentStory;
+
+/// Who took it on, where nobody is signed in: a link names nobody.
+const BY_LINK: &str = "link";
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "acknowledge.html", whitespace = "minimize")]
+pub struct AcknowledgePage {
+    frame: Frame,
+    /// `None`: the link is none of ours, or too old.
+    shown: Option<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    id: IncidentId,
+    mark: Mark,
+    state: &'static str,
+    is_open: bool,
+    lasted: String,
+    cause: String,
+    acknowledged: Option<String>,
+    is_theirs: bool,
+}
+
+impl AcknowledgePage {
+    /// As of `now`; `about`: address of one of its websites, and how many there are; `is_theirs`: who looks is signed in
+    /// and owns it.
+    #[must_use]
+    pub fn new(viewer: Option<Viewer>, incident: &Incident, about: (&str, i64), is_theirs: bool, now: UtcMs) -> Self {
+        Self {
+            frame: Frame::narrow(say::heading(incident, about.0, about.1), viewer),
+            shown: Some(Shown {
+                id: incident.incident_id,
+                mark: say::mark(incident),
+                state: say::state(incident),
+                is_open: incident.closed_at.is_none(),
+                lasted: say::duration(incident, now),
+                cause: words::sentence(&incident.cause),
+                acknowledged: say::acknowledged(incident),
+                is_theirs,
+            }),
+        }
+    }
+
+    /// For a link that leads nowhere.
+    #[must_use]
+    pub fn nowhere(viewer: Option<Viewer>) -> Self {
+        Self { frame: Frame::narrow("This link does not work", viewer), shown: None }
+    }
+}
+
+struct Followed {
+    account: Option<Account>,
+    story: Option<IncidentStory>,
+}
+
+impl Followed {
+    fn is_theirs(&self) -> bool {
+        let of = self.story.as_ref().map(|story| story.incident.account_id);
+        self.account.as_ref().is_some_and(|account| Some(account.account_id) == of)
+    }
+
+    fn page(&self, app: &App) -> Result<Response, HttpError> {
+        let viewer = self.account.as_ref().map(|account| Viewer::of(app, account));
+        match &self.story {
+            Some(story) => {
+                let about = (story.websites.first().map_or("", |website| website.url.as_str()), story.count);
+                let view = AcknowledgePage::new(viewer, &story.incident, about, self.is_theirs(), clock::now());
+                page(200, &view)
+            }
+            None => page(404, &AcknowledgePage::nowhere(viewer)),
+        }
+    }
+}
+
+fn follow(app: &App, request: &Request, params: &Params) -> Result<Followed, HttpError> {
+    let account = match login::signed_in(app, request) {
+        Ok(who) => Some(who.account),
+        Err(HttpError::SignInFirst) => None,
+        Err(error) => return Err(error),
+    };
+    let story = match app.alerts.acknowledges(params.get("token"), clock::now()) {
+        Some(id) => app.wait(app.store.incident_for_alert(id)).map_err(login::store)?,
+        None => None,
+    };
+    Ok(Followed { account, story })
+}
+
+/// `GET /acknowledge/:token`: shows what it is about, and changes nothing.
+///
+/// # Errors
+/// The database is away.
+pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    follow(app, request, params)?.page(app)
+}
+
+/// `POST /acknowledge/:token`.
+///
+/// # Errors
+/// The database is away.
+pub fn acknowledge(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let followed = follow(app, request, params)?;
+    let Some(story) = &followed.story else { return followed.page(app) };
+    let incident = &story.incident;
+    let by = followed.account.as_ref().filter(|_| followed.is_theirs()).map_or(BY_LINK, |a| a.username.as_str());
+    let done = app.wait(app.store.acknowledge_incident(incident.account_id, incident.incident_id, by, clock::now()));
+    done.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    Ok(Response::see_other(&format!("/acknowledge/{}", params.get("token"))))
+}

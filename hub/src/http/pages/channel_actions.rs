@@ -1,0 +1,147 @@
+//! What can be done to a channel from its page: each a form of its own, so that it works without script.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use askama::Template;
+
+use super::channel::{load, view};
+use super::{Frame, Viewer, page};
+use crate::alert::Tried;
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{Account, AlertEvent, AlertReplay, Channel, ChannelId};
+
+/// Tests at once, of all accounts: each keeps a request's thread for up to 15 s, and there are 16 (P8).
+const TESTS_AT_ONCE: u32 = 4;
+static TESTS: AtomicU32 = AtomicU32::new(0);
+
+/// "Are you sure?", without script.
+#[derive(Template, Debug)]
+#[template(path = "channel_delete.html", whitespace = "minimize")]
+pub struct DeletePage {
+    frame: Frame,
+    id: ChannelId,
+    name: String,
+}
+
+impl DeletePage {
+    /// For a channel of the one who is signed in.
+    #[must_use]
+    pub fn new(viewer: impl Into<Viewer>, channel: &Channel) -> Self {
+        Self {
+            frame: Frame::narrow("Delete this channel?", Some(viewer.into())).at("/channels"),
+            id: channel.channel_id,
+            name: channel.name.clone(),
+        }
+    }
+}
+
+/// A place among the tests that go on; given back when it is dropped.
+struct Turn;
+
+impl Turn {
+    fn take() -> Result<Self, HttpError> {
+        let taken = TESTS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < TESTS_AT_ONCE).then_some(n + 1));
+        taken.map(|_| Self).map_err(|_| HttpError::TooMany { retry_after_s: 5 })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TESTS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Sends a test now and waits for the answer, which is in the channel's log then.
+///
+/// # Errors
+/// Not theirs, too many at once, or the database is away.
+pub(in crate::http) fn test_now(app: &App, account: &Account, id: ChannelId) -> Result<Tried, HttpError> {
+    let channel = load(app, account, id)?;
+    let _turn = Turn::take()?;
+    Ok(app.wait(app.alerts.test(&app.store, &channel, clock::now())))
+}
+
+/// `POST /channels/:id/test`.
+///
+/// # Errors
+/// Not yours, or too many tests at once.
+pub fn test(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.channel_id()?;
+    let began_at = clock::now();
+    let tried = test_now(app, &account, id)?;
+    let newest = app.wait(app.store.alerts_of_channel(account.account_id, id, None, 1)).map_err(login::store)?;
+    // What cannot be composed or written is in no log.
+    if newest.first().is_none_or(|alert| alert.event != AlertEvent::Test || alert.created_at < began_at) {
+        return page(200, &view(app, request, &account, id)?.trouble(tried.said));
+    }
+    Ok(Response::see_other(&format!("/channels/{id}?said=tested")))
+}
+
+fn switch(app: &App, request: &Request, params: &Params, is_on: bool) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.channel_id()?;
+    let done = app.wait(app.store.switch_channel(account.account_id, id, is_on, clock::now()));
+    done.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    Ok(Response::see_other(&format!("/channels/{id}?said={}", if is_on { "on" } else { "off" })))
+}
+
+/// `POST /channels/:id/on`.
+///
+/// # Errors
+/// Not yours.
+pub fn switch_on(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    switch(app, request, params, true)
+}
+
+/// `POST /channels/:id/off`.
+///
+/// # Errors
+/// Not yours.
+pub fn switch_off(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    switch(app, request, params, false)
+}
+
+/// `GET /channels/:id/delete`: asks first.
+///
+/// # Errors
+/// Not yours.
+pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let channel = load(app, &account, params.channel_id()?)?;
+    page(200, &DeletePage::new(Viewer::of(app, &account), &channel))
+}
+
+/// `POST /channels/:id/delete`.
+///
+/// # Errors
+/// Not yours.
+pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let done = app.wait(app.store.delete_channel(account.account_id, params.channel_id()?, clock::now()));
+    if !done.map_err(login::store)? {
+        return Err(HttpError::NotFound);
+    }
+    Ok(Response::see_other("/channels?said=deleted"))
+}
+
+/// `POST /alerts/:id/replay`: what was given up is sent again.
+///
+/// # Errors
+/// Not yours.
+pub fn replay(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.alert_id()?;
+    let alert = app.wait(app.store.alert(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let done = app.wait(app.store.replay_alert(account.account_id, id, clock::now())).map_err(login::store)?;
+    let said = match done {
+        AlertReplay::Asked => "again",
+        AlertReplay::ChannelOff => "channel-off",
+        AlertReplay::NotDead => "not-dead",
+    };
+    Ok(match alert.incident_id.filter(|_| done == AlertReplay::Asked && request.form().get("back") == "incident") {
+        Some(incident) => Response::see_other(&format!("/incidents/{incident}#told")),
+        None => Response::see_other(&format!("/channels/{}?said={said}", alert.channel_id)),
+    })
+}

@@ -1,0 +1,87 @@
+//! Where an account is told: all its channels, and how they stand.
+
+use askama::Template;
+
+use super::channel_words::{self, State};
+use super::incident_words as say;
+use super::words::{Instant, instant};
+use super::{Frame, Viewer, page};
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{Alert, Channel, ChannelId};
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "channels.html", whitespace = "minimize")]
+pub struct ChannelsPage {
+    frame: Frame,
+    said: Option<&'static str>,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    id: ChannelId,
+    name: String,
+    target: String,
+    kind: &'static str,
+    state: State,
+    told_of: String,
+    last: Option<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    at: Instant,
+    letter: &'static str,
+    state: &'static str,
+    class: &'static str,
+    event: &'static str,
+}
+
+impl ChannelsPage {
+    /// Each with the newest of its alerts.
+    #[must_use]
+    pub fn new(viewer: impl Into<Viewer>, channels: &[(Channel, Option<Alert>)], said: Option<&'static str>) -> Self {
+        Self {
+            frame: Frame::wide("Channels", viewer).at("/channels"),
+            said,
+            lines: channels.iter().map(|(channel, last)| Line::new(channel, last.as_ref())).collect(),
+        }
+    }
+}
+
+impl Line {
+    fn new(channel: &Channel, last: Option<&Alert>) -> Self {
+        let last = last.map(|alert| {
+            let (letter, state, class) = say::alert_state(alert.state, alert.tries);
+            let at = instant(alert.ended_at.unwrap_or(alert.created_at));
+            Last { at, letter, state, class, event: say::event(alert.event) }
+        });
+        Self {
+            id: channel.channel_id,
+            name: channel.name.clone(),
+            target: channel_words::target(&channel.settings),
+            kind: channel_words::kind(channel.settings.kind()),
+            state: channel_words::state(channel),
+            told_of: channel_words::told_of(channel),
+            last,
+        }
+    }
+}
+
+/// `GET /channels`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let channels = app.wait(app.store.channels(account.account_id)).map_err(login::store)?;
+    let last = channels.into_iter().map(|channel| {
+        let newest = app.wait(app.store.alerts_of_channel(account.account_id, channel.channel_id, None, 1));
+        Ok((channel, newest.map_err(login::store)?.pop()))
+    });
+    let channels = last.collect::<Result<Vec<_>, HttpError>>()?;
+    // Fixed words: an address is not to put words into our mouth.
+    let said = (request.query("said") == Some("deleted")).then_some("The channel was deleted.");
+    page(200, &ChannelsPage::new(Viewer::of(app, &account), &channels, said))
+}

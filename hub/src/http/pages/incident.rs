@@ -1,0 +1,267 @@
+//! One incident: what it is, how it stands, what each region saw, who was told, and what happened in order.
+
+use askama::Template;
+
+use super::incident_evidence::{Sight, sight};
+use super::incident_words as say;
+use super::words::{self, Instant, Mark, instant};
+use super::{Frame, Viewer, etag, page};
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{
+    Account, Alert, AlertState, FieldErrors, IncidentEvent, IncidentEventKind, IncidentId, IncidentLine,
+    IncidentWebsite, UtcMs, WebsiteId,
+};
+
+pub use super::incident_actions::{acknowledge, note};
+
+/// Websites shown on the page.
+pub const WEBSITES_SHOWN: i64 = 100;
+/// Lines of the timeline shown on the page, the newest.
+pub const EVENTS_SHOWN: i64 = 200;
+/// Regions in the tables of the timeline, all of them together: each is a kilobyte, and an answer has an end (P8).
+pub const EVIDENCE_SHOWN: usize = 200;
+
+/// All the page is made from.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The incident.
+    pub line: IncidentLine,
+    /// The first of its websites, those that fail still before the others.
+    pub websites: Vec<IncidentWebsite>,
+    /// What happened, in order.
+    pub events: Vec<IncidentEvent>,
+    /// What was sent, in order.
+    pub alerts: Vec<Alert>,
+    /// There is a channel that is on.
+    pub is_told: bool,
+}
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "incident.html", whitespace = "minimize")]
+pub struct IncidentPage {
+    frame: Frame,
+    id: IncidentId,
+    fragment: String,
+    etag: String,
+    note: String,
+    errors: FieldErrors,
+}
+
+impl IncidentPage {
+    /// As of `now`.
+    pub fn new(viewer: impl Into<Viewer>, found: &Found, now: UtcMs) -> Result<Self, askama::Error> {
+        let view = IncidentView::new(found, now);
+        let fragment = view.render()?;
+        Ok(Self {
+            frame: Frame::wide(view.heading, viewer).at("/incidents"),
+            id: found.line.incident.incident_id,
+            etag: etag(&fragment),
+            fragment,
+            note: String::new(),
+            errors: FieldErrors::default(),
+        })
+    }
+
+    /// With a note that was not taken, as it was typed.
+    #[must_use]
+    pub fn again(self, note: &str, errors: FieldErrors) -> Self {
+        Self { note: note.to_owned(), errors, ..self }
+    }
+}
+
+/// The part that renews itself.
+#[derive(Template, Debug)]
+#[template(path = "incident_fragment.html", whitespace = "minimize")]
+pub struct IncidentView {
+    id: IncidentId,
+    heading: String,
+    mark: Mark,
+    state: &'static str,
+    is_open: bool,
+    kind: &'static str,
+    kind_explained: Option<&'static str>,
+    began: Instant,
+    ended: Option<Instant>,
+    lasted: String,
+    cause: String,
+    muted: Option<&'static str>,
+    acknowledged: Option<String>,
+    sight: Option<Sight>,
+    is_opening: bool,
+    alerts: Vec<Told>,
+    is_told: bool,
+    websites: Vec<Part>,
+    more_websites: i64,
+    events: Vec<Event>,
+}
+
+#[derive(Debug)]
+struct Part {
+    website_id: WebsiteId,
+    name: String,
+    began: Instant,
+    ended: Option<Instant>,
+}
+
+/// A message, as it is shown beside the incident it is about.
+#[derive(Debug)]
+struct Told {
+    id: String,
+    channel_id: String,
+    channel: String,
+    event: &'static str,
+    at: Instant,
+    letter: &'static str,
+    state: &'static str,
+    class: &'static str,
+    said: String,
+    next: Option<Instant>,
+    is_dead: bool,
+}
+
+#[derive(Debug)]
+struct Event {
+    at: Instant,
+    letter: &'static str,
+    class: &'static str,
+    said: String,
+    by: Option<String>,
+    is_note: bool,
+    sight: Option<Sight>,
+    key: usize,
+}
+
+impl IncidentView {
+    /// As of `now`.
+    #[must_use]
+    pub fn new(found: &Found, now: UtcMs) -> Self {
+        let incident = &found.line.incident;
+        let is_open = incident.closed_at.is_none();
+        // What opened it stands above; the timeline does not repeat it.
+        let opening = found.events.iter().position(|event| !event.evidence.is_empty());
+        let opening_event = opening.and_then(|place| found.events.get(place));
+        let mut left = EVIDENCE_SHOWN;
+        // The newest first, as long as there is room.
+        let mut events: Vec<Event> = found
+            .events
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(n, event)| {
+                let rows = event.evidence.len();
+                let is_shown = Some(n) != opening && rows <= left;
+                left -= if is_shown { rows } else { 0 };
+                Event::new(event, n, is_shown)
+            })
+            .collect();
+        events.reverse();
+        Self {
+            id: incident.incident_id,
+            heading: say::heading(incident, &found.line.first_url, found.line.websites),
+            mark: say::mark(incident),
+            state: say::state(incident),
+            is_open,
+            kind: say::kind(incident.kind),
+            kind_explained: say::kind_explained(incident.kind),
+            began: instant(incident.began_at),
+            ended: say::ended_at(incident).map(instant),
+            lasted: say::duration(incident, now),
+            cause: words::sentence(&incident.cause),
+            muted: incident.muted_by.map(|by| say::muted_sentence(by, is_open)),
+            acknowledged: say::acknowledged(incident),
+            sight: opening_event.and_then(|event| sight(&event.evidence)),
+            is_opening: opening_event.is_some_and(|event| event.kind == IncidentEventKind::Opened),
+            alerts: found.alerts.iter().map(Told::new).collect(),
+            is_told: found.is_told,
+            websites: found.websites.iter().map(Part::new).collect(),
+            more_websites: found.line.websites - i64::try_from(found.websites.len()).unwrap_or(i64::MAX),
+            events,
+        }
+    }
+}
+
+impl Part {
+    fn new(website: &IncidentWebsite) -> Self {
+        Self {
+            website_id: website.website_id,
+            name: words::name(&website.url),
+            began: instant(website.began_at),
+            ended: website.ended_at.map(instant),
+        }
+    }
+}
+
+impl Told {
+    fn new(alert: &Alert) -> Self {
+        let (letter, state, class) = say::alert_state(alert.state, alert.tries);
+        Self {
+            id: alert.alert_id.to_string(),
+            channel_id: alert.channel_id.to_string(),
+            channel: alert.channel_name.clone(),
+            event: say::event(alert.event),
+            at: instant(alert.ended_at.unwrap_or(alert.created_at)),
+            letter,
+            state,
+            class,
+            said: alert.said.clone(),
+            next: (alert.state == AlertState::Waiting).then(|| instant(alert.due_at)),
+            is_dead: alert.state == AlertState::Dead,
+        }
+    }
+}
+
+impl Event {
+    fn new(event: &IncidentEvent, key: usize, shows_sight: bool) -> Self {
+        let (letter, class) = say::event_mark(event.kind);
+        let is_note = event.kind == IncidentEventKind::Note;
+        let by = event.said_by.clone().filter(|by| is_note || !event.said.contains(by.as_str()));
+        Self {
+            at: instant(event.at),
+            letter,
+            class,
+            said: if is_note { event.said.clone() } else { words::sentence(&event.said) },
+            by,
+            is_note,
+            sight: if shows_sight { sight(&event.evidence) } else { None },
+            key,
+        }
+    }
+}
+
+/// Everything about an incident of this account.
+///
+/// # Errors
+/// Not theirs, or the database is away.
+pub(in crate::http) fn load(app: &App, account: &Account, id: IncidentId) -> Result<Found, HttpError> {
+    let (store, account) = (&app.store, account.account_id);
+    let line = app.wait(store.incident(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let websites = app.wait(store.incident_websites(account, id, WEBSITES_SHOWN)).map_err(login::store)?;
+    let events = app.wait(store.incident_events(account, id, EVENTS_SHOWN)).map_err(login::store)?;
+    let alerts = app.wait(store.alerts_of_incident(account, id)).map_err(login::store)?;
+    let is_told = !alerts.is_empty()
+        || app.wait(store.channels(account)).map_err(login::store)?.iter().any(|channel| channel.is_on);
+    Ok(Found { line, websites, events, alerts, is_told })
+}
+
+/// `GET /incidents/:id`.
+///
+/// # Errors
+/// Not yours.
+pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let found = load(app, &account, params.incident_id()?)?;
+    let view = IncidentPage::new(Viewer::of(app, &account), &found, clock::now()).map_err(anyhow::Error::from)?;
+    page(200, &view)
+}
+
+/// `GET /incidents/:id/fragment`: what changes by itself, for the page's script.
+///
+/// # Errors
+/// Not yours.
+pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let found = load(app, &account, params.incident_id()?)?;
+    super::fragment(request, &IncidentView::new(&found, clock::now()))
+}

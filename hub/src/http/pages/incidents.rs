@@ -1,0 +1,186 @@
+//! All incidents of an account: open ones first, then those that are over, newest first.
+
+use askama::Template;
+
+use super::incident_words as say;
+use super::words::{Instant, Mark, instant};
+use super::{Frame, Viewer, page};
+use crate::clock;
+use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::{
+    AccountId, FieldError, FieldErrors, Incident, IncidentCursor, IncidentFilter, IncidentId, IncidentLine, UtcMs,
+};
+
+/// Incidents on one page.
+pub const SHOWN: i64 = 50;
+/// Open ones that stand before them.
+pub const OPEN_SHOWN: i64 = 100;
+
+/// What a page shows.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Only those that go on.
+    pub open_only: bool,
+    /// Those that go on, before the page of all: on its first one.
+    pub open: Vec<IncidentLine>,
+    /// One page, newest first.
+    pub incidents: Vec<IncidentLine>,
+    /// Where this page begins; `None`: with the newest.
+    pub after: Option<IncidentCursor>,
+    /// There are older ones.
+    pub has_more: bool,
+    /// There is a channel that is on.
+    pub is_told: bool,
+}
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "incidents.html", whitespace = "minimize")]
+pub struct IncidentsPage {
+    frame: Frame,
+    open_only: bool,
+    is_told: bool,
+    lines: Vec<Line>,
+    newest: Option<&'static str>,
+    older: Option<String>,
+}
+
+/// An incident in a list.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) id: IncidentId,
+    pub(super) is_open: bool,
+    pub(super) mark: Mark,
+    pub(super) state: &'static str,
+    pub(super) about: String,
+    pub(super) cause: String,
+    pub(super) kind: &'static str,
+    pub(super) began: Instant,
+    pub(super) lasted: String,
+    pub(super) notes: Vec<String>,
+}
+
+impl IncidentsPage {
+    /// As of `now`.
+    #[must_use]
+    pub fn new(viewer: impl Into<Viewer>, found: &Found, now: UtcMs) -> Self {
+        let path = list(found.open_only);
+        let last = found.incidents.last().filter(|_| found.has_more).map(|last| last.cursor().to_string());
+        Self {
+            frame: Frame::wide("Incidents", viewer).at("/incidents"),
+            open_only: found.open_only,
+            is_told: found.is_told,
+            lines: found.shown().map(|listed| Line::new(listed, now)).collect(),
+            newest: found.after.map(|_| path),
+            older: last.map(|cursor| format!("{path}{}after={cursor}", if found.open_only { '&' } else { '?' })),
+        }
+    }
+}
+
+impl Found {
+    /// Open ones first. On a page of all they do not stand among the others too.
+    fn shown(&self) -> impl Iterator<Item = &IncidentLine> {
+        let is_new = |line: &&IncidentLine| self.open_only || line.incident.closed_at.is_some();
+        self.open.iter().chain(self.incidents.iter().filter(is_new))
+    }
+}
+
+impl Line {
+    pub(super) fn new(listed: &IncidentLine, now: UtcMs) -> Self {
+        Self { about: say::about(&listed.first_url, listed.websites), ..Self::of(&listed.incident, now) }
+    }
+
+    /// Where it is plain which website is meant.
+    pub(super) fn of(incident: &Incident, now: UtcMs) -> Self {
+        let mut notes = Vec::new();
+        notes.extend(incident.muted_by.map(|by| say::muted(by).to_owned()));
+        if incident.acknowledged_at.is_some() {
+            notes.push(format!("taken on by {}", incident.acknowledged_by.as_deref().unwrap_or("somebody")));
+        }
+        Self {
+            id: incident.incident_id,
+            is_open: incident.closed_at.is_none(),
+            mark: say::mark(incident),
+            state: say::state(incident),
+            about: String::new(),
+            cause: incident.cause.clone(),
+            kind: say::kind(incident.kind),
+            began: instant(incident.began_at),
+            lasted: say::duration(incident, now),
+            notes,
+        }
+    }
+}
+
+fn list(open_only: bool) -> &'static str {
+    if open_only { "/incidents?state=open" } else { "/incidents" }
+}
+
+/// Reads one page; one more than is shown tells whether there are others.
+///
+/// # Errors
+/// The database is away.
+pub(in crate::http) fn find(
+    app: &App,
+    account: AccountId,
+    filter: IncidentFilter,
+    after: Option<IncidentCursor>,
+    limit: i64,
+) -> Result<Found, HttpError> {
+    let found = app.wait(app.store.incidents(account, filter, after, limit + 1));
+    let mut incidents = found.map_err(login::store)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = incidents.len() > limit;
+    incidents.truncate(limit);
+    Ok(Found { open_only: filter.open_only, incidents, after, has_more, ..Found::default() })
+}
+
+/// Which are asked for: `state=open`, or all.
+///
+/// # Errors
+/// Another word.
+pub(in crate::http) fn open_only(request: &Request) -> Result<bool, HttpError> {
+    match request.query("state").unwrap_or_default() {
+        "" | "all" => Ok(false),
+        "open" => Ok(true),
+        other => {
+            let remedy = "Give open or all.";
+            Err(HttpError::Fields(FieldErrors(vec![FieldError::new("state", other, remedy)])))
+        }
+    }
+}
+
+/// Where the list is to go on.
+///
+/// # Errors
+/// It is none of our cursors.
+pub(in crate::http) fn after(request: &Request) -> Result<Option<IncidentCursor>, HttpError> {
+    let given = request.query("after").unwrap_or_default();
+    if given.is_empty() {
+        return Ok(None);
+    }
+    given.parse().map(Some).map_err(|_| {
+        let remedy = "Give the value of \"next\" of the page before, or leave it out for the newest.";
+        HttpError::Fields(FieldErrors(vec![FieldError::new("after", given, remedy)]))
+    })
+}
+
+/// `GET /incidents?state=&after=`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let (open_only, after) = (open_only(request)?, after(request)?);
+    let filter = IncidentFilter { open_only, ..IncidentFilter::default() };
+    let mut found = find(app, account.account_id, filter, after, SHOWN)?;
+    if !open_only && after.is_none() {
+        let filter = IncidentFilter { open_only: true, ..filter };
+        found.open = find(app, account.account_id, filter, None, OPEN_SHOWN)?.incidents;
+    }
+    if found.incidents.is_empty() {
+        let channels = app.wait(app.store.channels(account.account_id)).map_err(login::store)?;
+        found.is_told = channels.iter().any(|channel| channel.is_on);
+    }
+    page(200, &IncidentsPage::new(Viewer::of(app, &account), &found, clock::now()))
+}

@@ -1,0 +1,187 @@
+//! Pages of incidents and channels, with invented data.
+
+use askama::Template;
+
+use super::acknowledge::AcknowledgePage;
+use super::channel::{self, ChannelPage};
+use super::channel_form::{FormPage, KindsPage, SecretPage};
+use super::channels::ChannelsPage;
+use super::incident::{self, IncidentPage};
+use super::incidents::{self, IncidentsPage};
+use super::invented::{HOSTILE, NOW};
+use super::invented_incidents::{SECRET, alerts, channels, events, incidents as lines, tries, websites};
+use super::{DeleteChannelPage, Viewer};
+use crate::model::{ChannelInput, FieldError, FieldErrors, IncidentLine, SecretText};
+
+fn found(line: &IncidentLine) -> incident::Found {
+    let websites = websites(line);
+    let events = events(&line.incident);
+    incident::Found { line: line.clone(), websites, events, alerts: alerts(), is_told: true }
+}
+
+fn hostile_input() -> ChannelInput {
+    let (text, secret) = (|| HOSTILE.to_owned(), || SecretText::new(SECRET));
+    ChannelInput {
+        name: text(),
+        kind: text(),
+        server: text(),
+        port: text(),
+        security: text(),
+        username: text(),
+        password: secret(),
+        from: text(),
+        to: format!("</textarea>{HOSTILE}"),
+        url: secret(),
+        secret: secret(),
+        token: secret(),
+        chat: text(),
+        topic: secret(),
+        routing_key: secret(),
+        waits_minutes: text(),
+        reminds_minutes: text(),
+        cap_per_hour: text(),
+        second_channel_id: text(),
+        ..ChannelInput::default()
+    }
+}
+
+/// Every page of incidents and channels, with hostile text wherever somebody else may put text.
+fn all_pages() -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    let mut add = |name: String, html: Result<String, askama::Error>| pages.push((name, html.unwrap()));
+    let who = || Viewer::from(HOSTILE).with_open(4);
+    let all = incidents::Found { incidents: lines(), has_more: true, ..Default::default() };
+    add("incidents".into(), IncidentsPage::new(who(), &all, NOW).render());
+    let none = FieldErrors(vec![FieldError::new("note", HOSTILE, HOSTILE)]);
+    for (n, line) in lines().iter().enumerate() {
+        let page = IncidentPage::new(who(), &found(line), NOW).unwrap();
+        add(format!("incident-{n}"), page.again(&format!("</textarea>{HOSTILE}"), none.clone()).render());
+        let about = (line.first_url.as_str(), line.websites);
+        add(format!("acknowledge-{n}"), AcknowledgePage::new(None, &line.incident, about, false, NOW).render());
+    }
+    let with_last: Vec<_> = channels().into_iter().map(|channel| (channel, alerts().pop())).collect();
+    add("channels".into(), ChannelsPage::new(who(), &with_last, None).render());
+    add("kinds".into(), KindsPage::new(who()).render());
+    let fields = ["name", "to", "url", "token", "secret", "waits_minutes", "cap_per_hour", "second_channel_id"];
+    let errors = FieldErrors(fields.map(|field| FieldError::new(field, HOSTILE, HOSTILE)).to_vec());
+    for (n, channel) in channels().iter().enumerate() {
+        let found = channel::Found {
+            channel: channel.clone(),
+            second: Some(HOSTILE.to_owned()),
+            alerts: alerts().into_iter().map(|alert| (alert.clone(), tries(&alert))).collect(),
+            is_further_back: true,
+            has_more: true,
+        };
+        add(format!("channel-{n}"), ChannelPage::new(who(), &found, Some("tested")).render());
+        let (kind, others) = (channel.settings.kind(), [(channel.channel_id, HOSTILE.to_owned())]);
+        for before in [None, Some(channel)] {
+            let form = FormPage::new(who(), kind, before, &others, &hostile_input(), &errors).trouble(HOSTILE.into());
+            add(format!("form-{n}-{}", before.is_some()), form.outdated().render());
+        }
+        add(format!("delete-{n}"), DeleteChannelPage::new(who(), channel).render());
+    }
+    pages
+}
+
+#[test]
+fn text_from_others_is_inert_on_pages_of_incidents_and_channels() {
+    for (name, html) in all_pages() {
+        for harmful in ["<script>alert", "\"onload=", "]]> </title>", "alert(2)'"] {
+            assert!(!html.contains(harmful), "{name} has {harmful}");
+        }
+        assert!(!html.contains("style=") && !html.contains(" onclick"), "{name} has inline code");
+        assert_eq!(html.matches("<script").count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn i11_no_page_or_form_gives_a_channels_secret_back() {
+    for (name, html) in all_pages() {
+        assert!(!html.contains(SECRET), "{name} tells a secret");
+    }
+    let webhook = &channels()[2];
+    let once = SecretPage::new("ann", webhook, "Added.").unwrap().render().unwrap();
+    assert!(once.contains(SECRET), "but the page that shows it once");
+    let form = FormPage::new(
+        "ann",
+        webhook.settings.kind(),
+        Some(webhook),
+        &[],
+        &ChannelInput::of(webhook),
+        &FieldErrors::default(),
+    );
+    let form = form.render().unwrap();
+    assert!(form.contains("(set, hidden)") && form.contains("Leave it empty to keep the stored one"), "{form}");
+}
+
+#[test]
+fn every_id_stands_once_and_every_label_and_description_has_its_element() {
+    for (name, html) in all_pages() {
+        let after = |mark: &str| -> Vec<String> {
+            html.split(mark).skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
+        };
+        let mut ids = after(" id=\"");
+        ids.sort_unstable();
+        let before = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), before, "{name} has an id twice");
+        let named = ["for=\"", "aria-describedby=\"", "aria-labelledby=\""].map(after).concat();
+        for id in named.iter().flat_map(|list| list.split(' ')) {
+            assert!(ids.iter().any(|known| known == id), "{name} speaks of #{id}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn an_incident_says_what_since_when_why_and_who_was_told() {
+    let line = &lines()[1];
+    let page = IncidentPage::new("ann", &found(line), NOW).unwrap().render().unwrap();
+    for part in [
+        "shop.example.com/basket is down",
+        "12 min",
+        "The server refused the connection, seen from EU-WEST, INDIA and USA.",
+        "Taken on by maria, 2026-11-24 02:20:00 UTC",
+        "250 2.0.0 Ok: queued as 4C1F2A",
+        "The new release does not start.\nRolling back.",
+        "192.0.2.7:443 refused the connection",
+        "Send again",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("I am on it"), "somebody is");
+    let open = IncidentPage::new("ann", &found(&lines()[2]), NOW).unwrap().render().unwrap();
+    assert!(open.contains("I am on it") && open.contains("tenant-1.example.net and 499 more are down"), "{open}");
+    assert!(open.contains("And 400 more."), "of 500 websites the first 100");
+}
+
+#[test]
+fn a_list_without_incidents_says_what_to_do() {
+    let none = incidents::Found::default();
+    let page = IncidentsPage::new("ann", &none, NOW).render().unwrap();
+    assert!(page.contains("There has been none yet") && page.contains("href=\"/channels/new\""), "{page}");
+    let open = incidents::Found { open_only: true, is_told: true, ..incidents::Found::default() };
+    let page = IncidentsPage::new("ann", &open, NOW).render().unwrap();
+    assert!(page.contains("Nothing is open") && !page.contains("/channels/new"), "{page}");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_says_so_and_one_that_works_asks() {
+    let nowhere = AcknowledgePage::nowhere(None).render().unwrap();
+    assert!(nowhere.contains("This link does not work") && !nowhere.contains("<form"), "{nowhere}");
+    let line = &lines()[2];
+    let asks = AcknowledgePage::new(None, &line.incident, ("https://a.example/", 1), false, NOW).render().unwrap();
+    assert!(asks.contains("a.example is down") && asks.contains("I am on it"), "{asks}");
+}
+
+#[test]
+fn p8_many_websites_seen_from_many_regions_make_no_endless_page() {
+    let line = &lines()[2];
+    let mut found = found(line);
+    let mut event = found.events[0].clone();
+    event.evidence = (0..5).flat_map(|_| event.evidence.clone()).collect();
+    found.events = vec![event; 200];
+    let page = IncidentPage::new("ann", &found, NOW).unwrap().render().unwrap();
+    assert!(page.len() < 1_024 * 1_024, "{} bytes", page.len());
+    assert_eq!(page.matches("<summary id=\"seen-").count(), 200 / 20, "the newest, as long as there is room");
+    assert!(page.contains("id=\"seen-199\""));
+}

@@ -1,0 +1,78 @@
+//! What ties an account's websites to one another: tags, and what depends on what.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::{Store, StoreError, read, write};
+use crate::model::{AccountId, FieldError, Tag, Ties, WebsiteId, mute};
+
+/// What became of ties that were to be saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TiesSaved {
+    /// They hold.
+    Saved,
+    /// There is no such website, or it is another's.
+    NotFound,
+    /// What it was to depend on cannot be.
+    Refused(FieldError),
+}
+
+/// Tags as one column, back to tags. What is none, since somebody edited it, is left out.
+pub(super) fn tags_of_row(text: &str) -> Vec<Tag> {
+    text.split(',').filter_map(|tag| tag.parse().ok()).collect()
+}
+
+fn tags_text(tags: &[Tag]) -> String {
+    tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn ties_of(tags: &str, parent: Option<Uuid>) -> Ties {
+    Ties { tags: tags_of_row(tags), parent_id: parent.map(WebsiteId) }
+}
+
+impl Store {
+    /// Tags and parent of each of the account's websites.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ties(&self, account: AccountId) -> Result<BTreeMap<WebsiteId, Ties>, StoreError> {
+        let rows: Vec<(Uuid, String, Option<Uuid>)> = read!(self, pool => sqlx::query_as(
+            "select website_id, tags, parent_id from website where account_id = $1")
+            .bind(account.0).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(id, tags, parent)| (WebsiteId(id), ties_of(&tags, parent))).collect())
+    }
+
+    /// Sets tags and parent of one of the account's websites. Nothing that is checked changes: it is no new revision, and
+    /// what is known of the website stays.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn set_ties(&self, account: AccountId, id: WebsiteId, ties: &Ties) -> Result<TiesSaved, StoreError> {
+        write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            if let Some(parent) = ties.parent_id {
+                let edges: Vec<(Uuid, Option<Uuid>)> = sqlx::query_as(
+                    "select website_id, parent_id from website where account_id = $1 \
+                     and (parent_id is not null or website_id = $2)")
+                    .bind(account.0).bind(parent.0).fetch_all(&mut *tx).await?;
+                if edges.iter().all(|(id, _)| *id != parent.0) {
+                    let refused = FieldError::new("parent", "", "There is no such website of yours; choose another.");
+                    return Ok(TiesSaved::Refused(refused));
+                }
+                let edges = edges.into_iter().filter_map(|(id, parent)| Some((WebsiteId(id), WebsiteId(parent?)))).collect();
+                // Two that are saved at the same instant may pass together; what comes back on itself is ignored where it
+                // is read.
+                if let Some(refused) = mute::refusal(id, parent, &edges) {
+                    return Ok(TiesSaved::Refused(refused));
+                }
+            }
+            let changed = sqlx::query(
+                "update website set tags = $3, parent_id = $4 where account_id = $1 and website_id = $2")
+                .bind(account.0).bind(id.0).bind(tags_text(&ties.tags)).bind(ties.parent_id.map(|id| id.0))
+                .execute(&mut *tx).await?.rows_affected();
+            tx.commit().await?;
+            Ok(if changed == 1 { TiesSaved::Saved } else { TiesSaved::NotFound })
+        })
+    }
+}
