@@ -100,7 +100,9 @@ impl Alerts {
     pub fn new(settings: AlertSettings, key: &Secret) -> anyhow::Result<Self> {
         let public_url = settings.public_url.map(|url| url.trim_end_matches('/').to_owned());
         let domain = public_url.as_deref().and_then(crate::model::host_of);
-        let domain = domain.filter(|host| !host.contains(['[', ':'])).unwrap_or_else(|| "localhost".to_owned());
+        // Of mail: an address is no domain.
+        let is_name = |host: &String| !host.contains('[') && host.parse::<std::net::IpAddr>().is_err();
+        let domain = domain.filter(is_name).unwrap_or_else(|| "localhost".to_owned());
         let client = Client::new(settings.policy, settings.extra_roots, settings.timeout)
             .context("the sender of alerts could not be set up")?;
         Ok(Self(Arc::new(Inner { public_url, head: MailHead { domain }, client, links: LinkKey::of(key) })))

@@ -1,19 +1,18 @@
 //! A channel as people and programs type it, and back. What is typed wrong is named field by field, and never repeated
 //! where it may be a secret; a secret that is left empty stays as it is.
 
-use ::url::Url;
+mod mail;
+mod receiver;
+mod services;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use lettre::Address;
-use lettre::message::Mailbox;
 
 use super::{
-    Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, FieldError, FieldErrors, MailSecurity, SecretText,
-    TargetRules, url,
+    Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, FieldError, FieldErrors, SecretText, TargetRules,
 };
+use receiver::{UrlRule, receiver};
 
-/// Most mail addresses of one channel.
-const MAX_TO: usize = 20;
 /// Longest name, in characters.
 const MAX_NAME: usize = 80;
 /// Most messages an hour that may be asked for.
@@ -22,8 +21,6 @@ const MAX_CAP: i64 = 1_000;
 const DEFAULT_CAP: i64 = 60;
 /// Longest wait and longest time between two reminders.
 const WEEK_MINUTES: i64 = 7 * 24 * 60;
-/// Ports of mail servers, where strangers may name one.
-const MAIL_PORTS: [u16; 4] = [25, 465, 587, 2525];
 
 /// A channel as texts; an empty text means the default, or what is stored where that is a secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -284,289 +281,6 @@ impl ChannelInput {
         };
         Some(ChannelSettings::Webhook { url: url?, secret, old_secret })
     }
-
-    fn mail(
-        &self,
-        stored: Option<&ChannelSettings>,
-        rules: &TargetRules,
-        errors: &mut FieldErrors,
-    ) -> Option<ChannelSettings> {
-        let security = match self.security.trim() {
-            "" => MailSecurity::Starttls,
-            text => text.parse().unwrap_or_else(|_| {
-                errors.push(FieldError::new("security", text, "Choose one of the list."));
-                MailSecurity::Starttls
-            }),
-        };
-        let default = match security {
-            MailSecurity::Tls => 465,
-            MailSecurity::Starttls => 587,
-            MailSecurity::None => 25,
-        };
-        let remedy = "Give a port from 1 to 65535, or nothing for the usual one.";
-        let port = number("port", &self.port, 1, 65_535, remedy, errors).unwrap_or(default);
-        let port = u16::try_from(port).unwrap_or_default();
-        if rules.is_shared && !MAIL_PORTS.contains(&port) {
-            errors.push(FieldError::new("port", &port.to_string(), "Mail servers listen on 25, 465, 587 or 2525."));
-        }
-        let server = mail_server(&self.server, rules, errors);
-        let (from, to) = (self.from(errors), self.to(errors));
-        let username = self.username.trim().to_owned();
-        // Only to the place it was given for: who took over a session could have it sent to himself.
-        let kept = match stored {
-            Some(ChannelSettings::Email { server: s, port: p, security: y, username: u, password, .. })
-                if Some(s) == server.as_ref() && *p == port && *y == security && *u == username =>
-            {
-                Some(password)
-            }
-            _ => None,
-        };
-        let password = match kept {
-            Some(kept) if self.password.expose().is_empty() => kept.clone(),
-            Some(_) | None => self.password.clone(),
-        };
-        if username.chars().any(is_unprintable) || username.len() > 255 {
-            errors.push(FieldError::new("username", &username, "Give the name on one line."));
-        }
-        if password.expose().chars().any(char::is_control) || password.expose().len() > 1_000 {
-            errors.push(FieldError::new("password", "", "A password has no line breaks, and 1000 bytes at most."));
-        }
-        match (username.is_empty(), password.expose().is_empty()) {
-            (false, true) => {
-                let remedy = match stored {
-                    None => "Give the password of this user name.",
-                    Some(_) => "Type the password again: server or user name are others now, or none was kept.",
-                };
-                errors.push(FieldError::new("password", "", remedy));
-            }
-            (true, false) => errors.push(FieldError::new("username", "", "Give the user name of this password.")),
-            (true, true) | (false, false) => {}
-        }
-        if security == MailSecurity::None && !username.is_empty() {
-            let remedy =
-                "A password does not go over an unprotected connection: choose TLS or STARTTLS, or no user name.";
-            errors.push(FieldError::new("security", security.as_str(), remedy));
-        }
-        Some(ChannelSettings::Email { server: server?, port, security, username, password, from: from?, to: to? })
-    }
-
-    fn from(&self, errors: &mut FieldErrors) -> Option<String> {
-        let typed = self.from.trim();
-        let mailbox = Some(typed).filter(|typed| !typed.chars().any(is_unprintable) && typed.len() <= 320);
-        let mailbox = mailbox.and_then(|typed| typed.parse::<Mailbox>().ok());
-        if mailbox.is_none() {
-            let remedy = "Give the address it is sent from: alerts@example.com, or Alerts <alerts@example.com>.";
-            errors.push(FieldError::new("from", typed, remedy));
-        }
-        Some(mailbox?.to_string())
-    }
-
-    fn to(&self, errors: &mut FieldErrors) -> Option<Vec<String>> {
-        let typed: Vec<&str> = self.to.split([',', ';', '\n', '\r']).map(str::trim).filter(|t| !t.is_empty()).collect();
-        if typed.is_empty() || typed.len() > MAX_TO {
-            let found = if typed.is_empty() { String::new() } else { format!("{} addresses", typed.len()) };
-            errors.push(FieldError::new("to", &found, format!("Give 1 to {MAX_TO} mail addresses, by commas.")));
-            return None;
-        }
-        let mut to: Vec<String> = Vec::with_capacity(typed.len());
-        for one in typed {
-            let address = Some(one).filter(|one| !one.chars().any(is_unprintable) && one.len() <= 254);
-            match address.and_then(|one| one.parse::<Address>().ok()) {
-                Some(address) if to.contains(&address.to_string()) => {}
-                Some(address) => to.push(address.to_string()),
-                None => errors.push(FieldError::new("to", one, "Give it as name@example.com.")),
-            }
-        }
-        Some(to)
-    }
-
-    fn telegram(
-        &self,
-        stored: Option<&ChannelSettings>,
-        rules: &TargetRules,
-        errors: &mut FieldErrors,
-    ) -> Option<ChannelSettings> {
-        let server = self.server_url(rules, errors);
-        let kept = match stored {
-            Some(ChannelSettings::Telegram { token, server: s, .. }) if *s == server => Some(token),
-            _ => None,
-        };
-        let is_token = |token: &str| {
-            let Some((bot, key)) = token.split_once(':') else { return false };
-            let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            (1..=20).contains(&bot.len())
-                && bot.chars().all(|c| c.is_ascii_digit())
-                && (20..=100).contains(&key.len())
-                && key.chars().all(is_key)
-        };
-        let token =
-            kept_or("token", &self.token, kept, is_token, "Give the bot's token, as BotFather told it.", errors);
-        let chat = self.chat.trim();
-        let number = chat.strip_prefix('-').unwrap_or(chat);
-        let is_number = (1..=20).contains(&number.len()) && number.chars().all(|c| c.is_ascii_digit());
-        let is_name = chat.strip_prefix('@').is_some_and(|name| {
-            (3..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        });
-        if !is_number && !is_name {
-            let remedy = "Give the chat's number (groups begin with -), or @name of a public channel.";
-            errors.push(FieldError::new("chat", chat, remedy));
-        }
-        Some(ChannelSettings::Telegram { token: token?, chat: chat.to_owned(), server })
-    }
-
-    fn ntfy(
-        &self,
-        stored: Option<&ChannelSettings>,
-        rules: &TargetRules,
-        errors: &mut FieldErrors,
-    ) -> Option<ChannelSettings> {
-        let server =
-            if self.server.trim().is_empty() { "https://ntfy.sh".to_owned() } else { self.server_url(rules, errors)? };
-        let (kept_topic, kept_token) = match stored {
-            Some(ChannelSettings::Ntfy { server: s, topic, token }) if *s == server => (Some(topic), token.clone()),
-            _ => (None, None),
-        };
-        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        let is_topic = |topic: &str| (1..=64).contains(&topic.len()) && topic.chars().all(is_word);
-        let remedy = "Give the topic: 1 to 64 letters, digits, _ and -.";
-        let topic = kept_or("topic", &self.topic, kept_topic, is_topic, remedy, errors);
-        let typed = self.token.expose().trim();
-        let token = match typed {
-            _ if self.drop_token => None,
-            "" => kept_token,
-            typed if typed.len() <= 200 && typed.chars().all(|c| c.is_ascii_graphic()) => Some(SecretText::new(typed)),
-            _ => {
-                errors.push(FieldError::new("token", "", "Give the access token as ntfy shows it, or nothing."));
-                None
-            }
-        };
-        Some(ChannelSettings::Ntfy { server, topic: topic?, token })
-    }
-
-    fn pagerduty(
-        &self,
-        stored: Option<&ChannelSettings>,
-        rules: &TargetRules,
-        errors: &mut FieldErrors,
-    ) -> Option<ChannelSettings> {
-        let server = self.server_url(rules, errors);
-        let kept = match stored {
-            Some(ChannelSettings::Pagerduty { routing_key, server: s }) if *s == server => Some(routing_key),
-            _ => None,
-        };
-        let is_key = |key: &str| key.len() == 32 && key.chars().all(|c| c.is_ascii_alphanumeric());
-        let remedy = "Give the integration key of the service (Events API v2): 32 letters and digits.";
-        let routing_key = kept_or("routing_key", &self.routing_key, kept, is_key, remedy, errors)?;
-        Some(ChannelSettings::Pagerduty { routing_key, server })
-    }
-
-    /// Where a service is when it is not in its usual place, without a slash at its end.
-    fn server_url(&self, rules: &TargetRules, errors: &mut FieldErrors) -> Option<String> {
-        let typed = self.server.trim();
-        if typed.is_empty() {
-            return None;
-        }
-        // PagerDuty's are known by their names.
-        let whole = if typed.contains("://") { typed.to_owned() } else { format!("https://{typed}") };
-        let url = receiver("server", &whole, &UrlRule { hosts: &[], path: "/", rules }, errors)?;
-        if url.contains('?') {
-            errors.push(FieldError::new("server", "", "Give the server's address without a question mark in it."));
-            return None;
-        }
-        Some(url.trim_end_matches('/').to_owned())
-    }
-}
-
-/// What the address of a receiver has to be.
-struct UrlRule<'a> {
-    /// One of these, over https; empty: any.
-    hosts: &'a [&'a str],
-    /// Its path begins so.
-    path: &'a str,
-    rules: &'a TargetRules,
-}
-
-impl UrlRule<'_> {
-    fn remedy(&self) -> String {
-        match self.hosts.first() {
-            Some(host) => format!("Give the webhook's address: https://{host}{}…", self.path),
-            None => "Give the receiver's address, for example https://alerts.example.com/hook.".to_owned(),
-        }
-    }
-}
-
-/// The normal form of a receiver's address. Nothing of it is repeated in an error but scheme and host.
-fn receiver(field: &'static str, typed: &str, rule: &UrlRule<'_>, errors: &mut FieldErrors) -> Option<String> {
-    let url = match url::normalise(typed) {
-        Ok(url) => url,
-        Err(error) => {
-            let remedy = if error.remedy.contains("password") {
-                "Leave name and password out of the address.".to_owned()
-            } else if error.remedy.contains("to watch") {
-                rule.remedy()
-            } else {
-                error.remedy
-            };
-            errors.push(FieldError::new(field, "", remedy));
-            return None;
-        }
-    };
-    let parsed = Url::parse(&url).ok()?;
-    let host = parsed.host_str().unwrap_or_default();
-    let mut wrong = |remedy: String| {
-        errors.push(FieldError::new(field, &format!("{}://{host}/…", parsed.scheme()), remedy));
-        None
-    };
-    if !rule.hosts.is_empty() {
-        let is_theirs = rule.hosts.contains(&host)
-            && parsed.scheme() == "https"
-            && parsed.port().is_none()
-            && parsed.path().starts_with(rule.path);
-        if !is_theirs {
-            return wrong(rule.remedy());
-        }
-    }
-    if rule.rules.refuse(&url) || is_inside(&parsed, rule.rules) {
-        return wrong("This leads into our own network; give a public address.".to_owned());
-    }
-    Some(url)
-}
-
-/// Whether it is an address, not a name, where strangers may not send anything. Names are judged when they are resolved.
-fn is_inside(url: &Url, rules: &TargetRules) -> bool {
-    use probe::engine::{AddressKind, AddressPolicy};
-    let address = match url.host() {
-        Some(::url::Host::Ipv4(address)) => std::net::IpAddr::V4(address),
-        Some(::url::Host::Ipv6(address)) => std::net::IpAddr::V6(address),
-        Some(::url::Host::Domain(_)) | None => return false,
-    };
-    // Metadata and link-local addresses are nobody's.
-    let policy = if rules.is_shared { AddressPolicy::public_only() } else { AddressPolicy::owner() };
-    AddressKind::of(address) == AddressKind::Never || !policy.allows(address)
-}
-
-/// Name or address of a mail server, lower case.
-fn mail_server(typed: &str, rules: &TargetRules, errors: &mut FieldErrors) -> Option<String> {
-    let typed = typed.trim();
-    let url = Url::parse(&format!("smtp://{typed}")).ok();
-    // A scheme that is none of the web's leaves names as they are: they are read once more as a website's.
-    let url = url.filter(|_| !typed.contains(['/', '@', '?', '#', ' ', '\\']) && typed.len() <= 255);
-    let url = url.and_then(|_| Url::parse(&format!("http://{typed}/")).ok()).filter(|url| url.port().is_none());
-    let host = url.as_ref().and_then(Url::host_str).map(|host| host.trim_end_matches('.').to_owned());
-    let found = url.zip(host).filter(|(_, host)| !host.is_empty() && !typed.ends_with(':'));
-    let Some((url, host)): Option<(Url, String)> = found else {
-        errors.push(FieldError::new(
-            "server",
-            typed,
-            "Give the name of the mail server, for example smtp.example.com.",
-        ));
-        return None;
-    };
-    if rules.refuse(url.as_str()) || is_inside(&url, rules) {
-        errors.push(FieldError::new("server", &host, "This leads into our own network; give a public mail server."));
-        return None;
-    }
-    Some(host)
 }
 
 /// A secret of Standard Webhooks in its normal form.

@@ -350,7 +350,10 @@ fn facts(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> Vec<(&'static 
     if let (..=1, Some(website)) = (about.website_count, about.websites.first()) {
         facts.push(("Website", words::line(&words::masked(&website.url), 300)));
     }
-    facts.push(("Cause", words::sentence(&incident.cause)));
+    // Else it has just been said.
+    if !matches!(event, AlertEvent::Opened | AlertEvent::Reminder | AlertEvent::Acknowledged) {
+        facts.push(("Cause", words::sentence(&incident.cause)));
+    }
     facts.push(("Since", words::instant(incident.began_at)));
     match incident.ended_at {
         Some(ended) => facts.push(("Until", words::instant(ended))),

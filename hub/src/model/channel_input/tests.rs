@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::model::{AccountId, UtcMs};
+use crate::model::{AccountId, MailSecurity, UtcMs};
 
 const NOW: UtcMs = 1_000;
 
