@@ -18,6 +18,9 @@ pub use super::channel_actions::{confirm_delete, delete, replay, switch_off, swi
 /// Alerts on one page.
 pub const SHOWN: i64 = 25;
 
+/// An alert with its tries, as far as they are worth a list.
+pub type Logged = (Alert, Vec<AlertTry>);
+
 /// What the page is made from.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -25,8 +28,8 @@ pub struct Found {
     pub channel: Channel,
     /// Name of the one that is told when it gives up.
     pub second: Option<String>,
-    /// One page of what it was to tell, newest first, with its tries as far as they are worth a list.
-    pub alerts: Vec<(Alert, Vec<AlertTry>)>,
+    /// One page of what it was to tell, newest first.
+    pub alerts: Vec<Logged>,
     /// The page begins further back.
     pub is_further_back: bool,
     /// There are older ones.
@@ -84,7 +87,7 @@ impl ChannelPage {
         let id = channel.channel_id;
         let last = found.alerts.last().filter(|_| found.has_more).map(|(last, _)| cursor(last));
         // The answer of a test is the newest of its log.
-        let is_test = |alert: &&(Alert, Vec<AlertTry>)| alert.0.event == AlertEvent::Test;
+        let is_test = |alert: &&Logged| alert.0.event == AlertEvent::Test;
         let tested = found.alerts.iter().find(is_test).filter(|_| said == Some("tested"));
         Self {
             frame: Frame::wide(channel.name.clone(), viewer).at("/channels"),
@@ -124,7 +127,7 @@ fn said_words(said: &str) -> Option<&'static str> {
 }
 
 impl Line {
-    fn new((alert, tries): &(Alert, Vec<AlertTry>)) -> Self {
+    fn new((alert, tries): &Logged) -> Self {
         let (letter, state, class) = say::alert_state(alert.state, alert.tries);
         let is_waiting = alert.state == AlertState::Waiting;
         Self {
@@ -203,7 +206,7 @@ pub(in crate::http) fn log(
     id: ChannelId,
     after: Option<AlertCursor>,
     limit: i64,
-) -> Result<(Vec<(Alert, Vec<AlertTry>)>, bool), HttpError> {
+) -> Result<(Vec<Logged>, bool), HttpError> {
     let found = app.wait(app.store.alerts_of_channel(account.account_id, id, after, limit + 1));
     let mut alerts = found.map_err(login::store)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
