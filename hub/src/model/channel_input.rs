@@ -33,7 +33,7 @@ pub struct ChannelInput {
     pub server: String,
     /// Mail: its port.
     pub port: String,
-    /// Mail: a name of [`MailSecurity`].
+    /// Mail: a name of [`super::MailSecurity`].
     pub security: String,
     /// Mail: who signs in.
     pub username: String,
