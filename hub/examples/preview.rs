@@ -166,7 +166,7 @@ fn incidents(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Res
     }
     for (n, viewer) in [(1, None), (2, None), (4, Some(who()))] {
         let line = &lines[n];
-        let about = (line.first_url.as_str(), line.websites);
+        let about = (line.first_url.as_str(), line.websites, line.failing);
         let is_theirs = viewer.is_some();
         let view = AcknowledgePage::new(viewer, &line.incident, about, is_theirs, now);
         write(&format!("acknowledge-{n}"), view.render()?)?;

@@ -78,7 +78,8 @@
   };
 
   const wait = () => {
-    const isSoon = looks < SOON_LOOKS || live.querySelector(".status.pending");
+    // A message that waits for its time is pending too, for up to a week: that is no first look.
+    const isSoon = looks < SOON_LOOKS || live.querySelector(".board .status.pending, .verdict .status.pending");
     clearTimeout(timer);
     timer = setTimeout(next, isSoon ? SOON_MS : EVERY_MS);
   };

@@ -28,6 +28,7 @@ create table incident (
 -- Two hubs that see two websites of one host go down make one incident.
 create unique index incident_open on incident (account_id, kind, cause_key) where closed_at is null;
 create index incident_newest on incident (account_id, opened_at, incident_id);
+create index incident_newest_open on incident (account_id, opened_at, incident_id) where closed_at is null;
 -- What only time brings is looked for every few seconds, over all accounts.
 create index incident_muted on incident (incident_id) where closed_at is null and muted_by is not null;
 create index incident_grown on incident (incident_id)
@@ -43,6 +44,8 @@ create table incident_website (
     primary key (incident_id, website_id)
 );
 create index incident_website_by_website on incident_website (website_id, began_at);
+-- Which failed first, of an incident of very many.
+create index incident_website_first on incident_website (incident_id, began_at, website_id);
 
 -- What happened, in order: the timeline. Evidence is JSON of model::Evidence, one per region.
 create table incident_event (
@@ -91,13 +94,17 @@ create table alert (
     due_at        bigint not null,
     tries         bigint not null default 0,
     claimed_until bigint,
-    payload       text,   -- as first sent; every try sends these bytes
+    payload       text,   -- as first sent; every try sends these bytes. Null once it is delivered
     folded_into   uuid,   -- told in this alert, since the channel had reached its cap
     ended_at      bigint,
     said          text not null default '', -- the last answer, or why it ended
-    constraint alert_once unique (incident_id, event, number, channel_id)
+    constraint alert_once unique (incident_id, channel_id, event, number)
 );
 create index alert_due on alert (due_at, alert_id) where state = 'waiting';
+-- What waits for a channel, without its whole history.
+create index alert_waiting on alert (channel_id, incident_id) where state = 'waiting';
+-- What a summary tells of.
+create index alert_folded on alert (folded_into) where folded_into is not null;
 create index alert_dead on alert (account_id, created_at) where state = 'dead';
 create index alert_by_channel on alert (channel_id, created_at, alert_id);
 create index alert_by_incident on alert (incident_id, created_at, alert_id);

@@ -31,7 +31,7 @@ pub(super) async fn judge(
             format!("Nothing arrived for a day. Last: {said}")
         }
     };
-    give_up(store, alerts, channel, &reason, now).await
+    give_up(store, alerts, channel, &reason, answer == Answer::Gone, now).await
 }
 
 async fn give_up(
@@ -39,6 +39,7 @@ async fn give_up(
     alerts: &Alerts,
     channel: &Channel,
     reason: &str,
+    is_gone: bool,
     now: UtcMs,
 ) -> Result<(), StoreError> {
     let channels = store.channels(channel.account_id).await?;
@@ -57,7 +58,7 @@ async fn give_up(
             Err(why) => tracing::warn!(channel.id = %other.channel_id, why, "A channel cannot be told of another."),
         }
     }
-    if store.break_channel(broken, reason, second, &notices, now).await? {
+    if store.break_channel(broken, reason, is_gone, second, &notices, now).await? {
         tracing::warn!(
             channel.id = %broken.channel_id, kind = %broken.settings.kind(), told = notices.len(),
             "A channel was given up and switched off: messages do not arrive there."

@@ -2,7 +2,7 @@
 
 use super::Alerts;
 use crate::model::message::{Links, Message};
-use crate::model::{AboutIncident, AlertEvent, AlertId, Channel, HeldBack, UtcMs};
+use crate::model::{AboutIncident, AlertEvent, AlertId, Channel, HeldBack, IncidentEventKind as Kind, UtcMs};
 use crate::store::{ClaimedAlert, IncidentStory, NewAlert, Store, StoreError};
 
 /// What is to be done with a claimed alert.
@@ -24,10 +24,19 @@ fn about(story: IncidentStory) -> AboutIncident {
     let evidence = events.iter().rev().map(|event| &event.evidence).find(|seen| !seen.is_empty());
     AboutIncident {
         evidence: evidence.cloned().unwrap_or_default(),
-        said: events.last().map(|event| event.said.clone()).unwrap_or_default(),
+        said: events.iter().rev().find(|event| is_news(event.kind)).map(|event| event.said.clone()).unwrap_or_default(),
         incident,
         websites,
         website_count: count,
+    }
+}
+
+/// Whether a line of the timeline is what became of the websites. What people wrote down is theirs, and leaves the hub in no
+/// message; that somebody is on it, and that nobody is told, are said elsewhere.
+fn is_news(kind: Kind) -> bool {
+    match kind {
+        Kind::Opened | Kind::Joined | Kind::Left | Kind::Changed | Kind::Closed => true,
+        Kind::Muted | Kind::Acknowledged | Kind::Note => false,
     }
 }
 
@@ -94,5 +103,46 @@ impl Alerts {
             event: AlertEvent::ChannelBroken,
             payload: message.render(&channel.settings, &self.0.head)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountId, Incident, IncidentEvent, IncidentId, IncidentKind};
+
+    #[test]
+    fn a_message_says_what_became_of_the_websites_and_no_note() {
+        let event = |at, kind, said: &str| IncidentEvent {
+            at,
+            kind,
+            website_id: None,
+            said: said.to_owned(),
+            said_by: None,
+            evidence: Vec::new(),
+        };
+        let incident = Incident {
+            incident_id: IncidentId(uuid::Uuid::nil()),
+            account_id: AccountId(uuid::Uuid::nil()),
+            kind: IncidentKind::Outage,
+            cause_key: String::new(),
+            cause: String::new(),
+            began_at: 0,
+            opened_at: 0,
+            ended_at: None,
+            closed_at: None,
+            closed_as: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            muted_by: None,
+        };
+        let events = vec![
+            event(1, Kind::Opened, "a.example is down."),
+            event(2, Kind::Joined, "b.example is down."),
+            event(3, Kind::Note, "Bob pulled the wrong cable."),
+            event(4, Kind::Acknowledged, "Taken on."),
+        ];
+        let story = IncidentStory { incident, websites: Vec::new(), count: 2, failing: 2, events };
+        assert_eq!(about(story).said, "b.example is down.");
     }
 }

@@ -25,6 +25,8 @@ use super::request::Outgoing;
 
 /// Of an answer at most so much is read (P10).
 const ANSWER_BYTES: usize = 4_096;
+/// Addresses of one name that are looked at.
+const MAX_JUDGED: usize = 32;
 /// Addresses of one name that are tried.
 const MAX_TRIED: usize = 3;
 /// For one of them.
@@ -115,8 +117,11 @@ impl Client {
             return Err(Trouble::Name);
         }
         let mut trouble = Trouble::Blocked;
-        for address in found.into_iter().filter(|address| self.policy.allows(*address)).take(MAX_TRIED) {
-            let connecting = TcpStream::connect(SocketAddr::new(address, port));
+        let endpoints = in_turn(found).into_iter().map(|address| SocketAddr::new(address, port));
+        for endpoint in
+            endpoints.take(MAX_JUDGED).filter(|endpoint| self.policy.allows_endpoint(*endpoint)).take(MAX_TRIED)
+        {
+            let connecting = TcpStream::connect(endpoint);
             trouble = match tokio::time::timeout(CONNECT, connecting).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => Trouble::Connect(words_of(error.kind())),
@@ -200,6 +205,21 @@ where
     Ok(Reply { status, retry_after, body })
 }
 
+/// Both families in turn, the one that came first before the other: where one leads nowhere, the other is tried in time.
+fn in_turn(found: Vec<IpAddr>) -> Vec<IpAddr> {
+    let is_six = found.first().is_some_and(IpAddr::is_ipv6);
+    let (first, second): (Vec<IpAddr>, Vec<IpAddr>) =
+        found.into_iter().partition(|address| address.is_ipv6() == is_six);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut all = Vec::new();
+    loop {
+        match (first.next(), second.next()) {
+            (None, None) => return all,
+            (one, other) => all.extend(one.into_iter().chain(other)),
+        }
+    }
+}
+
 fn path_of(url: &Url) -> String {
     match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
@@ -258,6 +278,14 @@ mod tests {
         }
         let host = Host::Domain("localhost".to_owned());
         assert_eq!(client.connect(&host, 80).await.err(), Some(Trouble::Blocked), "a name that leads inside");
+    }
+
+    #[test]
+    fn families_are_tried_in_turn() {
+        let parse = |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let found = parse(&["2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1"]);
+        assert_eq!(in_turn(found), parse(&["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"]));
+        assert!(in_turn(Vec::new()).is_empty());
     }
 
     #[tokio::test]

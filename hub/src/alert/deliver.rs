@@ -88,7 +88,8 @@ async fn fly(store: Store, alerts: Alerts, alert: Arc<ClaimedAlert>, now: UtcMs)
 }
 
 async fn deliver(store: &Store, alerts: &Alerts, alert: &ClaimedAlert, now: UtcMs) -> Result<(), StoreError> {
-    let channel = match store.channel(alert.account_id, alert.channel_id).await {
+    // Each look at the database within its time, or the places in flight fill with what a silent one holds.
+    let channel = match store.answered(store.channel(alert.account_id, alert.channel_id)).await {
         Ok(Some(channel)) => channel,
         Ok(None) => return store.end_alert(alert.alert_id, false, "The channel was deleted.", now).await,
         Err(error) if error.is_passing() => return Err(error),
@@ -107,7 +108,7 @@ async fn deliver(store: &Store, alerts: &Alerts, alert: &ClaimedAlert, now: UtcM
             None => store.end_alert(alert.alert_id, false, "The channel is switched off.", now).await,
         };
     }
-    match within_cap(store, alerts, alert, &channel, now).await? {
+    match store.answered(within_cap(store, alerts, alert, &channel, now)).await? {
         Turn::Send => send(store, alerts, alert, &channel, now).await,
         Turn::Summary(summary) => send(store, alerts, &summary, &channel, now).await,
         Turn::Later => Ok(()),
@@ -166,13 +167,14 @@ async fn send(
 ) -> Result<(), StoreError> {
     let payload = match &alert.payload {
         Some(payload) => payload.clone(),
-        None => match alerts.compose(store, alert, channel, now).await? {
+        None => match store.answered(alerts.compose(store, alert, channel, now)).await? {
             Composed::Send(payload) => payload,
             Composed::Nothing(why) => return store.end_alert(alert.alert_id, false, why, now).await,
             Composed::Impossible(why) => return store.end_alert(alert.alert_id, true, &why, now).await,
         },
     };
-    let Some(payload) = store.keep_payload(alert.alert_id, &payload).await? else { return Ok(()) };
+    let kept = store.answered(store.keep_payload(alert.alert_id, &payload)).await?;
+    let Some(payload) = kept else { return Ok(()) };
     probe::fail_point!("alert.kept");
     let started = Instant::now();
     let Answered { answer, said } = alerts.send(channel, alert.alert_id, &payload, now).await;
@@ -180,9 +182,9 @@ async fn send(
     let took_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     let after = after_try(alert.tries, alert.first_try_at.unwrap_or(now), answer, now + took_ms, chance());
     let made = TryRecord { at: now, took_ms, result: after.result(), said: &said, after };
-    store.record_try(alert, made).await?;
+    store.answered(store.record_try(alert, made)).await?;
     tracing::debug!(alert.id = %alert.alert_id, event = %alert.event, result = %after.result(), took_ms, "An alert was tried.");
-    broken::judge(store, alerts, channel, answer, &said, now + took_ms).await
+    store.answered(broken::judge(store, alerts, channel, answer, &said, now + took_ms)).await
 }
 
 /// 0 to 1, different each time.

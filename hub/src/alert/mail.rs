@@ -8,6 +8,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
 };
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use std::fmt;
 use std::io;
@@ -16,8 +17,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 use url::Host;
 
 use super::Answered;
@@ -29,6 +28,8 @@ use crate::model::{ChannelSettings, MailSecurity};
 
 /// For the good-bye of a server that has taken a mail.
 const GOOD_BYE: Duration = Duration::from_secs(1);
+/// So much a mail server may say in one exchange, certificates included: `lettre` reads a line to its end, however long it is.
+const SAYS_BYTES: usize = 256 * 1_024;
 /// Characters of a server's words that are kept.
 const REASON: usize = 300;
 
@@ -66,13 +67,16 @@ async fn exchange(
         Err(trouble) => return not_sent(of_trouble(&trouble)),
     };
     let hello = ClientId::Domain(head.domain.clone());
+    let Ok(peer) = stream.peer_addr() else {
+        return not_sent(of_trouble(&Trouble::Connect("it was cut off".to_owned())));
+    };
     let opened = match security {
         MailSecurity::Tls => match client.secure(&host, stream).await {
-            Ok(stream) => AsyncSmtpConnection::connect_with_transport(Box::new(Secured(stream)), &hello).await,
+            Ok(stream) => AsyncSmtpConnection::connect_with_transport(bounded(stream, peer), &hello).await,
             Err(trouble) => return not_sent(of_trouble(&trouble)),
         },
         MailSecurity::Starttls | MailSecurity::None => {
-            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await
+            AsyncSmtpConnection::connect_with_transport(bounded(stream, peer), &hello).await
         }
     };
     let sent = async {
@@ -87,16 +91,56 @@ async fn exchange(
             let credentials = Credentials::new(username.clone(), password.expose().to_owned());
             connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
         }
-        connection.send(&envelope, mail.as_bytes()).await?;
-        Ok::<_, SmtpError>(Ok(connection))
+        let refused = hand_over(&mut connection, &envelope, mail.as_bytes()).await?;
+        Ok::<_, SmtpError>(Ok((connection, refused)))
     };
     match sent.await {
-        Ok(Ok(connection)) => {
-            (Answered { answer: Answer::Taken, said: "The mail server took it.".to_owned() }, Some(connection))
+        Ok(Ok((connection, refused))) => {
+            let said = match refused.first() {
+                None => "The mail server took it.".to_owned(),
+                Some((to, error)) => {
+                    let more =
+                        if refused.len() > 1 { format!(" and {} more", refused.len() - 1) } else { String::new() };
+                    let words = words::line(&error.to_string(), REASON);
+                    format!("The mail server took it, but not for {to}{more}: {words}")
+                }
+            };
+            (Answered { answer: Answer::Taken, said }, Some(connection))
         }
         Ok(Err(why)) => not_sent(refused(why)),
         Err(error) => not_sent(of_smtp(&error)),
     }
+}
+
+/// As `lettre` sends a mail, but that one mailbox that is gone does not keep it from the others. Returns who was refused.
+async fn hand_over(
+    connection: &mut AsyncSmtpConnection,
+    envelope: &Envelope,
+    mail: &[u8],
+) -> Result<Vec<(Address, SmtpError)>, SmtpError> {
+    let is_ascii = |address: &Address| -> bool { AsRef::<str>::as_ref(address).is_ascii() };
+    if !(mail.is_ascii() && envelope.from().into_iter().chain(envelope.to()).all(is_ascii)) {
+        // What else has to be asked for then, it knows.
+        connection.send(envelope, mail).await?;
+        return Ok(Vec::new());
+    }
+    connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await?;
+    let mut refused = Vec::new();
+    for to in envelope.to() {
+        match connection.command(Rcpt::new(to.clone(), Vec::new())).await {
+            Ok(_) => {}
+            Err(error) if error.is_permanent() => refused.push((to.clone(), error)),
+            Err(error) => return Err(error),
+        }
+    }
+    if refused.len() == envelope.to().len()
+        && let Some((_, error)) = refused.pop()
+    {
+        return Err(error);
+    }
+    connection.command(Data).await?;
+    connection.message(mail).await?;
+    Ok(refused)
 }
 
 fn refused(said: &str) -> Answered {
@@ -134,37 +178,66 @@ fn of_smtp(error: &SmtpError) -> Answered {
     Answered { answer: later, said: format!("The exchange with the mail server failed: {words}") }
 }
 
-/// TLS from the start, over our connection.
-struct Secured(TlsStream<TcpStream>);
+/// A connection of which no more is read than [`SAYS_BYTES`] and what arrives with them.
+struct Bounded<S> {
+    stream: S,
+    peer: SocketAddr,
+    left: usize,
+}
 
-impl fmt::Debug for Secured {
+fn bounded<S>(stream: S, peer: SocketAddr) -> Box<Bounded<S>> {
+    Box::new(Bounded { stream, peer, left: SAYS_BYTES })
+}
+
+impl<S> fmt::Debug for Bounded<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secured")
+        f.write_str("Bounded")
     }
 }
 
-impl AsyncTokioStream for Secured {
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> AsyncTokioStream for Bounded<S> {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.peer_addr()
+        Ok(self.peer)
     }
 }
 
-impl AsyncRead for Secured {
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        if self.left == 0 {
+            return Poll::Ready(Err(io::Error::other("it says more than a mail server has to say")));
+        }
+        let before = buf.filled().len();
+        let done = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.left = self.left.saturating_sub(buf.filled().len() - before);
+        done
     }
 }
 
-impl AsyncWrite for Secured {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_a_server_that_talks_without_end_little_is_read() {
+        let mut talks = bounded(tokio::io::repeat(b'2'), SocketAddr::from(([127, 0, 0, 1], 25)));
+        let mut heard = Vec::new();
+        talks.read_to_end(&mut heard).await.unwrap_err();
+        assert!((SAYS_BYTES..2 * SAYS_BYTES).contains(&heard.len()), "{}", heard.len());
     }
 }

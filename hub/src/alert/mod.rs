@@ -188,7 +188,11 @@ pub async fn run(store: Store, alerts: Alerts, mut stopping: watch::Receiver<boo
         let mut done = store.answered(sender.step(clock::now())).await.map(|_| ());
         if done.is_ok() && Instant::now() >= remind_at {
             remind_at = Instant::now() + REMIND_EVERY;
-            done = store.answered(store.remind(clock::now())).await.map(|_| ());
+            let look = async {
+                store.right_alerts(clock::now()).await?;
+                store.remind(clock::now()).await
+            };
+            done = store.answered(look).await.map(|_| ());
         }
         match done {
             Ok(()) => is_failing = false,

@@ -38,7 +38,7 @@ async fn give_up(store: &Store, queue: &Queue, regions: &[RegionId]) -> anyhow::
 
 /// What only time brings to incidents; and, every minute, what a hub of an older version left behind.
 async fn review(store: &Store, turn: u32) {
-    match store.answered(store.review_incidents(clock::now())).await {
+    match store.review_incidents(clock::now()).await {
         Ok(Reviewed { unmuted: 0, grown: 0, .. }) => {}
         Ok(Reviewed { unmuted, grown, .. }) => {
             tracing::info!(unmuted, grown, "Incidents are told of that were muted, or have grown.");
@@ -46,12 +46,17 @@ async fn review(store: &Store, turn: u32) {
         Err(error) => tracing::warn!(%error, "Incidents could not be looked at."),
     }
     if turn.is_multiple_of(MEND_EVERY) {
-        match store.answered(store.mend_incidents(clock::now())).await {
+        match store.mend_incidents(clock::now()).await {
             Ok(Reviewed { mended: 0, .. }) => {}
             Ok(Reviewed { mended, .. }) => {
                 tracing::warn!(mended, "Incidents had websites that were well, paused or gone; they left.");
             }
             Err(error) => tracing::warn!(%error, "Incidents could not be mended."),
+        }
+        match store.open_missed(clock::now()).await {
+            Ok(0) => {}
+            Ok(missed) => tracing::warn!(missed, "Websites were down without an incident; they have one now."),
+            Err(error) => tracing::warn!(%error, "Missed incidents could not be looked for."),
         }
     }
 }

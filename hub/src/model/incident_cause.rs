@@ -77,6 +77,9 @@ impl Part {
     }
 }
 
+/// Longest key, so that it is stored whole; a host's is half of it.
+const KEY_CHARS: usize = 512;
+
 /// A key, and the cause in plain words without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
@@ -144,7 +147,9 @@ pub fn of_regions(regions: &[RegionId], seen: &[Evidence]) -> Cause {
         Some((failure, status)) => format!("{from}. {}", words(failure, status)),
         None => from,
     };
-    Cause { key: format!("region:{}", names.join(",")), words }
+    // No longer than is stored: another key than the one kept would open the same incident twice, which is refused.
+    let key = format!("region:{}", names.join(",")).chars().take(KEY_CHARS).collect();
+    Cause { key, words }
 }
 
 /// Of a website that goes up and down.

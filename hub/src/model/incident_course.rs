@@ -9,6 +9,9 @@ use super::{
     UtcMs, WebsiteId, What,
 };
 
+/// Who was well for so long and fails again is news, also where others of the incident have failed all the time.
+const NEWS_AFTER_MS: i64 = 15 * 60_000;
+
 /// An open incident, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
@@ -182,8 +185,14 @@ impl Course {
     fn join(&mut self, change: &Change, cause: &str, muted_by: Option<MutedBy>, now: UtcMs) {
         let id = change.website_id;
         match self.parts.get_mut(&id) {
-            // It had been well for a while.
-            Some(part) => part.ended_at = None,
+            Some(part) => {
+                let well_ms = part.ended_at.map_or(0, |at| change.at.saturating_sub(at));
+                if well_ms >= NEWS_AFTER_MS && muted_by.is_none() {
+                    // It is counted already: as one that people have not been told of.
+                    self.told_websites = (self.told_websites.min(self.websites) - 1).max(0);
+                }
+                part.ended_at = None;
+            }
             None => {
                 let (url, began_at) = (change.url.clone(), change.at);
                 self.parts.insert(id, IncidentWebsite { website_id: id, url, began_at, ended_at: None });

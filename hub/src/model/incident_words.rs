@@ -98,4 +98,17 @@ pub fn lasted(ms: i64) -> String {
 }
 
 /// Somebody took it on; who is beside it.
-pub const ACKNOWLEDGED: &str = "Taken on: nobody is reminded from now on.";
+pub const ACKNOWLEDGED: &str = "Taken on; nobody is reminded from now on.";
+
+/// Who took an incident on by a link of a message, as it is stored: a link names nobody.
+pub const BY_LINK: &str = "link";
+
+/// Who took it on, for people.
+#[must_use]
+pub fn who(by: Option<&str>) -> &str {
+    match by {
+        Some(BY_LINK) => "somebody with the link",
+        Some(by) => by,
+        None => "somebody",
+    }
+}

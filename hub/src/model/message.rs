@@ -8,6 +8,8 @@ pub mod words;
 
 pub use mail::MailHead;
 
+use super::incident_words::{BY_LINK, who};
+use super::verdict::without_codes;
 use super::{
     AlertEvent, AlertId, Channel, ChannelSettings, ClosedAs, Evidence, Incident, IncidentId, IncidentKind,
     IncidentWebsite, UtcMs,
@@ -282,9 +284,10 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
     let still = if still == state && incident.closed_at.is_none() { format!("still {state}") } else { still };
     match event {
         AlertEvent::Opened => (bad, format!("{subject} {state}"), cause),
-        AlertEvent::Updated => (bad, format!("{subject} {still}"), words::sentence(&about.said)),
+        AlertEvent::Updated => (bad, format!("{subject} {still}"), words::sentence(&without_codes(&about.said))),
         AlertEvent::Acknowledged => {
-            let who = words::line(incident.acknowledged_by.as_deref().unwrap_or("Somebody"), 80);
+            let by = incident.acknowledged_by.as_deref().filter(|by| *by != BY_LINK);
+            let who = words::line(by.unwrap_or("Somebody"), 80);
             (Tone::Note, format!("Acknowledged: {subject} {state}"), format!("{who} takes care of it. {cause}"))
         }
         AlertEvent::Reminder => {
@@ -360,8 +363,8 @@ fn facts(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> Vec<(&'static 
         None if event != AlertEvent::Opened => facts.push(("For", words::lasting(now - incident.began_at))),
         None => {}
     }
-    if let Some(who) = &incident.acknowledged_by {
-        facts.push(("Acknowledged by", words::line(who, 80)));
+    if let Some(by) = incident.acknowledged_by.as_deref() {
+        facts.push(("Acknowledged by", words::line(who(Some(by)), 80)));
     }
     if incident.closed_at.is_none() && !about.evidence.is_empty() {
         let seen: Vec<String> =

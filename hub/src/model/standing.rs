@@ -173,6 +173,21 @@ impl Standing {
         }
     }
 
+    /// The change of verdict with which it went down, as far as it is known still: what it was before is not. `None`: it is
+    /// not down.
+    #[must_use]
+    pub fn outage(&self, now: UtcMs) -> Option<Transition> {
+        let state = &self.state;
+        (state.verdict == Outcome::Down).then(|| Transition {
+            website_id: state.website_id,
+            at: state.since_at,
+            decided_at: now,
+            from: Outcome::Unknown,
+            to: Outcome::Down,
+            reason: state.reason.clone(),
+        })
+    }
+
     /// Whether its look at once (it was added, edited or resumed) has not come, as far as is stored: whoever was to see to
     /// it may be gone.
     #[must_use]

@@ -10,7 +10,9 @@ mod vote;
 
 use self::explain::Rule;
 pub(super) use self::explain::explain_regional;
-pub use self::explain::{EDITED, NOT_CHECKED, PAUSED, REASON_BYTES, RESUMED, first_sentence, is_owners_doing};
+pub use self::explain::{
+    EDITED, NOT_CHECKED, PAUSED, REASON_BYTES, RESUMED, first_sentence, is_owners_doing, without_codes,
+};
 pub use self::vote::fresh_until;
 use self::vote::{SLOW_LOOKS_LEFT, is_slow, stands_until};
 pub(super) use self::vote::{Vote, failing_word, good_since, is_good, vote};

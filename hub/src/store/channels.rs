@@ -4,7 +4,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Store, StoreError, write};
+use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, MAX_CHANNELS, UtcMs};
 
 pub(super) const CHANNEL: &str = "channel_id, account_id, name, settings, is_on, tells_regional, waits_ms, reminds_ms, \
@@ -98,6 +98,16 @@ impl Store {
             }
         }
         Ok(channels)
+    }
+
+    /// Whether anybody would be told: one of the account's channels is on.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn has_channel_on(&self, account: AccountId) -> Result<bool, StoreError> {
+        Ok(read!(self, pool => sqlx::query_scalar(
+            "select exists (select 1 from channel where account_id = $1 and is_on)")
+            .bind(account.0).fetch_one(pool).await?))
     }
 
     /// One of the account's channels.

@@ -145,16 +145,21 @@ impl Store {
                 return Ok(MaintenanceSaved::NoWebsite);
             }
             let since_at = row.since_at.max(now);
+            let mut skip_before_at = 0;
             if let Ok(window) = Maintenance::try_from(row) {
                 keep_past!(tx, window, now);
+                // One that was ended early does not run on because somebody corrects its name.
+                let is_same = window.plan.rule == plan.rule && plan.rule.over_at().is_none();
+                skip_before_at = if is_same { window.skip_before_at } else { 0 };
             }
             sqlx::query(
                 "update maintenance set name = $3, scope = $4, tag = $5, website_id = $6, time_zone = $7, starts = $8, \
-                 repeats = $9, duration_ms = $10, since_at = $11, skip_before_at = 0, over_at = $12, \
+                 repeats = $9, duration_ms = $10, since_at = $11, skip_before_at = $13, over_at = $12, \
                  revision = revision + 1 where account_id = $1 and maintenance_id = $2")
                 .bind(account.0).bind(id.0).bind(&plan.name).bind(scope).bind(tag).bind(website)
                 .bind(plan.rule.time_zone()).bind(starts(&plan.rule)).bind(plan.rule.repeats.to_string())
-                .bind(plan.rule.duration_ms).bind(since_at).bind(plan.rule.over_at()).execute(&mut *tx).await?;
+                .bind(plan.rule.duration_ms).bind(since_at).bind(plan.rule.over_at()).bind(skip_before_at)
+                .execute(&mut *tx).await?;
             tx.commit().await?;
             Ok(MaintenanceSaved::Saved(id))
         })

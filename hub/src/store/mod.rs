@@ -102,6 +102,9 @@ pub enum StoreError {
         /// How often it was tried.
         tries: u32,
     },
+    /// Verdicts of these change, and their accounts are others' for now.
+    #[error("{} websites wait for what others do to their accounts", .0.len())]
+    Held(std::collections::BTreeSet<crate::model::WebsiteId>),
     /// The database did not answer for longer than it ever takes.
     #[error("database: no answer")]
     Silent,
@@ -164,7 +167,13 @@ impl StoreError {
 
     /// Whether something was held by another for longer than one waits for it (`lock_timeout`).
     pub(crate) fn is_lock_timeout(&self) -> bool {
-        self.sqlstate().is_some_and(|code| code == "55P03")
+        matches!(self, Self::Held(_)) || self.sqlstate().is_some_and(|code| code == "55P03")
+    }
+
+    /// Whether a statement took longer than one may (`statement_timeout`).
+    pub(crate) fn is_statement_timeout(&self) -> bool {
+        // query_canceled
+        self.sqlstate().is_some_and(|code| code == "57014")
     }
 
     fn sqlstate(&self) -> Option<std::borrow::Cow<'_, str>> {
@@ -189,9 +198,12 @@ impl StoreError {
             Self::Database(error) => {
                 matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
             }
-            Self::InUse { .. } | Self::File { .. } | Self::Migrate(_) | Self::MigrationLocked { .. } | Self::Silent => {
-                false
-            }
+            Self::InUse { .. }
+            | Self::File { .. }
+            | Self::Migrate(_)
+            | Self::MigrationLocked { .. }
+            | Self::Held(_)
+            | Self::Silent => false,
         }
     }
 }

@@ -57,7 +57,8 @@ pub(super) async fn muted(
     accounts.sort_unstable();
     accounts.dedup();
     let mut windows: BTreeMap<Uuid, Vec<Maintenance>> = BTreeMap::new();
-    for window in understood(windows_of(tx, &accounts, now).await?) {
+    // Whether one holds is computed from its rule: once a window here, not once a window and website.
+    for window in understood(windows_of(tx, &accounts, now).await?).into_iter().filter(|w| w.running(now).is_some()) {
         windows.entry(window.account_id.0).or_default().push(window);
     }
     let parent_of = |id: WebsiteId| {

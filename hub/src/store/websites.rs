@@ -8,6 +8,9 @@ use super::{Store, StoreError, incidents, patiently, read, write};
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
 use crate::model::{AccountId, Change, ClosedAs, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
 
+/// Tries of a deletion that met ingest the other way round (T211).
+const DELETE_TRIES: u32 = 5;
+
 /// What became of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edited {
@@ -153,8 +156,9 @@ impl Store {
                 let until = (!paused).then_some(now + FIRST_LOOK_WITHIN_MS);
                 forget!(tx, id, now, reason, until);
             }
-            // Nothing is open of what was paused.
-            let closed_as = (changed == 1 && paused).then_some(ClosedAs::Paused);
+            // Nothing is open of what was paused, unless a hub did it that knows of no incidents: what would tell their
+            // ends (which regions fail, whether it flaps) was forgotten just now.
+            let closed_as = (changed == 1).then_some(ClosedAs::Paused);
             self.commit_forgotten(tx.into(), account, id, closed_as, now).await?;
         });
         self.website(account, id).await
@@ -165,6 +169,17 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn delete_website(&self, account: AccountId, id: WebsiteId) -> Result<bool, StoreError> {
+        for _ in 1..DELETE_TRIES {
+            match self.delete_once(account, id).await {
+                // What depends on it is locked after it, whatever their ids; ingest locks by id.
+                Err(error) if error.is_collision() => {}
+                done => return done,
+            }
+        }
+        self.delete_once(account, id).await
+    }
+
+    async fn delete_once(&self, account: AccountId, id: WebsiteId) -> Result<bool, StoreError> {
         let gone = write!(self, pool => {
             let mut tx = pool.begin().await?;
             let gone = sqlx::query("delete from website where account_id = $1 and website_id = $2")

@@ -134,7 +134,7 @@ fn a_person_signs_up_adds_a_website_and_sees_it_go_up_and_down() {
         awaited(&client, "h1 .mark.down", Duration::from_secs(10)).await;
 
         press(&client, ".who button").await;
-        awaited(&client, "form[action='/signin']", Duration::from_secs(10)).await;
+        awaited(&client, "input[autocomplete='current-password']", Duration::from_secs(10)).await;
         client.close().await.unwrap();
     });
 }

@@ -180,9 +180,9 @@ fn a_channel_is_added_tried_and_told_of_an_incident(directory: &Path, environmen
     assert_eq!(told.api("GET", &path, None).1["acknowledged_at"], Value::Null);
     assert_eq!(by_link(base, &link, true).0, 303);
     let (_, done) = by_link(base, &link, false);
-    assert!(done.contains("Taken on by link") && !done.contains("I am on it"), "{done}");
+    assert!(done.contains("Taken on by somebody with the link") && !done.contains("I am on it"), "{done}");
     assert_eq!(told.api("GET", &path, None).1["acknowledged_by"], "link");
-    assert!(told.page(&path).1.contains("Taken on by link"));
+    assert!(told.page(&path).1.contains("Taken on by somebody with the link"));
     let (status, again) = told.api("POST", &format!("{path}/acknowledge"), None);
     assert_eq!((status, &again["result"], &again["acknowledged_by"]), (200, &json!("before"), &json!("link")));
     for bad in ["/acknowledge/x", &link[..link.len() - 2]] {

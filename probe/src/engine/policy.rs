@@ -2,10 +2,10 @@
 //! every filter on host strings was walked around (CASES D7).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::own::OwnEndpoints;
+use super::own::{OwnEndpoints, is_this_machine};
 
 /// A block of addresses such as `192.168.0.0/16` or `fd00::/8`; a bare address is a block of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +200,15 @@ impl AddressPolicy {
     /// the addresses its interfaces have, which lead to the same ports (T091).
     pub(super) fn allows_this_machine(&self) -> bool {
         self.own_networks || self.loopback_blocks().next().is_some()
+    }
+
+    /// Whether a connection to `endpoint` may be made, wherever it comes from: as the engine judges what it resolved, this
+    /// machine and forbidden endpoints included.
+    #[must_use]
+    pub fn allows_endpoint(&self, endpoint: SocketAddr) -> bool {
+        self.allows(endpoint.ip())
+            && (self.allows_this_machine() || !is_this_machine(endpoint.ip()))
+            && !self.forbidden.contains(endpoint)
     }
 
     fn names_loopback(&self, address: IpAddr) -> bool {

@@ -109,7 +109,8 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     Ok(Response::json(200, &json!({"incidents": incidents, "next": next})))
 }
 
-/// `GET /api/v1/incidents/:id` -> 200, with the first 100 of its `websites`, the last 200 `events`, and `alerts`.
+/// `GET /api/v1/incidents/:id` -> 200, with the first 100 of its `websites`, the last 200 `events` and the last 200
+/// `alerts`.
 ///
 /// # Errors
 /// 401, 404 when not yours.

@@ -5,7 +5,8 @@ use askama::Template;
 use super::{Frame, page};
 use crate::clock;
 use crate::config::SignUps;
-use crate::http::{App, HttpError, Request, Response, api::ancestor, login, route::Params};
+use crate::http::route::{self, Found, Kind, Params};
+use crate::http::{App, HttpError, Method, Request, Response, api::ancestor, login};
 use crate::model::FieldErrors;
 
 /// The page.
@@ -107,6 +108,12 @@ pub fn sign_up(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
     }
 }
 
+/// Whether a path is one of our own pages, to be shown after somebody signed in; nothing else is followed (T118).
+pub(super) fn leads_back(path: &str) -> bool {
+    let is_whole = !path.ends_with("/fragment") && !matches!(path, "/" | "/signin" | "/signup");
+    is_whole && matches!(route::find(Method::Get, path), Found::Route(route, _) if route.kind == Kind::Page)
+}
+
 /// `POST /signin`.
 ///
 /// # Errors
@@ -121,7 +128,10 @@ pub fn sign_in(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
         page(status, &form.again(fields.get("username"), FieldErrors::default()).notice(notice))
     };
     match login::sign_in(app, request, fields.get("username"), fields.get("password")) {
-        Ok(Some(session)) => Ok(Response::see_other("/").with("set-cookie", &app.login.cookie(&session.token))),
+        Ok(Some(session)) => {
+            let next = request.query("next").filter(|path| leads_back(path)).unwrap_or("/");
+            Ok(Response::see_other(next).with("set-cookie", &app.login.cookie(&session.token)))
+        }
         Ok(None) => again(422, "Username or password is not right.".to_owned()),
         Err(HttpError::TooMany { retry_after_s }) => {
             let notice = format!("Too many wrong tries. Wait {} min, then try again.", retry_after_s.div_ceil(60));
@@ -144,4 +154,30 @@ pub fn sign_out(app: &App, request: &Request, _: &Params) -> Result<Response, Ht
         Err(error) => return Err(error),
     }
     Ok(Response::see_other("/signin").with("set-cookie", &app.login.no_cookie()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leads_back;
+
+    #[test]
+    fn t118_after_signing_in_one_comes_back_to_a_page_of_ours_and_to_nothing_else() {
+        let incident = "/incidents/0190b7a0-0000-7000-8000-000000000001";
+        assert!(leads_back(incident) && leads_back("/channels"));
+        for other in [
+            "",
+            "/",
+            "//evil.example",
+            "https://evil.example/",
+            "/\\evil.example",
+            "/signin",
+            "/healthz",
+            "/api/v1/incidents",
+            "/signout",
+            "/incidents/x/fragment",
+            "/incidents?next=//evil.example",
+        ] {
+            assert!(!leads_back(other), "{other}");
+        }
+    }
 }

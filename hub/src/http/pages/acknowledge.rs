@@ -8,11 +8,9 @@ use super::words::{self, Mark};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::incident_words::BY_LINK;
 use crate::model::{Account, Incident, IncidentId, UtcMs};
 use crate::store::IncidentStory;
-
-/// Who took it on, where nobody is signed in: a link names nobody.
-const BY_LINK: &str = "link";
 
 /// The page.
 #[derive(Template, Debug)]
@@ -36,12 +34,18 @@ struct Shown {
 }
 
 impl AcknowledgePage {
-    /// As of `now`; `about`: address of one of its websites, and how many there are; `is_theirs`: who looks is signed in
-    /// and owns it.
+    /// As of `now`; `about`: address of one of its websites, how many there are, and how many fail still; `is_theirs`: who
+    /// looks is signed in and owns it.
     #[must_use]
-    pub fn new(viewer: Option<Viewer>, incident: &Incident, about: (&str, i64), is_theirs: bool, now: UtcMs) -> Self {
+    pub fn new(
+        viewer: Option<Viewer>,
+        incident: &Incident,
+        about: (&str, i64, i64),
+        is_theirs: bool,
+        now: UtcMs,
+    ) -> Self {
         Self {
-            frame: Frame::narrow(say::heading(incident, about.0, about.1), viewer),
+            frame: Frame::narrow(say::heading(incident, about.0, about.1, about.2), viewer),
             shown: Some(Shown {
                 id: incident.incident_id,
                 mark: say::mark(incident),
@@ -77,7 +81,8 @@ impl Followed {
         let viewer = self.account.as_ref().map(|account| Viewer::of(app, account));
         match &self.story {
             Some(story) => {
-                let about = (story.websites.first().map_or("", |website| website.url.as_str()), story.count);
+                let first = story.websites.first().map_or("", |website| website.url.as_str());
+                let about = (first, story.count, story.failing);
                 let view = AcknowledgePage::new(viewer, &story.incident, about, self.is_theirs(), clock::now());
                 page(200, &view)
             }

@@ -9,11 +9,13 @@ use super::{Frame, Viewer, page};
 use crate::alert::Tried;
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{Account, AlertEvent, AlertReplay, Channel, ChannelId};
+use crate::model::{Account, Alert, AlertEvent, AlertReplay, Channel, ChannelId};
 
 /// Tests at once, of all accounts: each keeps a request's thread for up to 15 s, and there are 16 (P8).
 const TESTS_AT_ONCE: u32 = 4;
 static TESTS: AtomicU32 = AtomicU32::new(0);
+/// Tests of one channel within a minute. Each is a request to an address that whoever made the account chose, and a row.
+const TESTS_A_MINUTE: usize = 10;
 
 /// "Are you sure?", without script.
 #[derive(Template, Debug)]
@@ -58,6 +60,13 @@ impl Drop for Turn {
 /// Not theirs, too many at once, or the database is away.
 pub(in crate::http) fn test_now(app: &App, account: &Account, id: ChannelId) -> Result<Tried, HttpError> {
     let channel = load(app, account, id)?;
+    let most = i64::try_from(TESTS_A_MINUTE).unwrap_or(i64::MAX);
+    let last = app.wait(app.store.alerts_of_channel(account.account_id, id, None, most)).map_err(login::store)?;
+    let since = clock::now() - 60_000;
+    let is_recent = |alert: &&Alert| alert.event == AlertEvent::Test && alert.created_at > since;
+    if last.iter().filter(is_recent).count() >= TESTS_A_MINUTE {
+        return Err(HttpError::TooMany { retry_after_s: 60 });
+    }
     let _turn = Turn::take()?;
     Ok(app.wait(app.alerts.test(&app.store, &channel, clock::now())))
 }

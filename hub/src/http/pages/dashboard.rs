@@ -37,7 +37,7 @@ impl BoardPage {
     /// The same, of the websites with a tag.
     pub fn of(viewer: impl Into<Viewer>, rows: &[BoardRow], tag: Option<&Tag>) -> Result<Self, askama::Error> {
         let viewer = viewer.into();
-        let board = Board::of(rows, tag).with_open(viewer.open);
+        let board = Board::of(rows, tag).with_open(viewer.open).told(viewer.is_told);
         let source = tag.map(|tag| format!("/websites/fragment?{}", query(tag.as_str())));
         let source = source.unwrap_or_else(|| "/websites/fragment".to_owned());
         let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
@@ -58,6 +58,8 @@ pub struct Board {
     show_regions: bool,
     tags: Vec<TagLink>,
     is_limited: bool,
+    /// There is a channel that is on.
+    is_told: bool,
 }
 
 /// A way to the websites with a tag.
@@ -120,7 +122,14 @@ impl Board {
             show_regions,
             tags,
             is_limited: tag.is_some(),
+            is_told: true,
         }
+    }
+
+    /// Whether there is somebody to be told.
+    #[must_use]
+    pub fn told(self, is_told: bool) -> Self {
+        Self { is_told, ..self }
     }
 
     /// With so many incidents that go on.
@@ -224,9 +233,9 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     match login::signed_in(app, request) {
         Ok(who) => {
             let rows = app.wait(app.store.board(who.account.account_id, clock::now())).map_err(login::store)?;
-            let tag = tag(request);
-            let board =
-                BoardPage::of(Viewer::of(app, &who.account), &rows, tag.as_ref()).map_err(anyhow::Error::from)?;
+            let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
+            let (tag, viewer) = (tag(request), Viewer::of(app, &who.account).told(is_told));
+            let board = BoardPage::of(viewer, &rows, tag.as_ref()).map_err(anyhow::Error::from)?;
             page(200, &board)
         }
         Err(HttpError::SignInFirst) => match (app.settings.sign_ups, login::may_sign_up(app)?) {
@@ -246,7 +255,8 @@ pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, Ht
     let account = login::signed_in(app, request)?.account;
     let rows = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
     let open = app.wait(app.store.count_open_incidents(account.account_id)).map_err(login::store)?;
-    super::fragment(request, &Board::of(&rows, tag(request).as_ref()).with_open(open))
+    let is_told = app.wait(app.store.has_channel_on(account.account_id)).map_err(login::store)?;
+    super::fragment(request, &Board::of(&rows, tag(request).as_ref()).with_open(open).told(is_told))
 }
 
 #[cfg(test)]

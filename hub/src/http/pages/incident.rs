@@ -8,6 +8,8 @@ use super::words::{self, Instant, Mark, instant};
 use super::{Frame, Viewer, etag, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::incident_words::who;
+use crate::model::verdict::without_codes;
 use crate::model::{
     Account, Alert, AlertState, FieldErrors, IncidentEvent, IncidentEventKind, IncidentId, IncidentLine,
     IncidentWebsite, UtcMs, WebsiteId,
@@ -19,6 +21,8 @@ pub use super::incident_actions::{acknowledge, note};
 pub const WEBSITES_SHOWN: i64 = 100;
 /// Lines of the timeline shown on the page, the newest.
 pub const EVENTS_SHOWN: i64 = 200;
+/// Messages shown on the page, the last: reminders of weeks are many, and an answer has an end (P8).
+pub const ALERTS_SHOWN: i64 = 200;
 /// Regions in the tables of the timeline, all of them together: each is a kilobyte, and an answer has an end (P8).
 pub const EVIDENCE_SHOWN: usize = 200;
 
@@ -95,6 +99,8 @@ pub struct IncidentView {
     websites: Vec<Part>,
     more_websites: i64,
     events: Vec<Event>,
+    has_more_alerts: bool,
+    has_more_events: bool,
 }
 
 #[derive(Debug)]
@@ -159,7 +165,7 @@ impl IncidentView {
         events.reverse();
         Self {
             id: incident.incident_id,
-            heading: say::heading(incident, &found.line.first_url, found.line.websites),
+            heading: say::heading(incident, &found.line.first_url, found.line.websites, found.line.failing),
             mark: say::mark(incident),
             state: say::state(incident),
             is_open,
@@ -178,8 +184,15 @@ impl IncidentView {
             websites: found.websites.iter().map(Part::new).collect(),
             more_websites: found.line.websites - i64::try_from(found.websites.len()).unwrap_or(i64::MAX),
             events,
+            has_more_alerts: is_full(found.alerts.len(), ALERTS_SHOWN),
+            has_more_events: is_full(found.events.len(), EVENTS_SHOWN),
         }
     }
+}
+
+/// As many as are read: there may be more before them.
+fn is_full(read: usize, limit: i64) -> bool {
+    i64::try_from(read).unwrap_or(i64::MAX) >= limit
 }
 
 impl Part {
@@ -216,12 +229,13 @@ impl Event {
     fn new(event: &IncidentEvent, key: usize, shows_sight: bool) -> Self {
         let (letter, class) = say::event_mark(event.kind);
         let is_note = event.kind == IncidentEventKind::Note;
-        let by = event.said_by.clone().filter(|by| is_note || !event.said.contains(by.as_str()));
+        let by = event.said_by.as_deref().filter(|by| is_note || !event.said.contains(by));
+        let by = by.map(|by| if is_note { by.to_owned() } else { who(Some(by)).to_owned() });
         Self {
             at: instant(event.at),
             letter,
             class,
-            said: if is_note { event.said.clone() } else { words::sentence(&event.said) },
+            said: if is_note { event.said.clone() } else { words::sentence(&without_codes(&event.said)) },
             by,
             is_note,
             sight: if shows_sight { sight(&event.evidence) } else { None },
@@ -239,7 +253,7 @@ pub(in crate::http) fn load(app: &App, account: &Account, id: IncidentId) -> Res
     let line = app.wait(store.incident(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
     let websites = app.wait(store.incident_websites(account, id, WEBSITES_SHOWN)).map_err(login::store)?;
     let events = app.wait(store.incident_events(account, id, EVENTS_SHOWN)).map_err(login::store)?;
-    let alerts = app.wait(store.alerts_of_incident(account, id)).map_err(login::store)?;
+    let alerts = app.wait(store.alerts_of_incident(account, id, ALERTS_SHOWN)).map_err(login::store)?;
     let is_told = !alerts.is_empty()
         || app.wait(store.channels(account)).map_err(login::store)?.iter().any(|channel| channel.is_on);
     Ok(Found { line, websites, events, alerts, is_told })

@@ -1,6 +1,7 @@
 //! How incidents are said on pages: what it is in one sentence, how it stands, who was told.
 
 use super::words::{self, Mark, instant, lasted};
+use crate::model::incident_words::who;
 use crate::model::{
     AlertEvent, AlertState, ClosedAs, Incident, IncidentEventKind, IncidentKind, MutedBy, TryResult, UtcMs,
 };
@@ -14,10 +15,21 @@ pub(super) fn about(first_url: &str, websites: i64) -> String {
     }
 }
 
-/// What it is, as one says it.
-pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64) -> String {
+/// What it is, as one says it. `failing`: how many of its websites do still.
+pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64, failing: i64) -> String {
     let (about, is_one) = (about(first_url, websites), websites <= 1);
     let is_open = incident.closed_at.is_none();
+    // The first one may be among those that are well again.
+    if is_open && (1..websites).contains(&failing) {
+        let what = match (incident.kind, failing) {
+            (IncidentKind::Outage, 1) => "is still down",
+            (IncidentKind::Outage, _) => "are still down",
+            (IncidentKind::Regional, _) => "still cannot be reached from some regions",
+            (IncidentKind::Flapping, 1) => "still keeps going up and down",
+            (IncidentKind::Flapping, _) => "still keep going up and down",
+        };
+        return format!("{about}: {failing} of {websites} {what}");
+    }
     let what = match (incident.kind, is_open, is_one) {
         (IncidentKind::Outage, true, true) => "is down",
         (IncidentKind::Outage, true, false) => "are down",
@@ -159,7 +171,7 @@ pub(super) fn try_result(result: TryResult) -> (&'static str, &'static str) {
 /// "ann, 2026-11-24 02:30:00 UTC".
 pub(super) fn acknowledged(incident: &Incident) -> Option<String> {
     let at = incident.acknowledged_at?;
-    let by = incident.acknowledged_by.as_deref().unwrap_or("somebody");
+    let by = who(incident.acknowledged_by.as_deref());
     Some(format!("{by}, {} UTC", instant(at).words))
 }
 
@@ -199,8 +211,11 @@ mod tests {
             (Flapping, None, 1, "example.com keeps going up and down"),
             (Flapping, Some(ClosedAs::Recovered), 3, "example.com and 2 more kept going up and down"),
         ] {
-            assert_eq!(heading(&incident(kind, closed_as), url, websites), said);
+            assert_eq!(heading(&incident(kind, closed_as), url, websites, websites), said);
         }
+        let some = |websites, failing| heading(&incident(Outage, None), url, websites, failing);
+        assert_eq!(some(3, 1), "example.com and 2 more: 1 of 3 is still down");
+        assert_eq!(some(500, 20), "example.com and 499 more: 20 of 500 are still down");
     }
 
     #[test]

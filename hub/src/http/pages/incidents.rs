@@ -1,5 +1,7 @@
 //! All incidents of an account: open ones first, then those that are over, newest first.
 
+use std::collections::HashSet;
+
 use askama::Template;
 
 use super::incident_words as say;
@@ -7,6 +9,7 @@ use super::words::{Instant, Mark, instant};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::incident_words::who;
 use crate::model::{
     AccountId, FieldError, FieldErrors, Incident, IncidentCursor, IncidentFilter, IncidentId, IncidentLine, UtcMs,
 };
@@ -78,9 +81,11 @@ impl IncidentsPage {
 }
 
 impl Found {
-    /// Open ones first. On a page of all they do not stand among the others too.
+    /// Open ones first. Those that stand there do not stand among the others too; of very many the rest does, and nobody
+    /// ends on a page without any before he has seen the last.
     fn shown(&self) -> impl Iterator<Item = &IncidentLine> {
-        let is_new = |line: &&IncidentLine| self.open_only || line.incident.closed_at.is_some();
+        let first: HashSet<IncidentId> = self.open.iter().map(|line| line.incident.incident_id).collect();
+        let is_new = move |line: &&IncidentLine| !first.contains(&line.incident.incident_id);
         self.open.iter().chain(self.incidents.iter().filter(is_new))
     }
 }
@@ -95,7 +100,7 @@ impl Line {
         let mut notes = Vec::new();
         notes.extend(incident.muted_by.map(|by| say::muted(by).to_owned()));
         if incident.acknowledged_at.is_some() {
-            notes.push(format!("taken on by {}", incident.acknowledged_by.as_deref().unwrap_or("somebody")));
+            notes.push(format!("taken on by {}", who(incident.acknowledged_by.as_deref())));
         }
         Self {
             id: incident.incident_id,

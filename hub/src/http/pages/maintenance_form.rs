@@ -16,6 +16,8 @@ use crate::store::MaintenanceSaved;
 const SHOWN: usize = 3;
 /// Websites offered in a list: one of many thousands nobody finds what he looks for, and the page has its bound.
 pub(super) const OFFERED: usize = 2_000;
+/// Tags offered: there may be ten for each website.
+const TAGS_OFFERED: usize = 500;
 
 /// The page.
 #[derive(Template, Debug)]
@@ -76,7 +78,8 @@ impl MaintenanceForm {
         Self {
             frame: Frame::narrow(title, Some(viewer.into())),
             websites: choices(&offered.websites, &typed.website_id),
-            tags: offered.tags.clone(),
+            // A list to choose from, not all that may be: any tag can be typed, and the page has its bound (P8).
+            tags: offered.tags.iter().take(TAGS_OFFERED).cloned().collect(),
             zones: jiff::tz::db().available().map(|name| name.to_string()).collect(),
             weekdays: WEEKDAYS.into_iter().map(weekday).collect(),
             month_days: (1..=31).map(|day| day.to_string()).chain(["last".to_owned()]).map(month_day).collect(),

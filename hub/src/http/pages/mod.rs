@@ -50,6 +50,8 @@ pub struct Viewer {
     username: String,
     /// Incidents that go on, as far as they are counted.
     open: i64,
+    /// There is a channel that is on; asked where it is said.
+    is_told: bool,
     /// What the navigation of an operator has beside that of others.
     desk: Option<Desk>,
 }
@@ -74,6 +76,12 @@ impl Viewer {
         Self { open, ..self }
     }
 
+    /// Whether there is somebody to be told.
+    #[must_use]
+    pub fn told(self, is_told: bool) -> Self {
+        Self { is_told, ..self }
+    }
+
     /// Of an account. A page is shown without a badge rather than not at all.
     pub(super) fn of(app: &App, account: &Account) -> Self {
         let open = app.wait(app.store.count_open_incidents(account.account_id)).unwrap_or(0);
@@ -93,7 +101,7 @@ impl Viewer {
 /// Somebody who is no operator.
 impl From<&str> for Viewer {
     fn from(username: &str) -> Self {
-        Self { username: username.to_owned(), open: 0, desk: None }
+        Self { username: username.to_owned(), open: 0, is_told: true, desk: None }
     }
 }
 

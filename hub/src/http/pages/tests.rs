@@ -188,6 +188,9 @@ fn a_hundred_websites_fit_in_60_kb_with_style_and_script() {
         })
         .collect();
     let page = BoardPage::new("owner", &rows).unwrap().render().unwrap();
+    assert!(!page.contains("nobody is told"), "there is a channel");
+    let untold = BoardPage::new(super::Viewer::from("owner").told(false), &rows).unwrap().render().unwrap();
+    assert!(untold.contains("nobody is told") && untold.contains("href=\"/channels\""), "{untold}");
     let bytes = page.len() + assets::STYLE.body().len() + assets::SCRIPT.body().len();
     assert!(bytes <= 60 * 1_024, "{bytes} bytes, {} of them the page", page.len());
 }

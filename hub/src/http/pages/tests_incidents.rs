@@ -56,7 +56,7 @@ fn all_pages() -> Vec<(String, String)> {
     for (n, line) in lines().iter().enumerate() {
         let page = IncidentPage::new(who(), &found(line), NOW).unwrap();
         add(format!("incident-{n}"), page.again(&format!("</textarea>{HOSTILE}"), none.clone()).render());
-        let about = (line.first_url.as_str(), line.websites);
+        let about = (line.first_url.as_str(), line.websites, line.failing);
         add(format!("acknowledge-{n}"), AcknowledgePage::new(None, &line.incident, about, false, NOW).render());
     }
     let with_last: Vec<_> = channels().into_iter().map(|channel| (channel, alerts().pop())).collect();
@@ -165,11 +165,24 @@ fn a_list_without_incidents_says_what_to_do() {
 }
 
 #[test]
+fn a_page_of_open_incidents_further_back_shows_them() {
+    let open: Vec<IncidentLine> = lines().into_iter().filter(|line| line.incident.closed_at.is_none()).collect();
+    let after = Some(open[0].cursor());
+    let further = incidents::Found { incidents: open[1..].to_vec(), after, has_more: true, ..Default::default() };
+    let page = IncidentsPage::new("ann", &further, NOW).render().unwrap();
+    assert_eq!(page.matches("<tr").count() - 1, open.len() - 1, "{page}");
+    assert!(page.contains(">Older<") && !page.contains("There are no older ones"), "{page}");
+    let first = incidents::Found { open: open.clone(), incidents: lines(), ..Default::default() };
+    let page = IncidentsPage::new("ann", &first, NOW).render().unwrap();
+    assert_eq!(page.matches("<tr").count() - 1, lines().len(), "each once: {page}");
+}
+
+#[test]
 fn a_link_that_leads_nowhere_says_so_and_one_that_works_asks() {
     let nowhere = AcknowledgePage::nowhere(None).render().unwrap();
     assert!(nowhere.contains("This link does not work") && !nowhere.contains("<form"), "{nowhere}");
     let line = &lines()[2];
-    let asks = AcknowledgePage::new(None, &line.incident, ("https://a.example/", 1), false, NOW).render().unwrap();
+    let asks = AcknowledgePage::new(None, &line.incident, ("https://a.example/", 1, 1), false, NOW).render().unwrap();
     assert!(asks.contains("a.example is down") && asks.contains("I am on it"), "{asks}");
 }
 

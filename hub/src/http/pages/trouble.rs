@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{Frame, Viewer, page};
-use crate::http::{App, HttpError, Request, Response, login};
+use crate::http::{App, HttpError, Method, Request, Response, login};
 
 /// The page.
 #[derive(Template, Debug)]
@@ -42,7 +42,10 @@ impl TroublePage {
 #[must_use]
 pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
     if matches!(error, HttpError::SignInFirst) && request.header("x-background").is_none() {
-        return Response::see_other("/signin");
+        // Whoever followed a link of a message comes back to what it is about.
+        let is_link = request.method == Method::Get && super::account::leads_back(&request.path);
+        let to = if is_link { format!("/signin?next={}", request.path) } else { "/signin".to_owned() };
+        return Response::see_other(&to);
     }
     if request.media_type() == "application/json" {
         return error.problem(request);

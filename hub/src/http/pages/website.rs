@@ -8,6 +8,7 @@ use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, set
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::backoff::{Outlook, outlook};
+use crate::model::verdict::without_codes;
 use crate::model::{
     self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, MutedBy, Note, Phases, RegionState,
     StoredTick, Transition, UtcMs, Website, WebsiteId, cause,
@@ -136,7 +137,7 @@ impl WebsiteView {
                 Mark::Paused => "No checks are made until it is resumed.".to_owned(),
                 _ if row.website.is_unreadable => words::UNREADABLE.to_owned(),
                 Mark::Pending => "The first check is on its way.".to_owned(),
-                Mark::Down | Mark::Degraded | Mark::Unknown | Mark::Up => row.state.reason.clone(),
+                Mark::Down | Mark::Degraded | Mark::Unknown | Mark::Up => without_codes(&row.state.reason),
             },
             waterfalls: row.regions.iter().map(|r| waterfall(r, notes_of(r, ticks), scale)).collect(),
             scale: took(scale),
@@ -224,7 +225,7 @@ fn notes_of<'a>(region: &RegionState, ticks: &'a [StoredTick]) -> &'a [Note] {
 
 impl Change {
     fn new(transition: &Transition) -> Self {
-        Self { at: instant(transition.at), mark: transition.to.into(), reason: transition.reason.clone() }
+        Self { at: instant(transition.at), mark: transition.to.into(), reason: without_codes(&transition.reason) }
     }
 }
 

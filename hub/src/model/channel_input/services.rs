@@ -51,6 +51,7 @@ impl ChannelInput {
             Some(ChannelSettings::Ntfy { server: s, topic, token }) if *s == server => (Some(topic), token.clone()),
             _ => (None, None),
         };
+        let has_token = matches!(stored, Some(ChannelSettings::Ntfy { token: Some(_), .. }));
         let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let is_topic = |topic: &str| (1..=64).contains(&topic.len()) && topic.chars().all(is_word);
         let remedy = "Give the topic: 1 to 64 letters, digits, _ and -.";
@@ -58,6 +59,12 @@ impl ChannelInput {
         let typed = self.token.expose().trim();
         let token = match typed {
             _ if self.drop_token => None,
+            // Silence would send without it from now on.
+            "" if kept_token.is_none() && has_token => {
+                let remedy = "Type the token again, since the server is another now; or go on without one.";
+                errors.push(FieldError::new("token", "", remedy));
+                None
+            }
             "" => kept_token,
             typed if typed.len() <= 200 && typed.chars().all(|c| c.is_ascii_graphic()) => Some(SecretText::new(typed)),
             _ => {

@@ -291,3 +291,26 @@ fn i11_settings_that_are_printed_tell_no_secret() {
         assert!(!text.contains("hunter2"), "{text}");
     }
 }
+
+#[test]
+fn a_token_of_ntfy_is_not_lost_in_silence_when_the_server_changes() {
+    let settings = |server: &str| ChannelSettings::Ntfy {
+        server: server.to_owned(),
+        topic: secret("ops_alerts-1"),
+        token: Some(secret("tk_hunter2")),
+    };
+    let stored = channel(settings("https://ntfy.sh"));
+    let moved = ChannelInput {
+        server: "https://ntfy.example.com".to_owned(),
+        topic: secret("ops_alerts-1"),
+        ..ChannelInput::of(&stored)
+    };
+    assert_eq!(wrong(parse(&moved, Some(&stored), true)), ["token"]);
+    let dropped = ChannelInput { drop_token: true, ..moved.clone() };
+    assert!(parse(&dropped, Some(&stored), true).is_ok());
+    let typed = ChannelInput { token: secret("tk_hunter2"), ..moved };
+    assert_eq!(
+        parse(&typed, Some(&stored), true).map(|draft| draft.settings),
+        Ok(settings("https://ntfy.example.com"))
+    );
+}

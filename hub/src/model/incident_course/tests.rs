@@ -194,6 +194,19 @@ fn what_depends_on_what_is_well_again_is_looked_at_before_people_are_told() {
 }
 
 #[test]
+fn who_fails_again_long_after_is_news_while_others_fail_all_the_time() {
+    let told_of = |again: UtcMs, mutes: &Mutes| {
+        let mut open = counted(&[fails(1, 100, "k"), fails(2, 110, "k"), well(2, 200)], &Mutes::default());
+        count(&mut open, &[fails(2, again, "k")], mutes, NOW, || IncidentId(Uuid::nil()));
+        (open[0].websites, open[0].told_websites)
+    };
+    assert_eq!(told_of(200 + NEWS_AFTER_MS - 1, &Mutes::default()), (2, 2), "a part of the storm");
+    assert_eq!(told_of(200 + NEWS_AFTER_MS, &Mutes::default()), (2, 1));
+    let mutes = Mutes { flapping: [id(2)].into(), ..Mutes::default() };
+    assert_eq!(told_of(200 + NEWS_AFTER_MS, &mutes), (2, 2));
+}
+
+#[test]
 fn a_website_that_fails_again_while_others_do_is_back_in() {
     let changes = [fails(1, 100, "k"), fails(2, 110, "k"), well(1, 120), fails(1, 130, "k"), well(2, 140)];
     let courses = counted(&changes, &Mutes::default());

@@ -35,6 +35,17 @@ pub fn first_sentence(reason: &str) -> &str {
     reason.find(". ").map_or(reason, |end| &reason[..=end])
 }
 
+/// A reason for people: without the codes it is recorded by, which stand in the database, in the API and with the ticks.
+#[must_use]
+pub fn without_codes(reason: &str) -> String {
+    let Some((before, coded)) = reason.split_once(RECORDED) else { return reason.to_owned() };
+    let after = coded.split_once(". ").map_or("", |(_, after)| after);
+    format!("{before}{after}").trim_end().to_owned()
+}
+
+/// How the sentence of codes begins.
+const RECORDED: &str = "Recorded as ";
+
 /// By which rule a verdict was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
@@ -224,9 +235,9 @@ fn recorded(causes: &[Cause<'_>]) -> String {
     };
     match causes {
         [] => String::new(),
-        [one] => format!("Recorded as {}.", of(one)),
-        [one, two] => format!("Recorded as {} and {}.", of(one), of(two)),
-        [one, two, more @ ..] => format!("Recorded as {}, {} and {} more.", of(one), of(two), more.len()),
+        [one] => format!("{RECORDED}{}.", of(one)),
+        [one, two] => format!("{RECORDED}{} and {}.", of(one), of(two)),
+        [one, two, more @ ..] => format!("{RECORDED}{}, {} and {} more.", of(one), of(two), more.len()),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::model::{AlertEvent, AlertId, Channel, ChannelId, IncidentId, UtcMs};
 /// Alerts handed over to a second channel at most; its own cap folds them.
 const HANDED_OVER: i64 = 1_000;
 
+/// What is tried was written so long ago at most (a channel waits a week, a receiver a day): older ones are not looked at.
+const OLDEST_MS: i64 = 9 * 86_400_000;
+
 impl Store {
     /// How many tries of a channel's alerts were made since `since`; no more than `limit` are counted.
     ///
@@ -18,13 +21,14 @@ impl Store {
     pub async fn tries_since(&self, channel: ChannelId, since: UtcMs, limit: i64) -> Result<i64, StoreError> {
         Ok(write!(self, pool => sqlx::query_scalar(
             "select count(*) from (select 1 from alert_try t join alert a on a.alert_id = t.alert_id \
-             where a.channel_id = $1 and t.at >= $2 and a.event <> 'test' limit $3) as counted")
-            .bind(channel.0).bind(since).bind(limit).fetch_one(pool).await?))
+             where a.channel_id = $1 and a.created_at >= $4 and t.at >= $2 and a.event <> 'test' limit $3) as counted")
+            .bind(channel.0).bind(since).bind(limit).bind(since - OLDEST_MS).fetch_one(pool).await?))
     }
 
     /// Gives a channel up, in one transaction: it is off and broken, what waits is dead, `second` (where it is on) gets
     /// what it did not tell since it began to fail, and `notices` say so to others. `false`: somebody else switched it off
-    /// before.
+    /// before; or it is the last one of the account that is on, and not `is_gone`: it may have been our own network that was
+    /// away, and nobody would ever be told again.
     ///
     /// # Errors
     /// The database is away.
@@ -32,6 +36,7 @@ impl Store {
         &self,
         channel: &Channel,
         reason: &str,
+        is_gone: bool,
         second: Option<&Channel>,
         notices: &[NewAlert],
         now: UtcMs,
@@ -40,10 +45,14 @@ impl Store {
         let since = channel.failing_since_at.unwrap_or(now).min(now);
         let is_broken = write!(self, pool => {
             let mut tx = pool.begin().await?;
+            // Two that fail at once take turns here, so that one stays.
+            sqlx::query("update account set username = username where account_id = $1")
+                .bind(channel.account_id.0).execute(&mut *tx).await?;
             let changed = sqlx::query(
                 "update channel set is_on = false, broken_at = $2, broken_reason = $3, revision = revision + 1 \
-                 where channel_id = $1 and is_on")
-                .bind(id.0).bind(now).bind(reason).execute(&mut *tx).await?.rows_affected();
+                 where channel_id = $1 and is_on and ($4 or exists (select 1 from channel o \
+                 where o.account_id = channel.account_id and o.is_on and o.channel_id <> $1))")
+                .bind(id.0).bind(now).bind(reason).bind(is_gone).execute(&mut *tx).await?.rows_affected();
             if changed == 1 {
                 sqlx::query(
                     "update alert set state = 'dead', ended_at = $2, claimed_until = null, said = $3 \

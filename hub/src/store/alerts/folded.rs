@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::super::{Store, StoreError, write};
 use super::outbox::{ClaimedAlert, LEASE_MS};
+use crate::model::alert_retry::HOUR_MS;
 use crate::model::{AlertEvent, AlertId, Channel, ChannelId, HeldBack, HeldIncident, IncidentId, UtcMs};
 
 /// Incidents that a summary names.
@@ -12,7 +13,8 @@ const NAMED: i64 = 10;
 const TRIED_FOR_MS: i64 = 30 * 3_600_000;
 
 impl Store {
-    /// When a channel's messages since `since` were delivered, the last first, at most `limit`. Tests do not count.
+    /// When a channel's messages in the two hours after `since` were delivered, the last first, at most `limit`. Tests do not
+    /// count, nor what was delivered while the clock was ahead by more.
     ///
     /// # Errors
     /// The database is away.
@@ -24,8 +26,9 @@ impl Store {
     ) -> Result<Vec<UtcMs>, StoreError> {
         Ok(write!(self, pool => sqlx::query_scalar(
             "select ended_at from alert where channel_id = $1 and created_at > $2 and state = 'delivered' \
-             and ended_at > $3 and event <> 'test' order by ended_at desc limit $4")
-            .bind(channel.0).bind(since - TRIED_FOR_MS).bind(since).bind(limit).fetch_all(pool).await?))
+             and ended_at > $3 and ended_at <= $5 and event <> 'test' order by ended_at desc limit $4")
+            .bind(channel.0).bind(since - TRIED_FOR_MS).bind(since).bind(limit).bind(since + 2 * HOUR_MS)
+            .fetch_all(pool).await?))
     }
 
     /// How many of a channel's alerts could be told in a summary now; no more than `limit` are counted.
@@ -39,19 +42,21 @@ impl Store {
             .bind(channel.0).bind(now).bind(limit).fetch_one(pool).await?))
     }
 
-    /// Lets a channel's due alerts wait until its hour lets another message through.
+    /// Lets a channel's due alerts wait until its hour lets another message through; not its tests, which may be under way.
     ///
     /// # Errors
     /// The database is away.
     pub async fn hold_back(&self, channel: ChannelId, until: UtcMs, now: UtcMs) -> Result<(), StoreError> {
         write!(self, pool => sqlx::query(
             "update alert set due_at = $2, claimed_until = null \
-             where channel_id = $1 and state = 'waiting' and due_at <= $3")
+             where channel_id = $1 and state = 'waiting' and due_at <= $3 and event <> 'test'")
             .bind(channel.0).bind(until).bind(now).execute(pool).await?.rows_affected());
         Ok(())
     }
 
-    /// Makes one message of all that is due to a channel, claimed by this hub. `None`: there is nothing to fold any more.
+    /// Makes one message of all that is due to a channel, claimed by this hub; and of what was tried in vain and is due again
+    /// later: alone, it would say that something began after the summary had said that it is over. `None`: there is nothing
+    /// to fold any more.
     ///
     /// # Errors
     /// The database is away.
@@ -67,7 +72,7 @@ impl Store {
             let mut tx = pool.begin().await?;
             let alerts = sqlx::query(
                 "update alert set state = 'folded', folded_into = $2, ended_at = $3, claimed_until = null, said = $4 \
-                 where channel_id = $1 and state = 'waiting' and due_at <= $3 and incident_id is not null")
+                 where channel_id = $1 and state = 'waiting' and (due_at <= $3 or tries > 0) and incident_id is not null")
                 .bind(channel.channel_id.0).bind(id.0).bind(now)
                 .bind("Told in a summary, since the channel had reached its messages an hour.")
                 .execute(&mut *tx).await?.rows_affected();

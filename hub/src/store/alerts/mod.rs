@@ -2,6 +2,7 @@
 //! [`outbox`] has what the sender does with them.
 
 mod broken;
+mod clock;
 mod folded;
 mod outbox;
 
@@ -85,18 +86,23 @@ impl Store {
         rows.into_iter().map(Alert::try_from).collect()
     }
 
-    /// Alerts about one of the account's incidents, oldest first, at most 1,000.
+    /// Alerts about one of the account's incidents, oldest first: the last `limit`, at most 1,000.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn alerts_of_incident(&self, account: AccountId, incident: IncidentId) -> Result<Vec<Alert>, StoreError> {
+    pub async fn alerts_of_incident(
+        &self,
+        account: AccountId,
+        incident: IncidentId,
+        limit: i64,
+    ) -> Result<Vec<Alert>, StoreError> {
         let select = format!(
             "select {ALERT} from alert where account_id = $1 and incident_id = $2 \
-             order by created_at, alert_id limit 1000"
+             order by created_at desc, alert_id desc limit $3"
         );
         let rows: Vec<AlertRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
-            .bind(account.0).bind(incident.0).fetch_all(pool).await?);
-        rows.into_iter().map(Alert::try_from).collect()
+            .bind(account.0).bind(incident.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        rows.into_iter().rev().map(Alert::try_from).collect()
     }
 
     /// What the account's channels were to tell and could not, newest first, after `after`.

@@ -18,11 +18,11 @@ const TRIES_KEPT: i64 = 50;
 /// Tests kept of one channel.
 const TESTS_KEPT: i64 = 20;
 
-/// `a` is to be told before `b`, both of one incident: it opens before all else and is over after all else, whatever the
-/// clocks of the hubs that wrote the rows say.
+/// What is told first of one incident: that it began before all else, that it is over after all else, whatever the clocks of
+/// the hubs that wrote the rows say.
 macro_rules! rank {
-    ($row:literal) => {
-        concat!("case ", $row, ".event when 'opened' then 0 when 'resolved' then 2 else 1 end")
+    () => {
+        "case event when 'opened' then 0 when 'resolved' then 2 else 1 end"
     };
 }
 
@@ -134,23 +134,26 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn claim_alerts(&self, now: UtcMs, limit: i64) -> Result<Vec<ClaimedAlert>, StoreError> {
+        // One pass over what waits, by windows: compared pair by pair, some thousands that wait took longer than a statement
+        // may (5 s), and then nobody was told anything. Whoever has least in flight goes first: receivers of some accounts
+        // that hang must not keep all places.
         const SELECT: &str = concat!(
-            "with flying as (select channel_id, account_id from alert where state = 'waiting' and claimed_until > $1), ",
-            "first as (select a.alert_id, a.account_id, a.due_at, row_number() over (partition by a.channel_id order by ",
-            "a.due_at, ",
-            rank!("a"),
-            ", a.created_at, a.number, a.alert_id) as nth from alert a ",
-            "where a.state = 'waiting' and a.due_at <= $1 and a.channel_id not in (select channel_id from flying) ",
-            "and not exists (select 1 from alert o where o.channel_id = a.channel_id and o.state = 'waiting' ",
-            "and o.alert_id <> a.alert_id and (o.event = 'summary' or (o.incident_id = a.incident_id ",
-            "and (",
-            rank!("o"),
-            ", o.created_at, o.number) < (",
-            rank!("a"),
-            ", a.created_at, a.number))))), ",
-            "fair as (select alert_id, due_at, row_number() over (partition by account_id order by due_at, alert_id) ",
-            "+ (select count(*) from flying f where f.account_id = first.account_id) as nth from first where nth = 1) ",
-            "select alert_id from fair where nth <= $3 order by due_at, alert_id limit $4",
+            "with waiting as (select alert_id, account_id, channel_id, incident_id, event, due_at, created_at, number, ",
+            "row_number() over (partition by channel_id, incident_id order by ",
+            rank!(),
+            ", created_at, number, alert_id) as turn, ",
+            "max(case when event = 'summary' then 1 else 0 end) over (partition by channel_id) as sums_up, ",
+            "max(case when claimed_until > $1 then 1 else 0 end) over (partition by channel_id) as flies, ",
+            "sum(case when claimed_until > $1 then 1 else 0 end) over (partition by account_id) as flying ",
+            "from alert where state = 'waiting'), ",
+            "first as (select alert_id, account_id, due_at, flying, row_number() over (partition by channel_id order by ",
+            "due_at, ",
+            rank!(),
+            ", created_at, number, alert_id) as nth from waiting where due_at <= $1 and flies = 0 ",
+            "and (incident_id is null or turn = 1) and (event = 'summary' or sums_up = 0)), ",
+            "fair as (select alert_id, due_at, flying + row_number() over (partition by account_id order by due_at, ",
+            "alert_id) as nth from first where nth = 1) ",
+            "select alert_id from fair where nth <= $3 order by nth, due_at, alert_id limit $4",
         );
         // Since it was last begun with: a replay begins anew, and the tries before it stay to be seen.
         const RETURNING: &str = "alert_id, account_id, channel_id, incident_id, event, number, tries, payload, \
@@ -162,8 +165,8 @@ impl Store {
                 let pool = &pools.get();
                 let claim = format!(
                     "update alert set claimed_until = $2 where alert_id in (select alert_id from alert \
-                     where alert_id in ({SELECT}) and state = 'waiting' and (claimed_until is null or claimed_until <= $1) \
-                     for update skip locked) returning {RETURNING}"
+                     where alert_id = any(array({SELECT})) and state = 'waiting' \
+                     and (claimed_until is null or claimed_until <= $1) for update skip locked) returning {RETURNING}"
                 );
                 sqlx::query_as(sqlx::AssertSqlSafe(claim))
                     .bind(now)
@@ -185,7 +188,14 @@ impl Store {
                     .await?
             }
         };
-        rows.into_iter().map(ClaimedAlert::try_from).collect()
+        // What a newer hub wrote it will send; it must not take those with it that were claimed at once.
+        let readable = rows.into_iter().filter_map(|row| {
+            let id = row.alert_id;
+            ClaimedAlert::try_from(row)
+                .inspect_err(|error| tracing::error!(alert.id = %id, %error, "An alert cannot be read."))
+                .ok()
+        });
+        Ok(readable.collect())
     }
 
     /// Keeps what is about to be sent, by itself: a crash after this repeats these bytes (I4). Returns what is to be sent:
@@ -216,10 +226,12 @@ impl Store {
         let is_delivered = made.after == AfterTry::Delivered;
         Ok(write!(self, pool => {
             let mut tx = pool.begin().await?;
-            // What the receiver has, it has, whoever holds the lease.
+            // What the receiver has, it has, whoever holds the lease; its bytes (kilobytes, with a link that acknowledges) are
+            // of no more use.
             let changed = sqlx::query(
                 "update alert set state = $2, tries = tries + 1, due_at = coalesce($3, due_at), claimed_until = null, \
-                 ended_at = $4, said = $5 where alert_id = $1 and state = 'waiting' \
+                 ended_at = $4, said = $5, payload = case when $7 then null else payload end \
+                 where alert_id = $1 and state = 'waiting' \
                  and (claimed_until = $6 or $7)")
                 .bind(alert.alert_id.0).bind(state).bind(due_at).bind(closed_at).bind(made.said)
                 .bind(alert.claimed_until).bind(is_delivered).execute(&mut *tx).await?.rows_affected();
@@ -306,17 +318,19 @@ impl Store {
     pub async fn remind(&self, now: UtcMs) -> Result<u64, StoreError> {
         let mut written = 0;
         write!(self, pool => {
+            // From what is open, alert by alert: SQLite would look through all alerts there ever were, every few seconds.
+            // One that was cancelled (its channel was off for a while) has had its number all the same.
             let due: Vec<(Uuid, Uuid, String, Uuid, i64)> = sqlx::query_as(
-                "select c.channel_id, c.account_id, c.name, a.incident_id, \
-                 max(case when a.event = 'reminder' then a.number else 0 end) + 1 from channel c \
+                "select c.channel_id, c.account_id, c.name, i.incident_id, \
+                 (select coalesce(max(a.number), 0) + 1 from alert a where a.incident_id = i.incident_id \
+                 and a.channel_id = c.channel_id and a.event = 'reminder') as number from channel c \
                  join incident i on i.account_id = c.account_id and i.closed_at is null and i.acknowledged_at is null \
-                 and i.muted_by is null \
-                 join alert a on a.channel_id = c.channel_id and a.incident_id = i.incident_id \
-                 and a.event in ('opened', 'reminder') and a.state <> 'cancelled' \
-                 where c.is_on and c.reminds_ms is not null \
-                 group by c.channel_id, c.account_id, c.name, c.reminds_ms, a.incident_id \
-                 having max(coalesce(a.ended_at, a.created_at)) + c.reminds_ms <= $1 \
-                 and sum(case when a.state = 'waiting' then 1 else 0 end) = 0 limit 500")
+                 and i.muted_by is null where c.is_on and c.reminds_ms is not null \
+                 and exists (select 1 from alert a where a.incident_id = i.incident_id and a.channel_id = c.channel_id \
+                 and a.event = 'opened' and a.state <> 'cancelled') \
+                 and not exists (select 1 from alert a where a.incident_id = i.incident_id \
+                 and a.channel_id = c.channel_id and a.event in ('opened', 'reminder') \
+                 and (a.state = 'waiting' or coalesce(a.ended_at, a.created_at) + c.reminds_ms > $1)) limit 500")
                 .bind(now).fetch_all(pool).await?;
             for (channel, account, name, incident, number) in due {
                 let id = AlertId::of(IncidentId(incident), AlertEvent::Reminder, number, ChannelId(channel));

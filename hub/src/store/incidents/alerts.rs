@@ -26,6 +26,8 @@ struct ToldRow {
     channel_id: Uuid,
     name: String,
     last_at: i64,
+    /// Of the updates it was told.
+    last_number: i64,
     is_untried: bool,
 }
 
@@ -67,7 +69,9 @@ pub(super) async fn opened(tx: &mut Transaction, courses: &[Course], now: UtcMs)
                 IncidentKind::Outage | IncidentKind::Flapping => true,
                 IncidentKind::Regional => channel.tells_regional,
             };
-            if fits {
+            // Somebody took it on while it was muted: whoever waits to see that is told nothing.
+            let is_taken = channel.waits_ms > 0 && incident.acknowledged_at.is_some();
+            if fits && !is_taken {
                 rows.push(Row {
                     incident,
                     channel_id: channel.channel_id,
@@ -130,6 +134,7 @@ async fn tell(
     let ids: Vec<Uuid> = of.keys().map(|id| id.0).collect();
     let select = format!(
         "select a.incident_id, a.channel_id, c.name, max(b.created_at) as last_at, \
+         max(case when b.event = 'updated' then b.number else 0 end) as last_number, \
          max(case when a.event = 'opened' and {} then 1 else 0 end) = 1 as is_untried \
          from alert a join channel c on c.channel_id = a.channel_id \
          join alert b on b.incident_id = a.incident_id and b.channel_id = a.channel_id \
@@ -146,7 +151,7 @@ async fn tell(
     );
     let mut rows = Vec::new();
     for channel in told {
-        let Some((incident, number)) = of.get(&IncidentId(channel.incident_id)) else { continue };
+        let Some((incident, number)) = of.get(&IncidentId(channel.incident_id)).copied() else { continue };
         // What is not composed yet will tell of all there is.
         if event == AlertEvent::Updated && channel.is_untried {
             continue;
@@ -156,7 +161,8 @@ async fn tell(
             channel_id: channel.channel_id,
             channel_name: channel.name,
             event,
-            number: *number,
+            // One that failed again does not make them more.
+            number: if event == AlertEvent::Updated { number.max(channel.last_number + 1) } else { number },
             // After what the channel was told before, also by a hub whose clock is ahead: they leave in this order.
             created_at: now.max(channel.last_at.saturating_add(1)),
             due_at: now,

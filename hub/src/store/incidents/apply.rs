@@ -29,7 +29,14 @@ pub(in crate::store) async fn apply(
     }
     incident_change::sort(&mut changes);
     let accounts = changes.iter().map(|change| change.account_id).collect();
-    load::lock_accounts(tx, &accounts, locked).await?;
+    let ours = load::lock_accounts(tx, &accounts, locked).await?;
+    if locked == Locked::Leave {
+        let of_others = changes.iter().filter(|change| !ours.contains(&change.account_id));
+        let held: BTreeSet<WebsiteId> = of_others.map(|change| change.website_id).collect();
+        if !held.is_empty() {
+            return Err(StoreError::Held(held));
+        }
+    }
     let mut courses = load::courses(tx, &changes, &ids).await?;
     let failing: BTreeSet<WebsiteId> = changes.iter().filter(|c| c.opens()).map(|c| c.website_id).collect();
     let mutes = load::mutes(tx, &failing, now).await?;

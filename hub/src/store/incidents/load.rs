@@ -11,6 +11,9 @@ use crate::model::{AccountId, Change, Course, IncidentWebsite, Mutes, UtcMs, Web
 use crate::store::ingest::{Locked, Transaction};
 use crate::store::{StoreError, mutes};
 
+/// So long, and three looks, is a flapping website down until its outage is no longer one change among others.
+const STAYS_DOWN_MS: i64 = 15 * 60_000;
+
 /// Of [`CourseRow`], where `i` is an incident.
 const COURSE: &str = "i.websites, i.told_websites, i.told_at, (select count(*) from incident_website w \
     where w.incident_id = i.incident_id and w.ended_at is null) as failing, (select max(w.ended_at) from incident_website w \
@@ -57,27 +60,30 @@ struct OfRow {
 }
 
 /// One transaction at a time changes an account's incidents, so that two of them can neither open the same one nor each
-/// leave the end to the other. The weaker lock: whatever belongs to an account may be written meanwhile.
+/// leave the end to the other. The weaker lock: whatever belongs to an account may be written meanwhile. Returns those that
+/// are locked: all, unless others are left what they are at work on.
 pub(super) async fn lock_accounts(
     tx: &mut Transaction,
     accounts: &BTreeSet<AccountId>,
     locked: Locked,
-) -> Result<(), StoreError> {
+) -> Result<BTreeSet<AccountId>, StoreError> {
     match tx {
         Transaction::Postgres(tx) => {
             let sql = match locked {
-                Locked::Wait => "select from account where account_id = any($1) order by account_id for no key update",
-                // As a lock that was waited for in vain.
+                Locked::Wait => {
+                    "select account_id from account where account_id = any($1) order by account_id for no key update"
+                }
                 Locked::Leave => {
-                    "select from account where account_id = any($1) order by account_id for no key update nowait"
+                    "select account_id from account where account_id = any($1) order by account_id \
+                     for no key update skip locked"
                 }
             };
             let ids: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
-            sqlx::query(sql).bind(ids).execute(&mut **tx).await?;
+            let locked: Vec<Uuid> = sqlx::query_scalar(sql).bind(ids).fetch_all(&mut **tx).await?;
+            Ok(locked.into_iter().map(AccountId).collect())
         }
-        Transaction::Sqlite(_) => {} // one writer
+        Transaction::Sqlite(_) => Ok(accounts.clone()), // one writer
     }
-    Ok(())
 }
 
 /// Whether one of the websites fails in an open incident.
@@ -164,13 +170,17 @@ pub(super) async fn mutes(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>, now: 
     let ids: Vec<WebsiteId> = ids.iter().copied().collect();
     let by = mutes::muted(tx, &ids, now).await?;
     let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
+    // What stays down is news, long before so few changes are left in the window that it no longer flaps: that takes an
+    // hour, and of what is looked at once a day three weeks.
     let flapping = read_rows!(
         tx,
         (Uuid,),
         ids,
-        "select website_id from website_state where flapping_since_at is not null \
-        and website_id",
-        ""
+        "select website_id from website_state join website using (website_id) where flapping_since_at is not null \
+        and not (verdict = 'down' and since_at <= $2 and since_at <= $3 - 3 * interval_ms) and website_id",
+        "",
+        now.saturating_sub(STAYS_DOWN_MS),
+        now
     );
     Ok(Mutes { by, flapping: flapping.into_iter().map(|(id,)| WebsiteId(id)).collect() })
 }

@@ -14,3 +14,4 @@ mod save;
 pub(super) use apply::apply;
 pub use read::IncidentStory;
 pub use review::Reviewed;
+pub(super) use review::free_accounts;

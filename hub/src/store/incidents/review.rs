@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::rows::read_rows;
 use super::{alerts, load, save};
-use crate::model::{AccountId, Change, ClosedAs, Course, UtcMs, WebsiteId};
+use crate::model::{AccountId, Change, ClosedAs, Course, IncidentKind, UtcMs, WebsiteId, What};
 use crate::store::ingest::{Locked, Transaction};
 use crate::store::{Store, StoreError, read};
 
@@ -38,21 +39,26 @@ impl Store {
         let grown_before = now.saturating_sub(GROWTH_EVERY_MS);
         let (mut reviewed, mut after) = (Reviewed::default(), Some(Uuid::nil()));
         while let Some(from) = after {
-            // Where nothing is muted and nothing has grown, it is one look at two empty indexes.
-            let found: Vec<(Uuid, Uuid)> = read!(self, pool => sqlx::query_as(
-                "select incident_id, account_id from (select incident_id, account_id from incident \
-                 where closed_at is null and muted_by is not null and incident_id > $1 order by incident_id limit $3) m \
-                 union all select incident_id, account_id from (select incident_id, account_id from incident \
-                 where closed_at is null and muted_by is null and websites > told_websites \
-                 and coalesce(told_at, 0) <= $2 and incident_id > $1 order by incident_id limit $3) g \
-                 order by incident_id limit $3")
-                .bind(from).bind(grown_before).bind(AT_ONCE).fetch_all(pool).await?);
+            // Each answer by itself: a look at a hundred thousand takes longer than one transaction may.
+            let found = self.answered(self.found_after(from, grown_before)).await?;
             after = found.last().map(|(id, _)| *id).filter(|_| found.len() >= AT_ONCE as usize);
             if !found.is_empty() {
-                self.review_some(&found, grown_before, now, &mut reviewed).await?;
+                self.answered(self.review_some(&found, grown_before, now, &mut reviewed)).await?;
             }
         }
         Ok(reviewed)
+    }
+
+    async fn found_after(&self, from: Uuid, grown_before: UtcMs) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
+        // Where nothing is muted and nothing has grown, it is one look at two empty indexes.
+        Ok(read!(self, pool => sqlx::query_as(
+            "select incident_id, account_id from (select incident_id, account_id from incident \
+             where closed_at is null and muted_by is not null and incident_id > $1 order by incident_id limit $3) m \
+             union all select incident_id, account_id from (select incident_id, account_id from incident \
+             where closed_at is null and muted_by is null and websites > told_websites \
+             and coalesce(told_at, 0) <= $2 and incident_id > $1 order by incident_id limit $3) g \
+             order by incident_id limit $3")
+            .bind(from).bind(grown_before).bind(AT_ONCE).fetch_all(pool).await?))
     }
 
     async fn review_some(
@@ -84,47 +90,85 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the parts of websites that are gone, paused or well without their incidents knowing: a hub of a version that
-    /// knows of no incidents has seen to them.
+    /// Ends the parts of websites that are gone, paused or well in the way they failed, without their incidents knowing: a
+    /// hub of a version that knows of no incidents has seen to them.
     ///
     /// # Errors
     /// The database is away.
     pub async fn mend_incidents(&self, now: UtcMs) -> Result<Reviewed, StoreError> {
-        let found: Vec<(Uuid, Uuid, Option<bool>, Option<i64>)> = read!(self, pool => sqlx::query_as(
-            "select i.account_id, w.website_id, s.paused, st.since_at from incident i \
+        let mut mended = 0;
+        let found = self.answered(self.left_behind()).await?;
+        for left in found {
+            let Some(change) = left.change(now) else { continue };
+            mended += usize::from(self.answered(self.mend(change, now)).await?);
+        }
+        Ok(Reviewed { mended, ..Reviewed::default() })
+    }
+
+    async fn left_behind(&self) -> Result<Vec<LeftRow>, StoreError> {
+        Ok(read!(self, pool => sqlx::query_as(
+            "select i.account_id, i.kind, w.website_id, w.url, s.paused, st.since_at, st.verdict from incident i \
              join incident_website w on w.incident_id = i.incident_id and w.ended_at is null \
              left join website s on s.website_id = w.website_id \
              left join website_state st on st.website_id = w.website_id \
              where i.closed_at is null and (s.website_id is null or s.paused \
-             or (i.kind = 'outage' and st.verdict in ('up', 'degraded'))) limit $1")
-            .bind(AT_ONCE).fetch_all(pool).await?);
-        let mut mended = 0;
-        for (account, website, paused, since_at) in found {
-            let closed_as = match paused {
-                None => ClosedAs::Deleted,
-                Some(true) => ClosedAs::Paused,
-                Some(false) => ClosedAs::Recovered,
-            };
-            let at = since_at.unwrap_or(now);
-            let change = Change::gone(WebsiteId(website), AccountId(account), "", closed_as, at);
-            let mut tx = Transaction::begin(&self.pool).await?;
-            let due = if is_so(&mut tx, website, closed_as).await? {
-                mended += 1;
-                super::apply(&mut tx, vec![change], Locked::Wait, now).await?
-            } else {
-                false
-            };
-            tx.commit().await?;
-            if due {
-                self.ring();
-            }
+             or (i.kind = 'outage' and st.verdict in ('up', 'degraded')) \
+             or (i.kind = 'regional' and st.failing_regions = '') \
+             or (i.kind = 'flapping' and st.flapping_since_at is null)) limit $1")
+            .bind(AT_ONCE).fetch_all(pool).await?))
+    }
+
+    /// Returns whether it was as it was found.
+    async fn mend(&self, change: Change, now: UtcMs) -> Result<bool, StoreError> {
+        let mut tx = Transaction::begin(&self.pool).await?;
+        let is_so = is_so(&mut tx, change.website_id.0, &change.what).await?;
+        let due = is_so && super::apply(&mut tx, vec![change], Locked::Wait, now).await?;
+        tx.commit().await?;
+        if due {
+            self.ring();
         }
-        Ok(Reviewed { mended, ..Reviewed::default() })
+        Ok(is_so)
+    }
+}
+
+/// A part that should have ended.
+#[derive(Debug, FromRow)]
+struct LeftRow {
+    account_id: Uuid,
+    kind: String,
+    website_id: Uuid,
+    url: String,
+    /// `None`: it is gone.
+    paused: Option<bool>,
+    since_at: Option<i64>,
+    verdict: Option<String>,
+}
+
+impl LeftRow {
+    /// `None`: a newer version wrote what it is.
+    fn change(self, now: UtcMs) -> Option<Change> {
+        let (id, account) = (WebsiteId(self.website_id), AccountId(self.account_id));
+        let kind: IncidentKind = self.kind.parse().ok()?;
+        let since_at = self.since_at.unwrap_or(now);
+        Some(match self.paused {
+            None => Change::gone(id, account, &self.url, ClosedAs::Deleted, now),
+            Some(true) => Change::gone(id, account, &self.url, ClosedAs::Paused, since_at),
+            Some(false) => {
+                let verdict = self.verdict?.parse().ok()?;
+                // Of an outage it is known since when; of the others only that nothing else will tell their ends.
+                let at = if kind == IncidentKind::Outage { since_at } else { now };
+                let what = What::Well { kind, verdict, reason: String::new() };
+                Change { what, ..Change::gone(id, account, &self.url, ClosedAs::Recovered, at) }
+            }
+        })
     }
 }
 
 /// Those of the accounts whose incidents nobody is at work on; nobody is until the end of the transaction.
-async fn free_accounts(tx: &mut Transaction, found: &[(Uuid, Uuid)]) -> Result<BTreeSet<Uuid>, StoreError> {
+pub(in crate::store) async fn free_accounts(
+    tx: &mut Transaction,
+    found: &[(Uuid, Uuid)],
+) -> Result<BTreeSet<Uuid>, StoreError> {
     let accounts: BTreeSet<Uuid> = found.iter().map(|(_, account)| *account).collect();
     match tx {
         Transaction::Postgres(tx) => {
@@ -171,33 +215,27 @@ async fn settle_ms(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>) -> Result<BT
 }
 
 /// Whether it is as it was found, under the lock with which verdicts are written.
-async fn is_so(tx: &mut Transaction, website: Uuid, closed_as: ClosedAs) -> Result<bool, StoreError> {
-    let row: Option<(bool, String)> = match tx {
+async fn is_so(tx: &mut Transaction, website: Uuid, what: &What) -> Result<bool, StoreError> {
+    const SELECT: &str = "select paused, verdict, failing_regions, flapping_since_at from website \
+        join website_state using (website_id) where website_id = $1";
+    let row: Option<(bool, String, String, Option<i64>)> = match tx {
         Transaction::Postgres(tx) => {
             sqlx::query("select from website where website_id = $1 for no key update")
                 .bind(website)
                 .execute(&mut **tx)
                 .await?;
-            sqlx::query_as(
-                "select paused, verdict from website join website_state using (website_id) where website_id = $1",
-            )
-            .bind(website)
-            .fetch_optional(&mut **tx)
-            .await?
+            sqlx::query_as(SELECT).bind(website).fetch_optional(&mut **tx).await?
         }
-        Transaction::Sqlite(tx) => {
-            sqlx::query_as(
-                "select paused, verdict from website join website_state using (website_id) where website_id = $1",
-            )
-            .bind(website)
-            .fetch_optional(&mut **tx)
-            .await?
-        }
+        Transaction::Sqlite(tx) => sqlx::query_as(SELECT).bind(website).fetch_optional(&mut **tx).await?,
     };
-    Ok(match closed_as {
-        ClosedAs::Deleted => row.is_none(),
-        ClosedAs::Paused => row.is_some_and(|(paused, _)| paused),
-        ClosedAs::Recovered => row.is_some_and(|(paused, verdict)| !paused && matches!(&*verdict, "up" | "degraded")),
-        ClosedAs::Worse | ClosedAs::Changed => false,
+    Ok(match (what, row) {
+        (What::Gone(ClosedAs::Deleted), row) => row.is_none(),
+        (What::Gone(ClosedAs::Paused), Some((paused, ..))) => paused,
+        (What::Well { kind, .. }, Some((false, verdict, failing_regions, flapping_since_at))) => match kind {
+            IncidentKind::Outage => matches!(&*verdict, "up" | "degraded"),
+            IncidentKind::Regional => failing_regions.is_empty(),
+            IncidentKind::Flapping => flapping_since_at.is_none(),
+        },
+        (What::Gone(_) | What::Well { .. } | What::Fails { .. } | What::Unclear { .. }, _) => false,
     })
 }

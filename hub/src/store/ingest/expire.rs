@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::transaction::{Locked, Stale, Transaction};
-use crate::model::{Change, Standing, Transition, UtcMs, WebsiteId};
+use crate::model::{Change, Transition, UtcMs, WebsiteId};
 use crate::store::{Store, StoreError, incidents, read, write};
 
 /// Verdicts that expire in one transaction: its locks are held for milliseconds, also when a million go stale at once.
@@ -34,7 +34,12 @@ impl Store {
         let mut all = Expired::default();
         let mut after = Some((i64::MIN, WebsiteId(Uuid::nil())));
         while let Some(from) = after {
-            after = match self.answered(self.expire_some(now, from, &mut all)).await {
+            let mut done = self.answered(self.expire_some(now, from, Locked::Wait, &mut all)).await;
+            if done.as_ref().is_err_and(StoreError::is_lock_timeout) {
+                // Somebody holds what belongs to an account: the others do not wait for it (T210).
+                done = self.answered(self.expire_some(now, from, Locked::Leave, &mut all)).await;
+            }
+            after = match done {
                 Ok(next) => next,
                 // What was done before is told once; the rest is there at the next turn.
                 Err(error) if all != Expired::default() => {
@@ -48,34 +53,73 @@ impl Store {
     }
 
     /// Those after `from`, some at most; tells where the next ones begin.
-    async fn expire_some(&self, now: UtcMs, from: Stale, all: &mut Expired) -> Result<Option<Stale>, StoreError> {
+    async fn expire_some(
+        &self,
+        now: UtcMs,
+        from: Stale,
+        locked: Locked,
+        all: &mut Expired,
+    ) -> Result<Option<Stale>, StoreError> {
         let mut tx = Transaction::begin(&self.pool).await?;
-        let stale = tx.stale(now, from, AT_ONCE as i64).await?;
-        let mut ids: Vec<_> = stale.iter().map(|(_, id)| *id).collect();
-        ids.sort_unstable();
-        // What another hub or ingest is at work on is left for the next turn, and so is what is not understood.
-        let mut standings = tx.load(&ids, Locked::Leave, &self.shares, now).await?.standings;
-        let unlooked: Vec<_> =
-            standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
-        let (mut transitions, mut changes) = (Vec::new(), Vec::new());
-        for standing in &mut standings {
-            let counted = standing.expire(now);
-            changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));
-            transitions.extend(counted.transitions);
-        }
-        let states: Vec<_> = standings.iter().filter_map(Standing::exact_state).collect();
-        tx.write_states(&states).await?;
-        tx.write_transitions(&transitions).await?;
-        let alerts_are_due = incidents::apply(&mut tx, changes, Locked::Wait, now).await?;
+        let (next, done, alerts_are_due) = match self.expire_in(&mut tx, now, from, locked).await {
+            Ok(done) => done,
+            Err(error) => {
+                // Now, as of `ingest_whole`: whoever tries again at once would meet our locks.
+                if let Err(error) = tx.rollback().await {
+                    tracing::debug!(%error, "A transaction was not rolled back; its connection ends.");
+                }
+                return Err(error);
+            }
+        };
         tx.commit().await?;
         if alerts_are_due {
             self.ring();
         }
-        all.transitions.extend(transitions);
-        all.unlooked.extend(unlooked);
+        all.transitions.extend(done.transitions);
+        all.unlooked.extend(done.unlooked);
         all.unlooked.truncate(UNLOOKED);
+        Ok(next)
+    }
+
+    /// Returns also whether alerts are due.
+    async fn expire_in(
+        &self,
+        tx: &mut Transaction,
+        now: UtcMs,
+        from: Stale,
+        locked: Locked,
+    ) -> Result<(Option<Stale>, Expired, bool), StoreError> {
+        let stale = tx.stale(now, from, AT_ONCE as i64).await?;
+        let mut ids: Vec<_> = stale.iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        // What another hub or ingest is at work on is left for the next turn, and so is what is not understood.
+        let standings = tx.load(&ids, Locked::Leave, &self.shares, now).await?.standings;
+        let unlooked: Vec<_> =
+            standings.iter().filter(|s| s.lacks_first_look()).map(|s| s.website().website_id).collect();
+        let mut moved = Vec::with_capacity(standings.len());
+        for mut standing in standings {
+            let counted = standing.expire(now);
+            let changes = Change::of(standing.website(), standing.regions(), standing.verdict(), &counted);
+            moved.push((standing, counted.transitions, changes));
+        }
+        if locked == Locked::Leave {
+            let wanted: Vec<(Uuid, Uuid)> =
+                moved.iter().flat_map(|(.., changes)| changes).map(|c| (c.website_id.0, c.account_id.0)).collect();
+            let free = incidents::free_accounts(tx, &wanted).await?;
+            moved.retain(|(.., changes)| changes.iter().all(|change| free.contains(&change.account_id.0)));
+        }
+        let (mut transitions, mut changes) = (Vec::new(), Vec::new());
+        for (_, these, those) in &mut moved {
+            transitions.append(these);
+            changes.append(those);
+        }
+        let states: Vec<_> = moved.iter().filter_map(|(standing, ..)| standing.exact_state()).collect();
+        tx.write_states(&states).await?;
+        tx.write_transitions(&transitions).await?;
+        let alerts_are_due = incidents::apply(tx, changes, Locked::Wait, now).await?;
         // Those that cannot be moved do not stand before the others.
-        Ok(stale.last().copied().filter(|_| stale.len() >= AT_ONCE))
+        let next = stale.last().copied().filter(|_| stale.len() >= AT_ONCE);
+        Ok((next, Expired { transitions, unlooked }, alerts_are_due))
     }
 
     /// After a clock was set back: no verdict may stand longer from now than a fresh one would (I6, T201).

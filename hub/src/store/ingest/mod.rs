@@ -6,6 +6,7 @@
 
 mod columns;
 mod expire;
+mod missed;
 mod postgres;
 mod sqlite;
 mod transaction;
@@ -78,10 +79,16 @@ const NOT_UNDERSTOOD: &str = "not_storable: what is known of its website was wri
 
 /// Tries of a batch that met another transaction the other way round (T211).
 const TRIES: u32 = 5;
+/// A batch that takes the database too long is halved while it is larger than this: a quarter of a keeper's, halved twice
+/// more. What cannot do so few in time is away, for whoever waits and for whoever ends the hub.
+const HALVED_ABOVE: usize = 125;
+/// Whoever does not answer so simple a question does not answer.
+const PING_WITHIN: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Stores a batch of ticks and all that follows from them, in one transaction. A batch that the database refuses
-    /// for what is in it is halved until the bad tick is alone; that one goes to the dead letters (T162).
+    /// for what is in it is halved until the bad tick is alone; that one goes to the dead letters (T162). One that takes
+    /// a slow database too long is halved, too, or it would be given again for ever and never be stored.
     ///
     /// # Errors
     /// The database is away: nothing was stored, the same batch may be given again.
@@ -119,7 +126,7 @@ impl Store {
                 Err(error) => break error,
             }
         };
-        if !error.is_fault_of_the_data() {
+        if !error.is_fault_of_the_data() && !self.is_too_much(ticks, &error).await {
             return Err(error);
         }
         if let [tick] = ticks {
@@ -133,8 +140,33 @@ impl Store {
         Ok(done)
     }
 
+    /// Whether a database that answers had no time for all of these at once.
+    async fn is_too_much(&self, ticks: &[StoredTick], error: &StoreError) -> bool {
+        if ticks.len() <= HALVED_ABOVE {
+            return false;
+        }
+        let is_too_much = match error {
+            StoreError::Silent => tokio::time::timeout(PING_WITHIN, self.ping()).await.is_ok_and(|asked| asked.is_ok()),
+            error => error.is_statement_timeout(),
+        };
+        if is_too_much {
+            tracing::warn!(%error, ticks = ticks.len(), "A batch of ticks takes the database too long; it is halved.");
+        }
+        is_too_much
+    }
+
     /// Ticks of which some cannot be stored for now, without waiting: by websites, until those are alone (T210).
     async fn ingest_apart(&self, ticks: &[StoredTick], now: UtcMs, error: StoreError) -> Result<Ingested, StoreError> {
+        if let StoreError::Held(held) = error {
+            // It is known which: the others are stored at once, however many these are.
+            tracing::info!(websites = held.len(), "Verdicts wait for another transaction.");
+            let rest: Vec<_> = ticks.iter().filter(|tick| !held.contains(&tick.tick.website_id)).cloned().collect();
+            let mut done = Ingested { busy: held, ..Ingested::default() };
+            if !rest.is_empty() {
+                done.add(Box::pin(self.ingest_or_halve(&rest, now, Locked::Leave)).await?);
+            }
+            return Ok(done);
+        }
         let ids: BTreeSet<WebsiteId> = ticks.iter().map(|tick| tick.tick.website_id).collect();
         if ids.len() <= 1 {
             tracing::info!(%error, "A verdict waits for another transaction.");

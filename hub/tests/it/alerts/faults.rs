@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hub::alert::Sender;
-use hub::model::{AlertState, ChannelSettings, SecretText};
+use hub::model::{AlertEvent, AlertState, ChannelSettings, SecretText};
 use testbed::server::Server;
 
-use super::{HOOK_SECRET, MINUTE, Receiver, SECOND, World, alerts, on_both, turn, webhook};
+use super::{HOOK_SECRET, HOUR, MINUTE, Receiver, SECOND, World, alerts, on_both, turn, webhook};
 
 on_both! {
     t261_a_receiver_that_hangs_holds_up_no_other
@@ -15,6 +15,7 @@ on_both! {
     t267_of_an_endless_answer_little_is_read
     t171_a_hub_that_dies_after_sending_repeats_the_same_message
     t192_two_hubs_tell_everything_once
+    t203_a_clock_that_was_ahead_holds_nothing_back
 }
 
 async fn t261_a_receiver_that_hangs_holds_up_no_other(world: World) {
@@ -125,4 +126,26 @@ async fn t192_two_hubs_tell_everything_once(world: World) {
     }
     assert_eq!(times.len(), 160);
     assert!(times.values().all(|times| *times == 1), "{times:?}");
+}
+
+async fn t203_a_clock_that_was_ahead_holds_nothing_back(world: World) {
+    let receiver = Receiver::taking();
+    let (written, claimed) =
+        (world.channel("a", webhook(&receiver)).await, world.channel("b", webhook(&receiver)).await);
+    let tomorrow = world.now + 24 * HOUR;
+    let incident = world.incident(1).await;
+    let ids = [
+        world.alert(incident, AlertEvent::Opened, &written, tomorrow).await,
+        world.alert(incident, AlertEvent::Opened, &claimed, world.now).await,
+    ];
+    // By a hub that then died; its clock was set right.
+    assert_eq!(world.store.claim_alerts(tomorrow - 1, 10).await.unwrap().len(), 1);
+    let mut sender = world.sender();
+    assert_eq!(turn(&mut sender, world.now).await, 0);
+    assert_eq!(world.store.right_alerts(world.now).await.unwrap(), 2);
+    turn(&mut sender, world.now).await;
+    for id in ids {
+        assert_eq!(world.state(id).await.state, AlertState::Delivered);
+    }
+    assert_eq!(world.store.right_alerts(world.now).await.unwrap(), 0);
 }

@@ -7,7 +7,9 @@ use super::{HOUR, MINUTE, Receiver, World, draft, on_both, turn, webhook};
 on_both! {
     t260_a_thousand_incidents_are_told_in_a_few_messages_and_none_is_lost
     what_is_held_back_leaves_when_the_hour_lets_it
+    after_a_summary_says_that_it_is_over_nothing_says_that_it_began
     a_summary_that_is_given_up_loses_nothing
+    two_summaries_that_are_sent_again_do_not_wait_for_each_other
 }
 
 /// Of the incidents from `first` on, so many alerts.
@@ -64,6 +66,24 @@ async fn what_is_held_back_leaves_when_the_hour_lets_it(world: World) {
     assert_eq!(world.count(&channel, AlertState::Waiting).await, 0);
 }
 
+async fn after_a_summary_says_that_it_is_over_nothing_says_that_it_began(world: World) {
+    let receiver = Receiver::answering(&["500 Internal Server Error", "200 OK"]);
+    let channel = world.channel_with(ChannelDraft { cap_per_hour: 1, ..draft(webhook(&receiver)) }).await;
+    let incident = world.incident(1).await;
+    world.alert(incident, AlertEvent::Opened, &channel, world.now).await;
+    let mut sender = world.sender();
+    turn(&mut sender, world.now).await;
+    // It is tried again in some seconds; before that it is over, and something else begins.
+    world.close(incident, world.now).await;
+    world.alert(incident, AlertEvent::Resolved, &channel, world.now).await;
+    world.opened(2, &channel).await;
+    turn(&mut sender, world.now + 1).await;
+    assert_eq!(world.count(&channel, AlertState::Folded).await, 3);
+    turn(&mut sender, world.now + 2 * HOUR).await;
+    let kinds: Vec<String> = receiver.got().iter().map(super::Got::kind).collect();
+    assert_eq!(kinds, ["incident.opened", "alerts.held_back"]);
+}
+
 async fn a_summary_that_is_given_up_loses_nothing(world: World) {
     let receiver = Receiver::answering(&["404 Not Found", "404 Not Found", "404 Not Found", "200 OK"]);
     let channel = world.channel_with(ChannelDraft { cap_per_hour: 1, ..draft(webhook(&receiver)) }).await;
@@ -79,4 +99,26 @@ async fn a_summary_that_is_given_up_loses_nothing(world: World) {
     turn(&mut sender, world.now + 5 * HOUR).await;
     assert_eq!(world.count(&channel, AlertState::Delivered).await, 1);
     assert_eq!(world.count(&channel, AlertState::Folded).await, 4);
+}
+
+async fn two_summaries_that_are_sent_again_do_not_wait_for_each_other(world: World) {
+    let receiver = Receiver::answering(&[&["404 Not Found"; 6][..], &["200 OK"]].concat());
+    let channel = world.channel_with(ChannelDraft { cap_per_hour: 1, ..draft(webhook(&receiver)) }).await;
+    let mut sender = world.sender();
+    for (first, hour) in [(1, 0), (11, 4)] {
+        many(&world, &channel, first, 4).await;
+        for hour in hour..hour + 4 {
+            turn(&mut sender, world.now + hour * HOUR).await;
+        }
+    }
+    assert_eq!(world.count(&channel, AlertState::Dead).await, 10, "two summaries, and what they told of");
+    let summaries = world.alerts(&channel).await;
+    for summary in summaries.iter().filter(|alert| alert.event == AlertEvent::Summary) {
+        world.store.replay_alert(world.account, summary.alert_id, world.now + 10 * HOUR).await.unwrap();
+    }
+    for hour in [10, 12] {
+        turn(&mut sender, world.now + hour * HOUR).await;
+    }
+    assert_eq!(world.count(&channel, AlertState::Delivered).await, 2);
+    assert_eq!(world.count(&channel, AlertState::Folded).await, 8);
 }

@@ -183,6 +183,9 @@ async fn t273_without_the_protection_that_is_asked_for_nothing_is_sent() {
     let unknown = tried("refuse", MailSecurity::None, false).await;
     assert_eq!(unknown.result, TryResult::GivenUp);
     assert!(unknown.said.contains("550"), "{}", unknown.said);
+    let picky = tried("picky", MailSecurity::None, false).await;
+    assert_eq!(picky.result, TryResult::Delivered, "the others have it: {}", picky.said);
+    assert!(picky.said.contains("night@example.com") && picky.said.contains("550"), "{}", picky.said);
     let plain_on_tls = tried("plain", MailSecurity::Tls, false).await;
     assert_eq!(plain_on_tls.result, TryResult::Again, "{}", plain_on_tls.said);
 }

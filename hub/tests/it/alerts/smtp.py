@@ -3,7 +3,7 @@
     smtp.py MODE [CERTIFICATE KEY]
 
 MODE: plain, starttls (required), tls (from the start), auth (starttls, and a password), greylist (the first two mails are
-put off), refuse (every recipient is unknown).
+put off), refuse (every recipient is unknown), picky (night@ is unknown).
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class Handler:
     seen = 0
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if mode == "refuse":
+        if mode == "refuse" or (mode == "picky" and address.startswith("night@")):
             return "550 5.1.1 No such user here"
         Handler.seen += 1
         if mode == "greylist" and Handler.seen <= 2:

@@ -15,7 +15,9 @@ on_both! {
     t092_a_redirect_is_not_followed
     t269_messages_of_one_incident_leave_in_order
     a_channel_that_reached_nobody_for_a_day_is_given_up
+    the_last_channel_that_is_on_is_not_given_up
     reminders_come_while_nobody_has_acknowledged
+    reminders_go_on_after_a_channel_was_off_for_a_while
     t274_what_waits_for_a_channel_that_is_deleted_or_off_is_cancelled
     i10_channels_and_alerts_are_seen_by_their_owner_only
     a_test_is_sent_at_once_and_kept
@@ -185,6 +187,26 @@ async fn a_channel_that_reached_nobody_for_a_day_is_given_up(world: World) {
     assert_eq!(world.state(late).await.state, AlertState::Dead);
 }
 
+async fn the_last_channel_that_is_on_is_not_given_up(world: World) {
+    let away = Receiver::answering(&["503 Service Unavailable"]);
+    let channels = [world.channel("a", webhook(&away)).await, world.channel("b", webhook(&away)).await];
+    let ids = [world.opened(1, &channels[0]).await, world.opened(2, &channels[1]).await];
+    let mut sender = world.sender();
+    let (mut now, end) = (world.now, world.now + 40 * HOUR);
+    while now < end {
+        turn(&mut sender, now).await;
+        now += HOUR / 2;
+    }
+    for id in ids {
+        assert_eq!(world.state(id).await.state, AlertState::Dead);
+    }
+    let mut on = 0;
+    for channel in &channels {
+        on += u32::from(world.again(channel).await.is_on);
+    }
+    assert_eq!(on, 1, "whoever is reached again hears of what begins then");
+}
+
 async fn reminders_come_while_nobody_has_acknowledged(world: World) {
     let receiver = Receiver::taking();
     let reminds = ChannelDraft { reminds_ms: Some(10 * MINUTE), ..draft(webhook(&receiver)) };
@@ -212,6 +234,24 @@ async fn reminders_come_while_nobody_has_acknowledged(world: World) {
     assert_eq!(world.count(&channel, AlertState::Cancelled).await, 1);
     assert_eq!(world.store.remind(now + HOUR).await.unwrap(), 0);
     assert_eq!(receiver.got().iter().filter(|got| got.kind() == "incident.reminder").count(), 2);
+}
+
+async fn reminders_go_on_after_a_channel_was_off_for_a_while(world: World) {
+    let receiver = Receiver::taking();
+    let reminds = ChannelDraft { reminds_ms: Some(10 * MINUTE), ..draft(webhook(&receiver)) };
+    let channel = world.channel_with(reminds).await;
+    world.opened(1, &channel).await;
+    let mut sender = world.sender();
+    turn(&mut sender, world.now).await;
+    assert_eq!(world.store.remind(world.now + HOUR).await.unwrap(), 1);
+    for is_on in [false, true] {
+        let switched = world.store.switch_channel(world.account, channel.channel_id, is_on, world.now + HOUR).await;
+        switched.unwrap().expect("the channel");
+    }
+    assert_eq!(world.count(&channel, AlertState::Cancelled).await, 1);
+    assert_eq!(world.store.remind(world.now + 2 * HOUR).await.unwrap(), 1);
+    turn(&mut sender, world.now + 2 * HOUR).await;
+    assert_eq!(world.count(&channel, AlertState::Delivered).await, 2);
 }
 
 async fn t274_what_waits_for_a_channel_that_is_deleted_or_off_is_cancelled(world: World) {

@@ -115,6 +115,10 @@ async fn an_edit_changes_no_past_and_what_runs_can_be_ended(f: Fixture) {
     let next = f.found(account, id).await.next(ended, 1);
     assert_eq!(next, [Span { from_at: began + 24 * HOUR, to_at: began + 28 * HOUR }]);
     assert_eq!(past(now).await.expect("the past")[0].span, Span { from_at: now, to_at: ended });
+    // A name that is corrected does not set it going again.
+    let renamed = MaintenancePlan { name: "Backup".to_owned(), ..longer };
+    assert_eq!(saved(f.store.edit_maintenance(account, id, 3, &renamed, ended).await.expect("an edit")), id);
+    assert_eq!(f.until(&website, ended + 1).await, None);
 
     // Deleted: what was stays.
     assert!(f.store.delete_maintenance(account, id, began + 30 * HOUR).await.expect("a deletion"));

@@ -149,3 +149,14 @@ fn words_of_earlier_versions_are_understood() {
         "2 of 3 regions down; rule: more than half"
     );
 }
+
+#[test]
+fn people_are_not_shown_the_codes() {
+    let tokyo = region("TOKYO", Some(Class::ConnectRefused), Blame::Target, 3);
+    let text = said(Outcome::Down, Rule::Lone, &[(tokyo, Vote::Down)]);
+    assert!(text.contains(" Recorded as connect_refused in connect. Rule: "), "{text}");
+    let plain = without_codes(&text);
+    assert!(!plain.contains("Recorded") && plain.contains(". Rule: with a single vantage point"), "{plain}");
+    assert_eq!(without_codes("Slow. Recorded as slow."), "Slow.");
+    assert_eq!(without_codes(PAUSED), PAUSED);
+}

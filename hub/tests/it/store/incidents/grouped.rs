@@ -6,6 +6,7 @@ on_both! {
     five_hundred_websites_of_one_host_are_one_incident_and_one_message_a_channel
     people_hear_of_growth_once_a_minute
     websites_that_went_without_a_word_are_mended
+    what_is_down_without_an_incident_gets_one
     lists_go_on_where_they_ended
 }
 
@@ -97,6 +98,30 @@ async fn websites_that_went_without_a_word_are_mended(f: Fixture) {
     assert_eq!(f.store.mend_incidents(f.now).await.expect("a look").mended, 0);
     let line = f.only(account).await;
     assert_eq!((line.failing, line.websites, line.incident.closed_at), (1, 4, None));
+    // What is well in one way may fail in another, and what nothing will tell the end of is over.
+    f.execute("update website_state set verdict = 'up', flapping_since_at = 1 where verdict = 'down'").await;
+    f.execute("update incident set kind = 'flapping'").await;
+    assert_eq!(f.store.mend_incidents(f.now).await.expect("a look").mended, 0);
+    f.execute("update website_state set flapping_since_at = null").await;
+    assert_eq!(f.store.mend_incidents(f.now).await.expect("a look").mended, 1);
+    assert_eq!(f.only(account).await.incident.closed_as, Some(ClosedAs::Recovered));
+}
+
+async fn what_is_down_without_an_incident_gets_one(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    f.channel("mail", true, false, 0).await;
+    let websites = hosted(&f, account, 3).await;
+    let start = f.now - 20 * MINUTE;
+    f.store.ingest(&batch(&websites, start, Outcome::Up, 1), start + 2_000).await.expect("ingest");
+    f.store.ingest(&batch(&websites, start + MINUTE, Outcome::Down, 1), start + MINUTE + 2_000).await.expect("ingest");
+    assert_eq!(f.store.open_missed(f.now).await.expect("a look"), 0);
+    // A hub of an older version decided on it.
+    f.execute("delete from incident").await;
+    assert_eq!(f.store.open_missed(f.now).await.expect("a look"), 3);
+    assert_eq!(f.store.open_missed(f.now).await.expect("a look"), 0);
+    let line = f.only(account).await;
+    assert_eq!((line.failing, line.incident.began_at), (3, start + MINUTE));
+    assert_eq!(f.told().await, ["opened waiting mail"]);
 }
 
 async fn lists_go_on_where_they_ended(f: Fixture) {
