@@ -1,6 +1,7 @@
 //! Claims, and the task of one claimed alert: keep, send, record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -12,6 +13,10 @@ use crate::model::alert_retry::{Answer, HOUR_MS, after_try};
 use crate::model::{AlertEvent, Channel, ChannelKind, UtcMs};
 use crate::store::{ClaimedAlert, Store, StoreError, TryRecord};
 
+/// A try and this end before the alert's lease does (60 s).
+const RECORDED_WITHIN: Duration = Duration::from_secs(25);
+/// Between two attempts to record.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// Messages in flight at once.
 const FLYING: usize = 64;
 
@@ -182,9 +187,20 @@ async fn send(
     let took_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     let after = after_try(alert.tries, alert.first_try_at.unwrap_or(now), answer, now + took_ms, chance());
     let made = TryRecord { at: now, took_ms, result: after.result(), said: &said, after };
-    store.answered(store.record_try(alert, made)).await?;
+    record(store, alert, made).await?;
     tracing::debug!(alert.id = %alert.alert_id, event = %alert.event, result = %after.result(), took_ms, "An alert was tried.");
     store.answered(broken::judge(store, alerts, channel, answer, &said, now + took_ms)).await
+}
+
+/// Records a try, also on a database that is away for some seconds: what is not recorded is sent once more.
+async fn record(store: &Store, alert: &ClaimedAlert, made: TryRecord<'_>) -> Result<(), StoreError> {
+    let until = Instant::now() + RECORDED_WITHIN;
+    loop {
+        match store.answered(store.record_try(alert, made)).await {
+            Err(error) if error.is_passing() && Instant::now() < until => tokio::time::sleep(RECORD_AGAIN).await,
+            done => return done.map(|_| ()),
+        }
+    }
 }
 
 /// 0 to 1, different each time.

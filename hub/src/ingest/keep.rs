@@ -197,10 +197,7 @@ impl Works {
         let mut busy = BTreeSet::new();
         // A part is rarely larger than one transaction; the reader bounds it.
         for some in part.ticks.chunks(AT_ONCE) {
-            let done = match may_wait {
-                true => self.store.ingest(some, now).await?,
-                false => self.store.ingest_free(some, now).await?,
-            };
+            let done = self.store.ingest_read(some, now, part.judged_until_at, may_wait).await?;
             self.tell_of(done, &mut busy);
         }
         Ok(busy)

@@ -23,6 +23,8 @@ pub(super) struct Part {
     receipts: Vec<Receipt>,
     /// With it all is read that was received up to then; `None`: all there is.
     pub read_until_at: Option<UtcMs>,
+    /// No tick received before this is read later, whatever else is: how old others are is judged as of then at most.
+    pub judged_until_at: UtcMs,
 }
 
 impl Part {
@@ -46,11 +48,14 @@ impl Part {
         self.letters.append(&mut more.letters);
         self.receipts.append(&mut more.receipts);
         self.read_until_at = more.read_until_at;
+        self.judged_until_at = self.judged_until_at.max(more.judged_until_at);
     }
 
     /// Each report by itself.
     pub(super) fn singles(&self) -> Vec<Self> {
-        let ticks = self.ticks.iter().map(|tick| Self { ticks: vec![tick.clone()], ..Self::default() });
+        let judged_until_at = self.judged_until_at;
+        let ticks =
+            self.ticks.iter().map(move |tick| Self { ticks: vec![tick.clone()], judged_until_at, ..Self::default() });
         let beats = self.beats.iter().map(|beat| Self { beats: vec![beat.clone()], ..Self::default() });
         let letters = self.letters.iter().map(|letter| Self { letters: vec![letter.clone()], ..Self::default() });
         ticks.chain(beats).chain(letters).collect()
@@ -59,6 +64,7 @@ impl Part {
     /// What to acknowledge, and what is to be tried again since its website is at work elsewhere.
     pub(super) fn settle(self, busy: &BTreeSet<WebsiteId>) -> (Vec<Receipt>, Self) {
         let (mut receipts, mut left) = (self.receipts, Self::default());
+        left.judged_until_at = self.judged_until_at;
         if busy.is_empty() {
             receipts.extend(self.tick_receipts);
             return (receipts, left);
@@ -90,7 +96,9 @@ impl Part {
 /// Ticks to the keeper of their website, all else to the first.
 pub(super) fn share(reports: Reports, keepers: usize) -> Vec<Part> {
     let read_until_at = reports.read_until_at;
-    let mut parts: Vec<Part> = (0..keepers.max(1)).map(|_| Part { read_until_at, ..Part::default() }).collect();
+    let mut parts: Vec<Part> = (0..keepers.max(1))
+        .map(|_| Part { read_until_at, judged_until_at: read_until_at.unwrap_or(UtcMs::MAX), ..Part::default() })
+        .collect();
     for delivery in reports.deliveries {
         let Delivery { region, worker, received_at, report, raw, receipt } = delivery;
         let keeper = match &report {

@@ -142,7 +142,7 @@ impl Recount {
         }
         self.counted += 1;
         let mut standing = self.standing(now);
-        let counted = standing.count(tick, now);
+        let counted = standing.count(tick, now, UtcMs::MAX);
         self.keep(&standing);
         self.transitions.extend(counted.transitions);
     }

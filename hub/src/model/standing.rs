@@ -91,8 +91,9 @@ impl Standing {
     }
 
     /// Counts one new tick in. Freshness is judged as of when the tick was received, so that a backlog leaves the same
-    /// record as ticks taken in at once (I9). A late tick is history and moves nothing but the time.
-    pub fn count(&mut self, tick: &StoredTick, now: UtcMs) -> Counted {
+    /// record as ticks taken in at once (I9); and no later than `read_until_at`, up to which all that was received is known:
+    /// a region whose ticks are still to be read is not silent. A late tick is history and moves nothing but the time.
+    pub fn count(&mut self, tick: &StoredTick, now: UtcMs, read_until_at: UtcMs) -> Counted {
         let mut counted = Counted::default();
         // It says nothing about what is watched now. What is watched since a time to come was changed before the clock was
         // set back; a little later than now it was changed while this batch waited for it.
@@ -103,9 +104,10 @@ impl Standing {
         }
         // As known before it, wherever the batch began (I9).
         let is_late = self.marks(tick).late;
-        self.run_out(tick.received_at, &mut counted);
+        let as_of = tick.received_at.min(read_until_at);
+        self.run_out(as_of, &mut counted);
         if !is_late {
-            self.absorb(tick, now, &mut counted);
+            self.absorb(tick, now, as_of, &mut counted);
         }
         for transition in &mut counted.transitions {
             transition.decided_at = now;
@@ -113,7 +115,7 @@ impl Standing {
         counted
     }
 
-    fn absorb(&mut self, tick: &StoredTick, now: UtcMs, counted: &mut Counted) {
+    fn absorb(&mut self, tick: &StoredTick, now: UtcMs, as_of: UtcMs, counted: &mut Counted) {
         let place = self.regions.iter().position(|r| r.region_id == tick.region_id);
         let Some(state) = verdict::absorb(place.map(|p| &self.regions[p]), tick, now) else { return };
         let place = match place {
@@ -127,10 +129,10 @@ impl Standing {
             }
         };
         self.touched.insert(place);
-        let (state, transition) = verdict::judge(&self.website, &self.state, &self.regions, tick.received_at);
+        let (state, transition) = verdict::judge(&self.website, &self.state, &self.regions, as_of);
         self.state = state;
         self.follow(transition, counted);
-        counted.notices.extend(regional::judge(&self.website, &mut self.state, &self.regions, tick.received_at));
+        counted.notices.extend(regional::judge(&self.website, &mut self.state, &self.regions, as_of));
         self.keep_in_sight();
         // Of a backlog nothing is left to confirm.
         let paced = backoff::paced(&self.website, &self.state, now);

@@ -49,7 +49,7 @@ fn record(n: u128, until: UtcMs, share_at: impl Fn(UtcMs) -> f64, is_told: bool)
         let mut standing = Standing::new(shares.paced(website.clone(), now), 0, state.clone(), regions.clone(), now);
         for tick in due.extract_if(.., |tick| tick.received_at <= now) {
             assert!(!standing.marks(&tick).late);
-            changes.extend(standing.count(&tick, now).transitions);
+            changes.extend(standing.count(&tick, now, UtcMs::MAX).transitions);
         }
         let stored = standing.changed_state().cloned();
         changes.extend(standing.expire(now).transitions);

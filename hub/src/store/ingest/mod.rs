@@ -66,6 +66,15 @@ pub struct Letter {
     pub raw: Vec<u8>,
 }
 
+/// When a batch is judged.
+#[derive(Debug, Clone, Copy)]
+struct AsOf {
+    /// The hub's time.
+    now: UtcMs,
+    /// No tick received before this is still to be read.
+    read_until_at: UtcMs,
+}
+
 /// A tick of a batch that may be stored.
 struct Entry<'a> {
     tick: &'a StoredTick,
@@ -93,7 +102,23 @@ impl Store {
     /// # Errors
     /// The database is away: nothing was stored, the same batch may be given again.
     pub async fn ingest(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
-        self.ingest_or_halve(ticks, now, Locked::Wait).await
+        self.ingest_or_halve(ticks, AsOf { now, read_until_at: UtcMs::MAX }, Locked::Wait).await
+    }
+
+    /// The same, of a backlog: all ticks that were received up to `read_until_at` are stored or among these. A region that
+    /// is read more slowly than others is not silent for that.
+    ///
+    /// # Errors
+    /// As of [`Store::ingest`].
+    pub async fn ingest_read(
+        &self,
+        ticks: &[StoredTick],
+        now: UtcMs,
+        read_until_at: UtcMs,
+        may_wait: bool,
+    ) -> Result<Ingested, StoreError> {
+        let as_of = AsOf { now, read_until_at };
+        self.ingest_or_halve(ticks, as_of, if may_wait { Locked::Wait } else { Locked::Leave }).await
     }
 
     /// The same, without waiting for websites that other transactions are at work on (T210).
@@ -101,18 +126,18 @@ impl Store {
     /// # Errors
     /// As of [`Store::ingest`].
     pub async fn ingest_free(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
-        self.ingest_or_halve(ticks, now, Locked::Leave).await
+        self.ingest_read(ticks, now, UtcMs::MAX, false).await
     }
 
     async fn ingest_or_halve(
         &self,
         ticks: &[StoredTick],
-        now: UtcMs,
+        as_of: AsOf,
         mut locked: Locked,
     ) -> Result<Ingested, StoreError> {
         let mut tries = 1;
         let error = loop {
-            match self.answered(self.ingest_whole(ticks, now, locked)).await {
+            match self.answered(self.ingest_whole(ticks, as_of, locked)).await {
                 Ok(done) => return Ok(done),
                 // Somebody holds a website for seconds: the others do not wait for it.
                 Err(error) if locked == Locked::Wait && error.is_lock_timeout() => locked = Locked::Leave,
@@ -122,7 +147,7 @@ impl Store {
                     tries += 1;
                 }
                 // Somebody holds what belongs to an account, whose verdicts wait.
-                Err(error) if error.is_lock_timeout() => return self.ingest_apart(ticks, now, error).await,
+                Err(error) if error.is_lock_timeout() => return self.ingest_apart(ticks, as_of, error).await,
                 Err(error) => break error,
             }
         };
@@ -131,12 +156,12 @@ impl Store {
         }
         if let [tick] = ticks {
             let letter = DeadLetter::of(tick, &format!("not_storable: {error}"));
-            self.dead_letter(&letter.stream, &letter.reason, &letter.raw, now).await?;
+            self.dead_letter(&letter.stream, &letter.reason, &letter.raw, as_of.now).await?;
             return Ok(Ingested::default());
         }
         let (left, right) = ticks.split_at(ticks.len() / 2);
-        let mut done = Box::pin(self.ingest_or_halve(left, now, locked)).await?;
-        done.add(Box::pin(self.ingest_or_halve(right, now, locked)).await?);
+        let mut done = Box::pin(self.ingest_or_halve(left, as_of, locked)).await?;
+        done.add(Box::pin(self.ingest_or_halve(right, as_of, locked)).await?);
         Ok(done)
     }
 
@@ -156,14 +181,14 @@ impl Store {
     }
 
     /// Ticks of which some cannot be stored for now, without waiting: by websites, until those are alone (T210).
-    async fn ingest_apart(&self, ticks: &[StoredTick], now: UtcMs, error: StoreError) -> Result<Ingested, StoreError> {
+    async fn ingest_apart(&self, ticks: &[StoredTick], as_of: AsOf, error: StoreError) -> Result<Ingested, StoreError> {
         if let StoreError::Held(held) = error {
             // It is known which: the others are stored at once, however many these are.
             tracing::info!(websites = held.len(), "Verdicts wait for another transaction.");
             let rest: Vec<_> = ticks.iter().filter(|tick| !held.contains(&tick.tick.website_id)).cloned().collect();
             let mut done = Ingested { busy: held, ..Ingested::default() };
             if !rest.is_empty() {
-                done.add(Box::pin(self.ingest_or_halve(&rest, now, Locked::Leave)).await?);
+                done.add(Box::pin(self.ingest_or_halve(&rest, as_of, Locked::Leave)).await?);
             }
             return Ok(done);
         }
@@ -174,14 +199,14 @@ impl Store {
         }
         let Some(middle) = ids.iter().nth(ids.len() / 2) else { return Err(error) };
         let (left, right): (Vec<_>, Vec<_>) = ticks.iter().cloned().partition(|tick| tick.tick.website_id < *middle);
-        let mut done = Box::pin(self.ingest_or_halve(&left, now, Locked::Leave)).await?;
-        done.add(Box::pin(self.ingest_or_halve(&right, now, Locked::Leave)).await?);
+        let mut done = Box::pin(self.ingest_or_halve(&left, as_of, Locked::Leave)).await?;
+        done.add(Box::pin(self.ingest_or_halve(&right, as_of, Locked::Leave)).await?);
         Ok(done)
     }
 
-    async fn ingest_whole(&self, ticks: &[StoredTick], now: UtcMs, locked: Locked) -> Result<Ingested, StoreError> {
+    async fn ingest_whole(&self, ticks: &[StoredTick], as_of: AsOf, locked: Locked) -> Result<Ingested, StoreError> {
         let mut tx = Transaction::begin(&self.pool).await?;
-        let (done, alerts_are_due) = match self.ingest_in(&mut tx, ticks, now, locked).await {
+        let (done, alerts_are_due) = match self.ingest_in(&mut tx, ticks, as_of, locked).await {
             Ok(done) => done,
             Err(error) => {
                 // Now, not when the connection is used again: whoever tries the rest at once would meet our locks.
@@ -206,9 +231,10 @@ impl Store {
         &self,
         tx: &mut Transaction,
         ticks: &[StoredTick],
-        now: UtcMs,
+        as_of: AsOf,
         locked: Locked,
     ) -> Result<(Ingested, bool), StoreError> {
+        let AsOf { now, read_until_at } = as_of;
         let mut done = Ingested::default();
         let mut ids: Vec<WebsiteId> = ticks.iter().map(|t| t.tick.website_id).collect();
         ids.sort_unstable();
@@ -230,7 +256,7 @@ impl Store {
             done.new += 1;
             done.late += usize::from(entry.marks.late);
             let Some(standing) = standings.get_mut(entry.place) else { continue };
-            let counted = standing.count(entry.tick, now);
+            let counted = standing.count(entry.tick, now, read_until_at);
             changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));
             done.transitions.extend(counted.transitions);
             done.confirm.extend(counted.confirm);

@@ -235,3 +235,21 @@ fn a_region_whose_own_trouble_comes_and_goes_does_not_leave_and_join_each_time()
     });
     assert_eq!(world.kept.regional(), [(10, "a".to_owned())]);
 }
+
+#[test]
+fn i5_a_region_that_is_read_more_slowly_than_others_is_not_silent() {
+    let record = |is_told: bool| {
+        let mut kept = World::new().kept;
+        let now = START + 60 * MINUTE;
+        kept.ingest(&[tick("a", 0, 0, 'u'), tick("b", 0, 0, 'u')], now);
+        let read_until_at = tick("b", 0, 0, 'u').received_at;
+        // A backlog of half an hour: one region alone fails, and its ticks are read first.
+        let fails: Vec<_> = (1..30).map(|minute| tick("a", minute, 0, 'd')).collect();
+        kept.ingest_read(&fails, now, if is_told { read_until_at } else { UtcMs::MAX });
+        let answers: Vec<_> = (1..30).map(|minute| tick("b", minute, 0, 'u')).collect();
+        kept.ingest(&answers, now);
+        kept.changes()
+    };
+    assert_eq!(record(true), [(0, Up)]);
+    assert!(record(false).iter().any(|(_, to)| *to == Down), "what it would be otherwise");
+}

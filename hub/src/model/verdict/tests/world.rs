@@ -79,6 +79,11 @@ impl Kept {
 
     /// A batch, in whatever order it comes.
     pub(super) fn ingest(&mut self, batch: &[StoredTick], now: UtcMs) -> Vec<Confirm> {
+        self.ingest_read(batch, now, UtcMs::MAX)
+    }
+
+    /// The same, while ticks received after `read_until_at` are still to be read.
+    pub(super) fn ingest_read(&mut self, batch: &[StoredTick], now: UtcMs, read_until_at: UtcMs) -> Vec<Confirm> {
         let mut standing = self.standing(now);
         let mut batch: Vec<&StoredTick> = batch.iter().collect();
         batch.sort_by_key(|t| (t.tick.slot_at, t.tick.attempt, &t.region_id));
@@ -86,7 +91,7 @@ impl Kept {
         for tick in batch {
             if self.seen.insert((tick.tick.slot_at, tick.region_id.to_string(), tick.tick.attempt)) {
                 self.ticks.push(StoredTick { marks: standing.marks(tick), ..tick.clone() });
-                let counted = standing.count(tick, now);
+                let counted = standing.count(tick, now, read_until_at);
                 self.transitions.extend(counted.transitions);
                 self.notices.extend(counted.notices);
                 confirm.extend(counted.confirm);
