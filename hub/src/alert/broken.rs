@@ -3,9 +3,12 @@
 use uuid::Uuid;
 
 use super::Alerts;
-use crate::model::alert_retry::{Answer, BROKEN_AFTER_MS, BROKEN_AFTER_TRIES};
+use crate::model::alert_retry::{Answer, BROKEN_AFTER_MS, BROKEN_AFTER_TRIES, HOUR_MS};
 use crate::model::{AlertId, Channel, UtcMs};
 use crate::store::{Store, StoreError};
+
+/// A day with an alert that is tried every hour has a try this near to its begin.
+const ABOUT_MS: i64 = 2 * HOUR_MS;
 
 /// Gives the channel up if this answer was the last straw.
 pub(super) async fn judge(
@@ -22,10 +25,14 @@ pub(super) async fn judge(
         Answer::Refused | Answer::Later { .. } => {
             // As it is after this try.
             let Some(now_is) = store.channel(channel.account_id, channel.channel_id).await? else { return Ok(()) };
-            let Some(since) = now_is.failing_since_at.filter(|since| now - since >= BROKEN_AFTER_MS) else {
+            if now_is.failing_since_at.is_none_or(|since| now - since < BROKEN_AFTER_MS) {
                 return Ok(());
-            };
-            if store.tries_since(channel.channel_id, since, BROKEN_AFTER_TRIES).await? < BROKEN_AFTER_TRIES {
+            }
+            // Of the day that ends now. What failed once, long ago, and was not needed since begins anew.
+            let (id, begun) = (channel.channel_id, now - BROKEN_AFTER_MS);
+            let first = store.tries_between(id, begun - ABOUT_MS, begun + ABOUT_MS, 1).await?;
+            let all = store.tries_between(id, begun - ABOUT_MS, now, BROKEN_AFTER_TRIES).await?;
+            if first == 0 || all < BROKEN_AFTER_TRIES {
                 return Ok(());
             }
             format!("Nothing arrived for a day. Last: {said}")

@@ -14,15 +14,21 @@ const HANDED_OVER: i64 = 1_000;
 const OLDEST_MS: i64 = 9 * 86_400_000;
 
 impl Store {
-    /// How many tries of a channel's alerts were made since `since`; no more than `limit` are counted.
+    /// How many tries of a channel's alerts were made from `since` to `until`; no more than `limit` are counted.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn tries_since(&self, channel: ChannelId, since: UtcMs, limit: i64) -> Result<i64, StoreError> {
+    pub async fn tries_between(
+        &self,
+        channel: ChannelId,
+        since: UtcMs,
+        until: UtcMs,
+        limit: i64,
+    ) -> Result<i64, StoreError> {
         Ok(write!(self, pool => sqlx::query_scalar(
             "select count(*) from (select 1 from alert_try t join alert a on a.alert_id = t.alert_id \
-             where a.channel_id = $1 and a.created_at >= $4 and t.at >= $2 and a.event <> 'test' limit $3) as counted")
-            .bind(channel.0).bind(since).bind(limit).bind(since - OLDEST_MS).fetch_one(pool).await?))
+             where a.channel_id = $1 and a.created_at >= $4 and t.at between $2 and $5 and a.event <> 'test' limit $3) as counted")
+            .bind(channel.0).bind(since).bind(limit).bind(since - OLDEST_MS).bind(until).fetch_one(pool).await?))
     }
 
     /// Gives a channel up, in one transaction: it is off and broken, what waits is dead, `second` (where it is on) gets

@@ -15,6 +15,7 @@ on_both! {
     t092_a_redirect_is_not_followed
     t269_messages_of_one_incident_leave_in_order
     a_channel_that_reached_nobody_for_a_day_is_given_up
+    what_failed_long_ago_is_no_part_of_today
     the_last_channel_that_is_on_is_not_given_up
     reminders_come_while_nobody_has_acknowledged
     reminders_go_on_after_a_channel_was_off_for_a_while
@@ -185,6 +186,27 @@ async fn a_channel_that_reached_nobody_for_a_day_is_given_up(world: World) {
     let late = world.opened(7, &channel).await;
     turn(&mut sender, now + MINUTE).await;
     assert_eq!(world.state(late).await.state, AlertState::Dead);
+}
+
+async fn what_failed_long_ago_is_no_part_of_today(world: World) {
+    let refusing = [&["404 Not Found"; 3][..], &["503 Service Unavailable"; 6][..]].concat();
+    let (receiver, other) = (Receiver::answering(&refusing), Receiver::taking());
+    let channel = world.channel("hook", webhook(&receiver)).await;
+    world.channel("other", webhook(&other)).await;
+    let refused = world.opened(1, &channel).await;
+    let mut sender = world.sender();
+    for hour in 0..4 {
+        turn(&mut sender, world.now + hour * HOUR).await;
+    }
+    assert_eq!(world.state(refused).await.state, AlertState::Dead);
+    // A month later its receiver is in trouble for some minutes.
+    let later = world.opened(2, &channel).await;
+    for minute in 0..6 {
+        turn(&mut sender, world.now + 720 * HOUR + minute * 5 * MINUTE).await;
+    }
+    assert!(receiver.got().len() >= 5, "{} tries", receiver.got().len());
+    assert!(world.again(&channel).await.is_on, "it has not failed for a day");
+    assert_eq!(world.state(later).await.state, AlertState::Waiting);
 }
 
 async fn the_last_channel_that_is_on_is_not_given_up(world: World) {
