@@ -23,8 +23,20 @@ async fn tab_to(client: &Client, selector: &str) {
     panic!("the Tab key does not lead to {selector} on {}", client.current_url().await.unwrap());
 }
 
+/// Between two pages nothing takes keys: then once more.
 async fn keys(client: &Client, keys: &str) {
-    client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+    let started = std::time::Instant::now();
+    loop {
+        let sent = match client.active_element().await {
+            Ok(element) => element.send_keys(keys).await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(()) => return,
+            Err(error) => assert!(started.elapsed() < std::time::Duration::from_secs(10), "no key is taken: {error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 /// Goes there by Tab and presses Enter.
