@@ -32,8 +32,9 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         "alarm" => {
-            print!("{}", chaos::alarm::run());
-            return ExitCode::SUCCESS;
+            let table = chaos::alarm::run();
+            print!("{table}");
+            return if table.contains("PROBLEM") { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
         "hubs-in-turn" => campaign::hubs_in_turn(websites.unwrap_or(200), minutes.unwrap_or(Duration::from_secs(600))),
         which => {

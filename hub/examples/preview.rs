@@ -180,8 +180,8 @@ fn channels(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Resu
     let (all, alerts) = (invented_incidents::channels(), invented_incidents::alerts());
     let newest = |id| alerts.iter().rev().find(|alert| alert.channel_id == id).cloned();
     let lines: Vec<_> = all.iter().map(|channel| (channel.clone(), newest(channel.channel_id))).collect();
-    write("channels", ChannelsPage::new(who(), &lines, None).render()?)?;
-    write("channels-none", ChannelsPage::new("maria", &[], Some("The channel was deleted.")).render()?)?;
+    write("channels", ChannelsPage::new(who(), &lines, 2, None).render()?)?;
+    write("channels-none", ChannelsPage::new("maria", &[], 0, Some("The channel was deleted.")).render()?)?;
     write("channel-kinds", KindsPage::new(who()).render()?)?;
     for (n, channel) in all.iter().enumerate() {
         let log = alerts.iter().rev().filter(|alert| alert.channel_id == channel.channel_id);

@@ -28,11 +28,11 @@ pub(super) struct Scene {
     hub: Process,
     probes: Vec<Process>,
     redis: Process,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 impl Scene {
-    /// Starts all of it; nothing is watched yet. `cap`: messages an hour.
+    /// Starts all of it; nothing is watched yet.
     pub(super) fn start() -> Self {
         partition::prepare();
         for network in ["11.0.0.1/8", "12.0.0.1/8"] {
@@ -57,7 +57,7 @@ impl Scene {
             .variable("REDIS_URL", &format!("redis://127.0.0.1:{redis_port}"));
         let receiver = Receiver::start();
         let probes = (0..REGIONS.len()).map(|n| probe(n, &path, redis_port)).collect();
-        let mut scene = Self { postgres, receiver, hub, probes, redis, directory };
+        let mut scene = Self { postgres, receiver, hub, probes, redis, _directory: directory };
         scene.hub.start();
         await_port("the hub", hub_port);
         scene.probes.iter_mut().for_each(Process::start);
@@ -153,6 +153,5 @@ impl Drop for Scene {
         for process in self.probes.iter_mut().chain([&mut self.hub, &mut self.redis]) {
             process.kill();
         }
-        let _ = &self.directory;
     }
 }

@@ -160,13 +160,12 @@ fn crowd(scene: &Scene) -> String {
         let all_s = all_after.as_secs_f64();
         let _ = write!(text, "all {verdict} after {all_s:.0} s, {} messages ({}); ", told.len(), list.join(", "));
     }
-    let incidents =
-        "select count(distinct incident_id), count(*) from incident_website where url like '%/499' or url like '%/1'";
-    let _ = writeln!(
-        text,
-        "incidents, websites in them (of two looked at): {:?}",
-        scene.session().rows::<(i64, i64)>(incidents)
+    let sql = format!(
+        "select count(distinct incident_id), count(distinct website_id) from incident_website where url like 'http://{}/%'",
+        door.address.ip()
     );
+    let (incidents, websites) = scene.session().rows::<(i64, i64)>(&sql)[0];
+    let _ = writeln!(text, "{websites} websites in {incidents} incident(s)");
     text
 }
 

@@ -93,8 +93,7 @@ async fn fly(store: Store, alerts: Alerts, alert: Arc<ClaimedAlert>, now: UtcMs)
 }
 
 async fn deliver(store: &Store, alerts: &Alerts, alert: &ClaimedAlert, now: UtcMs) -> Result<(), StoreError> {
-    // Each look at the database within its time, or the places in flight fill with what a silent one holds.
-    let channel = match store.answered(store.channel(alert.account_id, alert.channel_id)).await {
+    let channel = match store.channel(alert.account_id, alert.channel_id).await {
         Ok(Some(channel)) => channel,
         Ok(None) => return store.end_alert(alert.alert_id, false, "The channel was deleted.", now).await,
         Err(error) if error.is_passing() => return Err(error),
@@ -113,7 +112,7 @@ async fn deliver(store: &Store, alerts: &Alerts, alert: &ClaimedAlert, now: UtcM
             None => store.end_alert(alert.alert_id, false, "The channel is switched off.", now).await,
         };
     }
-    match store.answered(within_cap(store, alerts, alert, &channel, now)).await? {
+    match within_cap(store, alerts, alert, &channel, now).await? {
         Turn::Send => send(store, alerts, alert, &channel, now).await,
         Turn::Summary(summary) => send(store, alerts, &summary, &channel, now).await,
         Turn::Later => Ok(()),
@@ -172,13 +171,13 @@ async fn send(
 ) -> Result<(), StoreError> {
     let payload = match &alert.payload {
         Some(payload) => payload.clone(),
-        None => match store.answered(alerts.compose(store, alert, channel, now)).await? {
+        None => match alerts.compose(store, alert, channel, now).await? {
             Composed::Send(payload) => payload,
             Composed::Nothing(why) => return store.end_alert(alert.alert_id, false, why, now).await,
             Composed::Impossible(why) => return store.end_alert(alert.alert_id, true, &why, now).await,
         },
     };
-    let kept = store.answered(store.keep_payload(alert.alert_id, &payload)).await?;
+    let kept = store.keep_payload(alert.alert_id, &payload).await?;
     let Some(payload) = kept else { return Ok(()) };
     probe::fail_point!("alert.kept");
     let started = Instant::now();
@@ -189,14 +188,14 @@ async fn send(
     let made = TryRecord { at: now, took_ms, result: after.result(), said: &said, after };
     record(store, alert, made).await?;
     tracing::debug!(alert.id = %alert.alert_id, event = %alert.event, result = %after.result(), took_ms, "An alert was tried.");
-    store.answered(broken::judge(store, alerts, channel, answer, &said, now + took_ms)).await
+    broken::judge(store, alerts, channel, answer, &said, now + took_ms).await
 }
 
 /// Records a try, also on a database that is away for some seconds: what is not recorded is sent once more.
 async fn record(store: &Store, alert: &ClaimedAlert, made: TryRecord<'_>) -> Result<(), StoreError> {
     let until = Instant::now() + RECORDED_WITHIN;
     loop {
-        match store.answered(store.record_try(alert, made)).await {
+        match store.record_try(alert, made).await {
             Err(error) if error.is_passing() && Instant::now() < until => tokio::time::sleep(RECORD_AGAIN).await,
             done => return done.map(|_| ()),
         }

@@ -30,7 +30,7 @@ use crate::model::alert_retry::Answer;
 use crate::model::message::{Links, MailHead, Message};
 use crate::model::{AfterTry, AlertEvent, AlertId, Channel, ChannelId, IncidentId, TryResult, UtcMs};
 use crate::secret::Secret;
-use crate::store::{NewAlert, Store, TryRecord};
+use crate::store::{NewAlert, Store, StoreError, TryRecord};
 use connect::Client;
 use sign::LinkKey;
 
@@ -176,6 +176,12 @@ impl Alerts {
     }
 }
 
+/// What only time brings to alerts.
+async fn look_after(store: &Store) -> Result<(), StoreError> {
+    store.right_alerts(clock::now()).await?;
+    store.remind(clock::now()).await.map(|_| ())
+}
+
 /// Sends what is due until told to stop, then finishes what is in flight.
 ///
 /// # Errors
@@ -185,14 +191,10 @@ pub async fn run(store: Store, alerts: Alerts, mut stopping: watch::Receiver<boo
     let mut remind_at = Instant::now();
     let mut is_failing = false;
     while !*stopping.borrow() {
-        let mut done = store.answered(sender.step(clock::now())).await.map(|_| ());
+        let mut done = sender.step(clock::now()).await.map(|_| ());
         if done.is_ok() && Instant::now() >= remind_at {
             remind_at = Instant::now() + REMIND_EVERY;
-            let look = async {
-                store.right_alerts(clock::now()).await?;
-                store.remind(clock::now()).await
-            };
-            done = store.answered(look).await.map(|_| ());
+            done = look_after(&store).await;
         }
         match done {
             Ok(()) => is_failing = false,

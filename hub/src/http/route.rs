@@ -163,6 +163,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Delete, "/api/v1/channels/:id", Kind::Api, api::channels::delete),
     route(Method::Post, "/api/v1/channels/:id/test", Kind::Api, api::channels::test),
     route(Method::Get, "/api/v1/channels/:id/alerts", Kind::Api, api::alerts::list),
+    route(Method::Get, "/api/v1/alerts", Kind::Api, api::alerts::given_up),
     route(Method::Post, "/api/v1/alerts/:id/replay", Kind::Api, api::alerts::replay),
     route(Method::Get, "/api/v1/maintenance", Kind::Api, api::maintenance::list),
     route(Method::Post, "/api/v1/maintenance", Kind::Api, api::maintenance::add),

@@ -115,7 +115,7 @@ async fn run(
                 Err(error) => tracing::warn!(%error, "Old dead letters could not be deleted."),
             }
         }
-        let regions = store.answered(store.regions()).await.unwrap_or_default();
+        let regions = store.regions().await.unwrap_or_default();
         if turn.is_multiple_of(PARTITIONS_EVERY)
             && let Err(error) = queue.retire(&regions, clock::now()).await
         {

@@ -176,10 +176,10 @@ impl Works {
     async fn take(&self, part: &Part, may_wait: bool, now: UtcMs) -> anyhow::Result<BTreeSet<WebsiteId>> {
         if !part.letters.is_empty() {
             tell(&part.letters);
-            self.store.answered(self.store.keep_dead_letters(&part.letters, now)).await.context("dead letters")?;
+            self.store.keep_dead_letters(&part.letters, now).await.context("dead letters")?;
         }
         if !part.beats.is_empty() {
-            match self.store.answered(self.store.record_heartbeats(&part.beats, now)).await {
+            match self.store.record_heartbeats(&part.beats, now).await {
                 Ok(()) => {}
                 // A sign of life that cannot be stored is worth a line, not a standstill: the next one comes in 10 s.
                 Err(error) if error.is_fault_of_the_data() => {

@@ -2,20 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 use super::UtcMs;
+use super::id::id;
 
-/// A person who signs in. First argument of every store function that touches what is theirs (D24).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountId(pub Uuid);
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+id! {
+    /// A person who signs in. First argument of every store function that touches what is theirs (D24).
+    AccountId
 }
 
 /// An account, without its password.

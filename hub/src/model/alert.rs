@@ -1,15 +1,14 @@
 //! One message to one channel about one event: a row before it is a message.
 
-use std::fmt;
-use std::str::FromStr;
-
 use uuid::Uuid;
 
+use super::id::id;
 use super::{ChannelId, IncidentId, UtcMs};
 
-/// Names an alert. It follows from incident, event, number and channel, so that whoever writes it writes the same (I4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AlertId(pub Uuid);
+id! {
+    /// Names an alert. It follows from incident, event, number and channel, so that whoever writes it writes the same (I4).
+    AlertId
+}
 
 impl AlertId {
     /// Of what must be told once: `number` tells the updates and reminders of one incident apart, else 0.
@@ -17,20 +16,6 @@ impl AlertId {
     pub fn of(incident: IncidentId, event: AlertEvent, number: i64, channel: ChannelId) -> Self {
         let name = format!("{incident} {event} {number} {channel}");
         Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
-    }
-}
-
-impl fmt::Display for AlertId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for AlertId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
     }
 }
 

@@ -1,30 +1,14 @@
 //! Where a person is told.
 
-use std::fmt;
-use std::str::FromStr;
-
 use probe::wire::SecretText;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+use super::id::id;
 use super::{AccountId, UtcMs};
 
-/// Names a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelId(pub Uuid);
-
-impl fmt::Display for ChannelId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for ChannelId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
-    }
+id! {
+    /// Names a channel.
+    ChannelId
 }
 
 probe::named! {

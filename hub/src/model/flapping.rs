@@ -14,6 +14,19 @@ pub const BEGINS_AT: usize = 6;
 /// It ceases when so many are left in the window.
 pub const ENDS_AT: usize = 2;
 
+/// So long, and [`STAYS_DOWN_INTERVALS`], is one that flaps down until its outage is no longer one change among others: the
+/// window would keep it quiet for an hour, or, of what is looked at once a day, for three weeks.
+const STAYS_DOWN_MS: i64 = 15 * 60_000;
+/// See [`STAYS_DOWN_MS`].
+const STAYS_DOWN_INTERVALS: i64 = 3;
+
+/// Whether nobody is told of an outage since it flaps (T246): until it has stayed down.
+#[must_use]
+pub fn mutes(verdict: Outcome, since_at: UtcMs, interval_ms: i64, now: UtcMs) -> bool {
+    let stays_ms = interval_ms.saturating_mul(STAYS_DOWN_INTERVALS).max(STAYS_DOWN_MS);
+    verdict != Outcome::Down || now.saturating_sub(since_at) < stays_ms
+}
+
 /// For so long changes are counted.
 #[must_use]
 pub fn window_ms(interval_ms: i64) -> i64 {

@@ -5,29 +5,16 @@ use std::str::FromStr;
 
 use probe::wire::{self, Tick};
 use serde::Deserialize;
-use uuid::Uuid;
 
+use super::id::id;
 use super::{DeadLetter, RegionId, Report, UtcMs, WebsiteId, WorkerId};
 
 /// Where checks that no worker finished come from.
 const CHECKS: &str = "betteruptime:website:";
 
-/// Names a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LetterId(pub Uuid);
-
-impl fmt::Display for LetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for LetterId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
-    }
+id! {
+    /// Names a dead letter.
+    LetterId
 }
 
 /// A message that was given up, as it is kept.

@@ -6,36 +6,20 @@
 
 mod repeats;
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use uuid::Uuid;
 
+use super::id::id;
 use super::{AccountId, Tag, UtcMs, WebsiteId};
 
 pub use repeats::{MonthDay, NoRepeats, Repeats, WEEKDAYS, Weekdays};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Names a maintenance window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MaintenanceId(pub Uuid);
-
-impl fmt::Display for MaintenanceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for MaintenanceId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
-    }
+id! {
+    /// Names a maintenance window.
+    MaintenanceId
 }
 
 /// Which websites of the account it is about.

@@ -15,6 +15,7 @@ mod field;
 pub mod flapping;
 mod host;
 pub mod hub_time;
+mod id;
 mod incident;
 pub mod incident_cause;
 pub mod incident_change;

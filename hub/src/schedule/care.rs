@@ -62,13 +62,13 @@ impl Schedule {
     }
 
     async fn clean(&self) -> Result<(), StoreError> {
-        self.store.answered(self.store.drop_old_claims()).await?;
-        self.store.answered(self.store.drop_old_changes()).await?;
-        self.store.answered(self.store.drop_future_claims(&self.claims.hub_id, i64::MAX)).await
+        self.store.drop_old_claims().await?;
+        self.store.drop_old_changes().await?;
+        self.store.drop_future_claims(&self.claims.hub_id, i64::MAX).await
     }
 
     async fn read_regions(&mut self, now: UtcMs) {
-        match self.store.answered(self.store.regions()).await {
+        match self.store.regions().await {
             Ok(regions) => {
                 self.plan.regions_asking(courtesy::regions_asking(&regions, now));
                 for region in regions {

@@ -90,7 +90,7 @@ impl Schedule {
     /// Reads and applies all changes that are committed.
     pub(super) async fn catch_up(&mut self, now: UtcMs) -> Result<(), StoreError> {
         let Some(mut position) = self.following.position.clone() else { return Ok(()) };
-        match self.store.answered(self.store.changes_since(&mut position)).await? {
+        match self.store.changes_since(&mut position).await? {
             Changes::TooMany => {
                 tracing::info!("Too much changed to be followed one by one; all websites are read again.");
                 (self.is_stale, self.owes_looks) = (true, true);
@@ -107,7 +107,7 @@ impl Schedule {
         let mut ids: Vec<WebsiteId> = changes.iter().map(|change| change.website_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let websites = self.store.answered(self.store.scheduled_among(&ids)).await?;
+        let websites = self.store.scheduled_among(&ids).await?;
         let there: HashSet<WebsiteId> = websites.iter().filter(|w| is_understood(w)).map(|w| w.website_id).collect();
         websites.iter().filter(|w| there.contains(&w.website_id)).for_each(|website| self.plan.put(website));
         for id in ids.iter().filter(|id| !there.contains(id)) {
@@ -131,7 +131,7 @@ impl Schedule {
 
     /// Takes on some of the looks at once that nobody has taken on yet; tells whether there may be more.
     pub(super) async fn take_some_looks(&mut self, now: UtcMs) -> Result<bool, StoreError> {
-        let mut mine = self.store.answered(self.store.take_some_first_looks(LOOKS_AT_ONCE)).await?;
+        let mut mine = self.store.take_some_first_looks(LOOKS_AT_ONCE).await?;
         let may_be_more = !mine.is_empty();
         mine.sort_unstable();
         mine.dedup();
@@ -141,7 +141,7 @@ impl Schedule {
 
     /// Takes on and does the looks at once that no other hub has taken on.
     pub(super) async fn take_first_looks(&mut self, changes: &[Change], now: UtcMs) -> Result<(), StoreError> {
-        let mut mine = self.store.answered(self.store.take_first_looks(changes)).await?;
+        let mut mine = self.store.take_first_looks(changes).await?;
         mine.sort_unstable();
         mine.dedup();
         mine.into_iter().for_each(|id| self.look_first(id, now));

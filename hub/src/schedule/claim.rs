@@ -153,7 +153,7 @@ impl Schedule {
             watched: if wants { claims.watched.keys().copied().collect() } else { Vec::new() },
         };
         let asked = Moment::now();
-        let answer = match self.store.answered(self.store.claim_turn(&claims.hub_id, &turn)).await {
+        let answer = match self.store.claim_turn(&claims.hub_id, &turn).await {
             Ok(answer) => answer,
             Err(error) => {
                 if !std::mem::replace(&mut claims.is_failing, true) {

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
 use super::row::{WEBSITE, WebsiteRow};
-use super::{Pool, Store, StoreError};
+use super::{Pool, Store, StoreError, asked};
 use crate::model::{UtcMs, Website, WebsiteId};
 
 /// Changes are kept for so long, by the database's clock.
@@ -60,14 +60,13 @@ impl Store {
     /// The database is away.
     pub async fn changes_position(&self) -> Result<Option<Position>, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(None) };
-        let pool = &pools.get();
-        let (open_from, at, server): (i64, i64, i64) = sqlx::query_as(
+        let (open_from, at, server): (i64, i64, i64) = asked!(self, pools, pool => sqlx::query_as(
             "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, \
              (extract(epoch from clock_timestamp()) * 1000)::bigint, \
              (extract(epoch from pg_postmaster_start_time()) * 1000)::bigint",
         )
         .fetch_one(pool)
-        .await?;
+        .await?);
         Ok(Some(Position { open_from, at, server, seen: HashSet::new() }))
     }
 
@@ -77,9 +76,8 @@ impl Store {
     /// The database is away: the position stays.
     pub async fn changes_since(&self, position: &mut Position) -> Result<Changes, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(Changes::Some(Vec::new())) };
-        let pool = &pools.get();
         // One statement, one snapshot: what it does not show was written by a transaction that it calls open.
-        let rows: Vec<ChangeRow> = sqlx::query_as(
+        let rows: Vec<ChangeRow> = asked!(self, pools, pool => sqlx::query_as(
             "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, \
              (extract(epoch from clock_timestamp()) * 1000)::bigint, \
              (extract(epoch from pg_postmaster_start_time()) * 1000)::bigint, c.number, c.website_id \
@@ -88,7 +86,7 @@ impl Store {
         .bind(position.open_from)
         .bind(AT_ONCE + 1)
         .fetch_all(pool)
-        .await?;
+        .await?);
         let Some((open_from, at, server, ..)) = rows.first().copied() else { return Ok(Changes::Some(Vec::new())) };
         let found: Vec<Change> = rows
             .into_iter()
@@ -114,10 +112,10 @@ impl Store {
     /// The database is away.
     pub async fn scheduled_among(&self, ids: &[WebsiteId]) -> Result<Vec<Website>, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
-        let pool = &pools.get();
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let sql = format!("select {WEBSITE} from website where website_id = any($1) and not paused");
-        let rows: Vec<WebsiteRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(pool).await?;
+        let rows: Vec<WebsiteRow> =
+            asked!(self, pools, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(pool).await?);
         rows.into_iter().map(Website::try_from).collect()
     }
 
@@ -127,15 +125,14 @@ impl Store {
     /// The database is away.
     pub async fn take_some_first_looks(&self, limit: i64) -> Result<Vec<WebsiteId>, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
-        let pool = &pools.get();
-        let ids: Vec<Uuid> = sqlx::query_scalar(
+        let ids: Vec<Uuid> = asked!(self, pools, pool => sqlx::query_scalar(
             "with mine as (select number from website_change where not looked \
                            order by number limit $1 for update skip locked) \
              update website_change c set looked = true from mine where c.number = mine.number returning c.website_id",
         )
         .bind(limit)
         .fetch_all(pool)
-        .await?;
+        .await?);
         Ok(ids.into_iter().map(WebsiteId).collect())
     }
 
@@ -145,17 +142,16 @@ impl Store {
     /// The database is away.
     pub async fn take_first_looks(&self, changes: &[Change]) -> Result<Vec<WebsiteId>, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
-        let pool = &pools.get();
         let numbers: Vec<i64> = changes.iter().map(|change| change.number).collect();
         // In one order, so that two hubs never wait for each other.
-        let ids: Vec<Uuid> = sqlx::query_scalar(
+        let ids: Vec<Uuid> = asked!(self, pools, pool => sqlx::query_scalar(
             "with mine as (select number from website_change where number = any($1) and not looked \
                            order by number for update skip locked) \
              update website_change c set looked = true from mine where c.number = mine.number returning c.website_id",
         )
         .bind(numbers)
         .fetch_all(pool)
-        .await?;
+        .await?);
         Ok(ids.into_iter().map(WebsiteId).collect())
     }
 
@@ -165,8 +161,7 @@ impl Store {
     /// The database is away.
     pub async fn drop_old_changes(&self) -> Result<(), StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
-        let pool = &pools.get();
-        sqlx::query(
+        asked!(self, pools, pool => sqlx::query(
             "delete from website_change where number in (select number from website_change \
              where at < (extract(epoch from clock_timestamp()) * 1000)::bigint - $1 order by at limit $2 \
              for update skip locked)",
@@ -174,7 +169,7 @@ impl Store {
         .bind(KEPT_MS)
         .bind(FORGOTTEN_AT_ONCE)
         .execute(pool)
-        .await?;
+        .await?);
         Ok(())
     }
 
@@ -185,8 +180,7 @@ impl Store {
     /// are in the table.
     pub async fn doorbell(&self) -> Result<Option<Doorbell>, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(None) };
-        let pool = &pools.get();
-        let options = pool.connect_options().as_ref().clone();
+        let options = pools.get().connect_options().as_ref().clone();
         let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).connect_with(options);
         let mut listener = PgListener::connect_with(&own.await?).await?;
         listener.ignore_pool_close_event(true);

@@ -103,10 +103,10 @@ impl Store {
     ) -> Result<MaintenanceSaved, StoreError> {
         let id = MaintenanceId(Uuid::now_v7());
         let (scope, tag, website) = columns(&plan.scope);
-        write!(self, pool => {
+        Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             if !is_own!(tx, account, &plan.scope) {
-                return Ok(MaintenanceSaved::NoWebsite);
+                break 'done MaintenanceSaved::NoWebsite;
             }
             let added = sqlx::query(
                 "insert into maintenance (maintenance_id, account_id, name, scope, tag, website_id, time_zone, starts, \
@@ -118,8 +118,8 @@ impl Store {
                 .bind(plan.rule.duration_ms).bind(now).bind(plan.rule.over_at()).bind(Maintenance::MOST)
                 .execute(&mut *tx).await?.rows_affected();
             tx.commit().await?;
-            Ok(if added == 1 { MaintenanceSaved::Saved(id) } else { MaintenanceSaved::TooMany })
-        })
+            if added == 1 { MaintenanceSaved::Saved(id) } else { MaintenanceSaved::TooMany }
+        }))
     }
 
     /// Changes a window as it was at `revision`, from `now` on.
@@ -135,14 +135,14 @@ impl Store {
         now: UtcMs,
     ) -> Result<MaintenanceSaved, StoreError> {
         let (scope, tag, website) = columns(&plan.scope);
-        write!(self, pool => {
+        Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
-            let Some(row) = take!(tx, account, id) else { return Ok(MaintenanceSaved::NotFound) };
+            let Some(row) = take!(tx, account, id) else { break 'done MaintenanceSaved::NotFound };
             if row.revision != revision {
-                return Ok(MaintenanceSaved::Meanwhile);
+                break 'done MaintenanceSaved::Meanwhile;
             }
             if !is_own!(tx, account, &plan.scope) {
-                return Ok(MaintenanceSaved::NoWebsite);
+                break 'done MaintenanceSaved::NoWebsite;
             }
             let since_at = row.since_at.max(now);
             let mut skip_before_at = 0;
@@ -161,8 +161,8 @@ impl Store {
                 .bind(plan.rule.duration_ms).bind(since_at).bind(plan.rule.over_at()).bind(skip_before_at)
                 .execute(&mut *tx).await?;
             tx.commit().await?;
-            Ok(MaintenanceSaved::Saved(id))
-        })
+            MaintenanceSaved::Saved(id)
+        }))
     }
 
     /// Ends the one that runs now; those to come stay. `false`: not yours, or none runs.
@@ -170,12 +170,12 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn end_maintenance(&self, account: AccountId, id: MaintenanceId, now: UtcMs) -> Result<bool, StoreError> {
-        write!(self, pool => {
+        Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
-            let Some(row) = take!(tx, account, id) else { return Ok(false) };
+            let Some(row) = take!(tx, account, id) else { break 'done false };
             let window = Maintenance::try_from(row)?;
             if window.running(now).is_none() {
-                return Ok(false);
+                break 'done false;
             }
             keep_past!(tx, window, now);
             let over_at = window.plan.rule.over_at().map(|_| now);
@@ -184,8 +184,8 @@ impl Store {
                  where account_id = $1 and maintenance_id = $2")
                 .bind(account.0).bind(id.0).bind(now).bind(over_at).execute(&mut *tx).await?;
             tx.commit().await?;
-            Ok(true)
-        })
+            true
+        }))
     }
 
     /// Deletes a window; what took place under it stays. `false`: not yours.
@@ -198,17 +198,17 @@ impl Store {
         id: MaintenanceId,
         now: UtcMs,
     ) -> Result<bool, StoreError> {
-        write!(self, pool => {
+        Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
-            let Some(row) = take!(tx, account, id) else { return Ok(false) };
+            let Some(row) = take!(tx, account, id) else { break 'done false };
             if let Ok(window) = Maintenance::try_from(row) {
                 keep_past!(tx, window, now);
             }
             sqlx::query("delete from maintenance where account_id = $1 and maintenance_id = $2")
                 .bind(account.0).bind(id.0).execute(&mut *tx).await?;
             tx.commit().await?;
-            Ok(true)
-        })
+            true
+        }))
     }
 
     /// The account's windows, oldest first.

@@ -208,14 +208,12 @@ impl StoreError {
     }
 }
 
-/// Runs one body on the pool for writes of either database: it is compiled twice, once per driver.
+/// Runs one body on the pool for writes of either database: it is compiled twice, once per driver. On Postgres it waits for
+/// answers no longer than [`Store::answered`] does.
 macro_rules! write {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.pool {
-            $crate::store::Pool::Postgres(pools) => {
-                let $pool = &pools.get();
-                $body
-            }
+            $crate::store::Pool::Postgres(pools) => $crate::store::asked!($store, pools, $pool => $body),
             $crate::store::Pool::Sqlite { write: $pool, .. } => $body,
         }
     };
@@ -225,13 +223,19 @@ macro_rules! write {
 macro_rules! read {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.pool {
-            $crate::store::Pool::Postgres(pools) => {
-                let $pool = &pools.get();
-                $body
-            }
+            $crate::store::Pool::Postgres(pools) => $crate::store::asked!($store, pools, $pool => $body),
             $crate::store::Pool::Sqlite { read: $pool, .. } => $body,
         }
     };
+}
+
+/// The same, on Postgres alone.
+macro_rules! asked {
+    ($store:expr, $pools:expr, $pool:ident => $body:expr) => {{
+        let pool = $pools.get();
+        let $pool = &pool;
+        $store.answered(async { Ok($body) }).await?
+    }};
 }
 
 /// Reads once what takes a while: at a start, over whole tables, of which there may be gigabytes. On Postgres within a minute
@@ -252,4 +256,4 @@ macro_rules! patiently {
     };
 }
 
-use {patiently, read, write};
+use {asked, patiently, read, write};

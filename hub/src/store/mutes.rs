@@ -91,13 +91,16 @@ impl Store {
         if self.website(account, id).await?.is_none() {
             return Ok(None);
         }
-        let mut tx = match &self.pool {
-            Pool::Postgres(pools) => Transaction::Postgres(pools.get().begin().await?),
-            Pool::Sqlite { read, .. } => Transaction::Sqlite(read.begin().await?),
-        };
-        let why = muted(&mut tx, &[id], now).await?.remove(&id);
-        tx.commit().await?;
-        Ok(why)
+        self.answered(async {
+            let mut tx = match &self.pool {
+                Pool::Postgres(pools) => Transaction::Postgres(pools.get().begin().await?),
+                Pool::Sqlite { read, .. } => Transaction::Sqlite(read.begin().await?),
+            };
+            let why = muted(&mut tx, &[id], now).await?.remove(&id);
+            tx.commit().await?;
+            Ok(why)
+        })
+        .await
     }
 }
 

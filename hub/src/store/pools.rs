@@ -1,7 +1,7 @@
 //! The connections to Postgres. A way to the database may die in silence (a firewall that forgot it, a pooler that hangs):
 //! nothing comes back on what was sent, and the system gives a connection up after a quarter of an hour (tcp(7),
-//! `tcp_retries2`). Whoever works for everybody waits no longer than [`ANSWER_WITHIN`]; then all connections are left to
-//! themselves, since the others took the same way, and new ones are made.
+//! `tcp_retries2`). Nobody waits longer than [`ANSWER_WITHIN`]; then all connections are left to themselves, since the others
+//! took the same way, and new ones are made. What reads once over whole tables (`patiently!`) has a minute, by the server.
 
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of `work`, and [`StoreError::Silent`].
-    pub async fn answered<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn answered<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return work.await };
         let number = pools.numbered().0;
         let mut work = pin!(work);

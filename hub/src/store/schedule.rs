@@ -1,7 +1,7 @@
 //! Claims among hubs, and what a restarted scheduler asks.
 
 use super::row::parse;
-use super::{Pool, Store, StoreError, patiently, read};
+use super::{Pool, Store, StoreError, asked, patiently, read};
 use crate::clock;
 use crate::model::{RegionId, UtcMs, WebsiteId};
 
@@ -70,9 +70,8 @@ impl Store {
         let Pool::Postgres(pools) = &self.pool else {
             return Ok(ClaimAnswer { held: turn.held.clone(), made: turn.wanted.clone(), ..ClaimAnswer::default() });
         };
-        let pool = &pools.get();
         let asked_us = clock::steady_us();
-        let (held, made, taken, over, shift_ms, now_at) = sqlx::query_as(CLAIM_TURN)
+        let (held, made, taken, over, shift_ms, now_at) = asked!(self, pools, pool => sqlx::query_as(CLAIM_TURN)
             .bind(hub_id)
             .bind(&turn.published)
             .bind(&turn.held)
@@ -80,7 +79,7 @@ impl Store {
             .bind(&turn.watched)
             .bind(LEASE_MS)
             .fetch_one(pool)
-            .await?;
+            .await?);
         clock::learn(asked_us, now_at);
         Ok(ClaimAnswer { held, made, taken, over, shift_ms })
     }
@@ -92,15 +91,14 @@ impl Store {
     /// The database is away; the claims are taken over all the same.
     pub async fn release_claims(&self, hub_id: &str, from: i64) -> Result<(), StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
-        let pool = &pools.get();
-        sqlx::query(
+        asked!(self, pools, pool => sqlx::query(
             "update schedule_claim set hub_id = '' where shard = 0 and hub_id = $1 and second_at >= $2 \
              and published_at is null",
         )
         .bind(hub_id)
         .bind(from)
         .execute(pool)
-        .await?;
+        .await?);
         Ok(())
     }
 
@@ -115,8 +113,7 @@ impl Store {
     /// The database is away.
     pub async fn drop_future_claims(&self, hub_id: &str, second: i64) -> Result<(), StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
-        let pool = &pools.get();
-        sqlx::query(
+        asked!(self, pools, pool => sqlx::query(
             "with clock as materialized (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_at), \
              gone as (delete from schedule_claim using clock \
                 where (hub_id = $1 and second_at > $2) or (second_at > now_at / 1000 + $3 and not exists \
@@ -130,7 +127,7 @@ impl Store {
         .bind(AHEAD_S)
         .bind(LEASE_MS)
         .execute(pool)
-        .await?;
+        .await?);
         Ok(())
     }
 
@@ -140,11 +137,10 @@ impl Store {
     /// The database is away.
     pub async fn drop_old_claims(&self) -> Result<(), StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
-        let pool = &pools.get();
-        sqlx::query("delete from schedule_claim where second_at < extract(epoch from clock_timestamp())::bigint - $1")
+        asked!(self, pools, pool => sqlx::query("delete from schedule_claim where second_at < extract(epoch from clock_timestamp())::bigint - $1")
             .bind(KEPT_S)
             .execute(pool)
-            .await?;
+            .await?);
         Ok(())
     }
 
@@ -160,11 +156,9 @@ impl Store {
     /// The database is away.
     pub async fn last_published_at(&self) -> Result<Option<UtcMs>, StoreError> {
         if let Pool::Postgres(pools) = &self.pool {
-            let pool = &pools.get();
-            let second: Option<i64> =
-                sqlx::query_scalar("select max(second_at) from schedule_claim where published_at is not null")
+            let second: Option<i64> = asked!(self, pools, pool => sqlx::query_scalar("select max(second_at) from schedule_claim where published_at is not null")
                     .fetch_one(pool)
-                    .await?;
+                    .await?);
             return Ok(second.map(|second| second * 1_000));
         }
         Ok(read!(self, pool => sqlx::query_scalar("select max(slot_at) from region_state").fetch_one(pool).await?))

@@ -49,7 +49,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn set_ties(&self, account: AccountId, id: WebsiteId, ties: &Ties) -> Result<TiesSaved, StoreError> {
-        write!(self, pool => {
+        Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             if let Some(parent) = ties.parent_id {
                 let edges: Vec<(Uuid, Option<Uuid>)> = sqlx::query_as(
@@ -58,13 +58,13 @@ impl Store {
                     .bind(account.0).bind(parent.0).fetch_all(&mut *tx).await?;
                 if edges.iter().all(|(id, _)| *id != parent.0) {
                     let refused = FieldError::new("parent", "", "There is no such website of yours; choose another.");
-                    return Ok(TiesSaved::Refused(refused));
+                    break 'done TiesSaved::Refused(refused);
                 }
                 let edges = edges.into_iter().filter_map(|(id, parent)| Some((WebsiteId(id), WebsiteId(parent?)))).collect();
                 // Two that are saved at the same instant may pass together; what comes back on itself is ignored where it
                 // is read.
                 if let Some(refused) = mute::refusal(id, parent, &edges) {
-                    return Ok(TiesSaved::Refused(refused));
+                    break 'done TiesSaved::Refused(refused);
                 }
             }
             let changed = sqlx::query(
@@ -72,7 +72,7 @@ impl Store {
                 .bind(account.0).bind(id.0).bind(tags_text(&ties.tags)).bind(ties.parent_id.map(|id| id.0))
                 .execute(&mut *tx).await?.rows_affected();
             tx.commit().await?;
-            Ok(if changed == 1 { TiesSaved::Saved } else { TiesSaved::NotFound })
-        })
+            if changed == 1 { TiesSaved::Saved } else { TiesSaved::NotFound }
+        }))
     }
 }

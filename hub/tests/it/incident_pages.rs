@@ -220,6 +220,8 @@ fn what_was_given_up_is_sent_again_by_hand() {
     });
     let alert = told.api("GET", &path, None).1["alerts"][0]["id"].as_str().unwrap().to_owned();
     assert!(told.page(&path).1.contains("Send again") && told.page(&channel).1.contains("Send again"));
+    assert!(told.page("/channels").1.contains("1 message was given up."));
+    assert_eq!(told.api("GET", "/alerts", None).1["alerts"][0]["id"], json!(alert));
     wait_until("the channel to be off", Duration::from_secs(10), || {
         told.page(&channel).1.contains("Given up</span></span> since")
             && told.page("/channels").1.contains("Given up since")
@@ -235,6 +237,8 @@ fn what_was_given_up_is_sent_again_by_hand() {
     });
     let (status, problem) = told.api("POST", &format!("/alerts/{alert}/replay"), None);
     assert!(status == 409 && problem["title"].as_str().is_some_and(|t| t.contains("not given up")), "{problem}");
+    assert_eq!(told.api("GET", "/alerts", None).1["alerts"], json!([]));
+    assert!(!told.page("/channels").1.contains("given up."));
 }
 
 /// I10, T146: for another account there is nothing here, not even with the right ids.

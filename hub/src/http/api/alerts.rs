@@ -25,6 +25,16 @@ pub(super) fn shown(alert: &Alert) -> Value {
     })
 }
 
+/// `GET /api/v1/alerts?limit=&after=` -> 200 `{alerts, next}`: what was given up, of all channels, newest first.
+///
+/// # Errors
+/// 401, 422 for a limit or a cursor that is none.
+pub fn given_up(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account.account_id;
+    let (after, limit) = (after(request)?, limit(request)?);
+    Ok(paged(app.wait(app.store.dead_alerts(account, after, limit + 1)).map_err(login::store)?, limit))
+}
+
 /// `GET /api/v1/channels/:id/alerts?limit=&after=` -> 200 `{alerts, next}`, newest first.
 ///
 /// # Errors
@@ -34,12 +44,16 @@ pub fn list(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let channel = load(app, &account, params.channel_id()?)?;
     let (after, limit) = (after(request)?, limit(request)?);
     let found = app.wait(app.store.alerts_of_channel(account.account_id, channel.channel_id, after, limit + 1));
-    let mut alerts = found.map_err(login::store)?;
+    Ok(paged(found.map_err(login::store)?, limit))
+}
+
+/// One more than `limit` was looked for.
+fn paged(mut alerts: Vec<Alert>, limit: i64) -> Response {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = alerts.len() > limit;
     alerts.truncate(limit);
     let next = alerts.last().filter(|_| has_more).map(cursor);
-    Ok(Response::json(200, &json!({"alerts": alerts.iter().map(shown).collect::<Vec<_>>(), "next": next})))
+    Response::json(200, &json!({"alerts": alerts.iter().map(shown).collect::<Vec<_>>(), "next": next}))
 }
 
 /// `POST /api/v1/alerts/:id/replay` -> 200, the alert, which is sent again now.

@@ -9,12 +9,16 @@ use super::{Frame, Viewer, page};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{Alert, Channel, ChannelId};
 
+/// Of messages that were given up.
+const COUNTED: i64 = 1_000;
+
 /// The page.
 #[derive(Template, Debug)]
 #[template(path = "channels.html", whitespace = "minimize")]
 pub struct ChannelsPage {
     frame: Frame,
     said: Option<&'static str>,
+    given_up: Option<String>,
     lines: Vec<Line>,
 }
 
@@ -39,12 +43,24 @@ struct Last {
 }
 
 impl ChannelsPage {
-    /// Each with the newest of its alerts.
+    /// Each with the newest of its alerts; `given_up`: alerts of all that did not arrive, no more than [`COUNTED`] counted.
     #[must_use]
-    pub fn new(viewer: impl Into<Viewer>, channels: &[(Channel, Option<Alert>)], said: Option<&'static str>) -> Self {
+    pub fn new(
+        viewer: impl Into<Viewer>,
+        channels: &[(Channel, Option<Alert>)],
+        given_up: i64,
+        said: Option<&'static str>,
+    ) -> Self {
+        let given_up = match given_up {
+            ..=0 => None,
+            1 => Some("1 message was given up".to_owned()),
+            n @ 2..COUNTED => Some(format!("{n} messages were given up")),
+            COUNTED.. => Some(format!("{COUNTED} messages and more were given up")),
+        };
         Self {
             frame: Frame::wide("Channels", viewer).at("/channels"),
             said,
+            given_up,
             lines: channels.iter().map(|(channel, last)| Line::new(channel, last.as_ref())).collect(),
         }
     }
@@ -81,7 +97,8 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
         Ok((channel, newest.map_err(login::store)?.pop()))
     });
     let channels = last.collect::<Result<Vec<_>, HttpError>>()?;
+    let given_up = app.wait(app.store.count_dead_alerts(account.account_id, COUNTED)).map_err(login::store)?;
     // Fixed words: an address is not to put words into our mouth.
     let said = (request.query("said") == Some("deleted")).then_some("The channel was deleted.");
-    page(200, &ChannelsPage::new(Viewer::of(app, &account), &channels, said))
+    page(200, &ChannelsPage::new(Viewer::of(app, &account), &channels, given_up, said))
 }

@@ -60,7 +60,7 @@ fn all_pages() -> Vec<(String, String)> {
         add(format!("acknowledge-{n}"), AcknowledgePage::new(None, &line.incident, about, false, NOW).render());
     }
     let with_last: Vec<_> = channels().into_iter().map(|channel| (channel, alerts().pop())).collect();
-    add("channels".into(), ChannelsPage::new(who(), &with_last, None).render());
+    add("channels".into(), ChannelsPage::new(who(), &with_last, 2, None).render());
     add("kinds".into(), KindsPage::new(who()).render());
     let fields = ["name", "to", "url", "token", "secret", "waits_minutes", "cap_per_hour", "second_channel_id"];
     let errors = FieldErrors(fields.map(|field| FieldError::new(field, HOSTILE, HOSTILE)).to_vec());

@@ -66,3 +66,12 @@ fn what_is_looked_at_rarely_has_a_longer_window() {
     assert_eq!(window_ms(i64::MAX), i64::MAX);
     assert_eq!([60, 300].map(|n| minutes(n * MINUTE)), ["60 min", "5 h"]);
 }
+
+#[test]
+fn what_stays_down_is_news_although_it_flapped() {
+    let minute = 60_000;
+    let muted = |verdict, down_ms, interval_ms| mutes(verdict, 0, interval_ms, down_ms);
+    assert!(muted(Outcome::Down, 15 * minute - 1, minute) && !muted(Outcome::Down, 15 * minute, minute));
+    assert!(muted(Outcome::Down, 30 * minute - 1, 10 * minute) && !muted(Outcome::Down, 30 * minute, 10 * minute));
+    assert!(muted(Outcome::Up, i64::MAX, minute) && muted(Outcome::Unknown, i64::MAX, minute));
+}

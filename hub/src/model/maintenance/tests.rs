@@ -1,5 +1,7 @@
 //! Windows by the calendar of their zone, over changes of clocks, and against a walk from minute to minute.
 
+use uuid::Uuid;
+
 use super::*;
 
 fn rule(zone: &str, starts: &str, repeats: &str, minutes: i64) -> Rule {

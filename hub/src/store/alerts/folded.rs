@@ -68,7 +68,7 @@ impl Store {
     ) -> Result<Option<ClaimedAlert>, StoreError> {
         let id = AlertId(Uuid::now_v7());
         let claimed_until = now + LEASE_MS;
-        let payload = write!(self, pool => {
+        let payload = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             let alerts = sqlx::query(
                 "update alert set state = 'folded', folded_into = $2, ended_at = $3, claimed_until = null, said = $4 \
@@ -78,7 +78,7 @@ impl Store {
                 .execute(&mut *tx).await?.rows_affected();
             if alerts == 0 {
                 tx.rollback().await?;
-                return Ok(None);
+                break 'done None;
             }
             let open: Vec<(Uuid, String, i64, Option<String>, i64)> = sqlx::query_as(
                 "select i.incident_id, i.cause, i.began_at, \
@@ -101,8 +101,9 @@ impl Store {
                 .bind(id.0).bind(channel.account_id.0).bind(channel.channel_id.0).bind(&channel.name).bind(now)
                 .bind(claimed_until).bind(&payload).execute(&mut *tx).await?;
             tx.commit().await?;
-            payload
+            Some(payload)
         });
+        let Some(payload) = payload else { return Ok(None) };
         Ok(Some(ClaimedAlert {
             alert_id: id,
             account_id: channel.account_id,

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::super::row::{narrow, parse};
-use super::super::{Pool, Store, StoreError, write};
+use super::super::{Pool, Store, StoreError, asked, write};
 use crate::model::{AccountId, AfterTry, AlertEvent, AlertId, ChannelId, IncidentId, TryResult, UtcMs};
 
 /// How long a hub has for a try before another takes it for dead: a try has 15 s (P10). Both clocks are hubs' clocks, so
@@ -162,19 +162,18 @@ impl Store {
         let rows: Vec<ClaimedRow> = match &self.pool {
             // What another hub claimed between our look and our lock does not fit any more, and is left out.
             Pool::Postgres(pools) => {
-                let pool = &pools.get();
                 let claim = format!(
                     "update alert set claimed_until = $2 where alert_id in (select alert_id from alert \
                      where alert_id = any(array({SELECT})) and state = 'waiting' \
                      and (claimed_until is null or claimed_until <= $1) for update skip locked) returning {RETURNING}"
                 );
-                sqlx::query_as(sqlx::AssertSqlSafe(claim))
+                asked!(self, pools, pool => sqlx::query_as(sqlx::AssertSqlSafe(claim))
                     .bind(now)
                     .bind(now + LEASE_MS)
                     .bind(OF_ONE_ACCOUNT)
                     .bind(limit)
                     .fetch_all(pool)
-                    .await?
+                    .await?)
             }
             Pool::Sqlite { write, .. } => {
                 let claim =

@@ -23,37 +23,40 @@ impl Store {
         by: &str,
         now: UtcMs,
     ) -> Result<Option<TakenOn>, StoreError> {
-        let mut tx = Transaction::begin(&self.pool).await?;
-        load::lock_accounts(&mut tx, &[account].into(), Locked::Wait).await?;
-        let course = load::of_ids(&mut tx, &[id.0]).await?.pop().filter(|c| c.incident.account_id == account);
-        let Some(Course { incident, .. }) = course else {
-            tx.commit().await?;
-            return Ok(self.incident(account, id).await?.map(|_| TakenOn::Over));
-        };
-        if incident.acknowledged_at.is_some() {
-            tx.commit().await?;
-            return Ok(Some(TakenOn::Before));
-        }
-        let sql =
-            "update incident set acknowledged_at = $3, acknowledged_by = $4 where account_id = $1 and incident_id = $2";
-        let by = storable(by).into_owned();
-        match &mut tx {
-            Transaction::Postgres(tx) => {
-                sqlx::query(sql).bind(account.0).bind(id.0).bind(now).bind(&by).execute(&mut **tx).await.map(|_| ())?
+        self.answered(async {
+            let mut tx = Transaction::begin(&self.pool).await?;
+            load::lock_accounts(&mut tx, &[account].into(), Locked::Wait).await?;
+            let course = load::of_ids(&mut tx, &[id.0]).await?.pop().filter(|c| c.incident.account_id == account);
+            let Some(Course { incident, .. }) = course else {
+                tx.commit().await?;
+                return Ok(self.incident(account, id).await?.map(|_| TakenOn::Over));
+            };
+            if incident.acknowledged_at.is_some() {
+                tx.commit().await?;
+                return Ok(Some(TakenOn::Before));
             }
-            Transaction::Sqlite(tx) => {
-                sqlx::query(sql).bind(account.0).bind(id.0).bind(now).bind(&by).execute(&mut **tx).await.map(|_| ())?
+            let sql =
+                "update incident set acknowledged_at = $3, acknowledged_by = $4 where account_id = $1 and incident_id = $2";
+            let by = storable(by).into_owned();
+            match &mut tx {
+                Transaction::Postgres(tx) => {
+                    sqlx::query(sql).bind(account.0).bind(id.0).bind(now).bind(&by).execute(&mut **tx).await.map(|_| ())?
+                }
+                Transaction::Sqlite(tx) => {
+                    sqlx::query(sql).bind(account.0).bind(id.0).bind(now).bind(&by).execute(&mut **tx).await.map(|_| ())?
+                }
             }
-        }
-        let event = line(IncidentEventKind::Acknowledged, words::ACKNOWLEDGED, &by, now);
-        save::save_events(&mut tx, &[(id, &event)], now).await?;
-        // Of what is muted nobody was told.
-        let due = alerts::acknowledged(&mut tx, &incident, now).await?;
-        tx.commit().await?;
-        if due > 0 {
-            self.ring();
-        }
-        Ok(Some(TakenOn::Now))
+            let event = line(IncidentEventKind::Acknowledged, words::ACKNOWLEDGED, &by, now);
+            save::save_events(&mut tx, &[(id, &event)], now).await?;
+            // Of what is muted nobody was told.
+            let due = alerts::acknowledged(&mut tx, &incident, now).await?;
+            tx.commit().await?;
+            if due > 0 {
+                self.ring();
+            }
+            Ok(Some(TakenOn::Now))
+        })
+        .await
     }
 
     /// Somebody writes something down about one of the account's incidents; of the text 2,000 characters are kept.
@@ -76,10 +79,13 @@ impl Store {
             return Ok(false);
         }
         let text: String = text.trim().chars().take(NOTE_CHARS).collect();
-        let mut tx = Transaction::begin(&self.pool).await?;
-        save::save_events(&mut tx, &[(id, &line(IncidentEventKind::Note, &text, by, now))], now).await?;
-        tx.commit().await?;
-        Ok(true)
+        self.answered(async {
+            let mut tx = Transaction::begin(&self.pool).await?;
+            save::save_events(&mut tx, &[(id, &line(IncidentEventKind::Note, &text, by, now))], now).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 }
 

@@ -7,12 +7,9 @@ use uuid::Uuid;
 
 use super::row::{INCIDENT, IncidentRow, PartRow};
 use super::rows::read_rows;
-use crate::model::{AccountId, Change, Course, IncidentWebsite, Mutes, UtcMs, WebsiteId, What};
+use crate::model::{AccountId, Change, Course, IncidentWebsite, Mutes, Outcome, UtcMs, WebsiteId, What, flapping};
 use crate::store::ingest::{Locked, Transaction};
 use crate::store::{StoreError, mutes};
-
-/// So long, and three looks, is a flapping website down until its outage is no longer one change among others.
-const STAYS_DOWN_MS: i64 = 15 * 60_000;
 
 /// Of [`CourseRow`], where `i` is an incident.
 const COURSE: &str = "i.websites, i.told_websites, i.told_at, (select count(*) from incident_website w \
@@ -170,19 +167,32 @@ pub(super) async fn mutes(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>, now: 
     let ids: Vec<WebsiteId> = ids.iter().copied().collect();
     let by = mutes::muted(tx, &ids, now).await?;
     let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
-    // What stays down is news, long before so few changes are left in the window that it no longer flaps: that takes an
-    // hour, and of what is looked at once a day three weeks.
     let flapping = read_rows!(
         tx,
-        (Uuid,),
+        FlappingRow,
         ids,
-        "select website_id from website_state join website using (website_id) where flapping_since_at is not null \
-        and not (verdict = 'down' and since_at <= $2 and since_at <= $3 - 3 * interval_ms) and website_id",
-        "",
-        now.saturating_sub(STAYS_DOWN_MS),
-        now
+        "select website_id, verdict, since_at, interval_ms from website_state join website using (website_id) \
+        where flapping_since_at is not null and website_id",
+        ""
     );
-    Ok(Mutes { by, flapping: flapping.into_iter().map(|(id,)| WebsiteId(id)).collect() })
+    let flapping = flapping.into_iter().filter(|row| row.mutes(now)).map(|row| WebsiteId(row.website_id)).collect();
+    Ok(Mutes { by, flapping })
+}
+
+#[derive(Debug, FromRow)]
+struct FlappingRow {
+    website_id: Uuid,
+    verdict: String,
+    since_at: i64,
+    interval_ms: i64,
+}
+
+impl FlappingRow {
+    fn mutes(&self, now: UtcMs) -> bool {
+        // A word of a newer version is no outage that is known here.
+        let verdict = self.verdict.parse().unwrap_or(Outcome::Unknown);
+        flapping::mutes(verdict, self.since_at, self.interval_ms, now)
+    }
 }
 
 /// Adds the parts of all websites that fail to incidents in order of id.

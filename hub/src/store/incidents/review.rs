@@ -40,7 +40,7 @@ impl Store {
         let (mut reviewed, mut after) = (Reviewed::default(), Some(Uuid::nil()));
         while let Some(from) = after {
             // Each answer by itself: a look at a hundred thousand takes longer than one transaction may.
-            let found = self.answered(self.found_after(from, grown_before)).await?;
+            let found = self.found_after(from, grown_before).await?;
             after = found.last().map(|(id, _)| *id).filter(|_| found.len() >= AT_ONCE as usize);
             if !found.is_empty() {
                 self.answered(self.review_some(&found, grown_before, now, &mut reviewed)).await?;
@@ -97,7 +97,7 @@ impl Store {
     /// The database is away.
     pub async fn mend_incidents(&self, now: UtcMs) -> Result<Reviewed, StoreError> {
         let mut mended = 0;
-        let found = self.answered(self.left_behind()).await?;
+        let found = self.left_behind().await?;
         for left in found {
             let Some(change) = left.change(now) else { continue };
             mended += usize::from(self.answered(self.mend(change, now)).await?);

@@ -24,7 +24,7 @@ impl Store {
     pub async fn open_missed(&self, now: UtcMs) -> Result<usize, StoreError> {
         let (mut opened, mut after) = (0, Some((i64::MIN, WebsiteId(Uuid::nil()))));
         while let Some(from) = after {
-            let missed = self.answered(self.missed(from)).await?;
+            let missed = self.missed(from).await?;
             after = missed.last().copied().filter(|_| missed.len() >= AT_ONCE as usize);
             let mut ids: Vec<WebsiteId> = missed.into_iter().map(|(_, id)| id).collect();
             ids.sort_unstable();

@@ -106,7 +106,8 @@ impl Store {
     }
 
     /// The same, of a backlog: all ticks that were received up to `read_until_at` are stored or among these. A region that
-    /// is read more slowly than others is not silent for that.
+    /// is read more slowly than others is not silent for that. Unless it `may_wait`, without those whose websites other
+    /// transactions are at work on (T210).
     ///
     /// # Errors
     /// As of [`Store::ingest`].
@@ -119,14 +120,6 @@ impl Store {
     ) -> Result<Ingested, StoreError> {
         let as_of = AsOf { now, read_until_at };
         self.ingest_or_halve(ticks, as_of, if may_wait { Locked::Wait } else { Locked::Leave }).await
-    }
-
-    /// The same, without waiting for websites that other transactions are at work on (T210).
-    ///
-    /// # Errors
-    /// As of [`Store::ingest`].
-    pub async fn ingest_free(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
-        self.ingest_read(ticks, now, UtcMs::MAX, false).await
     }
 
     async fn ingest_or_halve(
@@ -278,9 +271,12 @@ impl Store {
             return Ok(());
         }
         let letters: Vec<_> = letters.iter().map(|l| DeadLetter::new(&l.stream, &l.reason, &l.raw)).collect();
-        let mut tx = Transaction::begin(&self.pool).await?;
-        tx.write_dead_letters(&letters, at).await?;
-        tx.commit().await
+        self.answered(async {
+            let mut tx = Transaction::begin(&self.pool).await?;
+            tx.write_dead_letters(&letters, at).await?;
+            tx.commit().await
+        })
+        .await
     }
 }
 

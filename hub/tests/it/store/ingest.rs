@@ -231,11 +231,11 @@ async fn t210_a_website_that_is_held_does_not_hold_up_others() {
     let done = f.store.ingest(&batch, f.now).await.expect("ingest");
     assert_eq!((done.new, done.orphaned, done.busy.iter().collect::<Vec<_>>()), (1, 0, vec![&one.website_id]));
     let started = std::time::Instant::now();
-    let done = f.store.ingest_free(&batch, f.now).await.expect("ingest");
+    let done = f.store.ingest_read(&batch, f.now, i64::MAX, false).await.expect("ingest");
     assert_eq!((done.known, done.busy.len()), (1, 1));
     assert!(started.elapsed() < std::time::Duration::from_secs(2), "it did not wait");
     held.rollback().await.expect("an end");
-    let done = f.store.ingest_free(&batch, f.now).await.expect("ingest");
+    let done = f.store.ingest_read(&batch, f.now, i64::MAX, false).await.expect("ingest");
     assert_eq!((done.new, done.known, done.busy.len()), (1, 1, 0));
 }
 

@@ -201,13 +201,13 @@ async fn t210_an_account_that_is_held_keeps_its_own_waiting_only() {
     let down = [batch(&held, start + MINUTE, Outcome::Down, 1), batch(&free, start + MINUTE, Outcome::Down, 1)];
     let ticks = [down.concat(), rounds(&well, start + MINUTE, Outcome::Up, 1)].concat();
     let began = std::time::Instant::now();
-    let done = f.store.ingest_free(&ticks, start + MINUTE + 2_000).await.expect("ingest");
+    let done = f.store.ingest_read(&ticks, start + MINUTE + 2_000, UtcMs::MAX, false).await.expect("ingest");
     assert!(began.elapsed().as_secs() < 2, "nobody waits");
     assert_eq!(done.busy, held.iter().map(|website| website.website_id).collect());
     assert_eq!(done.new, 12, "those of others, and one in which nothing changes");
     assert_eq!((f.incidents(ann).await.len(), f.incidents(bob).await.len()), (0, 1));
     other.rollback().await.expect("the end");
-    let done = f.store.ingest_free(&ticks, start + MINUTE + 3_000).await.expect("ingest");
+    let done = f.store.ingest_read(&ticks, start + MINUTE + 3_000, UtcMs::MAX, false).await.expect("ingest");
     assert_eq!((done.new, done.known, done.busy.len()), (9, 12, 0));
     assert_eq!(f.incidents(ann).await.len(), 1);
 }
