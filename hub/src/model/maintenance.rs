@@ -34,6 +34,17 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The website, where it is about one.
+    #[must_use]
+    pub fn website(&self) -> Option<WebsiteId> {
+        match self {
+            Self::All | Self::Tag(_) => None,
+            Self::Website(id) => Some(*id),
+        }
+    }
+}
+
+impl Scope {
     /// Whether a website is among them.
     #[must_use]
     pub fn covers(&self, website: WebsiteId, tags: &[Tag]) -> bool {

@@ -78,3 +78,12 @@ pub struct Website {
     /// Grows with every edit; a message about an older revision is out of date.
     pub revision: i64,
 }
+
+/// A website as a list offers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebsiteName {
+    /// Which.
+    pub website_id: WebsiteId,
+    /// Its address.
+    pub url: String,
+}

@@ -32,15 +32,28 @@ pub(super) fn ties_of(tags: &str, parent: Option<Uuid>) -> Ties {
 }
 
 impl Store {
-    /// Tags and parent of each of the account's websites.
+    /// Tags and parent of those of the account's websites that have any.
     ///
     /// # Errors
     /// The database is away.
     pub async fn ties(&self, account: AccountId) -> Result<BTreeMap<WebsiteId, Ties>, StoreError> {
         let rows: Vec<(Uuid, String, Option<Uuid>)> = read!(self, pool => sqlx::query_as(
-            "select website_id, tags, parent_id from website where account_id = $1")
+            "select website_id, tags, parent_id from website where account_id = $1 \
+             and (tags <> '' or parent_id is not null)")
             .bind(account.0).fetch_all(pool).await?);
         Ok(rows.into_iter().map(|(id, tags, parent)| (WebsiteId(id), ties_of(&tags, parent))).collect())
+    }
+
+    /// Tags and parent of one of the account's websites. `None`: not yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ties_of_website(&self, account: AccountId, id: WebsiteId) -> Result<Option<Ties>, StoreError> {
+        // The pool for writes: what was just saved must be seen.
+        let row: Option<(String, Option<Uuid>)> = write!(self, pool => sqlx::query_as(
+            "select tags, parent_id from website where account_id = $1 and website_id = $2")
+            .bind(account.0).bind(id.0).fetch_optional(pool).await?);
+        Ok(row.map(|(tags, parent)| ties_of(&tags, parent)))
     }
 
     /// Sets tags and parent of one of the account's websites. Nothing that is checked changes: it is no new revision, and

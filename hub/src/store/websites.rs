@@ -6,7 +6,7 @@ use super::ingest::{Locked, Transaction};
 use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
 use super::{Store, StoreError, incidents, patiently, read, write};
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
-use crate::model::{AccountId, Change, ClosedAs, Outcome, UtcMs, Website, WebsiteId, WebsiteSettings};
+use crate::model::{AccountId, Change, ClosedAs, Outcome, UtcMs, Website, WebsiteId, WebsiteName, WebsiteSettings};
 
 /// Tries of a deletion that met ingest the other way round (T211).
 const DELETE_TRIES: u32 = 5;
@@ -230,6 +230,29 @@ impl Store {
             sqlx::query_as(select_website!("where account_id = $1 order by created_at, website_id"))
                 .bind(account.0).fetch_all(pool).await?);
         rows.into_iter().map(Website::try_from).collect()
+    }
+
+    /// Names of the account's websites: the oldest, `limit` at most, and `also` these where they are the account's.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn website_names(
+        &self,
+        account: AccountId,
+        limit: i64,
+        also: &[WebsiteId],
+    ) -> Result<Vec<WebsiteName>, StoreError> {
+        let places: Vec<String> = (3..also.len() + 3).map(|n| format!("${n}")).collect();
+        let these = if places.is_empty() { String::new() } else { format!("or website_id in ({})", places.join(", ")) };
+        let select = format!(
+            "select website_id, url from website where account_id = $1 and (website_id in (select website_id \
+             from website where account_id = $1 order by created_at, website_id limit $2) {these})"
+        );
+        let rows: Vec<(Uuid, String)> = read!(self, pool => {
+            let query = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str())).bind(account.0).bind(limit);
+            also.iter().fold(query, |query, id| query.bind(id.0)).fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(|(id, url)| WebsiteName { website_id: WebsiteId(id), url }).collect())
     }
 
     /// For the scheduler, over all accounts: websites that are not paused, by id, after `after`.

@@ -1,5 +1,7 @@
 //! Maintenance windows: which run, which come, which were.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::maintenance_words::{Covered, Turn, minute, rule, turn};
@@ -7,7 +9,7 @@ use super::words::{Instant, lasted};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{Maintenance, MaintenanceId, PastMaintenance, UtcMs};
+use crate::model::{Maintenance, MaintenanceId, PastMaintenance, Scope, UtcMs, WebsiteId};
 use crate::store::PAST_KEPT_MS;
 
 pub use super::maintenance_form::{create, edit, new, save};
@@ -124,7 +126,10 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     let windows = app.wait(store.maintenance(id)).map_err(login::store)?;
     let limit = i64::try_from(PAST_SHOWN).unwrap_or(20);
     let past = app.wait(store.past_maintenance(id, now - PAST_KEPT_MS, limit)).map_err(login::store)?;
-    let websites = app.wait(store.websites(id)).map_err(login::store)?;
+    let scopes = windows.iter().map(|window| &window.plan.scope).chain(past.iter().map(|past| &past.scope));
+    let named: BTreeSet<WebsiteId> = scopes.filter_map(Scope::website).collect();
+    let named: Vec<WebsiteId> = named.into_iter().collect();
+    let websites = app.wait(store.website_names(id, 0, &named)).map_err(login::store)?;
     let ties = app.wait(store.ties(id)).map_err(login::store)?;
     let covered = Covered { websites: &websites, ties: &ties };
     page(200, &MaintenancePage::view(Viewer::of(app, &account), &windows, past, &covered, now))

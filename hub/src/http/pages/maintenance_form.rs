@@ -9,13 +9,15 @@ use super::{Choice, Frame, Viewer, page, words};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::maintenance::WEEKDAYS;
-use crate::model::{Account, FieldError, FieldErrors, Maintenance, MaintenanceInput, Rule, UtcMs, Website};
+use crate::model::{
+    Account, FieldError, FieldErrors, Maintenance, MaintenanceInput, Rule, UtcMs, WebsiteId, WebsiteName,
+};
 use crate::store::MaintenanceSaved;
 
 /// Windows to come that are shown.
 const SHOWN: usize = 3;
 /// Websites offered in a list: one of many thousands nobody finds what he looks for, and the page has its bound.
-pub(super) const OFFERED: usize = 2_000;
+const OFFERED: i64 = 2_000;
 /// Tags offered: there may be ten for each website.
 const TAGS_OFFERED: usize = 500;
 
@@ -42,8 +44,8 @@ pub struct MaintenanceForm {
 /// What a form may choose from.
 #[derive(Debug, Default)]
 pub struct Offered {
-    /// The account's websites.
-    pub websites: Vec<Website>,
+    /// Websites of the account.
+    pub websites: Vec<WebsiteName>,
     /// The tags they bear, sorted.
     pub tags: Vec<String>,
 }
@@ -145,19 +147,20 @@ fn label(field: &str) -> (&'static str, &'static str) {
 }
 
 /// Websites to choose from, by name.
-pub(super) fn choices(websites: &[Website], chosen: &str) -> Vec<Choice> {
-    let choice = |website: &Website| {
+pub(super) fn choices<'a>(websites: impl IntoIterator<Item = &'a WebsiteName>, chosen: &str) -> Vec<Choice> {
+    let choice = |website: &WebsiteName| {
         let value = website.website_id.to_string();
-        Choice { words: words::name(&website.settings.url), chosen: value == chosen, value }
+        Choice { words: words::name(&website.url), chosen: value == chosen, value }
     };
-    let mut choices: Vec<Choice> = websites.iter().map(choice).collect();
+    let mut choices: Vec<Choice> = websites.into_iter().map(choice).collect();
     choices.sort_by(|a, b| a.words.cmp(&b.words));
-    let mut room = OFFERED;
-    choices.retain(|choice| {
-        room = room.saturating_sub(1);
-        room > 0 || choice.chosen
-    });
     choices
+}
+
+/// Websites that a form offers, `chosen` among them.
+pub(super) fn names(app: &App, account: &Account, chosen: &str) -> Result<Vec<WebsiteName>, HttpError> {
+    let chosen: Option<WebsiteId> = chosen.parse().ok();
+    app.wait(app.store.website_names(account.account_id, OFFERED, chosen.as_slice())).map_err(login::store)
 }
 
 fn sent(form: &Form) -> MaintenanceInput {
@@ -177,8 +180,8 @@ fn sent(form: &Form) -> MaintenanceInput {
     }
 }
 
-fn offered(app: &App, account: &Account) -> Result<Offered, HttpError> {
-    let websites = app.wait(app.store.websites(account.account_id)).map_err(login::store)?;
+fn offered(app: &App, account: &Account, chosen: &str) -> Result<Offered, HttpError> {
+    let websites = names(app, account, chosen)?;
     let ties = app.wait(app.store.ties(account.account_id)).map_err(login::store)?;
     let mut tags: Vec<String> = ties.into_values().flat_map(|ties| ties.tags).map(|tag| tag.to_string()).collect();
     tags.sort_unstable();
@@ -193,7 +196,8 @@ fn form(
     typed: MaintenanceInput,
     errors: FieldErrors,
 ) -> Result<MaintenanceForm, HttpError> {
-    Ok(MaintenanceForm::new(Viewer::of(app, account), revision, typed, errors, &offered(app, account)?))
+    let offered = offered(app, account, &typed.website_id)?;
+    Ok(MaintenanceForm::new(Viewer::of(app, account), revision, typed, errors, &offered))
 }
 
 /// `GET /maintenance/new`; `?website=` and `?tag=` choose what it is about.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::words::{self, Instant};
 use crate::model::maintenance::{MonthDay, Repeats};
-use crate::model::{Rule, Scope, Span, Ties, UtcMs, Website, WebsiteId};
+use crate::model::{Rule, Scope, Span, Ties, UtcMs, WebsiteId, WebsiteName};
 
 /// To the minute, which is what windows are planned in.
 pub(super) fn minute(at: UtcMs) -> Instant {
@@ -59,7 +59,7 @@ pub(super) fn turn(rule: &Rule, span: Span) -> Turn {
 
 /// Names of an account's websites, and which of them bear a tag.
 pub(super) struct Covered<'a> {
-    pub(super) websites: &'a [Website],
+    pub(super) websites: &'a [WebsiteName],
     pub(super) ties: &'a BTreeMap<WebsiteId, Ties>,
 }
 
@@ -75,7 +75,7 @@ impl Covered<'_> {
             },
             Scope::Website(id) => {
                 let website = self.websites.iter().find(|website| website.website_id == *id);
-                website.map_or_else(|| "a website that was deleted".to_owned(), |w| words::name(&w.settings.url))
+                website.map_or_else(|| "a website that was deleted".to_owned(), |w| words::name(&w.url))
             }
         }
     }

@@ -32,6 +32,7 @@ mod waterfall;
 pub mod website;
 mod website_actions;
 pub mod website_form;
+pub mod website_save;
 mod words;
 
 use askama::Template;

@@ -14,7 +14,8 @@ use super::{Viewer, assets, unless_known};
 use crate::http::{Method, Request};
 use crate::model::{
     ContentInput, FieldError, FieldErrors, HIDDEN, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput,
-    MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, WebsiteSettings,
+    MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, Website, WebsiteName,
+    WebsiteSettings,
 };
 
 fn hostile_options() -> OptionsInput {
@@ -87,7 +88,8 @@ fn all_pages() -> Vec<(String, String)> {
         let page = WebsitePage::new(HOSTILE, row, &ticks(row), &transitions(row), NOW);
         add(&format!("website-{n}"), page.and_then(|p| p.render()));
     }
-    let websites: Vec<_> = rows.iter().map(|row| row.website.clone()).collect();
+    let name = |w: &Website| WebsiteName { website_id: w.website_id, url: w.settings.url.clone() };
+    let websites: Vec<_> = rows.iter().map(|row| name(&row.website)).collect();
     add("new-tied", FormPage::add(HOSTILE, &regions, typed.clone(), errors.clone()).beside(&websites, None).render());
     let tied = row_in_maintenance();
     let muted = Some(crate::model::MutedBy::Parent);

@@ -43,8 +43,7 @@ pub(super) fn sent_field(form: &Form, name: &str) -> Option<String> {
 
 /// Tags and parent of one of the account's websites.
 pub(super) fn ties_of(app: &App, account: &Account, id: WebsiteId) -> Result<Ties, HttpError> {
-    let mut ties = app.wait(app.store.ties(account.account_id)).map_err(login::store)?;
-    ties.remove(&id).ok_or(HttpError::NotFound)
+    app.wait(app.store.ties_of_website(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)
 }
 
 /// What is wrong with the parent of a website that is not there yet.

@@ -9,6 +9,7 @@ on_both! {
     a_paused_website_has_no_verdict
     an_edit_forgets_what_was_known_and_ignores_what_is_on_its_way
     the_scheduler_walks_over_all_that_is_not_paused
+    a_list_offers_the_oldest_and_what_is_chosen_and_nothing_of_others
 }
 
 async fn a_paused_website_has_no_verdict(f: Fixture) {
@@ -65,4 +66,19 @@ async fn the_scheduler_walks_over_all_that_is_not_paused(f: Fixture) {
     }
     wanted.sort();
     assert_eq!(seen, wanted);
+}
+
+async fn a_list_offers_the_oldest_and_what_is_chosen_and_nothing_of_others(f: Fixture) {
+    let (ann, bob) = (f.account("ann").await.account_id, f.account("bob").await.account_id);
+    let hers = [f.website(ann).await, f.website(ann).await, f.website(ann).await].map(|w| w.website_id);
+    let his = f.website(bob).await.website_id;
+    let names = async |limit, also: &[WebsiteId]| {
+        let mut ids: Vec<_> =
+            f.store.website_names(ann, limit, also).await.expect("a read").into_iter().map(|w| w.website_id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(names(2, &[]).await, hers[..2]);
+    assert_eq!(names(1, &[hers[2], hers[0], his]).await, [hers[0], hers[2]]);
+    assert_eq!(names(0, &[his]).await, []);
 }

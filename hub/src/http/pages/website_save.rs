@@ -1,0 +1,174 @@
+//! A website added or edited by its form ([`super::website_form`]).
+
+use super::maintenance_form::names;
+use super::ties_form::{parent_exists, ties_of};
+use super::website_form::{FormPage, Typed};
+use super::{Viewer, page};
+use crate::clock;
+use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
+use crate::model::{Account, FieldError, FieldErrors, OptionsInput, RegionId, Ties, Website, WebsiteSettings};
+use crate::store::{Edited, TiesSaved};
+
+fn show(
+    app: &App,
+    account: &Account,
+    website: Option<&Website>,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<Response, HttpError> {
+    let status = if errors.is_empty() { 200 } else { 422 };
+    page(status, &form(app, account, website, typed, errors)?)
+}
+
+fn form(
+    app: &App,
+    account: &Account,
+    website: Option<&Website>,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<FormPage, HttpError> {
+    let websites = names(app, account, typed.parent.as_deref().unwrap_or_default())?;
+    let known = app.wait(app.store.regions()).map_err(login::store)?;
+    let now = clock::now();
+    let cut_off: Vec<RegionId> = known.iter().filter(|r| r.is_cut_off(now)).map(|r| r.region_id.clone()).collect();
+    let regions: Vec<RegionId> = known.into_iter().map(|r| r.region_id).collect();
+    let view = match website {
+        Some(website) => FormPage::edit(Viewer::of(app, account), website, &regions, typed, errors),
+        None => FormPage::add(Viewer::of(app, account), &regions, typed, errors),
+    };
+    Ok(view.cut_off(&cut_off).beside(&websites, website.map(|w| w.website_id)))
+}
+
+/// `GET /websites/new`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let mut typed = Typed::empty();
+    typed.url = request.query("url").unwrap_or_default().to_owned();
+    show(app, &account, None, typed, FieldErrors::default())
+}
+
+/// `POST /websites/new`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let typed = Typed::sent(&request.form());
+    let settings = match typed.settings(&app.settings.target_rules, None) {
+        Ok(settings) => settings,
+        Err(errors) => return show(app, &account, None, typed, errors),
+    };
+    if let Err(errors) = regions_exist(app, &settings)? {
+        return show(app, &account, None, typed, errors);
+    }
+    let ties = match typed.ties(&Ties::default()) {
+        Ok(ties) => ties,
+        Err(errors) => return show(app, &account, None, typed, errors),
+    };
+    if let Some(errors) = parent_exists(app, &account, &ties)? {
+        return show(app, &account, None, typed, errors);
+    }
+    let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
+    if ties != Ties::default() {
+        // Nothing depends on a website that is new: what is refused now was deleted meanwhile.
+        app.wait(app.store.set_ties(account.account_id, website.website_id, &ties)).map_err(login::store)?;
+    }
+    app.scheduler.changed(website.website_id);
+    Ok(Response::see_other(&format!("/websites/{}", website.website_id)))
+}
+
+/// `GET /websites/:id/edit`.
+///
+/// # Errors
+/// Not yours.
+pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
+    let website = found.ok_or(HttpError::NotFound)?;
+    let ties = ties_of(app, &account, website.website_id)?;
+    let typed = Typed::of(&website.settings).tied(&ties);
+    show(app, &account, Some(&website), typed, FieldErrors::default())
+}
+
+/// `POST /websites/:id/edit`. A program that knows only address, times and regions may leave out `revision`: all else
+/// stays as it is.
+///
+/// # Errors
+/// Not yours.
+pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    let before =
+        app.wait(app.store.website(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let sent = request.form();
+    let mut typed = Typed::sent(&sent);
+    let is_outdated = match sent.get("revision").trim() {
+        "" if before.is_unreadable || has_options(&sent) => true,
+        "" => {
+            typed.options = OptionsInput::of(&before.settings.options);
+            false
+        }
+        revision => revision.parse() != Ok(before.revision),
+    };
+    let outdated =
+        |website: &Website, typed, errors| page(409, &form(app, &account, Some(website), typed, errors)?.outdated());
+    let ties_before = ties_of(app, &account, id)?;
+    let ties = typed.ties(&ties_before);
+    let parsed = match (typed.settings(&app.settings.target_rules, Some(&before)), &ties) {
+        (Ok(settings), Ok(_)) => regions_exist(app, &settings)?.map(|()| settings),
+        (Err(errors), Ok(_)) => Err(errors),
+        (Ok(_), Err(errors)) => Err(errors.clone()),
+        (Err(mut errors), Err(more)) => {
+            more.0.iter().cloned().for_each(|error| errors.push(error));
+            Err(errors)
+        }
+    };
+    let ties = ties.unwrap_or_else(|_| ties_before.clone());
+    let is_outdated_edit = is_outdated && parsed.as_ref().is_ok_and(|settings| *settings != before.settings);
+    if parsed.is_ok() && !is_outdated_edit && ties != ties_before {
+        match app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)? {
+            TiesSaved::Saved => {}
+            TiesSaved::NotFound => return Err(HttpError::NotFound),
+            TiesSaved::Refused(error) => return show(app, &account, Some(&before), typed, FieldErrors(vec![error])),
+        }
+    }
+    let settings = match parsed {
+        Ok(settings) if settings == before.settings && !before.is_unreadable => {
+            return Ok(Response::see_other(&format!("/websites/{id}")));
+        }
+        Ok(_) if is_outdated => return outdated(&before, typed, FieldErrors::default()),
+        Err(errors) if is_outdated => return outdated(&before, typed, errors),
+        Err(errors) => return show(app, &account, Some(&before), typed, errors),
+        Ok(settings) => settings,
+    };
+    let saved = app.wait(app.store.edit_website(account.account_id, id, before.revision, &settings, clock::now()));
+    match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
+        Edited::Saved(_) => {
+            app.scheduler.changed(id);
+            Ok(Response::see_other(&format!("/websites/{id}")))
+        }
+        Edited::Meanwhile(website) => outdated(&website, typed, FieldErrors::default()),
+    }
+}
+
+/// Whether a form speaks of "More settings".
+fn has_options(form: &Form) -> bool {
+    const PLAIN: [&str; 7] = ["url", "interval_s", "timeout_s", "regions", "tags", "parent", "revision"];
+    form.0.iter().any(|(name, _)| !PLAIN.contains(&name.as_str()))
+}
+
+fn regions_exist(app: &App, settings: &WebsiteSettings) -> Result<Result<(), FieldErrors>, HttpError> {
+    if settings.regions.is_empty() {
+        return Ok(Ok(()));
+    }
+    let known = app.wait(app.store.regions()).map_err(login::store)?;
+    let unknown = settings.regions.iter().find(|r| known.iter().all(|k| k.region_id != **r));
+    Ok(unknown.map_or(Ok(()), |region| {
+        let names: Vec<_> = known.iter().map(|r| r.region_id.as_str()).collect();
+        let remedy = format!("There is no such region; there are: {}.", names.join(", "));
+        Err(FieldErrors(vec![FieldError::new("regions", region.as_str(), remedy)]))
+    }))
+}
