@@ -12,6 +12,8 @@ use crate::store::StoreError;
 const CARE_EVERY: Duration = Duration::from_secs(1);
 /// How often regions that reported to other hubs are read.
 pub(super) const REGIONS_EVERY: Duration = Duration::from_secs(5);
+/// Between two log lines about missed slots.
+const TELL_MISSED_EVERY: Duration = Duration::from_secs(10);
 /// How often what is of no use any more is deleted.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
 
@@ -29,6 +31,7 @@ impl Schedule {
             return;
         }
         self.care_at = Instant::now() + CARE_EVERY;
+        self.tell_missed();
         self.keep_pace(now).await;
         if self.is_stale && self.reading.is_none() {
             // Page by page, a page a turn: slots come meanwhile.
@@ -58,6 +61,20 @@ impl Schedule {
             if let Err(error) = self.clean().await {
                 tracing::debug!(%error, "Claims and changes that are of no use could not be dropped.");
             }
+        }
+    }
+
+    /// A slot that nobody publishes is a gap in the figures that somebody may wonder about.
+    fn tell_missed(&mut self) {
+        let untold = self.missed - self.told_missed;
+        if untold > 0 && Instant::now() >= self.tell_missed_at {
+            self.tell_missed_at = Instant::now() + TELL_MISSED_EVERY;
+            self.told_missed = self.missed;
+            tracing::warn!(
+                slots = untold,
+                missed = self.missed,
+                "Slots were missed: they were too old when they could be published."
+            );
         }
     }
 

@@ -81,6 +81,8 @@ impl Schedule {
             is_stale: false,
             reading: Some(None),
             missed: 0,
+            told_missed: 0,
+            tell_missed_at: at,
             care_at: at,
             regions_at: at + REGIONS_EVERY,
             cleaned_at: at,

@@ -129,6 +129,9 @@ struct Schedule {
     /// All websites are being read again, up to this one.
     reading: Option<Option<WebsiteId>>,
     missed: u64,
+    /// Of these, how many the log has told of.
+    told_missed: u64,
+    tell_missed_at: Instant,
     care_at: Instant,
     regions_at: Instant,
     cleaned_at: Instant,
@@ -148,7 +151,8 @@ impl Schedule {
                 let is_kept = match self.wanted(&due, now) {
                     Wanted::Now => self.give_out(second, due, now),
                     Wanted::Later => self.silent.keep(second, due),
-                    Wanted::Never => true,
+                    // Of a region without workers people hear elsewhere, once.
+                    Wanted::Never | Wanted::ByNobody => true,
                     Wanted::TooLate => false,
                 };
                 self.missed += u64::from(!is_kept);
@@ -202,7 +206,7 @@ impl Schedule {
         match self.plan.silent_ms(region, now) {
             silent_ms if silent_ms < Worker::SILENT_AFTER_MS => Wanted::Now,
             silent_ms if silent_ms < SILENT_FOR_LONG_MS => Wanted::Later,
-            _ => Wanted::TooLate,
+            _ => Wanted::ByNobody,
         }
     }
 }
@@ -212,8 +216,10 @@ enum Wanted {
     Now,
     /// When its region is heard of, if that is soon.
     Later,
-    /// It is missed.
+    /// It is missed: this hub, or the one that had it before, stood still.
     TooLate,
+    /// It is missed: its region has no worker.
+    ByNobody,
     /// It is none, or was done.
     Never,
 }
