@@ -93,6 +93,7 @@ async fn fly(store: Store, alerts: Alerts, alert: Arc<ClaimedAlert>, now: UtcMs)
 }
 
 async fn deliver(store: &Store, alerts: &Alerts, alert: &ClaimedAlert, now: UtcMs) -> Result<(), StoreError> {
+    probe::fail_point!("alert.claimed");
     let channel = match store.channel(alert.account_id, alert.channel_id).await {
         Ok(Some(channel)) => channel,
         Ok(None) => return store.end_alert(alert.alert_id, false, "The channel was deleted.", now).await,
@@ -187,6 +188,7 @@ async fn send(
     let after = after_try(alert.tries, alert.first_try_at.unwrap_or(now), answer, now + took_ms, chance());
     let made = TryRecord { at: now, took_ms, result: after.result(), said: &said, after };
     record(store, alert, made).await?;
+    probe::fail_point!("alert.recorded");
     tracing::debug!(alert.id = %alert.alert_id, event = %alert.event, result = %after.result(), took_ms, "An alert was tried.");
     broken::judge(store, alerts, channel, answer, &said, now + took_ms).await
 }
