@@ -6,6 +6,7 @@ mod faults;
 mod fold;
 mod killed;
 mod mail;
+mod programs;
 mod tries;
 
 use std::io::Read as _;
