@@ -161,6 +161,7 @@ fn incidents(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Res
             events: invented_incidents::events(&line.incident),
             alerts: if n == 1 || n == 5 { invented_incidents::alerts() } else { Vec::new() },
             is_told: n > 3,
+            channels: invented_incidents::channels(),
         };
         write(&format!("incident-{n}"), IncidentPage::new(who(), &found, now)?.render()?)?;
     }

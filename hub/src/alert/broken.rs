@@ -52,7 +52,7 @@ async fn give_up(
     let channels = store.channels(channel.account_id).await?;
     let Some(broken) = channels.iter().find(|one| one.channel_id == channel.channel_id) else { return Ok(()) };
     let others: Vec<&Channel> =
-        channels.iter().filter(|one| one.is_on && one.channel_id != broken.channel_id).collect();
+        channels.iter().filter(|one| one.takes_messages() && one.channel_id != broken.channel_id).collect();
     let second = others.iter().find(|one| Some(one.channel_id) == broken.second_channel_id).copied();
     let told = second.map_or(others, |second| vec![second]);
     let mut notices = Vec::with_capacity(told.len());

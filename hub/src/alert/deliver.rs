@@ -17,6 +17,9 @@ use crate::store::{ClaimedAlert, Store, StoreError, TryRecord};
 const RECORDED_WITHIN: Duration = Duration::from_secs(25);
 /// Between two attempts to record.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
+/// Why nothing is sent to a channel whose settings nobody here understands.
+const UNREADABLE: &str = "A newer version of BetterUptime wrote the settings of the channel, and this one does not understand \
+    them: nothing was sent.";
 /// Messages in flight at once.
 const FLYING: usize = 64;
 
@@ -93,15 +96,11 @@ async fn fly(store: Store, alerts: Alerts, alert: Arc<ClaimedAlert>, now: UtcMs)
 }
 
 async fn deliver(store: &Store, alerts: &Alerts, alert: &ClaimedAlert, now: UtcMs) -> Result<(), StoreError> {
+    probe::fail_point!("alert.claimed");
     let channel = match store.channel(alert.account_id, alert.channel_id).await {
         Ok(Some(channel)) => channel,
         Ok(None) => return store.end_alert(alert.alert_id, false, "The channel was deleted.", now).await,
-        Err(error) if error.is_passing() => return Err(error),
-        Err(error) => {
-            tracing::error!(channel.id = %alert.channel_id, %error, "A channel cannot be read.");
-            let said = "The settings of the channel cannot be read; save them again.";
-            return store.end_alert(alert.alert_id, true, said, now).await;
-        }
+        Err(error) => return Err(error),
     };
     if !channel.is_on {
         // Written by somebody who had not seen yet that it was switched off.
@@ -111,6 +110,13 @@ async fn deliver(store: &Store, alerts: &Alerts, alert: &ClaimedAlert, now: UtcM
             }
             None => store.end_alert(alert.alert_id, false, "The channel is switched off.", now).await,
         };
+    }
+    if channel.unreadable.is_some() {
+        // A hub of that version may run beside this one, or come back: it waits as for a receiver in trouble.
+        let after =
+            after_try(alert.tries, alert.first_try_at.unwrap_or(now), Answer::Later { after_ms: None }, now, chance());
+        let made = TryRecord { at: now, took_ms: 0, result: after.result(), said: UNREADABLE, after };
+        return record(store, alert, made).await;
     }
     match within_cap(store, alerts, alert, &channel, now).await? {
         Turn::Send => send(store, alerts, alert, &channel, now).await,
@@ -187,6 +193,7 @@ async fn send(
     let after = after_try(alert.tries, alert.first_try_at.unwrap_or(now), answer, now + took_ms, chance());
     let made = TryRecord { at: now, took_ms, result: after.result(), said: &said, after };
     record(store, alert, made).await?;
+    probe::fail_point!("alert.recorded");
     tracing::debug!(alert.id = %alert.alert_id, event = %alert.event, result = %after.result(), took_ms, "An alert was tried.");
     broken::judge(store, alerts, channel, answer, &said, now + took_ms).await
 }

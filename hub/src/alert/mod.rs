@@ -30,7 +30,7 @@ use crate::model::alert_retry::Answer;
 use crate::model::message::{Links, MailHead, Message};
 use crate::model::{AfterTry, AlertEvent, AlertId, Channel, ChannelId, IncidentId, TryResult, UtcMs};
 use crate::secret::Secret;
-use crate::store::{NewAlert, Store, StoreError, TryRecord};
+use crate::store::{ClaimedAlert, NewAlert, Store, StoreError, TryRecord};
 use connect::Client;
 use sign::LinkKey;
 
@@ -113,7 +113,8 @@ impl Alerts {
         let id = AlertId(Uuid::now_v7());
         let links = Links { page: self.channel_page(channel.channel_id), acknowledge: None };
         let failed = |said: String| Tried { result: TryResult::GivenUp, said, took_ms: 0 };
-        let payload = match Message::test(id, channel, links, now).render(&channel.settings, &self.0.head) {
+        let message = Message::test(id, channel, links, now);
+        let payload = match message.render(&channel.settings, &self.0.head) {
             Ok(payload) => payload,
             Err(said) => return failed(said),
         };
@@ -144,7 +145,31 @@ impl Alerts {
         if let Err(error) = store.record_try(&alert, made).await {
             tracing::warn!(%error, "A test could not be recorded.");
         }
-        Tried { result, said: answered.said, took_ms }
+        let mut tried = Tried { result, said: answered.said, took_ms };
+        if let Some(end) = message.end_of_test(&channel.settings).filter(|_| result == TryResult::Delivered) {
+            self.end_test(store, channel, &alert, &end, &mut tried).await;
+        }
+        tried
+    }
+
+    /// Ends what a test began at its service, and adds it to the log of the test.
+    async fn end_test(&self, store: &Store, channel: &Channel, alert: &ClaimedAlert, end: &str, tried: &mut Tried) {
+        let (started, now) = (Instant::now(), clock::now());
+        let answered = self.send(channel, alert.alert_id, end, now).await;
+        let took_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let (result, said) = match answered.answer {
+            Answer::Taken => (TryResult::Delivered, format!("The test was ended there: {}", answered.said)),
+            Answer::Later { .. } | Answer::Refused | Answer::Gone => (
+                TryResult::GivenUp,
+                format!("The test could not be ended there; resolve it by hand. {}", answered.said),
+            ),
+        };
+        let after = if result == TryResult::Delivered { AfterTry::Delivered } else { AfterTry::Dead };
+        if let Err(error) = store.record_try(alert, TryRecord { at: now, took_ms, result, said: &said, after }).await {
+            tracing::warn!(%error, "The end of a test could not be recorded.");
+        }
+        tried.said = format!("{} {said}", tried.said);
+        tried.took_ms = tried.took_ms.saturating_add(took_ms);
     }
 
     /// The incident that a signed link lets its reader acknowledge, if the link is ours and not too old.

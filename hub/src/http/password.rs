@@ -3,6 +3,7 @@
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
+use crate::model::incident_words::BY_LINK;
 use crate::model::{FieldError, FieldErrors};
 
 /// The memory of one hash is asked for in one piece of at least this size, which the C library takes from the system and
@@ -20,17 +21,22 @@ fn digest(params: &Params, password: &[u8], salt: &[u8]) -> anyhow::Result<Outpu
     Ok(Output::new(&out)?)
 }
 
-/// A user name: 3 to 64 of letters, digits and `. _ @ + -`.
+/// A user name: 3 to 64 of letters, digits and `. _ @ + -`; not the word that stands for whoever took an incident on by a
+/// link.
 ///
 /// # Errors
 /// What would work.
 pub fn check_username(name: &str) -> Result<(), FieldErrors> {
     let fits =
         (3..=64).contains(&name.chars().count()) && name.chars().all(|c| c.is_alphanumeric() || "._@+-".contains(c));
-    if fits {
+    let is_taken = name.eq_ignore_ascii_case(BY_LINK);
+    if fits && !is_taken {
         return Ok(());
     }
-    let remedy = "Use 3 to 64 letters, digits or . _ @ + -";
+    let remedy = match is_taken {
+        true => "This name stands for whoever follows a link of a message; choose another.",
+        false => "Use 3 to 64 letters, digits or . _ @ + -",
+    };
     Err(FieldErrors(vec![FieldError::new("username", name, remedy)]))
 }
 
@@ -105,6 +111,13 @@ mod tests {
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
         assert_ne!(one, two);
         assert!(verify_blocking("a long password", &one) && !verify_blocking("a long passwore", &one));
+    }
+
+    #[test]
+    fn nobody_is_called_as_whoever_follows_a_link_is() {
+        for (name, is_fine) in [("linka", true), ("ann", true), ("link", false), ("Link", false), ("ab", false)] {
+            assert_eq!(check_username(name).is_ok(), is_fine, "{name}");
+        }
     }
 
     #[test]

@@ -87,6 +87,10 @@ pub enum AlertReplay {
     ChannelOff,
     /// It is not dead, or is none of the account's.
     NotDead,
+    /// The other channel, through which it was to be sent, has an alert of it already.
+    HasIt,
+    /// It is about no incident, so that it cannot be said in the form of another channel.
+    OwnForm,
 }
 
 /// An alert as stored, without what is sent.

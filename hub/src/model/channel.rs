@@ -162,6 +162,20 @@ impl ChannelSettings {
     }
 }
 
+impl Channel {
+    /// Whether messages can go there: it is on, and this version knows how.
+    #[must_use]
+    pub fn takes_messages(&self) -> bool {
+        self.is_on && self.unreadable.is_none()
+    }
+
+    /// The name of its kind, also of one that this version does not know.
+    #[must_use]
+    pub fn kind_name(&self) -> &str {
+        self.unreadable.as_deref().unwrap_or(self.settings.kind().as_str())
+    }
+}
+
 /// Channels an account may have.
 pub const MAX_CHANNELS: i64 = 50;
 
@@ -195,6 +209,9 @@ pub struct Channel {
     pub name: String,
     /// Where to.
     pub settings: ChannelSettings,
+    /// A newer version wrote the settings, and this one does not understand them: the name of their kind, as stored.
+    /// `settings` mean nothing then. It is not sent to and not edited; it can be switched off and deleted.
+    pub unreadable: Option<String>,
     /// Switched on by its owner, and not given up since.
     pub is_on: bool,
     /// Told also of what only a minority of regions sees.

@@ -25,7 +25,7 @@ pub struct Course {
     pub first: (UtcMs, WebsiteId),
     /// When the last one of those that fail no more was well.
     pub left_at: Option<UtcMs>,
-    /// As many websites were part of it when people were last told.
+    /// As many websites were part of it when people were last told; 0: nobody ever was.
     pub told_websites: i64,
     /// When that was. While it is muted: since when nothing mutes it any more.
     pub told_at: Option<UtcMs>,
@@ -90,7 +90,7 @@ pub fn count(
             What::Well { .. } | What::Gone(_) => {}
         }
     }
-    open.iter_mut().filter(|course| course.tells_opened).for_each(|course| course.told(now));
+    open.iter_mut().filter(|course| course.tells_opened).for_each(|course| course.told_opened(now));
 }
 
 fn fail(
@@ -189,7 +189,8 @@ impl Course {
                 let well_ms = part.ended_at.map_or(0, |at| change.at.saturating_sub(at));
                 if well_ms >= NEWS_AFTER_MS && muted_by.is_none() {
                     // It is counted already: as one that people have not been told of.
-                    self.told_websites = (self.told_websites.min(self.websites) - 1).max(0);
+                    self.told_websites =
+                        (self.told_websites.min(self.websites) - 1).max(i64::from(self.told_websites > 0));
                 }
                 part.ended_at = None;
             }
@@ -236,7 +237,8 @@ impl Course {
         self.incident.ended_at = self.left_at;
         self.incident.closed_at = Some(now);
         self.incident.closed_as = Some(closed_as);
-        self.tells_resolved = self.incident.muted_by.is_none();
+        // Muted later than told, it is over for those who were told.
+        self.tells_resolved = self.incident.muted_by.is_none() || self.told_websites > 0;
         self.push(IncidentEventKind::Closed, change, ended_at, said);
     }
 
@@ -266,9 +268,18 @@ impl Course {
             (Some(MutedBy::Parent), Some(since_at)) if now < since_at.saturating_add(settle_ms) => {}
             (Some(MutedBy::Parent | MutedBy::Maintenance | MutedBy::Flapping) | None, _) => {
                 self.unmute(now);
-                self.told(now);
+                self.told_opened(now);
             }
         }
+    }
+
+    /// Of one that is told: what its websites depend on is down as well, as was seen a little later, and as `said` says. From
+    /// now on it is as if that had been seen first, but that whoever was told hears the end.
+    pub fn mute_late(&mut self, said: &str, now: UtcMs) {
+        self.incident.muted_by = Some(MutedBy::Parent);
+        self.told_at = None;
+        self.is_changed = true;
+        self.push_own(IncidentEventKind::Muted, now, said);
     }
 
     /// Nobody is told, for another reason than before.
@@ -277,6 +288,16 @@ impl Course {
             self.incident.muted_by = Some(by);
             self.is_changed = true;
             self.push_own(IncidentEventKind::Muted, now, words::muted(by));
+        }
+    }
+
+    /// People are told that it began, and of how many websites; who was told before it was muted hears of those that came
+    /// since as of any growth.
+    fn told_opened(&mut self, now: UtcMs) {
+        let before = self.told_websites;
+        self.told(now);
+        if before > 0 {
+            self.told_websites = before;
         }
     }
 

@@ -1,6 +1,6 @@
 //! The timeline of an incident, in words.
 
-use super::{ClosedAs, IncidentKind, MutedBy, Outcome};
+use super::{ClosedAs, IncidentKind, MutedBy, Outcome, UtcMs};
 
 /// An address without its query, which may be long and hold what is not for everybody's eyes.
 pub(super) fn short(url: &str) -> String {
@@ -75,6 +75,13 @@ pub(super) fn muted(by: MutedBy) -> &'static str {
         MutedBy::Parent => "Nobody is told for now: what it depends on is down, which is told.",
         MutedBy::Flapping => "Nobody is told for now: it is unstable, which is told.",
     }
+}
+
+/// What a website depends on is down as well, as was seen after people were told of the website.
+#[must_use]
+pub fn down_as_well(url: &str, since_at: UtcMs) -> String {
+    let since = super::message::words::instant(since_at);
+    format!("What it depends on, {}, is down as well, since {since}: nobody is told more of it for now.", short(url))
 }
 
 /// People are told from now on.

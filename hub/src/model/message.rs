@@ -114,6 +114,8 @@ impl Message {
     #[must_use]
     pub fn of_incident(alert_id: AlertId, event: AlertEvent, about: AboutIncident, links: Links, now: UtcMs) -> Self {
         let (tone, title, said) = told(event, &about, now);
+        // Services refuse a message with an empty text in it.
+        let said = if said.is_empty() { title.clone() } else { said };
         let list: Vec<String> = match about.website_count {
             ..=1 => Vec::new(),
             2.. => about.websites.iter().map(|website| of_list(website, now)).collect(),
@@ -156,6 +158,7 @@ impl Message {
         if let Some(since) = broken.failing_since_at {
             facts.push(("No message arrived since", words::instant(since)));
         }
+        facts.retain(|(_, value)| !value.is_empty());
         Self {
             alert_id,
             event: AlertEvent::ChannelBroken,
@@ -224,6 +227,22 @@ impl Message {
         Ok(json.to_string())
     }
 
+    /// What ends at the service what a test began there, in the form of [`Message::render`]: nothing else would, and
+    /// somebody would be called out. `None`: nothing was begun, or it ends by itself.
+    #[must_use]
+    pub fn end_of_test(&self, settings: &ChannelSettings) -> Option<String> {
+        match settings {
+            ChannelSettings::Pagerduty { .. } => Some(machine::pagerduty_end(self).to_string()),
+            ChannelSettings::Email { .. }
+            | ChannelSettings::Webhook { .. }
+            | ChannelSettings::Slack { .. }
+            | ChannelSettings::Discord { .. }
+            | ChannelSettings::Telegram { .. }
+            | ChannelSettings::Ntfy { .. }
+            | ChannelSettings::Alertmanager { .. } => None,
+        }
+    }
+
     /// "and 490 more", where there are more than are listed.
     fn more_words(&self) -> Option<String> {
         (self.more > 0).then(|| format!("and {} more", self.more))
@@ -255,8 +274,8 @@ impl Message {
 /// Who it is about, and whether that is one.
 fn subject(about: &AboutIncident) -> (String, bool) {
     match (about.website_count, about.websites.first()) {
-        (..=1, Some(website)) => (words::name(&website.url), true),
-        (..=1, None) => ("A website".to_owned(), true),
+        (..=1, Some(website)) if !words::name(&website.url).is_empty() => (words::name(&website.url), true),
+        (..=1, _) => ("A website".to_owned(), true),
         (count, _) => (format!("{count} websites"), false),
     }
 }
@@ -373,6 +392,7 @@ fn facts(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> Vec<(&'static 
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         facts.push(("Seen from", words::line(&format!("{}{more}", seen.join("; ")), 500)));
     }
+    facts.retain(|(_, value)| !value.is_empty());
     facts
 }
 

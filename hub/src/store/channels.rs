@@ -5,9 +5,9 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, MAX_CHANNELS, UtcMs};
+use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, MAX_CHANNELS, SecretText, UtcMs};
 
-pub(super) const CHANNEL: &str = "channel_id, account_id, name, settings, is_on, tells_regional, waits_ms, reminds_ms, \
+pub(super) const CHANNEL: &str = "channel_id, account_id, name, kind, settings, is_on, tells_regional, waits_ms, reminds_ms, \
     cap_per_hour, second_channel_id, created_at, revision, failing_since_at, broken_at, broken_reason";
 
 #[derive(FromRow)]
@@ -15,6 +15,7 @@ pub(super) struct ChannelRow {
     channel_id: Uuid,
     account_id: Uuid,
     name: String,
+    kind: String,
     settings: String,
     is_on: bool,
     tells_regional: bool,
@@ -29,18 +30,16 @@ pub(super) struct ChannelRow {
     broken_reason: Option<String>,
 }
 
-impl TryFrom<ChannelRow> for Channel {
-    type Error = StoreError;
-
-    fn try_from(row: ChannelRow) -> Result<Self, StoreError> {
+impl From<ChannelRow> for Channel {
+    fn from(row: ChannelRow) -> Self {
         // What is wrong is not said, for the words of the error may repeat a secret.
-        let settings: ChannelSettings = serde_json::from_str(&row.settings)
-            .map_err(|_| StoreError::Corrupt(format!("the settings of channel {}", row.channel_id)))?;
-        Ok(Self {
+        let settings: Option<ChannelSettings> = serde_json::from_str(&row.settings).ok();
+        Self {
             channel_id: ChannelId(row.channel_id),
             account_id: AccountId(row.account_id),
             name: row.name,
-            settings,
+            unreadable: settings.is_none().then_some(row.kind),
+            settings: settings.unwrap_or(ChannelSettings::Alertmanager { url: SecretText::default() }),
             is_on: row.is_on,
             tells_regional: row.tells_regional,
             waits_ms: row.waits_ms,
@@ -51,7 +50,7 @@ impl TryFrom<ChannelRow> for Channel {
             revision: row.revision,
             failing_since_at: row.failing_since_at,
             broken: row.broken_at.map(|at| (at, row.broken_reason.unwrap_or_default())),
-        })
+        }
     }
 }
 
@@ -80,8 +79,7 @@ macro_rules! cancel_waiting {
 }
 
 impl Store {
-    /// All of the account's channels, oldest first. One that cannot be read (a newer version wrote it) is left out, and
-    /// said so in the log.
+    /// All of the account's channels, oldest first.
     ///
     /// # Errors
     /// The database is away.
@@ -90,14 +88,7 @@ impl Store {
         // The pool for writes: what was just given up must be seen.
         let rows: Vec<ChannelRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).fetch_all(pool).await?);
-        let mut channels = Vec::with_capacity(rows.len());
-        for row in rows {
-            match Channel::try_from(row) {
-                Ok(channel) => channels.push(channel),
-                Err(error) => tracing::error!(%error, "A channel cannot be read."),
-            }
-        }
-        Ok(channels)
+        Ok(rows.into_iter().map(Channel::from).collect())
     }
 
     /// Whether anybody would be told: one of the account's channels is on.
@@ -113,12 +104,12 @@ impl Store {
     /// One of the account's channels.
     ///
     /// # Errors
-    /// The database is away, or what is stored cannot be read.
+    /// The database is away.
     pub async fn channel(&self, account: AccountId, id: ChannelId) -> Result<Option<Channel>, StoreError> {
         let select = format!("select {CHANNEL} from channel where account_id = $1 and channel_id = $2");
         let row: Option<ChannelRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(id.0).fetch_optional(pool).await?);
-        row.map(Channel::try_from).transpose()
+        Ok(row.map(Channel::from))
     }
 
     /// Adds a channel, switched on. `None`: the account has [`MAX_CHANNELS`]. A second channel that is none of the
@@ -132,27 +123,39 @@ impl Store {
         draft: &ChannelDraft,
         now: UtcMs,
     ) -> Result<Option<Channel>, StoreError> {
-        let id = ChannelId(Uuid::now_v7());
+        self.add_channel_as(ChannelId(Uuid::now_v7()), account, draft, now).await
+    }
+
+    /// The same, with this id. Where the account has it, it stays as it is, and is returned.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn add_channel_as(
+        &self,
+        id: ChannelId,
+        account: AccountId,
+        draft: &ChannelDraft,
+        now: UtcMs,
+    ) -> Result<Option<Channel>, StoreError> {
         let settings = settings_text(&draft.settings)?;
-        let added = write!(self, pool => {
+        write!(self, pool => {
             let mut tx = pool.begin().await?;
             // Two that add at once take turns here, so that the limit holds (T120).
             sqlx::query("update account set username = username where account_id = $1")
                 .bind(account.0).execute(&mut *tx).await?;
-            let added = sqlx::query(
+            sqlx::query(
                 "insert into channel (channel_id, account_id, name, kind, settings, tells_regional, waits_ms, \
                  reminds_ms, cap_per_hour, second_channel_id, created_at) \
                  select $1, $2, $3, $4, $5, $6, $7, $8, $9, \
                  (select channel_id from channel where account_id = $2 and channel_id = $10), $11 \
-                 where (select count(*) from channel where account_id = $2) < $12")
+                 where (select count(*) from channel where account_id = $2) < $12 on conflict (channel_id) do nothing")
                 .bind(id.0).bind(account.0).bind(&draft.name).bind(draft.settings.kind().as_str()).bind(&settings)
                 .bind(draft.tells_regional).bind(draft.waits_ms).bind(draft.reminds_ms).bind(draft.cap_per_hour)
                 .bind(draft.second_channel_id.map(|second| second.0)).bind(now).bind(MAX_CHANNELS)
-                .execute(&mut *tx).await?.rows_affected();
+                .execute(&mut *tx).await?;
             tx.commit().await?;
-            added
         });
-        if added == 1 { self.channel(account, id).await } else { Ok(None) }
+        self.channel(account, id).await
     }
 
     /// Changes a channel as it was at `revision`, and no other. Whether it is on stays as it is; what failed under the

@@ -19,10 +19,24 @@ struct Row {
     tags: String,
     parent_id: Option<Uuid>,
     verdict: String,
+    url: String,
+    since_at: i64,
+    interval_ms: i64,
+    timeout_ms: i64,
 }
 
-const ROW: &str = "select website_id, account_id, tags, parent_id, verdict from website \
-    join website_state using (website_id) where website_id =";
+/// What a website depends on, and is down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Down {
+    pub url: String,
+    /// Since when.
+    pub since_at: UtcMs,
+    /// For so long it may have been down before one of its looks saw it.
+    pub unseen_ms: i64,
+}
+
+const ROW: &str = "select website_id, account_id, tags, parent_id, verdict, url, since_at, interval_ms, timeout_ms \
+    from website join website_state using (website_id) where website_id =";
 /// Of those that may still come; the others are not read.
 const WINDOWS: &str = "from maintenance where (over_at is null or over_at > $2) and account_id =";
 
@@ -37,23 +51,8 @@ pub(super) async fn muted(
     ids: &[WebsiteId],
     now: UtcMs,
 ) -> Result<BTreeMap<WebsiteId, MutedBy>, StoreError> {
-    let mut known: BTreeMap<Uuid, Row> = BTreeMap::new();
-    let mut wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    // One level more than may be, to see where a chain has no end.
-    for _ in 0..=mute::LEVELS + 1 {
-        if wanted.is_empty() {
-            break;
-        }
-        let rows = websites(tx, &wanted).await?;
-        wanted = rows.iter().filter_map(|row| row.parent_id).filter(|id| !known.contains_key(id)).collect();
-        known.extend(rows.into_iter().map(|row| (row.website_id, row)));
-        wanted.retain(|id| !known.contains_key(id));
-        wanted.sort_unstable();
-        wanted.dedup();
-    }
-    let mut accounts: Vec<Uuid> = ids.iter().filter_map(|id| Some(known.get(&id.0)?.account_id)).collect();
+    let known = Known::of(tx, ids).await?;
+    let mut accounts: Vec<Uuid> = ids.iter().filter_map(|id| Some(known.0.get(&id.0)?.account_id)).collect();
     accounts.sort_unstable();
     accounts.dedup();
     let mut windows: BTreeMap<Uuid, Vec<Maintenance>> = BTreeMap::new();
@@ -61,25 +60,77 @@ pub(super) async fn muted(
     for window in understood(windows_of(tx, &accounts, now).await?).into_iter().filter(|w| w.running(now).is_some()) {
         windows.entry(window.account_id.0).or_default().push(window);
     }
-    let parent_of = |id: WebsiteId| {
-        let row = known.get(&id.0)?;
-        // Another account's says nothing about this one's.
-        let parent = known.get(&row.parent_id?).filter(|parent| parent.account_id == row.account_id)?;
-        Some(WebsiteId(parent.website_id))
-    };
-    let verdict =
-        |id: &WebsiteId| known.get(&id.0).and_then(|row| row.verdict.parse().ok()).unwrap_or(Outcome::Unknown);
     let mut muted = BTreeMap::new();
     for id in ids {
-        let Some(row) = known.get(&id.0) else { continue };
+        let Some(row) = known.0.get(&id.0) else { continue };
         let tags: Vec<Tag> = tags_of_row(&row.tags);
-        let above = mute::above(*id, parent_of).unwrap_or_default();
         let windows = windows.get(&row.account_id).map_or(&[][..], Vec::as_slice);
-        if let Some(why) = mute::by(*id, &tags, windows, above.iter().map(verdict), now) {
+        if let Some(why) = mute::by(*id, &tags, windows, known.above(*id).map(Row::outcome), now) {
             muted.insert(*id, why);
         }
     }
     Ok(muted)
+}
+
+/// Of websites below one that is down: the nearest such one above each.
+///
+/// # Errors
+/// The database is away.
+pub(super) async fn down_above(
+    tx: &mut Transaction,
+    ids: &[WebsiteId],
+) -> Result<BTreeMap<WebsiteId, Down>, StoreError> {
+    let known = Known::of(tx, ids).await?;
+    let down = |id: &WebsiteId| {
+        let row = known.above(*id).find(|row| row.outcome() == Outcome::Down)?;
+        let unseen_ms = row.interval_ms.saturating_add(row.timeout_ms);
+        Some((*id, Down { url: row.url.clone(), since_at: row.since_at, unseen_ms }))
+    };
+    Ok(ids.iter().filter_map(down).collect())
+}
+
+impl Row {
+    fn outcome(&self) -> Outcome {
+        self.verdict.parse().unwrap_or(Outcome::Unknown)
+    }
+}
+
+/// Websites and all that is above them.
+struct Known(BTreeMap<Uuid, Row>);
+
+impl Known {
+    /// One statement a level, where there is one.
+    async fn of(tx: &mut Transaction, ids: &[WebsiteId]) -> Result<Self, StoreError> {
+        let mut known: BTreeMap<Uuid, Row> = BTreeMap::new();
+        let mut wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        // One level more than may be, to see where a chain has no end.
+        for _ in 0..=mute::LEVELS + 1 {
+            if wanted.is_empty() {
+                break;
+            }
+            let rows = websites(tx, &wanted).await?;
+            wanted = rows.iter().filter_map(|row| row.parent_id).collect();
+            known.extend(rows.into_iter().map(|row| (row.website_id, row)));
+            wanted.retain(|id| !known.contains_key(id));
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        Ok(Self(known))
+    }
+
+    /// What is above one of them, the nearest first.
+    fn above(&self, id: WebsiteId) -> impl Iterator<Item = &Row> {
+        let parent_of = move |id: WebsiteId| {
+            let row = self.0.get(&id.0)?;
+            // Another account's says nothing about this one's.
+            let parent = self.0.get(&row.parent_id?).filter(|parent| parent.account_id == row.account_id)?;
+            Some(WebsiteId(parent.website_id))
+        };
+        let above = mute::above(id, parent_of).unwrap_or_default();
+        above.into_iter().filter_map(move |id| self.0.get(&id.0))
+    }
 }
 
 impl Store {

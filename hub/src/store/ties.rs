@@ -23,7 +23,50 @@ pub(super) fn tags_of_row(text: &str) -> Vec<Tag> {
     text.split(',').filter_map(|tag| tag.parse().ok()).collect()
 }
 
-fn tags_text(tags: &[Tag]) -> String {
+/// Saves ties of a website, which may have been added by the same transaction. Where they are refused, nothing is changed.
+macro_rules! save_ties {
+    ($tx:ident, $account:expr, $id:expr, $ties:expr) => {
+        'done: {
+            let (account, id, ties): (AccountId, WebsiteId, &Ties) = ($account, $id, $ties);
+            if let Some(parent) = ties.parent_id {
+                let edges: Vec<(Uuid, Option<Uuid>)> = sqlx::query_as(
+                    "select website_id, parent_id from website where account_id = $1 \
+                     and (parent_id is not null or website_id = $2)",
+                )
+                .bind(account.0)
+                .bind(parent.0)
+                .fetch_all(&mut *$tx)
+                .await?;
+                if let Some(refused) = $crate::store::ties::refusal(id, parent, edges) {
+                    break 'done TiesSaved::Refused(refused);
+                }
+            }
+            let changed =
+                sqlx::query("update website set tags = $3, parent_id = $4 where account_id = $1 and website_id = $2")
+                    .bind(account.0)
+                    .bind(id.0)
+                    .bind($crate::store::ties::tags_text(&ties.tags))
+                    .bind(ties.parent_id.map(|id| id.0))
+                    .execute(&mut *$tx)
+                    .await?
+                    .rows_affected();
+            if changed == 1 { TiesSaved::Saved } else { TiesSaved::NotFound }
+        }
+    };
+}
+pub(super) use save_ties;
+
+/// What is wrong with a parent, by what depends on what. Two that are saved at the same instant may pass together; what
+/// comes back on itself is ignored where it is read.
+pub(super) fn refusal(id: WebsiteId, parent: WebsiteId, edges: Vec<(Uuid, Option<Uuid>)>) -> Option<FieldError> {
+    if edges.iter().all(|(id, _)| *id != parent.0) {
+        return Some(FieldError::new("parent", "", "There is no such website of yours; choose another."));
+    }
+    let edges = edges.into_iter().filter_map(|(id, parent)| Some((WebsiteId(id), WebsiteId(parent?)))).collect();
+    mute::refusal(id, parent, &edges)
+}
+
+pub(super) fn tags_text(tags: &[Tag]) -> String {
     tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",")
 }
 
@@ -62,30 +105,11 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn set_ties(&self, account: AccountId, id: WebsiteId, ties: &Ties) -> Result<TiesSaved, StoreError> {
-        Ok(write!(self, pool => 'done: {
+        Ok(write!(self, pool => {
             let mut tx = pool.begin().await?;
-            if let Some(parent) = ties.parent_id {
-                let edges: Vec<(Uuid, Option<Uuid>)> = sqlx::query_as(
-                    "select website_id, parent_id from website where account_id = $1 \
-                     and (parent_id is not null or website_id = $2)")
-                    .bind(account.0).bind(parent.0).fetch_all(&mut *tx).await?;
-                if edges.iter().all(|(id, _)| *id != parent.0) {
-                    let refused = FieldError::new("parent", "", "There is no such website of yours; choose another.");
-                    break 'done TiesSaved::Refused(refused);
-                }
-                let edges = edges.into_iter().filter_map(|(id, parent)| Some((WebsiteId(id), WebsiteId(parent?)))).collect();
-                // Two that are saved at the same instant may pass together; what comes back on itself is ignored where it
-                // is read.
-                if let Some(refused) = mute::refusal(id, parent, &edges) {
-                    break 'done TiesSaved::Refused(refused);
-                }
-            }
-            let changed = sqlx::query(
-                "update website set tags = $3, parent_id = $4 where account_id = $1 and website_id = $2")
-                .bind(account.0).bind(id.0).bind(tags_text(&ties.tags)).bind(ties.parent_id.map(|id| id.0))
-                .execute(&mut *tx).await?.rows_affected();
+            let saved = save_ties!(tx, account, id, ties);
             tx.commit().await?;
-            if changed == 1 { TiesSaved::Saved } else { TiesSaved::NotFound }
+            saved
         }))
     }
 }

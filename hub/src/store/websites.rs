@@ -4,9 +4,12 @@ use uuid::Uuid;
 
 use super::ingest::{Locked, Transaction};
 use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
+use super::ties::{TiesSaved, save_ties};
 use super::{Store, StoreError, incidents, patiently, read, write};
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
-use crate::model::{AccountId, Change, ClosedAs, Outcome, UtcMs, Website, WebsiteId, WebsiteName, WebsiteSettings};
+use crate::model::{
+    AccountId, Change, ClosedAs, FieldError, Outcome, Ties, UtcMs, Website, WebsiteId, WebsiteName, WebsiteSettings,
+};
 
 /// Tries of a deletion that met ingest the other way round (T211).
 const DELETE_TRIES: u32 = 5;
@@ -18,6 +21,8 @@ pub enum Edited {
     Saved(Website),
     /// Nothing was changed, since somebody else changed it first; the website as it is now.
     Meanwhile(Website),
+    /// Nothing was changed: what it was to depend on cannot be.
+    Refused(FieldError),
 }
 
 /// `select` of whole website rows, with the rest of the statement.
@@ -71,6 +76,21 @@ impl Store {
         settings: &WebsiteSettings,
         now: UtcMs,
     ) -> Result<Website, StoreError> {
+        let added = self.add_website_tied(account, settings, &Ties::default(), now).await?;
+        added.map_err(|refused| StoreError::Corrupt(refused.remedy))
+    }
+
+    /// Adds a website with its ties, both or neither: inside, why what it was to depend on cannot be.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn add_website_tied(
+        &self,
+        account: AccountId,
+        settings: &WebsiteSettings,
+        ties: &Ties,
+        now: UtcMs,
+    ) -> Result<Result<Website, FieldError>, StoreError> {
         let website = Website {
             website_id: WebsiteId(Uuid::now_v7()),
             account_id: account,
@@ -81,7 +101,7 @@ impl Store {
             revision: 1,
         };
         let (request, expect) = options_text(&settings.options)?;
-        write!(self, pool => {
+        let refused = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             sqlx::query("insert into website (website_id, account_id, url, interval_ms, timeout_ms, regions, \
                          request, expect, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
@@ -92,9 +112,19 @@ impl Store {
                          values ($1, $2, $3, $4, $5)")
                 .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind(NOT_CHECKED)
                 .bind(now + FIRST_LOOK_WITHIN_MS).execute(&mut *tx).await?;
+            if *ties != Ties::default()
+                && let TiesSaved::Refused(refused) = save_ties!(tx, account, website.website_id, ties)
+            {
+                tx.rollback().await?;
+                break 'done Some(refused);
+            }
             tx.commit().await?;
+            None
         });
-        Ok(website)
+        Ok(match refused {
+            Some(refused) => Err(refused),
+            None => Ok(website),
+        })
     }
 
     /// Changes the settings as they were at `revision`, and no others. What was known under the old ones is forgotten;
@@ -110,8 +140,24 @@ impl Store {
         settings: &WebsiteSettings,
         now: UtcMs,
     ) -> Result<Option<Edited>, StoreError> {
+        self.edit_website_tied(account, id, revision, settings, None, now).await
+    }
+
+    /// The same, with its ties where they are given: all of it or nothing.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn edit_website_tied(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        revision: i64,
+        settings: &WebsiteSettings,
+        ties: Option<&Ties>,
+        now: UtcMs,
+    ) -> Result<Option<Edited>, StoreError> {
         let (request, expect) = options_text(&settings.options)?;
-        let changed = write!(self, pool => {
+        let changed = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             let changed = sqlx::query(
                 "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, request = $7, \
@@ -120,6 +166,13 @@ impl Store {
                 .bind(account.0).bind(id.0).bind(&settings.url).bind(settings.interval_ms).bind(settings.timeout_ms)
                 .bind(regions_text(settings)).bind(&request).bind(&expect).bind(revision).execute(&mut *tx)
                 .await?.rows_affected();
+            if changed == 1
+                && let Some(ties) = ties
+                && let TiesSaved::Refused(refused) = save_ties!(tx, account, id, ties)
+            {
+                tx.rollback().await?;
+                break 'done Err(refused);
+            }
             if changed == 1 {
                 let is_watched: bool = sqlx::query_scalar("select not paused from website where website_id = $1")
                     .bind(id.0).fetch_one(&mut *tx).await?;
@@ -128,8 +181,12 @@ impl Store {
             }
             let closed_as = (changed == 1).then_some(ClosedAs::Changed);
             self.commit_forgotten(tx.into(), account, id, closed_as, now).await?;
-            changed
+            Ok(changed)
         });
+        let changed = match changed {
+            Ok(changed) => changed,
+            Err(refused) => return Ok(Some(Edited::Refused(refused))),
+        };
         let found = self.website(account, id).await?;
         Ok(found.map(|website| if changed == 1 { Edited::Saved(website) } else { Edited::Meanwhile(website) }))
     }

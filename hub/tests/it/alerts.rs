@@ -1,12 +1,16 @@
 //! Alerts over real connections, from a real outbox on both databases: tries, order, caps, broken channels, crashes. Time
 //! is an argument of each step; nothing waits for it.
 
+mod channels;
 mod faults;
 mod fold;
+mod killed;
 mod mail;
+mod programs;
 mod tries;
 
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,8 +43,8 @@ enum Raw {
 macro_rules! raw {
     ($world:expr, $pool:ident => $body:expr) => {
         match &$world.raw {
-            Raw::Postgres($pool) => $body,
-            Raw::Sqlite($pool) => $body,
+            $crate::alerts::Raw::Postgres($pool) => $body,
+            $crate::alerts::Raw::Sqlite($pool) => $body,
         }
     };
 }
@@ -51,32 +55,45 @@ struct World {
     raw: Raw,
     account: AccountId,
     now: UtcMs,
-    _directory: tempfile::TempDir,
+    #[expect(dead_code, reason = "it ends with the world")]
+    directory: Option<tempfile::TempDir>,
 }
 
 impl World {
     async fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let store = Store::open_sqlite(directory.path()).await.expect("a SQLite store");
-        store.migrate(false).await.expect("migrations");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.path().join("betteruptime.sqlite"));
-        let options = options.busy_timeout(Duration::from_secs(20));
-        let raw = Raw::Sqlite(sqlx::SqlitePool::connect_with(options).await.expect("SQLite"));
-        Self::with(store, raw, directory).await
+        let world = Self::on_sqlite(directory.path()).await;
+        Self { directory: Some(directory), ..world }
     }
 
     async fn postgres() -> Self {
-        let url = services::database().await;
-        let store = Store::open_postgres(&url).await.expect("a Postgres store");
-        store.migrate(false).await.expect("migrations");
-        let raw = Raw::Postgres(sqlx::PgPool::connect(&url).await.expect("Postgres"));
-        Self::with(store, raw, tempfile::tempdir().expect("a directory")).await
+        Self::on_postgres(&services::database().await).await
     }
 
-    async fn with(store: Store, raw: Raw, directory: tempfile::TempDir) -> Self {
+    /// In a state directory that outlives it. While it is open, no hub can be.
+    async fn on_sqlite(directory: &Path) -> Self {
+        let store = Store::open_sqlite(directory).await.expect("a SQLite store");
+        store.migrate(false).await.expect("migrations");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("betteruptime.sqlite"));
+        let options = options.busy_timeout(Duration::from_secs(20));
+        let raw = Raw::Sqlite(sqlx::SqlitePool::connect_with(options).await.expect("SQLite"));
+        Self::with(store, raw).await
+    }
+
+    async fn on_postgres(url: &str) -> Self {
+        let store = Store::open_postgres(url).await.expect("a Postgres store");
+        store.migrate(false).await.expect("migrations");
+        let raw = Raw::Postgres(sqlx::PgPool::connect(url).await.expect("Postgres"));
+        Self::with(store, raw).await
+    }
+
+    async fn with(store: Store, raw: Raw) -> Self {
         let now = hub::clock::now();
-        let account = store.create_account("anna", "hash", MadeBy::Owner, now).await.expect("an account").account_id;
-        Self { store, raw, account, now, _directory: directory }
+        let account = match store.credentials("anna").await.expect("the store") {
+            Some((account, _)) => account.account_id,
+            None => store.create_account("anna", "hash", MadeBy::Owner, now).await.expect("an account").account_id,
+        };
+        Self { store, raw, account, now, directory: None }
     }
 
     async fn channel(&self, name: &str, settings: ChannelSettings) -> Channel {
@@ -266,7 +283,7 @@ macro_rules! on_both {
             async fn $name() { super::$name($crate::alerts::World::postgres().await).await; })+ }
     };
 }
-use on_both;
+use {on_both, raw};
 
 fn channel_id(n: u128) -> ChannelId {
     ChannelId(Uuid::from_u128(n))

@@ -9,6 +9,7 @@
 
 mod alerts;
 mod browser;
+mod channel_pages;
 mod client;
 mod courtesy;
 mod dead_letters;

@@ -85,6 +85,17 @@ pub struct Hub {
     pub address: SocketAddr,
 }
 
+/// Starts a hub that is to end by itself, and waits for that. Returns its log.
+pub fn run_to_its_end(directory: &Path, environment: &[(&str, &str)]) -> String {
+    let all = [&[("LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info"), ("CANARIES", "off")][..], environment].concat();
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_betteruptime-hub"));
+    let mut process = Process::start(&program, directory, &format!("hub-{}", uuid::Uuid::new_v4().simple()), &all);
+    wait_until("the hub to end; is it built with fail points?", Duration::from_secs(30), || {
+        process.child.try_wait().expect("the hub").is_some()
+    });
+    process.log()
+}
+
 impl Hub {
     /// Starts the hub on a free port with its state in `directory` and waits until it says where it is.
     pub fn start(directory: &Path, environment: &[(&str, &str)]) -> Self {

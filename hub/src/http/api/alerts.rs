@@ -1,12 +1,13 @@
 //! `/api/v1/alerts` and those of a channel: what was told, what waits, what was given up.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{limit, rfc3339};
+use super::{body, limit, rfc3339};
 use crate::clock;
-use crate::http::pages::channel::{after, cursor, load};
+use crate::http::pages::channel::{after, cursor, load, not_sent};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{Alert, AlertReplay, AlertState};
+use crate::model::{Alert, AlertReplay, AlertState, ChannelId};
 
 pub(super) fn shown(alert: &Alert) -> Value {
     json!({
@@ -56,18 +57,31 @@ fn paged(mut alerts: Vec<Alert>, limit: i64) -> Response {
     Response::json(200, &json!({"alerts": alerts.iter().map(shown).collect::<Vec<_>>(), "next": next}))
 }
 
-/// `POST /api/v1/alerts/:id/replay` -> 200, the alert, which is sent again now.
+/// Through which channel it is to be sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    channel_id: Option<ChannelId>,
+}
+
+/// `POST /api/v1/alerts/:id/replay` -> 200, the alert, which is sent again now. With `channel_id` it is sent through that
+/// channel instead: the alert ends cancelled, and the channel has one of its own.
 ///
 /// # Errors
-/// 401, 404 when not yours, 409 when it was not given up or its channel is off.
+/// 400 for what is no such object, 401, 404 when not yours, 409 when it was not given up, its channel is off, or the other
+/// one has it.
 pub fn replay(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account.account_id;
     let id = params.alert_id()?;
+    let sent: Sent = body(request, "nothing, or a channel_id")?;
     let find = || app.wait(app.store.alert(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound);
     find()?;
-    match app.wait(app.store.replay_alert(account, id, clock::now())).map_err(login::store)? {
+    let done = match sent.channel_id {
+        None => app.wait(app.store.replay_alert(account, id, clock::now())),
+        Some(channel) => app.wait(app.store.send_through(account, id, channel, clock::now())),
+    };
+    match done.map_err(login::store)? {
         AlertReplay::Asked => Ok(Response::json(200, &shown(&find()?))),
-        AlertReplay::ChannelOff => Err(HttpError::Conflict("Its channel is off, or was deleted.".to_owned())),
-        AlertReplay::NotDead => Err(HttpError::Conflict("It was not given up: there is nothing to replay.".to_owned())),
+        refused => Err(HttpError::Conflict(not_sent(refused).to_owned())),
     }
 }

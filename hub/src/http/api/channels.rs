@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{body, rfc3339};
 use crate::clock;
-use crate::http::pages::channel::load;
+use crate::http::pages::channel::{load, readable};
 use crate::http::pages::channel_form::{makes_secret, parse, too_many};
 use crate::http::pages::{channel, channel_words};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
@@ -120,8 +120,9 @@ fn shown(channel: &Channel) -> Value {
     json!({
         "id": channel.channel_id.to_string(),
         "name": channel.name,
-        "kind": channel.settings.kind().as_str(),
-        "target": channel_words::target(&channel.settings),
+        "kind": channel.kind_name(),
+        "is_unreadable": channel.unreadable.is_some(),
+        "target": channel_words::target_of(channel),
         "settings": settings(&channel.settings),
         "is_on": channel.is_on,
         "failing_since_at": channel.failing_since_at.map(rfc3339),
@@ -210,13 +211,18 @@ pub fn one(app: &App, request: &Request, params: &Params) -> Result<Response, Ht
 pub fn change(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let before = load(app, &account, params.channel_id()?)?;
+    readable(&before)?;
     let sent: Sent = body(request, "fields of a channel")?;
     let meanwhile = || HttpError::Conflict("The channel was changed meanwhile; get it again.".to_owned());
     if sent.revision.is_some_and(|revision| revision != before.revision) {
         return Err(meanwhile());
     }
     let is_on = sent.is_on;
-    let input = sent.over(ChannelInput::of(&before));
+    let names_port = matches!(sent.port, Given::Text(_));
+    let mut input = sent.over(ChannelInput::of(&before));
+    if !names_port {
+        input.follow_protection(&before.settings);
+    }
     let draft = parse(app, &account, &input, Some(&before))?.map_err(HttpError::Fields)?;
     let (id, revision) = (before.channel_id, before.revision);
     let saved = app.wait(app.store.edit_channel(account.account_id, id, revision, &draft)).map_err(login::store)?;

@@ -12,8 +12,8 @@ use crate::model::{
     FieldErrors, IncidentId, UtcMs,
 };
 
-pub(in crate::http) use super::channel_actions::test_now;
 pub use super::channel_actions::{confirm_delete, delete, replay, switch_off, switch_on, test};
+pub(in crate::http) use super::channel_actions::{not_sent, test_now};
 
 /// Alerts on one page.
 pub const SHOWN: i64 = 25;
@@ -43,7 +43,8 @@ pub struct ChannelPage {
     frame: Frame,
     id: ChannelId,
     is_on: bool,
-    kind: &'static str,
+    kind: String,
+    is_unreadable: bool,
     state: State,
     said: Option<&'static str>,
     trouble: Option<String>,
@@ -93,7 +94,8 @@ impl ChannelPage {
             frame: Frame::wide(channel.name.clone(), viewer).at("/channels"),
             id,
             is_on: channel.is_on,
-            kind: channel_words::kind(channel.settings.kind()),
+            is_unreadable: channel.unreadable.is_some(),
+            kind: channel_words::kind_of(channel).to_owned(),
             state: channel_words::state(channel),
             said: said.and_then(said_words),
             trouble: None,
@@ -140,7 +142,8 @@ impl Line {
             class,
             next: is_waiting.then(|| instant(alert.due_at)),
             said: alert.said.clone(),
-            tries_words: match alert.tries {
+            // A test that was ended at its service has one more.
+            tries_words: match tries.len().max(usize::try_from(alert.tries).unwrap_or(usize::MAX)) {
                 1 => "1 try".to_owned(),
                 n => format!("{n} tries"),
             },
@@ -194,6 +197,17 @@ pub(in crate::http) fn after(request: &Request) -> Result<Option<AlertCursor>, H
 /// Not theirs, or the database is away.
 pub(in crate::http) fn load(app: &App, account: &Account, id: ChannelId) -> Result<Channel, HttpError> {
     app.wait(app.store.channel(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)
+}
+
+/// Whether this version can do anything with its settings.
+///
+/// # Errors
+/// 409: a newer one wrote them.
+pub(in crate::http) fn readable(channel: &Channel) -> Result<(), HttpError> {
+    match channel.unreadable {
+        Some(_) => Err(HttpError::Conflict(channel_words::UNREADABLE.to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// One page of a channel's log; one more than is shown tells whether there are others.

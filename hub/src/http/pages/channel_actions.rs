@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use askama::Template;
 
-use super::channel::{load, view};
+use super::channel::{load, readable, view};
 use super::{Frame, Viewer, page};
 use crate::alert::Tried;
 use crate::clock;
@@ -60,6 +60,7 @@ impl Drop for Turn {
 /// Not theirs, too many at once, or the database is away.
 pub(in crate::http) fn test_now(app: &App, account: &Account, id: ChannelId) -> Result<Tried, HttpError> {
     let channel = load(app, account, id)?;
+    readable(&channel)?;
     let most = i64::try_from(TESTS_A_MINUTE).unwrap_or(i64::MAX);
     let last = app.wait(app.store.alerts_of_channel(account.account_id, id, None, most)).map_err(login::store)?;
     let since = clock::now() - 60_000;
@@ -143,14 +144,40 @@ pub fn replay(app: &App, request: &Request, params: &Params) -> Result<Response,
     let account = login::signed_in(app, request)?.account;
     let id = params.alert_id()?;
     let alert = app.wait(app.store.alert(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let form = request.form();
+    if !form.get("channel").is_empty() {
+        return through(app, &account, &alert, form.get("channel"));
+    }
     let done = app.wait(app.store.replay_alert(account.account_id, id, clock::now())).map_err(login::store)?;
     let said = match done {
         AlertReplay::Asked => "again",
         AlertReplay::ChannelOff => "channel-off",
-        AlertReplay::NotDead => "not-dead",
+        AlertReplay::NotDead | AlertReplay::HasIt | AlertReplay::OwnForm => "not-dead",
     };
-    Ok(match alert.incident_id.filter(|_| done == AlertReplay::Asked && request.form().get("back") == "incident") {
+    Ok(match alert.incident_id.filter(|_| done == AlertReplay::Asked && form.get("back") == "incident") {
         Some(incident) => Response::see_other(&format!("/incidents/{incident}#told")),
         None => Response::see_other(&format!("/channels/{}?said={said}", alert.channel_id)),
     })
+}
+
+/// Sends it through another channel than its own, by the form of its incident.
+fn through(app: &App, account: &Account, alert: &Alert, channel: &str) -> Result<Response, HttpError> {
+    let channel: ChannelId = channel.parse().map_err(|_| HttpError::NotFound)?;
+    let done = app.wait(app.store.send_through(account.account_id, alert.alert_id, channel, clock::now()));
+    match (done.map_err(login::store)?, alert.incident_id) {
+        (AlertReplay::Asked, Some(incident)) => Ok(Response::see_other(&format!("/incidents/{incident}#told"))),
+        (AlertReplay::Asked, None) => Ok(Response::see_other("/channels")),
+        (refused, _) => Err(HttpError::Conflict(not_sent(refused).to_owned())),
+    }
+}
+
+/// Why what was given up is not sent again.
+pub(in crate::http) fn not_sent(why: AlertReplay) -> &'static str {
+    match why {
+        AlertReplay::Asked => "It is sent again.",
+        AlertReplay::ChannelOff => "Its channel is off, or was deleted.",
+        AlertReplay::NotDead => "It was not given up: there is nothing to replay.",
+        AlertReplay::HasIt => "That channel has this message already.",
+        AlertReplay::OwnForm => "Only what is about an incident can be sent through another channel.",
+    }
 }

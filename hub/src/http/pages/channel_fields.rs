@@ -157,9 +157,12 @@ fn places(kind: ChannelKind, stored: Option<&ChannelSettings>) -> Vec<Field> {
             text("server", "Mail server").example("smtp.example.com"),
             Field::new("security", "Protection", OneOf(securities()))
                 .hint("Without any is for a server on the hub's own machine."),
-            Field::new("port", "Port", Number)
-                .optional()
-                .hint("Left empty: 587 for STARTTLS, 465 for TLS from the start, 25 without."),
+            Field::new("port", "Port", Number).optional().hint(match stored {
+                None => "Left empty: 587 for STARTTLS, 465 for TLS from the start, 25 without.",
+                Some(_) => {
+                    "A usual port follows the protection: 587 for STARTTLS, 465 for TLS from the start, 25 without."
+                }
+            }),
             text("username", "User name").optional().hint("Left empty, nobody signs in."),
             Field::new("password", "Password", Secret).optional(),
         ],

@@ -1,12 +1,13 @@
 //! The forms to add and to edit a channel: a kind is chosen first, then its fields.
 
 use askama::Template;
+use uuid::Uuid;
 
-use super::channel::load;
+use super::channel::{load, readable};
 use super::channel_fields::{Control, Field, fields, sent};
 use super::{Choice, Frame, Viewer, channel_words, page};
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::{
     Account, Channel, ChannelContext, ChannelDraft, ChannelId, ChannelInput, ChannelKind, ChannelSettings, FieldErrors,
     MAX_CHANNELS,
@@ -50,6 +51,8 @@ impl KindsPage {
 pub struct FormPage {
     frame: Frame,
     is_new: bool,
+    /// Makes one channel of a form that is sent twice.
+    once: Uuid,
     kind: &'static str,
     kind_words: &'static str,
     about: &'static str,
@@ -101,6 +104,7 @@ impl FormPage {
         Self {
             frame: Frame::narrow(title, Some(viewer.into())).at("/channels"),
             is_new: before.is_none(),
+            once: Uuid::new_v4(),
             kind: kind.as_str(),
             kind_words: words,
             about: channel_words::about(kind),
@@ -165,6 +169,22 @@ pub(in crate::http) fn too_many() -> String {
     format!("An account has {MAX_CHANNELS} channels at most. Delete one that is not needed.")
 }
 
+/// The channel that a form makes: the same one however often it is sent, as it is by two clicks. What was changed in a form
+/// (after going back, for another channel of the kind) makes another. Of the id nobody can tell the form.
+fn id_of(account: &Account, form: &Form) -> ChannelId {
+    if form.get("once").is_empty() {
+        return ChannelId(Uuid::now_v7());
+    }
+    let whole = form.0.iter().fold(Vec::new(), |mut whole, (name, value)| {
+        for text in [name, value] {
+            whole.extend(text.len().to_be_bytes());
+            whole.extend(text.as_bytes());
+        }
+        whole
+    });
+    ChannelId(Uuid::new_v5(&account.account_id.0, &whole))
+}
+
 /// Whether the hub makes the secret, so that its owner has to be shown it.
 pub(in crate::http) fn makes_secret(input: &ChannelInput, draft: &ChannelDraft, stored: Option<&Channel>) -> bool {
     let is_webhook = draft.settings.kind() == ChannelKind::Webhook;
@@ -206,14 +226,16 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 /// Not signed in, or the database is away.
 pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
-    let input = sent(&request.form());
+    let fields = request.form();
+    let input = sent(&fields);
     let Ok(kind) = input.kind.parse::<ChannelKind>() else { return Ok(Response::see_other("/channels/new")) };
     let draft = match parse(app, &account, &input, None)? {
         Ok(draft) => draft,
         Err(errors) => return page(422, &form(app, &account, kind, None, &input, &errors)?),
     };
-    let added = app.wait(app.store.add_channel(account.account_id, &draft, clock::now())).map_err(login::store)?;
-    let Some(channel) = added else {
+    let id = id_of(&account, &fields);
+    let added = app.wait(app.store.add_channel_as(id, account.account_id, &draft, clock::now()));
+    let Some(channel) = added.map_err(login::store)? else {
         let view = form(app, &account, kind, None, &input, &FieldErrors::default())?;
         return page(409, &view.trouble(too_many()));
     };
@@ -232,6 +254,7 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
 pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let channel = load(app, &account, params.channel_id()?)?;
+    readable(&channel)?;
     let (input, errors) = (ChannelInput::of(&channel), FieldErrors::default());
     page(200, &form(app, &account, channel.settings.kind(), Some(&channel), &input, &errors)?)
 }
@@ -243,9 +266,11 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
 pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let before = load(app, &account, params.channel_id()?)?;
+    readable(&before)?;
     let (id, kind) = (before.channel_id, before.settings.kind());
     let fields = request.form();
-    let input = sent(&fields);
+    let mut input = sent(&fields);
+    input.follow_protection(&before.settings);
     let outdated = |channel: &Channel, errors: &FieldErrors| {
         page(409, &form(app, &account, kind, Some(channel), &input, errors)?.outdated())
     };

@@ -42,6 +42,15 @@ pub(super) struct State {
     pub(super) why: String,
 }
 
+/// Why a channel is not sent to whose settings nobody here understands.
+pub(in crate::http) const UNREADABLE: &str = "A newer version of BetterUptime wrote its settings, and this one does not \
+    understand them. Messages wait for a day, and are given up then. Update this hub; or delete the channel and add another.";
+
+/// What its kind is called.
+pub(super) fn kind_of(channel: &Channel) -> &str {
+    channel.unreadable.as_deref().unwrap_or(kind(channel.settings.kind()))
+}
+
 /// How it stands: on, off, failing, or given up.
 pub(super) fn state(channel: &Channel) -> State {
     let of = |letter, class, word, since: Option<i64>, why: &str| State {
@@ -51,6 +60,9 @@ pub(super) fn state(channel: &Channel) -> State {
         since: since.map(instant),
         why: why.to_owned(),
     };
+    if channel.is_on && channel.unreadable.is_some() {
+        return of("n", "unknown", "Not understood", None, UNREADABLE);
+    }
     match (channel.is_on, &channel.broken, channel.failing_since_at) {
         (true, _, None) => of("u", "up", "On", None, ""),
         (true, _, Some(at)) => of("g", "degraded", "Failing", Some(at), ""),
@@ -74,6 +86,14 @@ pub(in crate::http) fn target(settings: &ChannelSettings) -> String {
         ChannelSettings::Telegram { chat, .. } => format!("chat {chat}"),
         ChannelSettings::Ntfy { server, .. } => bare(server),
         ChannelSettings::Pagerduty { server, .. } => server.as_deref().map_or("events.pagerduty.com".to_owned(), bare),
+    }
+}
+
+/// Where a channel leads, in a line.
+pub(in crate::http) fn target_of(channel: &Channel) -> String {
+    match channel.unreadable {
+        Some(_) => "written by a newer version".to_owned(),
+        None => target(&channel.settings),
     }
 }
 
@@ -128,6 +148,7 @@ fn span_of(ms: i64) -> String {
 pub(super) fn facts(channel: &Channel, second: Option<&str>) -> Vec<(&'static str, String)> {
     let set = |is_set: bool| if is_set { "set, not shown" } else { "none" }.to_owned();
     let mut facts = match &channel.settings {
+        _ if channel.unreadable.is_some() => vec![("Settings", "written by a newer version".to_owned())],
         ChannelSettings::Email { server, port, security: how, username, from, to, .. } => vec![
             ("To", to.join(", ")),
             ("From", from.clone()),

@@ -11,8 +11,8 @@ use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::incident_words::who;
 use crate::model::verdict::without_codes;
 use crate::model::{
-    Account, Alert, AlertState, FieldErrors, IncidentEvent, IncidentEventKind, IncidentId, IncidentLine,
-    IncidentWebsite, UtcMs, WebsiteId,
+    Account, Alert, AlertState, Channel, ChannelId, FieldErrors, IncidentEvent, IncidentEventKind, IncidentId,
+    IncidentLine, IncidentWebsite, UtcMs, WebsiteId,
 };
 
 pub use super::incident_actions::{acknowledge, note};
@@ -39,6 +39,8 @@ pub struct Found {
     pub alerts: Vec<Alert>,
     /// There is a channel that is on.
     pub is_told: bool,
+    /// The account's channels, where a message was given up: it may be sent through another.
+    pub channels: Vec<Channel>,
 }
 
 /// The page.
@@ -125,6 +127,8 @@ struct Told {
     said: String,
     next: Option<Instant>,
     is_dead: bool,
+    /// Its own channel is gone: those through which it can be sent.
+    through: Vec<(ChannelId, String)>,
 }
 
 #[derive(Debug)]
@@ -179,7 +183,7 @@ impl IncidentView {
             acknowledged: say::acknowledged(incident),
             sight: opening_event.and_then(|event| sight(&event.evidence)),
             is_opening: opening_event.is_some_and(|event| event.kind == IncidentEventKind::Opened),
-            alerts: found.alerts.iter().map(Told::new).collect(),
+            alerts: found.alerts.iter().map(|alert| Told::new(alert, &found.channels)).collect(),
             is_told: found.is_told,
             websites: found.websites.iter().map(Part::new).collect(),
             more_websites: found.line.websites - i64::try_from(found.websites.len()).unwrap_or(i64::MAX),
@@ -207,7 +211,10 @@ impl Part {
 }
 
 impl Told {
-    fn new(alert: &Alert) -> Self {
+    fn new(alert: &Alert, channels: &[Channel]) -> Self {
+        let is_dead = alert.state == AlertState::Dead;
+        let is_gone = channels.iter().all(|channel| channel.channel_id != alert.channel_id);
+        let others = channels.iter().filter(|channel| is_dead && is_gone && channel.takes_messages());
         let (letter, state, class) = say::alert_state(alert.state, alert.tries);
         Self {
             id: alert.alert_id.to_string(),
@@ -220,7 +227,8 @@ impl Told {
             class,
             said: alert.said.clone(),
             next: (alert.state == AlertState::Waiting).then(|| instant(alert.due_at)),
-            is_dead: alert.state == AlertState::Dead,
+            is_dead: is_dead && !is_gone,
+            through: others.map(|channel| (channel.channel_id, channel.name.clone())).collect(),
         }
     }
 }
@@ -254,9 +262,13 @@ pub(in crate::http) fn load(app: &App, account: &Account, id: IncidentId) -> Res
     let websites = app.wait(store.incident_websites(account, id, WEBSITES_SHOWN)).map_err(login::store)?;
     let events = app.wait(store.incident_events(account, id, EVENTS_SHOWN)).map_err(login::store)?;
     let alerts = app.wait(store.alerts_of_incident(account, id, ALERTS_SHOWN)).map_err(login::store)?;
-    let is_told = !alerts.is_empty()
-        || app.wait(store.channels(account)).map_err(login::store)?.iter().any(|channel| channel.is_on);
-    Ok(Found { line, websites, events, alerts, is_told })
+    let has_dead = alerts.iter().any(|alert| alert.state == AlertState::Dead);
+    let channels = match alerts.is_empty() || has_dead {
+        true => app.wait(store.channels(account)).map_err(login::store)?,
+        false => Vec::new(),
+    };
+    let is_told = !alerts.is_empty() || channels.iter().any(|channel| channel.is_on);
+    Ok(Found { line, websites, events, alerts, is_told, channels })
 }
 
 /// `GET /incidents/:id`.

@@ -229,6 +229,7 @@ pub fn channels() -> Vec<Channel> {
         account_id: account("").account_id,
         name: name.to_owned(),
         settings,
+        unreadable: None,
         is_on: true,
         tells_regional: false,
         waits_ms: 0,

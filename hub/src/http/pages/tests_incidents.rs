@@ -16,7 +16,7 @@ use crate::model::{ChannelInput, FieldError, FieldErrors, IncidentLine, SecretTe
 fn found(line: &IncidentLine) -> incident::Found {
     let websites = websites(line);
     let events = events(&line.incident);
-    incident::Found { line: line.clone(), websites, events, alerts: alerts(), is_told: true }
+    incident::Found { line: line.clone(), websites, events, alerts: alerts(), is_told: true, channels: channels() }
 }
 
 fn hostile_input() -> ChannelInput {

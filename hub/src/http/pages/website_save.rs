@@ -71,11 +71,11 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
     if let Some(errors) = parent_exists(app, &account, &ties)? {
         return show(app, &account, None, typed, errors);
     }
-    let website = app.wait(app.store.add_website(account.account_id, &settings, clock::now())).map_err(login::store)?;
-    if ties != Ties::default() {
-        // Nothing depends on a website that is new: what is refused now was deleted meanwhile.
-        app.wait(app.store.set_ties(account.account_id, website.website_id, &ties)).map_err(login::store)?;
-    }
+    let added = app.wait(app.store.add_website_tied(account.account_id, &settings, &ties, clock::now()));
+    let website = match added.map_err(login::store)? {
+        Ok(website) => website,
+        Err(refused) => return show(app, &account, None, typed, FieldErrors(vec![refused])),
+    };
     app.scheduler.changed(website.website_id);
     Ok(Response::see_other(&format!("/websites/{}", website.website_id)))
 }
@@ -127,8 +127,9 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
         }
     };
     let ties = ties.unwrap_or_else(|_| ties_before.clone());
-    let is_outdated_edit = is_outdated && parsed.as_ref().is_ok_and(|settings| *settings != before.settings);
-    if parsed.is_ok() && !is_outdated_edit && ties != ties_before {
+    let is_edit = before.is_unreadable || parsed.as_ref().is_ok_and(|settings| *settings != before.settings);
+    // Ties alone are no new revision; with other settings they are saved together, or nothing is.
+    if parsed.is_ok() && !is_edit && ties != ties_before {
         match app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)? {
             TiesSaved::Saved => {}
             TiesSaved::NotFound => return Err(HttpError::NotFound),
@@ -144,13 +145,15 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
         Err(errors) => return show(app, &account, Some(&before), typed, errors),
         Ok(settings) => settings,
     };
-    let saved = app.wait(app.store.edit_website(account.account_id, id, before.revision, &settings, clock::now()));
+    let (account_id, revision, tied) = (account.account_id, before.revision, (ties != ties_before).then_some(&ties));
+    let saved = app.wait(app.store.edit_website_tied(account_id, id, revision, &settings, tied, clock::now()));
     match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
         Edited::Saved(_) => {
             app.scheduler.changed(id);
             Ok(Response::see_other(&format!("/websites/{id}")))
         }
         Edited::Meanwhile(website) => outdated(&website, typed, FieldErrors::default()),
+        Edited::Refused(error) => show(app, &account, Some(&before), typed, FieldErrors(vec![error])),
     }
 }
 

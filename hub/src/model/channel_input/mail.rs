@@ -13,7 +13,27 @@ const MAX_TO: usize = 20;
 /// Ports of mail servers, where strangers may name one.
 const MAIL_PORTS: [u16; 4] = [25, 465, 587, 2525];
 
+/// The port that mail servers usually have for it.
+fn usual_port(security: MailSecurity) -> u16 {
+    match security {
+        MailSecurity::Tls => 465,
+        MailSecurity::Starttls => 587,
+        MailSecurity::None => 25,
+    }
+}
+
 impl ChannelInput {
+    /// Lets a port that stands as it is stored follow the protection, where that is another one now and the port was the
+    /// usual one of the former. A form sends all of its fields, also those that nobody touched.
+    pub fn follow_protection(&mut self, stored: &ChannelSettings) {
+        let ChannelSettings::Email { port, security: before, .. } = stored else { return };
+        let Ok(security) = self.security.trim().parse::<MailSecurity>() else { return };
+        let is_untouched = self.port.trim().parse() == Ok(*port);
+        if security != *before && is_untouched && *port == usual_port(*before) {
+            self.port = usual_port(security).to_string();
+        }
+    }
+
     pub(super) fn mail(
         &self,
         stored: Option<&ChannelSettings>,
@@ -27,13 +47,8 @@ impl ChannelInput {
                 MailSecurity::Starttls
             }),
         };
-        let default = match security {
-            MailSecurity::Tls => 465,
-            MailSecurity::Starttls => 587,
-            MailSecurity::None => 25,
-        };
         let remedy = "Give a port from 1 to 65535, or nothing for the usual one.";
-        let port = number("port", &self.port, 1, 65_535, remedy, errors).unwrap_or(default);
+        let port = number("port", &self.port, 1, 65_535, remedy, errors).unwrap_or(usual_port(security).into());
         let port = u16::try_from(port).unwrap_or_default();
         if rules.is_shared && !MAIL_PORTS.contains(&port) {
             errors.push(FieldError::new("port", &port.to_string(), "Mail servers listen on 25, 465, 587 or 2525."));

@@ -17,6 +17,7 @@ fn channel(settings: ChannelSettings) -> Channel {
         account_id: AccountId(Uuid::from_u128(2)),
         name: "Ops".to_owned(),
         settings,
+        unreadable: None,
         is_on: true,
         tells_regional: false,
         waits_ms: 0,
@@ -66,6 +67,30 @@ fn mail_has_its_usual_ports_and_addresses_in_normal_form() {
     assert_eq!(from, "BetterUptime <alerts@example.com>");
     assert_eq!(to.len(), 2, "{to:?}");
     assert_eq!((draft.waits_ms, draft.reminds_ms, draft.cap_per_hour), (0, None, 60));
+}
+
+#[test]
+fn a_port_that_nobody_touched_follows_the_protection() {
+    let draft = parse(&mail(), None, false).unwrap();
+    let port = |stored: &ChannelSettings, security: &str, port: &str| {
+        let mut input = ChannelInput { security: security.to_owned(), port: port.to_owned(), ..mail() };
+        input.follow_protection(stored);
+        match parse(&input, Some(&channel(stored.clone())), false).unwrap().settings {
+            ChannelSettings::Email { port, .. } => port,
+            other => panic!("{other:?}"),
+        }
+    };
+    // As a form sends it, with the port as it is stored.
+    assert_eq!(port(&draft.settings, "tls", "587"), 465);
+    assert_eq!(port(&draft.settings, "none", "587"), 25);
+    assert_eq!(port(&draft.settings, "starttls", "587"), 587);
+    assert_eq!(port(&draft.settings, "tls", "8465"), 8465, "somebody typed it");
+    assert_eq!(port(&draft.settings, "tls", ""), 465);
+    let ChannelSettings::Email { server, security, username, password, from, to, .. } = draft.settings else {
+        panic!()
+    };
+    let own = ChannelSettings::Email { server, port: 2525, security, username, password, from, to };
+    assert_eq!(port(&own, "tls", "2525"), 2525, "it was no usual one");
 }
 
 #[test]

@@ -194,6 +194,26 @@ fn what_depends_on_what_is_well_again_is_looked_at_before_people_are_told() {
 }
 
 #[test]
+fn who_was_told_before_it_was_muted_hears_of_growth_and_of_the_end() {
+    let muted = || {
+        let mut course = counted(&[fails(1, 100, "k")], &Mutes::default()).remove(0);
+        course.tells_opened = false; // as it is read the next time
+        course.mute_late("Its router is down as well.", NOW);
+        assert_eq!((course.incident.muted_by, course.told_at), (Some(MutedBy::Parent), None));
+        assert_eq!(course.events.last().map(|e| e.kind), Some(IncidentEventKind::Muted));
+        vec![course]
+    };
+    let mut over = muted();
+    count(&mut over, &[well(1, 200)], &Mutes::default(), NOW, || IncidentId(Uuid::nil()));
+    assert!(over[0].tells_resolved);
+    let mut grown = muted();
+    count(&mut grown, &[fails(2, 200, "k")], &Mutes::default(), NOW, || IncidentId(Uuid::nil()));
+    let grown = &grown[0];
+    assert!(grown.tells_opened && grown.incident.muted_by.is_none(), "whoever was not told is told now");
+    assert_eq!((grown.websites, grown.told_websites), (2, 1), "the others hear that it has grown");
+}
+
+#[test]
 fn who_fails_again_long_after_is_news_while_others_fail_all_the_time() {
     let told_of = |again: UtcMs, mutes: &Mutes| {
         let mut open = counted(&[fails(1, 100, "k"), fails(2, 110, "k"), well(2, 200)], &Mutes::default());

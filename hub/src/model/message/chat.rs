@@ -4,14 +4,37 @@ use serde_json::{Value, json};
 
 use super::{Message, Tone, words};
 
-/// Cuts to what a service takes, in characters.
-fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
+/// How services count: in UTF-16 code units, or in whole characters, which are never more.
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// A text written for a service by `write`, a character at a time, of at most `limit` as `size` counts it. What does not fit
+/// is cut between two characters, so that nothing is escaped by half.
+fn fit(text: &str, limit: usize, size: fn(&str) -> usize, write: fn(char, &mut String)) -> String {
+    const MORE: char = '…';
+    let (mut fitted, mut one, mut used, mut cut_at) = (String::new(), String::new(), 0, 0);
+    let room_for_more = limit.saturating_sub(size(MORE.encode_utf8(&mut [0; 4])));
+    for c in text.chars() {
+        one.clear();
+        write(c, &mut one);
+        used += size(&one);
+        if used > limit {
+            fitted.truncate(cut_at);
+            fitted.push(MORE);
+            return fitted;
+        }
+        fitted.push_str(&one);
+        if used <= room_for_more {
+            cut_at = fitted.len();
+        }
     }
-    let mut cut: String = text.chars().take(limit.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
+    fitted
+}
+
+/// As it is.
+fn plain(c: char, to: &mut String) {
+    to.push(c);
 }
 
 fn colour(tone: Tone) -> u32 {
@@ -23,15 +46,21 @@ fn colour(tone: Tone) -> u32 {
     }
 }
 
-/// Slack reads these three as the begin of links and mentions.
-fn of_slack(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// Slack reads three characters as the begin of links, mentions and entities.
+fn of_slack(c: char, to: &mut String) {
+    match c {
+        '&' => to.push_str("&amp;"),
+        '<' => to.push_str("&lt;"),
+        '>' => to.push_str("&gt;"),
+        c => to.push(c),
+    }
 }
 
 /// Slack, incoming webhook with blocks. What came from outside stands in `plain_text` objects, which know no format, and
 /// is escaped there too; only our own links are `mrkdwn`.
 pub(super) fn slack(message: &Message) -> Value {
-    let plain = |text: &str, limit| json!({"type": "plain_text", "text": cut(&of_slack(text), limit), "emoji": false});
+    let escaped = |text: &str, limit| fit(text, limit, units, of_slack);
+    let plain = |text: &str, limit| json!({"type": "plain_text", "text": escaped(text, limit), "emoji": false});
     let mut blocks = vec![
         json!({"type": "header", "text": plain(&message.title, 150)}),
         json!({"type": "section", "text": plain(&message.said, 2_900)}),
@@ -46,7 +75,11 @@ pub(super) fn slack(message: &Message) -> Value {
         lines.extend(message.more_words());
         blocks.push(json!({"type": "section", "text": plain(&lines.join("\n"), 2_900)}));
     }
-    let link = |name: &str, url: &Option<String>| url.as_ref().map(|url| format!("<{}|{name}>", of_slack(url)));
+    // A text has room for 3,000; a link that is cut leads nowhere.
+    let link = |name: &str, url: &Option<String>| {
+        let url = url.as_ref().map(|url| escaped(url, usize::MAX)).filter(|url| url.len() < 1_400)?;
+        Some(format!("<{url}|{name}>"))
+    };
     let links: Vec<String> = [link("Details", &message.links.page), link("Acknowledge", &message.links.acknowledge)]
         .into_iter()
         .flatten()
@@ -55,7 +88,7 @@ pub(super) fn slack(message: &Message) -> Value {
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": links.join("  ·  ")}}));
     }
     json!({
-        "text": cut(&of_slack(&message.title), 300), // of the notification
+        "text": escaped(&message.title, 300), // of the notification
         "mrkdwn": false,
         "unfurl_links": false,
         "blocks": blocks,
@@ -63,38 +96,37 @@ pub(super) fn slack(message: &Message) -> Value {
 }
 
 /// Discord's Markdown, made inert. Names are not turned into links by us; whole addresses Discord finds by itself.
-fn of_discord(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '<' | '[' | ']' | '(' | ')' | '#' | '-' | '@' | ':') {
-            safe.push('\\');
-        }
-        safe.push(c);
+fn of_discord(c: char, to: &mut String) {
+    if matches!(c, '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '<' | '[' | ']' | '(' | ')' | '#' | '-' | '@' | ':') {
+        to.push('\\');
     }
-    safe
+    to.push(c);
 }
 
 /// Discord, webhook with an embed. Nobody is mentioned, whatever the text says.
 pub(super) fn discord(message: &Message) -> Value {
-    let mut description = of_discord(&message.said);
+    let escaped = |text: &str, limit| fit(text, limit, units, of_discord);
+    let mut description = message.said.clone();
     if !message.list.is_empty() {
         let mut lines = message.list.clone();
         lines.extend(message.more_words());
-        description = format!("{description}\n\n{}", of_discord(&lines.join("\n")));
+        description = format!("{description}\n\n{}", lines.join("\n"));
     }
-    if let Some(link) = &message.links.acknowledge {
-        description = format!("{}\n\n[Acknowledge]({link})", cut(&description, 1_500));
+    // All texts of an embed together may have 6,000 characters: these, a title and six or seven facts.
+    let mut description = escaped(&description, 1_500);
+    // A link that is cut leads nowhere.
+    if let Some(link) = message.links.acknowledge.as_ref().filter(|link| link.len() < 1_000) {
+        description = format!("{description}\n\n[Acknowledge]({link})");
     }
-    // All texts of an embed together may have 6,000 characters.
     let fields: Vec<Value> = message
         .facts
         .iter()
-        .take(8)
-        .map(|(name, value)| json!({"name": name, "value": cut(&of_discord(value), 400), "inline": value.len() < 40}))
+        .take(7)
+        .map(|(name, value)| json!({"name": name, "value": escaped(value, 400), "inline": value.len() < 40}))
         .collect();
     let mut embed = json!({
-        "title": cut(&of_discord(&message.title), 250),
-        "description": cut(&description, 2_000),
+        "title": escaped(&message.title, 250),
+        "description": description,
         "color": colour(message.tone),
         "timestamp": words::rfc3339(message.at),
         "fields": fields,
@@ -108,7 +140,7 @@ pub(super) fn discord(message: &Message) -> Value {
 /// Telegram, `sendMessage` without a parse mode: all of it is text.
 pub(super) fn telegram(message: &Message) -> Value {
     json!({
-        "text": cut(&format!("{}\n\n{}", message.title, message.text()), 3_500),
+        "text": fit(&format!("{}\n\n{}", message.title, message.text()), 3_900, units, plain),
         "link_preview_options": {"is_disabled": true},
     })
 }
@@ -126,8 +158,8 @@ pub(super) fn ntfy(message: &Message) -> Value {
     lines.extend(message.list.iter().map(|one| format!("- {one}")));
     lines.extend(message.more_words());
     let mut json = json!({
-        "title": cut(&message.title, 200),
-        "message": cut(&lines.join("\n"), 1_300), // 4,096 bytes, or it becomes a file
+        "title": fit(&message.title, 200, units, plain),
+        "message": fit(&lines.join("\n"), 4_000, str::len, plain), // 4,096 bytes, or it becomes a file
         "priority": priority,
         "tags": [tag],
     });

@@ -152,10 +152,11 @@ pub(super) fn pagerduty(message: &Message) -> Value {
         list.extend(message.more_words());
         details["Websites"] = json!(list);
     }
-    let source = message.about.as_ref().and_then(|about| about.websites.first());
+    let first = message.about.as_ref().and_then(|about| about.websites.first());
+    let source = first.map(|website| words::name(&website.url)).filter(|name| !name.is_empty());
     event["payload"] = json!({
         "summary": words::line(&message.title, 1_000),
-        "source": source.map_or_else(|| "BetterUptime".to_owned(), |website| words::name(&website.url)),
+        "source": source.unwrap_or_else(|| "BetterUptime".to_owned()),
         "severity": if is_closed { "info" } else { severity },
         "timestamp": words::rfc3339(message.at),
         "class": message.about.as_ref().map_or("notice", |about| about.incident.kind.as_str()),
@@ -170,6 +171,11 @@ pub(super) fn pagerduty(message: &Message) -> Value {
         event["client_url"] = json!(page);
     }
     event
+}
+
+/// What ends at PagerDuty what this message began there.
+pub(super) fn pagerduty_end(message: &Message) -> Value {
+    json!({"event_action": "resolve", "dedup_key": dedup_key(message)})
 }
 
 /// Alertmanager's API v2. Labels name the alert, so that they are the same from begin to end, and few; what changes is in

@@ -1,11 +1,14 @@
 //! What people and programs are told, and that nothing from outside is more than text.
 
+mod hostile;
+mod services;
+
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::*;
 use crate::model::{
-    AccountId, Blame, Class, Failure, MailSecurity, MutedBy, Outcome, Phase, Phases, SecretText, WebsiteId,
+    AccountId, Blame, ChannelId, Class, Failure, MailSecurity, MutedBy, Outcome, Phase, Phases, SecretText, WebsiteId,
 };
 
 const MINUTE: i64 = 60_000;
@@ -303,27 +306,6 @@ fn t272_mentions_and_markup_in_names_are_inert_in_discord_and_telegram() {
     assert!(telegram.get("parse_mode").is_none() && telegram.get("entities").is_none());
     let text = telegram["text"].as_str().unwrap();
     assert!(text.encode_utf16().count() <= 4_096 && text.contains("<!channel>"), "as text: {text}");
-}
-
-#[test]
-fn services_get_no_more_than_they_take() {
-    let mut about = about(IncidentKind::Outage, &["https://www.example.com/"]);
-    about.incident.cause = "ä".repeat(20_000);
-    about.incident.acknowledged_by = Some("x".repeat(20_000));
-    about.said = "y".repeat(20_000);
-    for event in [AlertEvent::Opened, AlertEvent::Updated, AlertEvent::Acknowledged] {
-        let message = told_of(event, about.clone(), BEGAN + MINUTE);
-        let slack = json(&message, 2);
-        assert!(slack["blocks"][0]["text"]["text"].as_str().unwrap().chars().count() <= 150);
-        let embed = json(&message, 3)["embeds"][0].clone();
-        assert!(embed["title"].as_str().unwrap().chars().count() <= 256);
-        let count = |v: &Value| v.as_str().map_or(0, |s| s.encode_utf16().count());
-        let fields = embed["fields"].as_array().unwrap();
-        let all: usize = fields.iter().map(|f| count(&f["name"]) + count(&f["value"])).sum();
-        assert!(all + count(&embed["title"]) + count(&embed["description"]) <= 6_000);
-        assert!(fields.iter().all(|f| count(&f["value"]) <= 1_024));
-        assert!(json(&message, 5)["message"].as_str().unwrap().len() <= 4_096);
-    }
 }
 
 #[test]

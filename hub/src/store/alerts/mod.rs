@@ -5,6 +5,7 @@ mod broken;
 mod clock;
 mod folded;
 mod outbox;
+mod through;
 
 use sqlx::FromRow;
 use uuid::Uuid;

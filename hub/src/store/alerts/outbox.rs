@@ -225,6 +225,15 @@ impl Store {
         let is_delivered = made.after == AfterTry::Delivered;
         Ok(write!(self, pool => {
             let mut tx = pool.begin().await?;
+            // The channel before its alerts, as whoever switches it off or deletes it locks them: the other way round, each
+            // waited for the other.
+            if alert.event != AlertEvent::Test {
+                let since = (!is_delivered).then_some(made.at);
+                sqlx::query(
+                    "update channel set failing_since_at = case when $2 then null else coalesce(failing_since_at, $3) end \
+                     where channel_id = $1 and (not $2 or failing_since_at is not null)")
+                    .bind(alert.channel_id.0).bind(is_delivered).bind(since).execute(&mut *tx).await?;
+            }
             // What the receiver has, it has, whoever holds the lease; its bytes (kilobytes, with a link that acknowledges) are
             // of no more use.
             let changed = sqlx::query(
@@ -244,13 +253,6 @@ impl Store {
                 "delete from alert_try where alert_id = $1 and number <= \
                  (select max(number) from alert_try where alert_id = $1) - $2")
                 .bind(alert.alert_id.0).bind(TRIES_KEPT).execute(&mut *tx).await?;
-            if alert.event != AlertEvent::Test {
-                let since = (!is_delivered).then_some(made.at);
-                sqlx::query(
-                    "update channel set failing_since_at = case when $2 then null else coalesce(failing_since_at, $3) end \
-                     where channel_id = $1 and (not $2 or failing_since_at is not null)")
-                    .bind(alert.channel_id.0).bind(is_delivered).bind(since).execute(&mut *tx).await?;
-            }
             if alert.event == AlertEvent::Summary && changed == 1 && made.after == AfterTry::Dead {
                 // What it told of is not told.
                 sqlx::query("update alert set state = 'dead', said = $2 where folded_into = $1 and state = 'folded'")

@@ -107,6 +107,20 @@ pub(super) async fn updated(tx: &mut Transaction, courses: &[Course], now: UtcMs
     tell(tx, &grown, AlertEvent::Updated, now).await
 }
 
+/// Of incidents that are muted after they were told: nothing that nobody has tried to send yet.
+pub(super) async fn withdraw(tx: &mut Transaction, courses: &[Course], now: UtcMs) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = courses.iter().map(|course| course.incident.incident_id.0).collect();
+    let update = format!(
+        "update alert set state = '{}', ended_at = $2, said = $3 where {} \
+         and event in ('opened', 'updated', 'reminder') and incident_id",
+        AlertState::Cancelled,
+        untried!("alert")
+    );
+    let why = "What it depends on is down as well, which is told.";
+    read_rows!(tx, (Uuid,), ids, update, "returning alert_id", now, why);
+    Ok(())
+}
+
 /// What nobody has tried to send and nobody needs any more: of channels that wait before they tell, that it began; and that
 /// it has grown or goes on.
 async fn cancel(tx: &mut Transaction, incidents: &[(&Incident, i64)], why: &str, now: UtcMs) -> Result<(), StoreError> {
@@ -171,6 +185,7 @@ async fn tell(
     insert(tx, rows, now).await
 }
 
+/// What was withdrawn before anybody tried to send it is sent after all.
 async fn insert(tx: &mut Transaction, rows: Vec<Row<'_>>, now: UtcMs) -> Result<usize, StoreError> {
     write_rows!(tx, rows, "alert", r {
         alert_id => AlertId::of(r.incident.incident_id, r.event, r.number, ChannelId(r.channel_id)).0,
@@ -183,6 +198,8 @@ async fn insert(tx: &mut Transaction, rows: Vec<Row<'_>>, now: UtcMs) -> Result<
         state => AlertState::Waiting.as_str(),
         created_at => r.created_at,
         due_at => r.due_at,
-    }, "on conflict do nothing");
+    }, "on conflict (alert_id) do update set state = 'waiting', created_at = excluded.created_at, \
+        due_at = excluded.due_at, ended_at = null, said = '' \
+        where alert.event = 'opened' and alert.state = 'cancelled' and alert.tries = 0");
     Ok(rows.iter().filter(|row| row.due_at <= now).count())
 }

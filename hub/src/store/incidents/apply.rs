@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{alerts, load, save};
+use super::{alerts, below, load, save};
 use crate::model::{Change, IncidentId, UtcMs, WebsiteId, incident_change, incident_course};
 use crate::store::StoreError;
 use crate::store::ingest::{Locked, Transaction};
@@ -45,5 +45,6 @@ pub(in crate::store) async fn apply(
     // An alert's key points at its incident, which comes first.
     save::save(tx, &courses, now).await?;
     let due = alerts::opened(tx, &courses, now).await? + alerts::resolved(tx, &courses, now).await?;
+    below::mute(tx, &changes, now).await?;
     Ok(due > 0)
 }

@@ -48,7 +48,7 @@ impl Store {
             }
             let event = line(IncidentEventKind::Acknowledged, words::ACKNOWLEDGED, &by, now);
             save::save_events(&mut tx, &[(id, &event)], now).await?;
-            // Of what is muted nobody was told.
+            // Of what is muted nobody was told, or those who were before are.
             let due = alerts::acknowledged(&mut tx, &incident, now).await?;
             tx.commit().await?;
             if due > 0 {

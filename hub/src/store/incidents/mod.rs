@@ -3,6 +3,7 @@
 
 mod alerts;
 mod apply;
+mod below;
 mod desk;
 mod load;
 mod read;

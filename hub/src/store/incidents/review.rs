@@ -15,6 +15,11 @@ use crate::store::{Store, StoreError, read};
 const GROWTH_EVERY_MS: i64 = 60_000;
 /// Longest wait for websites whose parent is well again.
 const SETTLE_MOST_MS: i64 = 15 * 60_000;
+/// How often somebody comes to look.
+const LOOK_EVERY_MS: i64 = 5_000;
+/// A muted incident is read whole, with what mutes each of its websites; of very many websites it is read so much less often
+/// that as many are read at a look, on average. 100,000 are looked at every minute.
+const READ_A_LOOK: i64 = 10_000;
 /// Incidents looked at in one transaction: its locks are held for milliseconds.
 const AT_ONCE: i64 = 100;
 
@@ -40,7 +45,7 @@ impl Store {
         let (mut reviewed, mut after) = (Reviewed::default(), Some(Uuid::nil()));
         while let Some(from) = after {
             // Each answer by itself: a look at a hundred thousand takes longer than one transaction may.
-            let found = self.found_after(from, grown_before).await?;
+            let found = self.found_after(from, grown_before, now).await?;
             after = found.last().map(|(id, _)| *id).filter(|_| found.len() >= AT_ONCE as usize);
             if !found.is_empty() {
                 self.answered(self.review_some(&found, grown_before, now, &mut reviewed)).await?;
@@ -49,16 +54,18 @@ impl Store {
         Ok(reviewed)
     }
 
-    async fn found_after(&self, from: Uuid, grown_before: UtcMs) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
+    async fn found_after(&self, from: Uuid, grown_before: UtcMs, now: UtcMs) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
+        let look = now.div_euclid(LOOK_EVERY_MS);
         // Where nothing is muted and nothing has grown, it is one look at two empty indexes.
         Ok(read!(self, pool => sqlx::query_as(
             "select incident_id, account_id from (select incident_id, account_id from incident \
-             where closed_at is null and muted_by is not null and incident_id > $1 order by incident_id limit $3) m \
+             where closed_at is null and muted_by is not null and incident_id > $1 \
+             and $4 % (1 + websites / $5) = 0 order by incident_id limit $3) m \
              union all select incident_id, account_id from (select incident_id, account_id from incident \
              where closed_at is null and muted_by is null and websites > told_websites \
              and coalesce(told_at, 0) <= $2 and incident_id > $1 order by incident_id limit $3) g \
              order by incident_id limit $3")
-            .bind(from).bind(grown_before).bind(AT_ONCE).fetch_all(pool).await?))
+            .bind(from).bind(grown_before).bind(AT_ONCE).bind(look).bind(READ_A_LOOK).fetch_all(pool).await?))
     }
 
     async fn review_some(

@@ -1,6 +1,6 @@
 //! Websites paused, edited, listed for the scheduler.
 
-use hub::model::{Outcome, WebsiteId, WebsiteSettings};
+use hub::model::{Outcome, Ties, WebsiteId, WebsiteSettings};
 use hub::store::Edited;
 
 use super::{Fixture, MINUTE, round, saved};
@@ -8,6 +8,7 @@ use super::{Fixture, MINUTE, round, saved};
 on_both! {
     a_paused_website_has_no_verdict
     an_edit_forgets_what_was_known_and_ignores_what_is_on_its_way
+    settings_and_ties_are_saved_together_or_not_at_all
     the_scheduler_walks_over_all_that_is_not_paused
     a_list_offers_the_oldest_and_what_is_chosen_and_nothing_of_others
 }
@@ -26,6 +27,43 @@ async fn a_paused_website_has_no_verdict(f: Fixture) {
     f.store.set_paused(account, id, false, f.now).await.expect("resume");
     assert!(f.store.scheduled_website(id).await.expect("a read").is_some());
     assert_eq!(f.changes(&website).await.len(), 2);
+}
+
+async fn settings_and_ties_are_saved_together_or_not_at_all(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let (website, parent) = (f.website(account).await, f.website(account).await);
+    let (id, settings) = (website.website_id, WebsiteSettings::new("https://new.example/".into()));
+    let ties = |parent: WebsiteId| Ties { tags: vec!["shop".parse().unwrap()], parent_id: Some(parent) };
+    let nobody = WebsiteId(uuid::Uuid::from_u128(1));
+    let edit = |revision, ties: Ties| {
+        let settings = settings.clone();
+        let store = f.store.clone();
+        async move { store.edit_website_tied(account, id, revision, &settings, Some(&ties), f.now).await.expect("an edit") }
+    };
+    let stored = async || {
+        let website = f.store.website(account, id).await.expect("a read").expect("the website");
+        (
+            website.settings.url,
+            website.revision,
+            f.store.ties_of_website(account, id).await.expect("a read").expect("ties"),
+        )
+    };
+    let before = stored().await;
+    assert!(matches!(edit(1, ties(nobody)).await, Some(Edited::Refused(error)) if error.field == "parent"));
+    assert!(matches!(edit(1, ties(id)).await, Some(Edited::Refused(_))), "itself");
+    assert!(matches!(edit(7, ties(parent.website_id)).await, Some(Edited::Meanwhile(_))), "somebody saved first");
+    assert_eq!(stored().await, before, "neither");
+    assert!(matches!(edit(1, ties(parent.website_id)).await, Some(Edited::Saved(_))));
+    assert_eq!(stored().await, ("https://new.example/".to_owned(), 2, ties(parent.website_id)), "both");
+    // Added the same way.
+    let count = async || f.store.ties(account).await.expect("a read").len();
+    let refused = f.store.add_website_tied(account, &settings, &ties(nobody), f.now).await.expect("an answer");
+    assert!(refused.is_err_and(|error| error.field == "parent"));
+    let names = f.store.website_names(account, 10, &[]).await.expect("a read");
+    assert_eq!((names.len(), count().await), (2, 1), "no website without what it depends on");
+    let added = f.store.add_website_tied(account, &settings, &ties(parent.website_id), f.now).await.expect("an answer");
+    let added = added.expect("it is added").website_id;
+    assert_eq!(f.store.ties_of_website(account, added).await.expect("a read"), Some(ties(parent.website_id)));
 }
 
 async fn an_edit_forgets_what_was_known_and_ignores_what_is_on_its_way(f: Fixture) {

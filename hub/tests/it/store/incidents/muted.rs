@@ -11,6 +11,10 @@ on_both! {
     t248_nobody_is_told_in_a_window_and_everybody_after_it_of_what_is_still_down
     however_many_are_muted_none_stands_before_the_others
     what_depends_on_what_is_down_is_not_told_and_has_time_to_come_back
+    of_very_many_websites_one_is_looked_at_now_and_then
+    who_fails_a_little_before_what_it_depends_on_is_told_no_more
+    who_was_told_before_what_it_depends_on_failed_hears_the_end
+    who_failed_long_before_what_it_depends_on_stays_told
 }
 
 /// Up and down in turns, two rounds each, from `start` on: `n` outages.
@@ -71,6 +75,25 @@ async fn a_mute_that_ends_while_it_goes_on_tells_it_then(f: Fixture) {
     assert_eq!((again.unmuted, again.grown), (0, 0));
 }
 
+async fn of_very_many_websites_one_is_looked_at_now_and_then(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    f.channel("mail", true, false, 0).await;
+    let website = f.website(account).await;
+    f.feed(&rounds(&website, f.now - 20 * MINUTE, Outcome::Up, 1)).await;
+    f.feed(&rounds(&website, f.now - 19 * MINUTE, Outcome::Down, 2)).await;
+    f.execute("update incident set muted_by = 'maintenance', told_at = null, told_websites = 0, websites = 100000")
+        .await;
+    let mut looks = 0;
+    let first = f.now / 55_000 * 55_000 - 10 * 5_000;
+    for look in 0..11 {
+        looks += 1;
+        if f.store.review_incidents(first + look * 5_000).await.expect("a review").unmuted == 1 {
+            break;
+        }
+    }
+    assert_eq!(looks, 11, "it is not read whole every few seconds, and not forgotten");
+}
+
 async fn t248_nobody_is_told_in_a_window_and_everybody_after_it_of_what_is_still_down(f: Fixture) {
     let account = f.account("ann").await.account_id;
     f.channel("mail", true, false, 0).await;
@@ -117,6 +140,73 @@ async fn what_depends_on_what_is_down_is_not_told_and_has_time_to_come_back(f: F
     let mut told = f.told().await;
     told.sort_unstable();
     assert_eq!(told, ["opened waiting mail", "opened waiting mail", "resolved waiting mail"]);
+}
+
+/// A child that is down since a minute after `start`, and its parent, which is seen to be down `later`.
+async fn child_before_parent(f: &Fixture, start: UtcMs, later: i64, is_told: bool) -> (Website, Website) {
+    let account = f.account("ann").await.account_id;
+    f.channel("mail", true, false, 0).await;
+    f.channel("waits", true, false, 30 * MINUTE).await;
+    let (parent, child) =
+        (f.website_at(account, "https://router.example/").await, f.website_at(account, "https://shop.example/").await);
+    let ties = Ties { parent_id: Some(parent.website_id), ..Ties::default() };
+    f.store.set_ties(account, child.website_id, &ties).await.expect("a tie");
+    f.feed(&rounds(&parent, start, Outcome::Up, 1)).await;
+    f.feed(&rounds(&child, start, Outcome::Up, 1)).await;
+    f.feed(&rounds(&child, start + MINUTE, Outcome::Down, 1)).await;
+    assert_eq!(f.told().await, ["opened waiting mail", "opened waiting waits"]);
+    if is_told {
+        f.execute("update alert set state = 'delivered', tries = 1, ended_at = due_at where channel_name = 'mail'")
+            .await;
+    }
+    f.feed(&rounds(&parent, start + later, Outcome::Down, 1)).await;
+    (parent, child)
+}
+
+async fn who_fails_a_little_before_what_it_depends_on_is_told_no_more(f: Fixture) {
+    let start = f.now - 40 * MINUTE;
+    let (parent, child) = child_before_parent(&f, start, 2 * MINUTE, false).await;
+    let mut told = f.told().await;
+    told.sort_unstable();
+    let withdrawn = ["opened cancelled mail", "opened cancelled waits", "opened waiting mail", "opened waiting waits"];
+    assert_eq!(told, withdrawn, "the parent alone");
+    let all = f.incidents(child.account_id).await;
+    let own = all.iter().find(|line| line.first_url == "https://shop.example/").expect("its incident");
+    assert_eq!(own.incident.muted_by, Some(MutedBy::Parent));
+    let events = f.store.incident_events(child.account_id, own.incident.incident_id, 10).await.expect("events");
+    let said = &events.last().expect("a line").said;
+    assert!(said.starts_with("What it depends on, https://router.example/, is down as well, since 20"), "{said}");
+    // The parent is well again, the child is not: it is told after all.
+    f.feed(&rounds(&parent, start + 3 * MINUTE, Outcome::Up, 2)).await;
+    for later in [5, 8] {
+        f.feed(&rounds(&child, start + later * MINUTE, Outcome::Down, 1)).await;
+        f.store.review_incidents(start + later * MINUTE + 2_000).await.expect("a review");
+    }
+    let mut told = f.told().await;
+    told.retain(|row| row.starts_with("opened waiting"));
+    // Of the parent one waits to leave before its end.
+    assert_eq!(told, ["opened waiting mail", "opened waiting mail", "opened waiting waits"]);
+}
+
+async fn who_was_told_before_what_it_depends_on_failed_hears_the_end(f: Fixture) {
+    let start = f.now - 40 * MINUTE;
+    let (_, child) = child_before_parent(&f, start, 2 * MINUTE, true).await;
+    let mut told = f.told().await;
+    told.sort_unstable();
+    let kept = ["opened cancelled waits", "opened delivered mail", "opened waiting mail", "opened waiting waits"];
+    assert_eq!(told, kept);
+    f.feed(&rounds(&child, start + 3 * MINUTE, Outcome::Up, 2)).await;
+    let told = f.told().await;
+    assert_eq!(told.iter().filter(|row| row.starts_with("resolved")).count(), 1, "{told:?}");
+    assert!(told.contains(&"resolved waiting mail".to_owned()), "{told:?}");
+}
+
+async fn who_failed_long_before_what_it_depends_on_stays_told(f: Fixture) {
+    let start = f.now - 40 * MINUTE;
+    let (_, child) = child_before_parent(&f, start, 5 * MINUTE, false).await;
+    assert_eq!(f.told().await.iter().filter(|row| row.starts_with("opened waiting")).count(), 4);
+    let all = f.incidents(child.account_id).await;
+    assert!(all.iter().all(|line| line.incident.muted_by.is_none()), "{all:?}");
 }
 
 async fn however_many_are_muted_none_stands_before_the_others(f: Fixture) {
