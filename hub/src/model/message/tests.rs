@@ -1,5 +1,7 @@
 //! What people and programs are told, and that nothing from outside is more than text.
 
+mod certificate;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -56,6 +58,8 @@ fn about(kind: IncidentKind, urls: &[&str]) -> AboutIncident {
             status: None,
             phases: Phases::default(),
             total_us: 4_200,
+            certificate: None,
+            answer: None,
         }],
         said: "Also down in USA".to_owned(),
     }

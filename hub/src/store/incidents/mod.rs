@@ -4,6 +4,7 @@
 mod alerts;
 mod apply;
 mod desk;
+mod evidence;
 mod load;
 mod read;
 mod review;
