@@ -40,7 +40,18 @@ impl Authority {
     /// A root of this name.
     #[must_use]
     pub fn root(name: &str) -> Self {
-        let params = authority_params(name);
+        Self::of(authority_params(name))
+    }
+
+    /// A root of this name, of an organisation.
+    #[must_use]
+    pub fn root_of(name: &str, organization: &str) -> Self {
+        let mut params = authority_params(name);
+        params.distinguished_name.push(DnType::OrganizationName, organization);
+        Self::of(params)
+    }
+
+    fn of(params: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self { certificate: certificate.der().clone(), issuer: Issuer::new(params, key), chain: Vec::new() }

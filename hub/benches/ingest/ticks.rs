@@ -195,9 +195,11 @@ fn tick(n: usize, round: usize, region: &str, slot_at: UtcMs) -> Tick {
             subject: "www.example.com".into(),
             names: vec!["www.example.com".into(), "example.com".into()],
             names_total: 2,
+            issuer_organization: Some("Let's Encrypt".into()),
             chain: vec!["R11".into()],
             tls_version: Some("TLSv1.3".into()),
         }),
+        answer: None,
         notes: Vec::new(),
         delays: Delays { publish_ms: Some(3), queue_ms: Some(2), thread_us: Some(90), report_us: Some(150) },
     }

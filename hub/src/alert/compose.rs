@@ -21,7 +21,10 @@ const NAMED: usize = 10;
 fn about(story: IncidentStory) -> AboutIncident {
     let IncidentStory { incident, mut websites, count, events, .. } = story;
     websites.truncate(NAMED);
-    let evidence = events.iter().rev().map(|event| &event.evidence).find(|seen| !seen.is_empty());
+    // Of one that goes on, what was seen of a website that is well again says nothing.
+    let is_over = incident.closed_at.is_some();
+    let of_it = events.iter().rev().filter(|event| is_over || event.kind != Kind::Left);
+    let evidence = of_it.map(|event| &event.evidence).find(|seen| !seen.is_empty());
     AboutIncident {
         evidence: evidence.cloned().unwrap_or_default(),
         said: events.iter().rev().find(|event| is_news(event.kind)).map(|event| event.said.clone()).unwrap_or_default(),

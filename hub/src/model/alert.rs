@@ -24,7 +24,7 @@ probe::named! {
     AlertEvent {
         /// An incident began.
         Opened = "opened",
-        /// It has grown, or its cause is another.
+        /// It has grown, its cause is another, or a certificate has come nearer to its end.
         Updated = "updated",
         /// Somebody took it on.
         Acknowledged = "acknowledged",

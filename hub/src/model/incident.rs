@@ -22,6 +22,8 @@ probe::named! {
         Regional = "regional",
         /// It changes between up and down so often that each change is no news.
         Flapping = "flapping",
+        /// Its certificate is near its end.
+        Certificate = "certificate",
     }
 }
 
@@ -226,4 +228,26 @@ pub struct Evidence {
     pub phases: Phases,
     /// Whole duration.
     pub total_us: u32,
+    /// The certificate that was shown, where it was read from the tick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<SeenCertificate>,
+    /// The beginning of an answer that was not as asked, likewise ([`super::Tick::answer`]). From a stranger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// A certificate as a region saw it. Names are a stranger's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenCertificate {
+    /// Whom it is for; at most [`SeenCertificate::CHARS`] characters.
+    pub subject: String,
+    /// Who issued it; likewise.
+    pub issuer: String,
+    /// Its end.
+    pub not_after_at: UtcMs,
+}
+
+impl SeenCertificate {
+    /// Longest name that is kept.
+    pub const CHARS: usize = 80;
 }

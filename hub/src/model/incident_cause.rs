@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::message::words::day;
 use super::verdict::stale_after_ms;
-use super::{Blame, Class, Evidence, Failure, Outcome, RegionId, RegionState, Website, WebsiteId, cause, host_of};
+use super::{
+    Blame, Class, Evidence, Failure, Outcome, RegionId, RegionState, UtcMs, Website, WebsiteId, cause, host_of,
+};
 
 /// What a host fails in. Coarse on purpose: a machine that dies refuses one region and leaves the next without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,9 @@ pub struct Cause {
     pub key: String,
     /// What went wrong.
     pub words: String,
+    /// Of a certificate near its end: the time left with which the step begins that it has reached. People are told again
+    /// with each.
+    pub step_ms: Option<i64>,
 }
 
 /// What the regions last saw of a website, by name of the region.
@@ -108,6 +114,8 @@ impl Evidence {
             status: region.status,
             phases: region.phases,
             total_us: region.total_us,
+            certificate: None,
+            answer: None,
         }
     }
 
@@ -128,13 +136,13 @@ pub fn of_outage(website: &Website, seen: &[Evidence]) -> Cause {
     let newest = seen.iter().map(|e| e.slot_at).max().unwrap_or(i64::MIN);
     let oldest = newest.saturating_sub(stale_after_ms(&website.settings));
     let Some((failure, status)) = leading(seen.iter().filter(|e| e.slot_at >= oldest)) else {
-        return Cause { key: of_website(id), words: "It could not be reached".to_owned() };
+        return Cause { key: of_website(id), words: "It could not be reached".to_owned(), step_ms: None };
     };
     let key = match (Part::of(failure.class, status), host_of(url)) {
         (Some(part), Some(host)) => format!("host:{host}:{}", part.as_str()),
         (Some(_), None) | (None, _) => of_website(id),
     };
-    Cause { key, words: words(failure, status) }
+    Cause { key, words: words(failure, status), step_ms: None }
 }
 
 /// Of a website that only `regions` see fail.
@@ -149,13 +157,27 @@ pub fn of_regions(regions: &[RegionId], seen: &[Evidence]) -> Cause {
     };
     // No longer than is stored: another key than the one kept would open the same incident twice, which is refused.
     let key = format!("region:{}", names.join(",")).chars().take(KEY_CHARS).collect();
-    Cause { key, words }
+    Cause { key, words, step_ms: None }
 }
 
 /// Of a website that goes up and down.
 #[must_use]
 pub fn of_flapping(id: WebsiteId) -> Cause {
-    Cause { key: of_website(id), words: "It goes down and up again and again".to_owned() }
+    Cause { key: of_website(id), words: "It goes down and up again and again".to_owned(), step_ms: None }
+}
+
+/// Of a website whose certificate is near its end: of its host, and of its port where it names one, for another server may
+/// stand behind it.
+#[must_use]
+pub fn of_certificate(website: &Website, ends_at: UtcMs, step_ms: i64) -> Cause {
+    let url = &website.settings.url;
+    let port = ::url::Url::parse(url).ok().and_then(|url| url.port());
+    let key = match (host_of(url), port) {
+        (Some(host), Some(port)) => format!("host:{host}:{port}:certificate"),
+        (Some(host), None) => format!("host:{host}:certificate"),
+        (None, _) => of_website(website.website_id),
+    };
+    Cause { key, words: format!("The certificate ends on {}", day(ends_at)), step_ms: Some(step_ms) }
 }
 
 fn of_website(id: WebsiteId) -> String {

@@ -50,6 +50,11 @@ pub enum What {
         /// How it was decided, in words.
         reason: String,
     },
+    /// Something of it changed that is worth a line of the timeline while its certificate is near its end, and no message.
+    Noted {
+        /// What, in words.
+        said: String,
+    },
     /// It is no longer watched as it was.
     Gone(ClosedAs),
 }
@@ -91,7 +96,7 @@ impl Change {
     pub fn opens(&self) -> bool {
         match self.what {
             What::Fails { .. } => true,
-            What::Unclear { .. } | What::Well { .. } | What::Gone(_) => false,
+            What::Unclear { .. } | What::Well { .. } | What::Noted { .. } | What::Gone(_) => false,
         }
     }
 }
@@ -129,6 +134,16 @@ fn of_notice(website: &Website, evidence: &[Evidence], verdict: Outcome, notice:
         Notice::Flapping { at, is_flapping: false, reason, .. } => {
             (*at, What::Well { kind: IncidentKind::Flapping, verdict, reason: reason.clone() })
         }
+        Notice::CertificateNears { at, ends_at, step_ms, reason, .. } => {
+            let cause = incident_cause::of_certificate(website, *ends_at, *step_ms);
+            let reason = format!("{}. {reason}", cause.words);
+            (*at, What::Fails { kind: IncidentKind::Certificate, cause, reason })
+        }
+        Notice::CertificateRenewed { at, until, .. } => {
+            let reason = words::renewed(*until);
+            (*at, What::Well { kind: IncidentKind::Certificate, verdict, reason })
+        }
+        Notice::IssuerChanged { change, .. } => (change.at, What::Noted { said: words::issuer(change) }),
     }
 }
 
@@ -157,10 +172,13 @@ impl What {
         match self {
             // Who sees it fail is told by the outage from now on.
             Self::Fails { kind: IncidentKind::Outage, .. } if of == IncidentKind::Regional => Some(ClosedAs::Worse),
-            Self::Fails { .. } | Self::Unclear { .. } => None,
+            Self::Fails { .. } | Self::Unclear { .. } | Self::Noted { .. } => None,
             Self::Well { kind, verdict, .. } if *kind == of => Some(match (of, verdict) {
                 (IncidentKind::Regional, Outcome::Down | Outcome::Unknown) => ClosedAs::Worse,
-                (IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping, _) => ClosedAs::Recovered,
+                (
+                    IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate,
+                    _,
+                ) => ClosedAs::Recovered,
             }),
             Self::Well { .. } => None,
             Self::Gone(closed_as) => Some(*closed_as),
@@ -176,6 +194,7 @@ impl What {
             Self::Well { kind, verdict, reason } => {
                 words::well(&url, *kind, *verdict, reason, at.saturating_sub(began_at))
             }
+            Self::Noted { said } => words::noted(&url, said),
             Self::Gone(closed_as) => words::gone(&url, *closed_as),
         }
     }

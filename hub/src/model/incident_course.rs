@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::incident_cause::Cause;
 use super::incident_words as words;
 use super::{
     Change, ClosedAs, Incident, IncidentEvent, IncidentEventKind, IncidentId, IncidentKind, IncidentWebsite, MutedBy,
@@ -37,8 +38,12 @@ pub struct Course {
     pub events: Vec<IncidentEvent>,
     /// Something of it is other than stored.
     pub is_changed: bool,
+    /// Of certificates: the nearest step that one of its websites has come to ([`super::incident_cause::Cause`]).
+    pub step_ms: Option<i64>,
     /// People are to be told that it began.
     pub tells_opened: bool,
+    /// People who were told that it began are to be told that it has come to that step.
+    pub tells_nearer: bool,
     /// People who were told that it began are to be told that it is over.
     pub tells_resolved: bool,
 }
@@ -58,9 +63,14 @@ impl Mutes {
     pub fn of(&self, kind: IncidentKind, website: WebsiteId) -> Option<MutedBy> {
         let flaps = match kind {
             IncidentKind::Outage => self.flapping.contains(&website),
-            IncidentKind::Regional | IncidentKind::Flapping => false,
+            IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate => false,
         };
-        self.by.get(&website).copied().or(flaps.then_some(MutedBy::Flapping))
+        let by = self.by.get(&website).copied().filter(|by| match kind {
+            IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping => true,
+            // What a certificate depends on is its owner.
+            IncidentKind::Certificate => *by == MutedBy::Maintenance,
+        });
+        by.or(flaps.then_some(MutedBy::Flapping))
     }
 }
 
@@ -87,6 +97,13 @@ pub fn count(
                     course.say(change, IncidentEventKind::Changed, change.at);
                 }
             }
+            What::Noted { .. } => {
+                let warned = open.iter_mut().filter(|course| course.incident.kind == IncidentKind::Certificate);
+                for course in warned.filter(|course| course.is_failing(change.website_id)) {
+                    let (change_without, at) = (Change { evidence: Vec::new(), ..change.clone() }, change.at);
+                    course.say(&change_without, IncidentEventKind::Changed, at);
+                }
+            }
             What::Well { .. } | What::Gone(_) => {}
         }
     }
@@ -104,6 +121,10 @@ fn fail(
     let What::Fails { cause, reason, .. } = &change.what else { return };
     let id = change.website_id;
     if let Some(course) = open.iter_mut().find(|c| c.incident.kind == kind && c.is_failing(id)) {
+        if kind == IncidentKind::Certificate {
+            course.near(change, cause);
+            return;
+        }
         let said = words::fails_still(&words::short(&change.url), kind, reason);
         course.push(IncidentEventKind::Changed, change, change.at, said);
         // Of one website it is known better now; of several the first one speaks for all.
@@ -120,7 +141,7 @@ fn fail(
     };
     let muted_by = mutes.of(kind, id);
     if let Some(course) = open.iter_mut().find(fits) {
-        course.join(change, &cause.words, muted_by, now);
+        course.join(change, cause, muted_by, now);
         return;
     }
     let incident = Incident {
@@ -151,7 +172,9 @@ fn fail(
         touched: BTreeSet::from([id]),
         events: Vec::new(),
         is_changed: true,
+        step_ms: cause.step_ms,
         tells_opened: muted_by.is_none(),
+        tells_nearer: false,
         tells_resolved: false,
     };
     course.say(change, IncidentEventKind::Opened, change.at);
@@ -182,7 +205,7 @@ impl Course {
         all?.first().copied()
     }
 
-    fn join(&mut self, change: &Change, cause: &str, muted_by: Option<MutedBy>, now: UtcMs) {
+    fn join(&mut self, change: &Change, cause: &Cause, muted_by: Option<MutedBy>, now: UtcMs) {
         let id = change.website_id;
         match self.parts.get_mut(&id) {
             Some(part) => {
@@ -207,12 +230,34 @@ impl Course {
         if (change.at, id) < self.first {
             self.first = (change.at, id);
             self.incident.began_at = change.at;
-            cause.clone_into(&mut self.incident.cause);
+            self.incident.cause.clone_from(&cause.words);
         }
         self.say(change, IncidentEventKind::Joined, change.at);
         if self.incident.muted_by.is_some() && muted_by.is_none() {
             self.unmute(now);
         }
+        if self.incident.kind == IncidentKind::Certificate {
+            // That others of the host show the same certificate is no news.
+            self.told_websites = if self.incident.muted_by.is_none() { self.websites } else { self.told_websites };
+            self.near(change, cause);
+        }
+    }
+
+    /// The certificate of one of its websites has come to a step. The first to say so is told, for all of them.
+    fn near(&mut self, change: &Change, cause: &Cause) {
+        let Some(step_ms) = cause.step_ms.filter(|step_ms| self.step_ms.is_none_or(|before| *step_ms < before)) else {
+            return;
+        };
+        self.step_ms = Some(step_ms);
+        self.incident.cause.clone_from(&cause.words);
+        self.is_changed = true;
+        self.tells_nearer = self.incident.muted_by.is_none();
+        let reason = match &change.what {
+            What::Fails { reason, .. } => reason.as_str(),
+            What::Unclear { .. } | What::Well { .. } | What::Noted { .. } | What::Gone(_) => "",
+        };
+        let said = words::nearer(&words::short(&change.url), step_ms, reason);
+        self.push(IncidentEventKind::Changed, change, change.at, said);
     }
 
     /// The last one to leave ends it.
@@ -222,7 +267,7 @@ impl Course {
         part.ended_at = Some(ended_at);
         let said = match &change.what {
             What::Well { .. } => change.what.said(&change.url, part.began_at, change.at),
-            What::Fails { .. } | What::Unclear { .. } | What::Gone(_) => {
+            What::Fails { .. } | What::Unclear { .. } | What::Noted { .. } | What::Gone(_) => {
                 words::gone(&words::short(&part.url), closed_as)
             }
         };

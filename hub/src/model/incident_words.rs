@@ -1,5 +1,7 @@
 //! The timeline of an incident, in words.
 
+use super::issuer::IssuerChange;
+use super::message::words::{day, line};
 use super::{ClosedAs, IncidentKind, MutedBy, Outcome, UtcMs};
 
 /// An address without its query, which may be long and hold what is not for everybody's eyes.
@@ -23,6 +25,7 @@ pub(super) fn fails(url: &str, kind: IncidentKind, reason: &str) -> String {
         IncidentKind::Outage => format!("{url} is down"),
         IncidentKind::Regional => format!("{url} is up, but not for everybody"),
         IncidentKind::Flapping => format!("{url} is unstable"),
+        IncidentKind::Certificate => format!("{url} has a certificate near its end"),
     };
     with_reason(&sentence, reason)
 }
@@ -33,8 +36,30 @@ pub(super) fn fails_still(url: &str, kind: IncidentKind, reason: &str) -> String
         IncidentKind::Outage => format!("{url} is seen to be down still"),
         IncidentKind::Regional => format!("{url} fails for others now"),
         IncidentKind::Flapping => format!("{url} is unstable still"),
+        IncidentKind::Certificate => format!("{url} has a certificate near its end still"),
     };
     with_reason(&sentence, reason)
+}
+
+/// A certificate that has come to the next step: less than so much is left of it.
+pub(super) fn nearer(url: &str, step_ms: i64, reason: &str) -> String {
+    with_reason(&format!("Less than {} are left of the certificate of {url}", lasted(step_ms)), reason)
+}
+
+/// What there is in place of a certificate that was near its end.
+pub(super) fn renewed(until: Option<UtcMs>) -> String {
+    match until {
+        Some(until) => format!("The one that is shown now is valid until {}.", day(until)),
+        None => "It answers without one now.".to_owned(),
+    }
+}
+
+pub(super) fn issuer(change: &IssuerChange) -> String {
+    format!("The issuer changed from {} to {}", line(&change.from, 80), line(&change.to, 80))
+}
+
+pub(super) fn noted(url: &str, said: &str) -> String {
+    format!("{url}: {said}.")
 }
 
 pub(super) fn unclear(url: &str, reason: &str) -> String {
@@ -54,6 +79,7 @@ pub(super) fn well(url: &str, kind: IncidentKind, verdict: Outcome, reason: &str
         (IncidentKind::Regional, Outcome::Down) => format!("{url} is down for more than a few after {span}"),
         (IncidentKind::Regional, Outcome::Unknown) => format!("Nobody can tell any more how {url} is after {span}"),
         (IncidentKind::Flapping, _) => format!("{url} is stable again after {span}"),
+        (IncidentKind::Certificate, _) => format!("The certificate of {url} was renewed"),
     };
     with_reason(&sentence, reason)
 }

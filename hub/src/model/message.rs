@@ -1,6 +1,7 @@
 //! What people are told: from an incident and what is known of it, a neutral message in plain words; then the form that
 //! each kind of channel takes. Everything from outside (addresses, names, causes) is data in every form.
 
+mod certificate;
 mod chat;
 mod machine;
 mod mail;
@@ -8,7 +9,7 @@ pub mod words;
 
 pub use mail::MailHead;
 
-use super::incident_words::{BY_LINK, who};
+use super::incident_words::who;
 use super::verdict::without_codes;
 use super::{
     AlertEvent, AlertId, Channel, ChannelSettings, ClosedAs, Evidence, Incident, IncidentId, IncidentKind,
@@ -281,6 +282,9 @@ fn subject(about: &AboutIncident) -> (String, bool) {
 }
 
 fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, String) {
+    if about.incident.kind == IncidentKind::Certificate {
+        return certificate::told(event, about, now);
+    }
     let incident = &about.incident;
     let (subject, is_one) = subject(about);
     let (is, was, goes, fails) = if is_one { ("is", "was", "goes", "fails") } else { ("are", "were", "go", "fail") };
@@ -288,7 +292,7 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
     let cause = words::sentence(&incident.cause);
     let bad = match incident.kind {
         IncidentKind::Outage => Tone::Bad,
-        IncidentKind::Regional | IncidentKind::Flapping => Tone::Warning,
+        IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate => Tone::Warning,
     };
     let state = match (incident.kind, incident.closed_at) {
         (IncidentKind::Outage, None) => format!("{is} down"),
@@ -297,6 +301,8 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
         (IncidentKind::Regional, Some(_)) => format!("{was} failing in some regions for {lasted}"),
         (IncidentKind::Flapping, None) => format!("{goes} up and down"),
         (IncidentKind::Flapping, Some(_)) => format!("{was} going up and down for {lasted}"),
+        // Told in words of its own.
+        (IncidentKind::Certificate, _) => String::new(),
     };
     let still =
         if incident.closed_at.is_none() { state.replacen(is, &format!("{is} still"), 1) } else { state.clone() };
@@ -305,8 +311,7 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
         AlertEvent::Opened => (bad, format!("{subject} {state}"), cause),
         AlertEvent::Updated => (bad, format!("{subject} {still}"), words::sentence(&without_codes(&about.said))),
         AlertEvent::Acknowledged => {
-            let by = incident.acknowledged_by.as_deref().filter(|by| *by != BY_LINK);
-            let who = words::line(by.unwrap_or("Somebody"), 80);
+            let who = words::acknowledging(incident);
             (Tone::Note, format!("Acknowledged: {subject} {state}"), format!("{who} takes care of it. {cause}"))
         }
         AlertEvent::Reminder => {
@@ -329,6 +334,7 @@ fn over(
         IncidentKind::Outage => format!("while it {was} down"),
         IncidentKind::Regional => "while it failed in some regions".to_owned(),
         IncidentKind::Flapping => "while it went up and down".to_owned(),
+        IncidentKind::Certificate => "while its certificate was near its end".to_owned(),
     };
     match incident.closed_as.unwrap_or(ClosedAs::Recovered) {
         ClosedAs::Recovered => match incident.kind {
@@ -346,6 +352,9 @@ fn over(
                 format!("{subject} {is} steady again"),
                 format!("It went up and down for {lasted}. {}", words::sentence(said)).trim().to_owned(),
             ),
+            IncidentKind::Certificate => {
+                (Tone::Good, format!("The certificate of {subject} was renewed"), words::sentence(&without_codes(said)))
+            }
         },
         ClosedAs::Worse => (
             Tone::Warning,
@@ -376,18 +385,27 @@ fn facts(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> Vec<(&'static 
     if !matches!(event, AlertEvent::Opened | AlertEvent::Reminder | AlertEvent::Acknowledged) {
         facts.push(("Cause", words::sentence(&incident.cause)));
     }
-    facts.push(("Since", words::instant(incident.began_at)));
-    match incident.ended_at {
-        Some(ended) => facts.push(("Until", words::instant(ended))),
-        None if event != AlertEvent::Opened => facts.push(("For", words::lasting(now - incident.began_at))),
-        None => {}
+    match (incident.kind, incident.ended_at) {
+        (IncidentKind::Certificate, _) => facts.extend(certificate::facts(about, now)),
+        (_, ended) => {
+            facts.push(("Since", words::instant(incident.began_at)));
+            match ended {
+                Some(ended) => facts.push(("Until", words::instant(ended))),
+                None if event != AlertEvent::Opened => facts.push(("For", words::lasting(now - incident.began_at))),
+                None => {}
+            }
+        }
     }
     if let Some(by) = incident.acknowledged_by.as_deref() {
         facts.push(("Acknowledged by", words::line(who(Some(by)), 80)));
     }
     if incident.closed_at.is_none() && !about.evidence.is_empty() {
+        let seen_by = |e: &Evidence| match incident.kind {
+            IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping => words::seen(e),
+            IncidentKind::Certificate => certificate::seen(e),
+        };
         let seen: Vec<String> =
-            about.evidence.iter().take(6).map(|e| format!("{}: {}", e.region_id, words::seen(e))).collect();
+            about.evidence.iter().take(6).map(|e| format!("{}: {}", e.region_id, seen_by(e))).collect();
         let more = about.evidence.len().saturating_sub(6);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         facts.push(("Seen from", words::line(&format!("{}{more}", seen.join("; ")), 500)));

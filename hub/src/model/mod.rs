@@ -5,6 +5,7 @@ mod alert;
 pub mod alert_retry;
 pub mod backoff;
 pub mod cause;
+pub mod certificate;
 mod channel;
 mod channel_input;
 mod confirm;
@@ -22,6 +23,7 @@ pub mod incident_change;
 pub mod incident_course;
 pub mod incident_words;
 mod input;
+pub mod issuer;
 mod kept_letter;
 pub mod late;
 pub mod maintenance;
@@ -57,7 +59,7 @@ pub use field::{FieldError, FieldErrors};
 pub use host::{TargetRules, host_of, unicode as unicode_host};
 pub use incident::{
     ClosedAs, Evidence, Incident, IncidentCursor, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentId,
-    IncidentKind, IncidentLine, IncidentWebsite, MutedBy, TakenOn,
+    IncidentKind, IncidentLine, IncidentWebsite, MutedBy, SeenCertificate, TakenOn,
 };
 pub use incident_change::{Change, What};
 pub use incident_course::{Course, Mutes};

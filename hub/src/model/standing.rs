@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::late::{self, Marks};
 use super::region::CLOCK_ERROR_MS;
 use super::{
-    Confirm, Notice, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, confirm,
-    flapping, regional, verdict,
+    Confirm, Notice, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, certificate,
+    confirm, flapping, issuer, regional, verdict,
 };
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
@@ -118,6 +118,7 @@ impl Standing {
     fn absorb(&mut self, tick: &StoredTick, now: UtcMs, as_of: UtcMs, counted: &mut Counted) {
         let place = self.regions.iter().position(|r| r.region_id == tick.region_id);
         let Some(state) = verdict::absorb(place.map(|p| &self.regions[p]), tick, now) else { return };
+        let certificate_before_at = place.and_then(|p| self.regions[p].certificate_not_after_at);
         let place = match place {
             Some(place) => {
                 self.regions[place] = state;
@@ -133,6 +134,7 @@ impl Standing {
         self.state = state;
         self.follow(transition, counted);
         counted.notices.extend(regional::judge(&self.website, &mut self.state, &self.regions, as_of));
+        self.look_at_certificate(tick, certificate_before_at, as_of, counted);
         self.keep_in_sight();
         // Of a backlog nothing is left to confirm.
         let paced = backoff::paced(&self.website, &self.state, now);
@@ -140,6 +142,22 @@ impl Standing {
         if is_current {
             counted.confirm = confirm::wanted(&self.website, &self.state, &self.regions, tick, now);
         }
+    }
+
+    fn look_at_certificate(
+        &mut self,
+        tick: &StoredTick,
+        before_at: Option<UtcMs>,
+        as_of: UtcMs,
+        counted: &mut Counted,
+    ) {
+        let (website, state, regions) = (&self.website, &mut self.state, self.regions.as_slice());
+        if let Some(seen) = certificate::of_website(&tick.tick) {
+            counted.notices.extend(issuer::judge(website.website_id, state, regions, tick, seen, before_at));
+        } else if state.near_end.is_none() {
+            return;
+        }
+        counted.notices.extend(certificate::judge(website, self.watched_since_at, state, regions, tick, as_of));
     }
 
     /// The verdict turns to unknown when its last fresh tick is too old by now; and what flaps no longer ceases to.
@@ -212,7 +230,8 @@ impl Standing {
         let is_same = (before.verdict, before.since_at, &before.reason)
             == (after.verdict, after.since_at, &after.reason)
             && (&before.recent_changes, before.flapping_since_at) == (&after.recent_changes, after.flapping_since_at)
-            && before.failing_regions == after.failing_regions;
+            && before.failing_regions == after.failing_regions
+            && (before.near_end, &before.certificates) == (after.near_end, &after.certificates);
         let worth_ms = verdict::stale_after_ms(&self.website.settings) / 2;
         let stands = match (before.fresh_until_at, after.fresh_until_at) {
             (Some(before), Some(after)) => (0..worth_ms).contains(&after.saturating_sub(before)),

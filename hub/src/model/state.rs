@@ -1,5 +1,7 @@
 //! What is known now about a website, and how it came to be known.
 
+use super::certificate::NearEnd;
+use super::issuer::{Certificates, IssuerChange};
 use super::late::Marks;
 use super::{Failure, Outcome, Phases, RegionId, Tick, Ties, UtcMs, Website, WebsiteId, WorkerId};
 
@@ -71,7 +73,7 @@ pub struct RegionState {
     pub failing_since_at: Option<UtcMs>,
     /// Good ticks (up or degraded) in a row, newest first.
     pub good_streak: u16,
-    /// End of the certificate last seen.
+    /// End of the website's certificate, as last seen.
     pub certificate_not_after_at: Option<UtcMs>,
     /// At most [`RegionState::RECENT`], newest first.
     pub recent: Vec<RecentTick>,
@@ -102,6 +104,10 @@ pub struct WebsiteState {
     pub flapping_since_at: Option<UtcMs>,
     /// Regions that have failed for long while the verdict is not down, by name.
     pub failing_regions: Vec<RegionId>,
+    /// The certificate that people are warned of.
+    pub near_end: Option<NearEnd>,
+    /// What is remembered of the others.
+    pub certificates: Certificates,
 }
 
 impl WebsiteState {
@@ -120,6 +126,8 @@ impl WebsiteState {
             recent_changes: Vec::new(),
             flapping_since_at: None,
             failing_regions: Vec::new(),
+            near_end: None,
+            certificates: Certificates::default(),
         }
     }
 }
@@ -148,6 +156,35 @@ pub enum Notice {
         is_flapping: bool,
         /// What was counted, in words.
         reason: String,
+    },
+    /// A certificate is near its end, or nearer than it was.
+    CertificateNears {
+        /// Which website.
+        website_id: WebsiteId,
+        /// When it came so near; not before it was watched.
+        at: UtcMs,
+        /// Its end.
+        ends_at: UtcMs,
+        /// The time left with which this step begins.
+        step_ms: i64,
+        /// Who sees it, in words.
+        reason: String,
+    },
+    /// The certificate that was near its end is seen no more.
+    CertificateRenewed {
+        /// Which website.
+        website_id: WebsiteId,
+        /// Since when.
+        at: UtcMs,
+        /// End of the one that ends first now; `None`: there is none any more.
+        until: Option<UtcMs>,
+    },
+    /// Somebody else issues its certificates.
+    IssuerChanged {
+        /// Which website.
+        website_id: WebsiteId,
+        /// When, and who.
+        change: IssuerChange,
     },
 }
 

@@ -19,7 +19,7 @@ pub(super) use self::vote::{Vote, failing_word, good_since, is_good, vote};
 use super::region::CLOCK_ERROR_MS;
 use super::{
     Blame, Outcome, RecentTick, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteSettings, WebsiteState,
-    backoff,
+    backoff, certificate,
 };
 
 /// Failing looks in a row that count, when one region is all there is.
@@ -89,11 +89,12 @@ pub fn absorb(before: Option<&RegionState>, tick: &StoredTick, now: UtcMs) -> Op
         failing_streak,
         failing_since_at,
         good_streak,
-        certificate_not_after_at: seen
-            .certificate
-            .as_ref()
-            .map(|c| c.not_after_at)
-            .or(before.and_then(|b| b.certificate_not_after_at)),
+        certificate_not_after_at: match (certificate::of_website(seen), seen.outcome) {
+            (Some(certificate), _) => Some(certificate.not_after_at),
+            // It has none any more.
+            (None, Outcome::Up | Outcome::Degraded) => None,
+            (None, Outcome::Down | Outcome::Unknown) => before.and_then(|b| b.certificate_not_after_at),
+        },
         recent: std::iter::once(newest).chain(older.iter().copied()).take(RegionState::RECENT).collect(),
     })
 }

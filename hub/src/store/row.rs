@@ -7,6 +7,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::StoreError;
+use crate::model::certificate::NearEnd;
+use crate::model::issuer::Certificates;
 use crate::model::late::Marks;
 use crate::model::{
     AccountId, Blame, Certificate, CheckKind, Class, Delays, Failure, Note, Options, Outcome, Phase, Phases, RegionId,
@@ -36,8 +38,8 @@ pub(super) const WEBSITE: &str =
 // Columns are named one by one in every statement: those that a running hub prepared survive a migration that adds some.
 
 /// Of [`StateFields`].
-pub(super) const STATE: &str =
-    "verdict, since_at, reason, fresh_until_at, recent_changes, flapping_since_at, failing_regions";
+pub(super) const STATE: &str = "verdict, since_at, reason, fresh_until_at, recent_changes, flapping_since_at, failing_regions, \
+    certificate_near, certificates";
 
 pub(super) const REGION_STATE: &str = "website_id, region_id, worker_id, slot_at, attempt, received_at, outcome, class, \
     phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, failing_streak, \
@@ -46,7 +48,7 @@ pub(super) const REGION_STATE: &str = "website_id, region_id, worker_id, slot_at
 pub(super) const TICK: &str = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, \
     outcome, class, phase, blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, \
     remote, body_bytes, truncated, certificate_not_after_at, certificate_issuer, certificate_subject, tls_version, \
-    notes, publish_ms, queue_ms, thread_us, report_us, late, clamped";
+    answer, notes, publish_ms, queue_ms, thread_us, report_us, late, clamped";
 
 #[derive(FromRow)]
 pub(super) struct WebsiteRow {
@@ -195,6 +197,8 @@ pub(super) struct StateFields {
     recent_changes: String,
     flapping_since_at: Option<i64>,
     failing_regions: String,
+    certificate_near: String,
+    certificates: String,
 }
 
 impl StateFields {
@@ -215,9 +219,21 @@ impl StateFields {
             recent_changes: listed(&self.recent_changes),
             flapping_since_at: self.flapping_since_at,
             failing_regions: listed(&self.failing_regions),
+            near_end: near_end(&self.certificate_near),
+            certificates: Certificates::stored(self.certificates),
             ..WebsiteState::new(website_id, verdict, self.since_at, self.reason)
         }
     }
+}
+
+/// The certificate near its end: JSON, and mostly nothing. What is not understood counts as that, and is found again.
+fn near_end(json: &str) -> Option<NearEnd> {
+    if json.is_empty() { None } else { serde_json::from_str(json).ok() }
+}
+
+/// The other way round.
+pub(super) fn near_text(near: Option<&NearEnd>) -> String {
+    near.and_then(|near| serde_json::to_string(near).ok()).unwrap_or_default()
 }
 
 /// A list in one column, by commas. What is no such value, since somebody edited it, is left out.
@@ -305,6 +321,7 @@ pub(super) struct TickRow {
     certificate_issuer: Option<String>,
     certificate_subject: Option<String>,
     tls_version: Option<String>,
+    answer: Option<String>,
     notes: String,
     publish_ms: Option<i64>,
     queue_ms: Option<i64>,
@@ -347,6 +364,7 @@ impl TryFrom<TickRow> for StoredTick {
                 truncated: row.truncated,
                 hops: Vec::new(),
                 certificate,
+                answer: row.answer,
                 // One that only a newer version knows takes nothing from the tick.
                 notes: row.notes.split(',').filter_map(|note| note.parse().ok()).collect(),
                 delays: Delays {

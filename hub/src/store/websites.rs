@@ -54,7 +54,8 @@ macro_rules! forget {
         .await?;
         sqlx::query(
             "update website_state set verdict = 'unknown', since_at = $2, reason = $3, fresh_until_at = $4, \
-             recent_changes = '', flapping_since_at = null, failing_regions = '' where website_id = $1",
+             recent_changes = '', flapping_since_at = null, failing_regions = '', certificate_near = '', \
+             certificates = '' where website_id = $1",
         )
         .bind($id.0)
         .bind($now)

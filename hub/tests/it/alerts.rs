@@ -1,6 +1,7 @@
 //! Alerts over real connections, from a real outbox on both databases: tries, order, caps, broken channels, crashes. Time
 //! is an argument of each step; nothing waits for it.
 
+mod certificates;
 mod channels;
 mod faults;
 mod fold;

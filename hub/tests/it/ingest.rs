@@ -110,6 +110,7 @@ fn tick(website: &Website, slot_at: UtcMs) -> Tick {
         truncated: false,
         hops: Vec::new(),
         certificate: None,
+        answer: None,
         notes: Vec::new(),
         delays: Delays::default(),
     }

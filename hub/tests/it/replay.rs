@@ -37,6 +37,7 @@ fn tick(website: &Website, region: &str, slot_at: i64, outcome: Outcome) -> Stor
         truncated: false,
         hops: Vec::new(),
         certificate: None,
+        answer: None,
         notes: Vec::new(),
         delays: Delays::default(),
     };

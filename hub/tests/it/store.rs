@@ -160,6 +160,7 @@ fn region_tick(website: &Website, region: &str, slot_at: UtcMs, outcome: Outcome
         truncated: false,
         hops: Vec::new(),
         certificate: None,
+        answer: None,
         notes: Vec::new(),
         delays: Delays::default(),
     };

@@ -57,6 +57,7 @@ impl Shown {
                 not_after_at: leaf.not_after_at,
                 not_before_at: leaf.not_before_at,
                 issuer: text(&leaf.issuer.text()),
+                issuer_organization: leaf.issuer.organization().map(|name| text(&name)),
                 subject: leaf
                     .subject
                     .common_name()

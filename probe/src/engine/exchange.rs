@@ -17,7 +17,7 @@ use super::hop::{Hop, Record};
 use super::limits::MAX_BODY_BYTES;
 use super::request::Ask;
 use super::transport::Layers;
-use crate::wire::{Certificate, Expectations, Failure, Method, Phases, Target};
+use crate::wire::{Certificate, Expectations, Failure, Method, Phases, Target, Tick};
 
 /// Bytes of a body looked at in one go.
 const STEP_BYTES: usize = 4 * 1024;
@@ -42,7 +42,7 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body_bytes: u32,
     pub(super) truncated: bool,
-    /// Beginning of the body of an answer whose status does not count.
+    /// Beginning of the body of an answer whose status does not count, or of which something is expected.
     pub(super) beginning: Vec<u8>,
     /// What is wrong with head or body of an answer whose status counts.
     pub(super) content: Option<Trouble>,
@@ -79,6 +79,33 @@ pub(super) fn exchange(
     }
     let certificate = seen.shown.map(|shown| shown.facts(tls_version));
     Exchange { phases, addresses, remote, certificate, answer, failure }
+}
+
+impl Answer {
+    /// Its beginning for people ([`Tick::answer`]); `None` where none was kept, or it is encoded.
+    pub(super) fn shown(&self) -> Option<String> {
+        let is_encoded = self.headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+        if is_encoded {
+            return None;
+        }
+        let (mut shown, mut count, mut is_apart) = (String::new(), 0, false);
+        for c in String::from_utf8_lossy(&self.beginning).chars() {
+            if c.is_whitespace() || c.is_control() {
+                is_apart = count > 0;
+                continue;
+            }
+            let more = 1 + usize::from(is_apart);
+            if count + more > Tick::ANSWER_CHARS {
+                break;
+            }
+            if std::mem::take(&mut is_apart) {
+                shown.push(' ');
+            }
+            shown.push(c);
+            count += more;
+        }
+        (count > 0).then_some(shown)
+    }
 }
 
 impl Exchange {
@@ -152,7 +179,7 @@ fn talk<'a>(
     let failure = read(hop, body, &mut answer, |bytes| match &mut listener {
         Some(listener) => {
             listener.hear(bytes);
-            &[]
+            bytes
         }
         None if counts => &[],
         None => bytes,

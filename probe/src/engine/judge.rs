@@ -23,11 +23,14 @@ pub(super) fn answered(target: &Target, last: &Exchange, total_us: u32, now: Utc
     let Some(answer) = &last.answer else {
         return failed(trouble(Class::ProbeError, Blame::Probe, "The exchange ended without an answer.".to_owned()));
     };
-    if let Some(edge) = challenge::edge(answer.status, &answer.headers, &answer.beginning) {
+    let counts = target.expect.accept.accepts(answer.status);
+    // A page that was asked for may say anything.
+    let refusal = if counts { &[] } else { answer.beginning.as_slice() };
+    if let Some(edge) = challenge::edge(answer.status, &answer.headers, refusal) {
         let text = format!("A bot challenge of {edge} ({}) answered instead of the website.", answer.status);
         return failed(trouble(Class::EdgeBlocked, Blame::Probe, text));
     }
-    if !target.expect.accept.accepts(answer.status) {
+    if !counts {
         let hint = if target.request.method == Method::Head && matches!(answer.status, 405 | 501) {
             " The server does not take HEAD; GET may work."
         } else {

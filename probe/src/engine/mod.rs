@@ -44,7 +44,7 @@ pub use policy::{AddressKind, AddressPolicy, Cidr, CidrError};
 pub use roots::{RootsError, read_roots};
 
 use crate::clock::Clock;
-use crate::wire::{Check, Failure, IpFamily, Target, Tick};
+use crate::wire::{Check, Failure, IpFamily, Outcome, Target, Tick};
 
 /// What an engine is built from.
 #[derive(Debug, Clone)]
@@ -181,6 +181,9 @@ impl Engine {
                     tick.status = Some(answer.status);
                     tick.body_bytes = answer.body_bytes;
                     tick.truncated = answer.truncated;
+                    if tick.outcome == Outcome::Down {
+                        tick.answer = answer.shown();
+                    }
                 }
             }
             Err(failure) => (tick.outcome, tick.failure) = judge::failed(failure),

@@ -10,8 +10,15 @@ const CERTIFICATE_TEXT_BYTES: usize = 64;
 const DETAIL_BYTES: usize = 200;
 
 /// In this order, each only while the tick does not fit.
-const STEPS: [fn(&mut Tick); 6] =
-    [without_chain, without_names, short_hop_urls, short_certificate_texts, first_and_last_hop, short_detail];
+const STEPS: [fn(&mut Tick); 7] = [
+    without_chain,
+    without_names,
+    short_hop_urls,
+    short_certificate_texts,
+    without_answer,
+    first_and_last_hop,
+    short_detail,
+];
 
 /// The JSON body of a tick: all of it when that has at most `limit` bytes, else with less beside what counts. In 4 KiB
 /// any tick of an engine fits, whatever JSON makes of its texts.
@@ -53,7 +60,14 @@ fn short_certificate_texts(tick: &mut Tick) {
     if let Some(certificate) = &mut tick.certificate {
         cut(&mut certificate.issuer, CERTIFICATE_TEXT_BYTES);
         cut(&mut certificate.subject, CERTIFICATE_TEXT_BYTES);
+        if let Some(organization) = &mut certificate.issuer_organization {
+            cut(organization, CERTIFICATE_TEXT_BYTES);
+        }
     }
+}
+
+fn without_answer(tick: &mut Tick) {
+    tick.answer = None;
 }
 
 /// One hop stands for those between, with their times: the sums stay what they are.
@@ -122,12 +136,14 @@ mod tests {
                 not_after_at: i64::MIN,
                 not_before_at: i64::MIN,
                 issuer: text(256),
+                issuer_organization: Some(text(256)),
                 subject: text(256),
                 names: vec![text(256); 8],
                 names_total: u32::MAX,
                 chain: vec![text(256); 4],
                 tls_version: Some("TLSv1.3".to_owned()),
             }),
+            answer: Some(text(200)),
             notes: Note::ALL.to_vec(),
             delays: Delays { publish_ms: most, queue_ms: most, thread_us: most, report_us: most },
         }

@@ -48,6 +48,10 @@ pub struct Tick {
     /// would be too large for the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// The beginning of an answer that is not as asked: at most [`Tick::ANSWER_CHARS`] printable characters, runs of space
+    /// as one. Absent where nothing is wrong with the answer, nothing of it can be read, or the tick would be too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     /// What else is worth knowing of an answer that counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -57,6 +61,9 @@ pub struct Tick {
 }
 
 impl Tick {
+    /// Longest [`Tick::answer`].
+    pub const ANSWER_CHARS: usize = 200;
+
     /// The tick of a check about which nothing is known yet, begun at `started_at`.
     #[must_use]
     pub fn blank(check: &Check, started_at: UtcMs) -> Self {
@@ -76,6 +83,7 @@ impl Tick {
             truncated: false,
             hops: Vec::new(),
             certificate: None,
+            answer: None,
             notes: Vec::new(),
             delays: Delays::default(),
         }
@@ -203,6 +211,10 @@ pub struct Certificate {
     pub not_before_at: UtcMs,
     /// Issuer's common name, or organisation.
     pub issuer: String,
+    /// Issuer's organisation, which stays while its intermediates (and so the common name) change; absent where it names
+    /// none, or the probe is too old to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_organization: Option<String>,
     /// Subject's common name, or first alternative name.
     pub subject: String,
     /// Names it is for: the first eight alternative names.

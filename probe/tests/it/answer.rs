@@ -112,6 +112,6 @@ fn a_slow_answer_is_degraded() {
 fn the_body_of_an_error_page_is_read_and_its_status_is_told() {
     let tick = answer("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy");
     assert_down(&tick, Class::HttpStatus);
-    assert_eq!((tick.status, tick.body_bytes), (Some(503), 4));
+    assert_eq!((tick.status, tick.body_bytes, tick.answer.as_deref()), (Some(503), 4, Some("busy")));
     assert_eq!(tick.failure.unwrap().phase, Phase::Judge);
 }

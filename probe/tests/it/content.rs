@@ -273,3 +273,21 @@ fn an_error_behind_an_edge_is_an_error() {
     let tick = answer("HTTP/1.1 200 OK\r\nserver: cloudflare\r\ncf-ray: 1\r\nContent-Length: 2\r\n\r\nhi");
     assert_eq!(tick.outcome, Outcome::Up);
 }
+
+#[test]
+fn an_answer_that_is_not_as_asked_is_shown_by_its_beginning() {
+    let page = "<html>\r\n\t<title>Ou\u{fc}ch\u{0}\u{1b}[31m</title>\n\n  <p>Sorry</p>";
+    let shown = "<html> <title>Ou\u{fc}ch [31m</title> <p>Sorry</p>";
+    let server = says(page);
+    assert_eq!(run(containing("Welcome", server.url("/"))).answer.as_deref(), Some(shown));
+    assert_eq!(run(containing("Sorry", server.url("/"))).answer, None, "it is as asked");
+    assert_eq!(run(Target::get(server.url("/"))).answer, None);
+    // At most so many characters, of however many bytes.
+    for (text, count) in [("\u{1f980}", 200), ("a ", 199), ("\u{fc}", 200)] {
+        let server = says(&text.repeat(3_000));
+        let shown = run(containing("Welcome", server.url("/"))).answer.unwrap();
+        assert_eq!(shown.chars().count(), count, "{shown}");
+    }
+    assert_eq!(run(containing("Welcome", gzipped(page.as_bytes()).url("/"))).answer, None, "encoded");
+    assert_eq!(run(containing("Welcome", says(" \r\n ").url("/"))).answer, None, "nothing to see");
+}

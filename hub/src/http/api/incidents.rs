@@ -7,7 +7,7 @@ use super::{alerts, body, limit, rfc3339};
 use crate::clock;
 use crate::http::pages::incident::load;
 use crate::http::pages::incident_actions::checked;
-use crate::http::pages::incidents::{after, find, open_only};
+use crate::http::pages::incidents::{after, find, kind, open_only};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{
     Evidence, FieldError, FieldErrors, IncidentEvent, IncidentFilter, IncidentLine, IncidentWebsite, TakenOn,
@@ -80,21 +80,23 @@ fn evidence(seen: &Evidence) -> Value {
         "status": seen.status,
         "phases": seen.phases,
         "total_us": seen.total_us,
+        "certificate": seen.certificate.as_ref().map(|certificate| json!({
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "not_after_at": rfc3339(certificate.not_after_at),
+        })),
+        "answer": seen.answer,
     })
 }
 
 fn filter(request: &Request) -> Result<IncidentFilter, HttpError> {
     let wrong =
         |field, given: &str, remedy: &str| HttpError::Fields(FieldErrors(vec![FieldError::new(field, given, remedy)]));
-    let kind = match request.query("kind").unwrap_or_default() {
-        "" => None,
-        given => Some(given.parse().map_err(|_| wrong("kind", given, "Give outage, regional or flapping."))?),
-    };
     let website = match request.query("website_id").unwrap_or_default() {
         "" => None,
         given => Some(given.parse().map_err(|_| wrong("website_id", given, "Give the id of a website."))?),
     };
-    Ok(IncidentFilter { open_only: open_only(request)?, kind, website })
+    Ok(IncidentFilter { open_only: open_only(request)?, kind: kind(request)?, website })
 }
 
 /// `GET /api/v1/incidents?state=&kind=&website_id=&limit=&after=` -> 200 `{incidents, next}`, newest first.

@@ -127,8 +127,14 @@ pub(super) fn security(security: MailSecurity) -> &'static str {
 
 /// What it is told of, and when.
 pub(super) fn told_of(channel: &Channel) -> String {
-    let mut parts =
-        vec![if channel.tells_regional { "of outages, also regional ones" } else { "of outages" }.to_owned()];
+    let mut parts = vec![
+        if channel.tells_regional {
+            "of outages, also regional ones, and certificates"
+        } else {
+            "of outages and certificates"
+        }
+        .to_owned(),
+    ];
     if channel.waits_ms > 0 {
         parts.push(format!("after {} without anybody on it", span_of(channel.waits_ms)));
     }

@@ -2,7 +2,8 @@
 
 use super::waterfall::{Waterfall, of_evidence, scale_us};
 use super::words::{Instant, instant, took};
-use crate::model::{Evidence, Phases};
+use crate::model::message::words::{instant as minute, line};
+use crate::model::{Evidence, Phases, SeenCertificate, Tick};
 
 /// A table of regions.
 #[derive(Debug)]
@@ -21,6 +22,10 @@ pub(super) struct Row {
     /// What was found beside the sentence; it comes from the other side.
     pub(super) detail: String,
     pub(super) status: String,
+    /// "www.example.com, by R11, until 2026-12-18 10:22 UTC"; names are a stranger's.
+    pub(super) certificate: String,
+    /// How an answer that was not as asked began; from the other side.
+    pub(super) answer: String,
 }
 
 /// Of one decision; `None` when nothing was kept.
@@ -35,10 +40,20 @@ pub(super) fn sight(evidence: &[Evidence]) -> Option<Sight> {
         at: instant(seen.slot_at),
         detail: seen.failure.as_ref().map(|failure| failure.detail.clone()).unwrap_or_default(),
         status: seen.status.map_or_else(|| "–".to_owned(), |status| status.to_string()),
+        certificate: seen.certificate.as_ref().map(certificate).unwrap_or_default(),
+        answer: line(seen.answer.as_deref().unwrap_or_default(), Tick::ANSWER_CHARS),
     };
     Some(Sight {
         scale: took(scale),
         phases: Phases::default().named().map(|(phase, _)| phase).to_vec(),
         rows: evidence.iter().map(row).collect(),
     })
+}
+
+fn certificate(seen: &SeenCertificate) -> String {
+    let name = |text: &str| line(text, SeenCertificate::CHARS);
+    let (subject, issuer) = (name(&seen.subject), name(&seen.issuer));
+    let by = if issuer.is_empty() { String::new() } else { format!("by {issuer}, ") };
+    let of = if subject.is_empty() { String::new() } else { format!("{subject}, ") };
+    format!("{of}{by}until {}", minute(seen.not_after_at))
 }

@@ -27,6 +27,8 @@ pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64, faili
             (IncidentKind::Regional, _) => "still cannot be reached from some regions",
             (IncidentKind::Flapping, 1) => "still keeps going up and down",
             (IncidentKind::Flapping, _) => "still keep going up and down",
+            (IncidentKind::Certificate, 1) => "still has a certificate near its end",
+            (IncidentKind::Certificate, _) => "still have a certificate near its end",
         };
         return format!("{about}: {failing} of {websites} {what}");
     }
@@ -40,6 +42,9 @@ pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64, faili
         (IncidentKind::Flapping, true, true) => "keeps going up and down",
         (IncidentKind::Flapping, true, false) => "keep going up and down",
         (IncidentKind::Flapping, false, _) => "kept going up and down",
+        (IncidentKind::Certificate, true, true) => "has a certificate near its end",
+        (IncidentKind::Certificate, true, false) => "have a certificate near its end",
+        (IncidentKind::Certificate, false, _) => "had a certificate near its end",
     };
     format!("{about} {what}")
 }
@@ -48,7 +53,7 @@ pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64, faili
 pub(super) fn mark(incident: &Incident) -> Mark {
     match (incident.closed_at, incident.closed_as, incident.kind) {
         (None, _, IncidentKind::Outage) => Mark::Down,
-        (None, _, IncidentKind::Regional | IncidentKind::Flapping) => Mark::Degraded,
+        (None, _, IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate) => Mark::Degraded,
         (Some(_), Some(ClosedAs::Recovered), _) => Mark::Up,
         (Some(_), Some(ClosedAs::Paused), _) => Mark::Paused,
         (Some(_), Some(ClosedAs::Worse), _) => Mark::Down,
@@ -76,6 +81,7 @@ pub(super) fn kind(kind: IncidentKind) -> &'static str {
         IncidentKind::Outage => "Outage",
         IncidentKind::Regional => "Regional",
         IncidentKind::Flapping => "Flapping",
+        IncidentKind::Certificate => "Certificate",
     }
 }
 
@@ -85,6 +91,7 @@ pub(super) fn kind_explained(kind: IncidentKind) -> Option<&'static str> {
         IncidentKind::Outage => None,
         IncidentKind::Regional => Some("Most regions reach it, so it counts as up. People near the others may not."),
         IncidentKind::Flapping => Some("While that lasts you are not told of each change: only when it is over."),
+        IncidentKind::Certificate => Some("You are told again as its end comes nearer, and when it was renewed."),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::incident_words::who;
 use crate::model::{
-    AccountId, FieldError, FieldErrors, Incident, IncidentCursor, IncidentFilter, IncidentId, IncidentLine, UtcMs,
+    AccountId, FieldError, FieldErrors, Incident, IncidentCursor, IncidentFilter, IncidentId, IncidentKind,
+    IncidentLine, UtcMs,
 };
 
 /// Incidents on one page.
@@ -24,6 +25,8 @@ pub const OPEN_SHOWN: i64 = 100;
 pub struct Found {
     /// Only those that go on.
     pub open_only: bool,
+    /// Only of this kind.
+    pub kind: Option<IncidentKind>,
     /// Those that go on, before the page of all: on its first one.
     pub open: Vec<IncidentLine>,
     /// One page, newest first.
@@ -42,10 +45,20 @@ pub struct Found {
 pub struct IncidentsPage {
     frame: Frame,
     open_only: bool,
+    kind: Option<IncidentKind>,
+    tabs: Vec<Tab>,
     is_told: bool,
     lines: Vec<Line>,
-    newest: Option<&'static str>,
+    newest: Option<String>,
     older: Option<String>,
+}
+
+/// Which incidents one may look at.
+#[derive(Debug)]
+struct Tab {
+    path: String,
+    words: &'static str,
+    is_here: bool,
 }
 
 /// An incident in a list.
@@ -67,15 +80,23 @@ impl IncidentsPage {
     /// As of `now`.
     #[must_use]
     pub fn new(viewer: impl Into<Viewer>, found: &Found, now: UtcMs) -> Self {
-        let path = list(found.open_only);
+        let path = list(found.open_only, found.kind);
+        let here = (found.open_only, found.kind);
+        let tab = |words, to: (bool, Option<IncidentKind>)| Tab { path: list(to.0, to.1), words, is_here: to == here };
         let last = found.incidents.last().filter(|_| found.has_more).map(|last| last.cursor().to_string());
         Self {
             frame: Frame::wide("Incidents", viewer).at("/incidents"),
             open_only: found.open_only,
+            kind: found.kind,
+            tabs: vec![
+                tab("All", (false, None)),
+                tab("Open", (true, None)),
+                tab("Certificates", (false, Some(IncidentKind::Certificate))),
+            ],
             is_told: found.is_told,
             lines: found.shown().map(|listed| Line::new(listed, now)).collect(),
+            older: last.map(|cursor| format!("{path}{}after={cursor}", if path.contains('?') { '&' } else { '?' })),
             newest: found.after.map(|_| path),
-            older: last.map(|cursor| format!("{path}{}after={cursor}", if found.open_only { '&' } else { '?' })),
         }
     }
 }
@@ -117,8 +138,10 @@ impl Line {
     }
 }
 
-fn list(open_only: bool) -> &'static str {
-    if open_only { "/incidents?state=open" } else { "/incidents" }
+fn list(open_only: bool, kind: Option<IncidentKind>) -> String {
+    let parts = [open_only.then(|| "state=open".to_owned()), kind.map(|kind| format!("kind={kind}"))];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "/incidents".to_owned() } else { format!("/incidents?{}", parts.join("&")) }
 }
 
 /// Reads one page; one more than is shown tells whether there are others.
@@ -137,7 +160,8 @@ pub(in crate::http) fn find(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = incidents.len() > limit;
     incidents.truncate(limit);
-    Ok(Found { open_only: filter.open_only, incidents, after, has_more, ..Found::default() })
+    let IncidentFilter { open_only, kind, .. } = filter;
+    Ok(Found { open_only, kind, incidents, after, has_more, ..Found::default() })
 }
 
 /// Which are asked for: `state=open`, or all.
@@ -155,6 +179,21 @@ pub(in crate::http) fn open_only(request: &Request) -> Result<bool, HttpError> {
     }
 }
 
+/// Of which kind they are to be: `kind=`, or of any.
+///
+/// # Errors
+/// Another word.
+pub(in crate::http) fn kind(request: &Request) -> Result<Option<IncidentKind>, HttpError> {
+    let given = request.query("kind").unwrap_or_default();
+    if given.is_empty() {
+        return Ok(None);
+    }
+    given.parse().map(Some).map_err(|_| {
+        let remedy = "Give outage, regional, flapping or certificate.";
+        HttpError::Fields(FieldErrors(vec![FieldError::new("kind", given, remedy)]))
+    })
+}
+
 /// Where the list is to go on.
 ///
 /// # Errors
@@ -170,14 +209,14 @@ pub(in crate::http) fn after(request: &Request) -> Result<Option<IncidentCursor>
     })
 }
 
-/// `GET /incidents?state=&after=`.
+/// `GET /incidents?state=&kind=&after=`.
 ///
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let (open_only, after) = (open_only(request)?, after(request)?);
-    let filter = IncidentFilter { open_only, ..IncidentFilter::default() };
+    let filter = IncidentFilter { open_only, kind: kind(request)?, ..IncidentFilter::default() };
     let mut found = find(app, account.account_id, filter, after, SHOWN)?;
     if !open_only && after.is_none() {
         let filter = IncidentFilter { open_only: true, ..filter };

@@ -172,6 +172,7 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
                 truncated: false,
                 hops: Vec::new(),
                 certificate: None,
+                answer: None,
                 notes: match (i, region.outcome) {
                     (0, Outcome::Up) => vec![Note::TlsUnverified],
                     (1, Outcome::Up) => vec![Note::RedirectDowngrade, Note::TlsUnverified],

@@ -6,7 +6,8 @@ use super::invented::{HOSTILE, NOW, account, failure, region};
 use crate::model::{
     Alert, AlertEvent, AlertId, AlertState, AlertTry, Blame, Channel, ChannelId, ChannelSettings, Class, ClosedAs,
     Evidence, Failure, Incident, IncidentEvent, IncidentEventKind, IncidentId, IncidentKind, IncidentLine,
-    IncidentWebsite, MailSecurity, MutedBy, Outcome, Phase, Phases, SecretText, TryResult, UtcMs, WebsiteId,
+    IncidentWebsite, MailSecurity, MutedBy, Outcome, Phase, Phases, SecretText, SeenCertificate, TryResult, UtcMs,
+    WebsiteId,
 };
 
 /// What every secret says: on no page.
@@ -45,7 +46,7 @@ fn over(incident: Incident, lasted_ms: i64, closed_as: ClosedAs) -> Incident {
 
 /// Incidents of every kind and state, open ones first.
 pub fn incidents() -> Vec<IncidentLine> {
-    use IncidentKind::{Flapping, Outage, Regional};
+    use IncidentKind::{Certificate, Flapping, Outage, Regional};
     let refused = "The server refused the connection, seen from EU-WEST, INDIA and USA";
     let mut shop = incident(1, Outage, refused, NOW - 750_000);
     shop.acknowledged_at = Some(NOW - 600_000);
@@ -56,6 +57,9 @@ pub fn incidents() -> Vec<IncidentLine> {
     let regional = incident(3, Regional, "No answer from DNS in time, seen from INDIA alone", NOW - 7_900_000);
     let flapping = incident(5, Flapping, "7 changes within an hour", NOW - 86_400_000);
     let day = 86_400_000;
+    let mut ends = incident(11, Certificate, "The certificate ends on 2026-12-08", NOW - 7 * day);
+    ends.cause_key = "host:mail.example.com:certificate".to_owned();
+    let renewed = incident(12, Certificate, "The certificate ends on 2026-11-20", NOW - 25 * day);
     let hostile = incident(6, Outage, HOSTILE, NOW - 3 * day);
     let ended = |n, url: &str, cause: &str, days: i64, minutes: i64, closed_as| {
         line(over(incident(n, Outage, cause, NOW - days * day), minutes * 60_000, closed_as), url, 1)
@@ -65,6 +69,8 @@ pub fn incidents() -> Vec<IncidentLine> {
         line(shop, "https://shop.example.com/basket", 1),
         line(of_host, "https://tenant-1.example.net/", 500),
         line(regional, "https://example.com/", 1),
+        line(ends, "https://mail.example.com/", 2),
+        line(over(renewed, 10 * day, ClosedAs::Recovered), "https://example.com/", 1),
         line(over(flapping, 5_400_000, ClosedAs::Recovered), "https://api.example.com/v1/health", 1),
         line(over(hostile, 61_000, ClosedAs::Recovered), &format!("https://{HOSTILE}"), 3),
         ended(7, "https://old.example.com/", "The certificate has expired", 5, 2_900, ClosedAs::Changed),
@@ -96,6 +102,12 @@ fn seen(slug: &str, outcome: Outcome, at: UtcMs, failure: Option<Failure>) -> Ev
         status: (outcome == Outcome::Up).then_some(200),
         phases,
         total_us: phases.sum_us(),
+        certificate: phases.tls_us.map(|_| SeenCertificate {
+            subject: "example.com".to_owned(),
+            issuer: HOSTILE.to_owned(),
+            not_after_at: NOW + 14 * 86_400_000,
+        }),
+        answer: (outcome == Outcome::Down).then(|| format!("<!doctype html> <title>502 Bad Gateway</title> {HOSTILE}")),
     }
 }
 

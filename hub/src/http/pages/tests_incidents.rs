@@ -11,7 +11,7 @@ use super::incidents::{self, IncidentsPage};
 use super::invented::{HOSTILE, NOW};
 use super::invented_incidents::{SECRET, alerts, channels, events, incidents as lines, tries, websites};
 use super::{DeleteChannelPage, Viewer};
-use crate::model::{ChannelInput, FieldError, FieldErrors, IncidentLine, SecretText};
+use crate::model::{ChannelInput, FieldError, FieldErrors, IncidentKind, IncidentLine, SecretText};
 
 fn found(line: &IncidentLine) -> incident::Found {
     let websites = websites(line);
@@ -152,6 +152,29 @@ fn an_incident_says_what_since_when_why_and_who_was_told() {
     let open = IncidentPage::new("ann", &found(&lines()[2]), NOW).unwrap().render().unwrap();
     assert!(open.contains("I am on it") && open.contains("tenant-1.example.net and 499 more are down"), "{open}");
     assert!(open.contains("And 400 more."), "of 500 websites the first 100");
+}
+
+#[test]
+fn a_certificate_near_its_end_is_said_as_that_and_evidence_shows_what_was_sent() {
+    let line = lines().into_iter().find(|line| line.incident.kind == IncidentKind::Certificate).unwrap();
+    let page = IncidentPage::new("ann", &found(&line), NOW).unwrap().render().unwrap();
+    for part in [
+        "mail.example.com and 1 more have a certificate near its end",
+        "The certificate ends on 2026-12-08.",
+        "Certificate. You are told again as its end comes nearer, and when it was renewed.",
+        "Certificate: example.com, by ",
+        "until 2026-12-08 ",
+        "The answer began:",
+        "&#60;title&#62;502 Bad Gateway&#60;/title&#62;",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let all = incidents::Found { kind: Some(IncidentKind::Certificate), incidents: vec![line], ..Default::default() };
+    let page = IncidentsPage::new("ann", &all, NOW).render().unwrap();
+    assert!(page.contains("<a href=\"/incidents?kind=certificate\" aria-current=\"true\">Certificates</a>"), "{page}");
+    let none = incidents::Found { kind: Some(IncidentKind::Certificate), open_only: true, ..Default::default() };
+    let page = IncidentsPage::new("ann", &none, NOW).render().unwrap();
+    assert!(page.contains("There is none of this kind open."), "{page}");
 }
 
 #[test]

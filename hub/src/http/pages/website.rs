@@ -8,6 +8,8 @@ use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, set
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::backoff::{Outlook, outlook};
+use crate::model::issuer::IssuerChange;
+use crate::model::message::words::{day, line};
 use crate::model::verdict::without_codes;
 use crate::model::{
     self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, MutedBy, Note, Phases, RegionState,
@@ -265,6 +267,10 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
     if let Some(end_at) = newest.and_then(|r| r.certificate_not_after_at) {
         let left = if end_at > now { format!("in {}", lasted(end_at - now)) } else { "it has ended".to_owned() };
         facts.push(("Certificate ends", format!("{} UTC ({left})", instant(end_at).words)));
+    }
+    if let Some(IssuerChange { at, from, to }) = row.state.certificates.read().changed {
+        let (from, to) = (line(&from, 80), line(&to, 80));
+        facts.push(("Issuer of its certificate", format!("changed from {from} to {to} on {}", day(at))));
     }
     facts.push(("Added", format!("{} UTC", instant(row.website.created_at).words)));
     facts

@@ -28,6 +28,8 @@ fn seen(region: &str, class: Option<Class>, status: Option<u16>) -> Evidence {
         status,
         phases: Phases::default(),
         total_us: 1,
+        certificate: None,
+        answer: None,
     }
 }
 

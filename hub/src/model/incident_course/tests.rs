@@ -19,7 +19,7 @@ fn fails(n: u128, at: UtcMs, key: &str) -> Change {
 }
 
 fn of_kind(n: u128, at: UtcMs, kind: IncidentKind, key: &str) -> Change {
-    let cause = Cause { key: key.to_owned(), words: format!("cause of {n}") };
+    let cause = Cause { key: key.to_owned(), words: format!("cause of {n}"), step_ms: None };
     change(n, at, What::Fails { kind, cause, reason: "Seen from a and b.".to_owned() })
 }
 
@@ -234,4 +234,53 @@ fn a_website_that_fails_again_while_others_do_is_back_in() {
     let courses = counted(&changes, &Mutes::default());
     assert_eq!((courses.len(), courses[0].websites, courses[0].failing), (1, 2, 1));
     assert!(courses[0].is_failing(id(1)) && !courses[0].is_failing(id(2)));
+}
+
+/// A website whose certificate has come to a step.
+fn nears(n: u128, at: UtcMs, days: i64) -> Change {
+    let cause = Cause { key: "k".to_owned(), words: "It ends".to_owned(), step_ms: Some(days * 86_400_000) };
+    change(n, at, What::Fails { kind: IncidentKind::Certificate, cause, reason: "Soon.".to_owned() })
+}
+
+#[test]
+fn a_step_of_a_certificate_is_told_once_for_all_websites() {
+    let renewed = |n, at| ends(n, at, IncidentKind::Certificate, Outcome::Up);
+    let mut open = counted(&[nears(1, 100, 21), nears(2, 101, 21)], &Mutes::default());
+    assert_eq!((open.len(), open[0].told_websites, open[0].tells_nearer), (1, 2, false));
+    let mut told = 0;
+    for (n, days) in [(1, 14), (2, 14), (2, 7), (1, 7), (3, 7), (1, 1), (2, 14), (4, 21)] {
+        open[0].tells_nearer = false;
+        count(&mut open, &[nears(n, 200, days)], &Mutes::default(), NOW, || IncidentId(Uuid::nil()));
+        told += usize::from(open[0].tells_nearer);
+        assert_eq!(open[0].told_websites, open[0].websites, "that there are more is no news");
+    }
+    assert_eq!((told, open[0].websites, open[0].step_ms), (3, 4, Some(86_400_000)));
+    count(
+        &mut open,
+        &[renewed(1, 300), renewed(2, 300), renewed(3, 300), renewed(4, 301)],
+        &Mutes::default(),
+        NOW,
+        || IncidentId(Uuid::nil()),
+    );
+    assert_eq!((open.len(), open[0].incident.closed_as), (1, Some(ClosedAs::Recovered)));
+    assert!(open[0].tells_resolved);
+}
+
+#[test]
+fn only_maintenance_mutes_a_certificate_and_its_outage_ends_no_warning() {
+    let by = |why| Mutes { by: BTreeMap::from([(id(1), why)]), flapping: BTreeSet::from([id(1)]) };
+    for (why, muted) in [(MutedBy::Maintenance, Some(MutedBy::Maintenance)), (MutedBy::Parent, None)] {
+        let mut open = counted(&[nears(1, 100, 21)], &by(why));
+        assert_eq!((open[0].incident.muted_by, open[0].tells_opened), (muted, muted.is_none()));
+        open[0].tells_opened = false;
+        count(&mut open, &[nears(1, 200, 14)], &by(why), NOW, || IncidentId(Uuid::nil()));
+        assert_eq!((open[0].step_ms, open[0].tells_nearer), (Some(14 * 86_400_000), muted.is_none()));
+    }
+    let courses = counted(&[nears(1, 100, 1), fails(1, 110, "host:a.example:tls"), well(1, 120)], &Mutes::default());
+    let open: Vec<_> = courses.iter().map(|course| (course.incident.kind, course.is_open())).collect();
+    assert_eq!(open, [(IncidentKind::Certificate, true), (IncidentKind::Outage, false)]);
+    let gone = change(1, 130, What::Gone(ClosedAs::Deleted));
+    let courses = counted(&[nears(1, 100, 1), gone, nears(1, 140, 1)], &Mutes::default());
+    let closed: Vec<_> = courses.iter().map(|course| course.incident.closed_as).collect();
+    assert_eq!(closed, [Some(ClosedAs::Deleted), None]);
 }

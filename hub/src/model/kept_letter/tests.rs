@@ -36,6 +36,7 @@ fn tick() -> Tick {
         truncated: false,
         hops: Vec::new(),
         certificate: None,
+        answer: None,
         notes: Vec::new(),
         delays: Delays::default(),
     }

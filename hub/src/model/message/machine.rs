@@ -105,6 +105,11 @@ fn regions(about: &AboutIncident) -> Value {
             "status": seen.status,
             "total_us": seen.total_us,
             "text": words::seen(seen),
+            "certificate": seen.certificate.as_ref().map(|certificate| json!({
+                "subject": certificate.subject,
+                "issuer": certificate.issuer,
+                "not_after_at": words::rfc3339(certificate.not_after_at),
+            })),
         })
     };
     about.evidence.iter().take(50).map(region).collect()
@@ -186,6 +191,7 @@ pub(super) fn alertmanager(message: &Message) -> Value {
             IncidentKind::Outage => ("WebsiteDown", "critical"),
             IncidentKind::Regional => ("WebsiteFailsInSomeRegions", "warning"),
             IncidentKind::Flapping => ("WebsiteFlaps", "warning"),
+            IncidentKind::Certificate => ("CertificateEnds", "warning"),
         },
         None => match message.event {
             AlertEvent::Test => ("BetterUptimeTest", "info"),

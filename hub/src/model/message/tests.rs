@@ -1,5 +1,6 @@
 //! What people and programs are told, and that nothing from outside is more than text.
 
+mod certificate;
 mod hostile;
 mod services;
 
@@ -59,6 +60,8 @@ fn about(kind: IncidentKind, urls: &[&str]) -> AboutIncident {
             status: None,
             phases: Phases::default(),
             total_us: 4_200,
+            certificate: None,
+            answer: None,
         }],
         said: "Also down in USA".to_owned(),
     }

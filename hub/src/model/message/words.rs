@@ -2,7 +2,8 @@
 
 use ::url::Url;
 
-use crate::model::{Evidence, UtcMs, cause};
+use crate::model::incident_words::BY_LINK;
+use crate::model::{Evidence, Incident, UtcMs, cause};
 
 /// A duration: "45 s", "12 min", "2 h 5 min", "3 d 4 h".
 #[must_use]
@@ -25,6 +26,12 @@ pub fn lasting(ms: i64) -> String {
 #[must_use]
 pub fn instant(at: UtcMs) -> String {
     format("%Y-%m-%d %H:%M UTC", at)
+}
+
+/// Its day: "2026-11-27".
+#[must_use]
+pub fn day(at: UtcMs) -> String {
+    format("%Y-%m-%d", at)
 }
 
 /// The same for machines: RFC 3339, with milliseconds.
@@ -77,6 +84,13 @@ pub fn is_unprintable(c: char) -> bool {
     let is_format =
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     c.is_control() || is_format
+}
+
+/// Who took an incident on, as the begin of a sentence: a link names nobody.
+#[must_use]
+pub fn acknowledging(incident: &Incident) -> String {
+    let by = incident.acknowledged_by.as_deref().filter(|by| *by != BY_LINK);
+    line(by.unwrap_or("Somebody"), 80)
 }
 
 /// What a region has seen.

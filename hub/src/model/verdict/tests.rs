@@ -69,6 +69,7 @@ fn tick_at(region: &str, slot_at: UtcMs, attempt: u16, letter: char) -> StoredTi
             truncated: false,
             hops: Vec::new(),
             certificate: None,
+            answer: None,
             notes: Vec::new(),
             delays: Delays::default(),
         },

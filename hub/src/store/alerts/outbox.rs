@@ -312,7 +312,7 @@ impl Store {
     }
 
     /// Writes reminders of incidents that go on, are not muted and that nobody has taken on, for channels that want them.
-    /// Returns how many.
+    /// A certificate has its steps. Returns how many.
     ///
     /// # Errors
     /// The database is away.
@@ -326,7 +326,7 @@ impl Store {
                  (select coalesce(max(a.number), 0) + 1 from alert a where a.incident_id = i.incident_id \
                  and a.channel_id = c.channel_id and a.event = 'reminder') as number from channel c \
                  join incident i on i.account_id = c.account_id and i.closed_at is null and i.acknowledged_at is null \
-                 and i.muted_by is null where c.is_on and c.reminds_ms is not null \
+                 and i.muted_by is null and i.kind <> 'certificate' where c.is_on and c.reminds_ms is not null \
                  and exists (select 1 from alert a where a.incident_id = i.incident_id and a.channel_id = c.channel_id \
                  and a.event = 'opened' and a.state <> 'cancelled') \
                  and not exists (select 1 from alert a where a.incident_id = i.incident_id \

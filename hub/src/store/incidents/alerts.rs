@@ -66,7 +66,7 @@ pub(super) async fn opened(tx: &mut Transaction, courses: &[Course], now: UtcMs)
         let incident = &course.incident;
         for channel in channels.iter().filter(|channel| channel.account_id == incident.account_id.0) {
             let fits = match incident.kind {
-                IncidentKind::Outage | IncidentKind::Flapping => true,
+                IncidentKind::Outage | IncidentKind::Flapping | IncidentKind::Certificate => true,
                 IncidentKind::Regional => channel.tells_regional,
             };
             // Somebody took it on while it was muted: whoever waits to see that is told nothing.
@@ -119,6 +119,14 @@ pub(super) async fn withdraw(tx: &mut Transaction, courses: &[Course], now: UtcM
     let why = "What it depends on is down as well, which is told.";
     read_rows!(tx, (Uuid,), ids, update, "returning alert_id", now, why);
     Ok(())
+}
+
+/// Of certificates that have come nearer to their end. The step is stored with the incident, under its account's lock, so
+/// that each is told once, whatever hubs see it.
+pub(super) async fn nearer(tx: &mut Transaction, courses: &[Course], now: UtcMs) -> Result<usize, StoreError> {
+    let is_told = |c: &&Course| c.tells_nearer && !c.tells_opened && c.is_open();
+    let nearer: Vec<(&Incident, i64)> = courses.iter().filter(is_told).map(|c| (&c.incident, 1)).collect();
+    tell(tx, &nearer, AlertEvent::Updated, now).await
 }
 
 /// What nobody has tried to send and nobody needs any more: of channels that wait before they tell, that it began; and that

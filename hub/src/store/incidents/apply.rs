@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{alerts, below, load, save};
+use super::{alerts, below, evidence, load, save};
 use crate::model::{Change, IncidentId, UtcMs, WebsiteId, incident_change, incident_course};
 use crate::store::StoreError;
 use crate::store::ingest::{Locked, Transaction};
@@ -27,6 +27,7 @@ pub(in crate::store) async fn apply(
     if !changes.iter().any(Change::opens) && !load::is_in_one(tx, &ids).await? {
         return Ok(false);
     }
+    evidence::add_from_ticks(tx, &mut changes).await?;
     incident_change::sort(&mut changes);
     let accounts = changes.iter().map(|change| change.account_id).collect();
     let ours = load::lock_accounts(tx, &accounts, locked).await?;
@@ -44,7 +45,9 @@ pub(in crate::store) async fn apply(
     courses.retain(|course| course.is_changed || !course.events.is_empty());
     // An alert's key points at its incident, which comes first.
     save::save(tx, &courses, now).await?;
-    let due = alerts::opened(tx, &courses, now).await? + alerts::resolved(tx, &courses, now).await?;
+    let mut due = alerts::opened(tx, &courses, now).await?;
+    due += alerts::nearer(tx, &courses, now).await?;
+    due += alerts::resolved(tx, &courses, now).await?;
     below::mute(tx, &changes, now).await?;
     Ok(due > 0)
 }

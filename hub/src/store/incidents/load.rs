@@ -12,7 +12,7 @@ use crate::store::ingest::{Locked, Transaction};
 use crate::store::{StoreError, mutes};
 
 /// Of [`CourseRow`], where `i` is an incident.
-const COURSE: &str = "i.websites, i.told_websites, i.told_at, (select count(*) from incident_website w \
+const COURSE: &str = "i.websites, i.told_websites, i.told_at, i.step_ms, (select count(*) from incident_website w \
     where w.incident_id = i.incident_id and w.ended_at is null) as failing, (select max(w.ended_at) from incident_website w \
     where w.incident_id = i.incident_id) as left_at, first.began_at as first_at, first.website_id as first_website";
 
@@ -23,6 +23,7 @@ struct CourseRow {
     websites: i64,
     told_websites: i64,
     told_at: Option<i64>,
+    step_ms: Option<i64>,
     failing: i64,
     left_at: Option<i64>,
     first_at: i64,
@@ -43,7 +44,9 @@ impl From<CourseRow> for Course {
             touched: BTreeSet::new(),
             events: Vec::new(),
             is_changed: false,
+            step_ms: row.step_ms,
             tells_opened: false,
+            tells_nearer: false,
             tells_resolved: false,
         }
     }

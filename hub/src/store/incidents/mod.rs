@@ -5,6 +5,7 @@ mod alerts;
 mod apply;
 mod below;
 mod desk;
+mod evidence;
 mod load;
 mod read;
 mod review;

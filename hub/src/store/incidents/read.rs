@@ -115,7 +115,8 @@ impl Store {
         Ok(rows.into_iter().rev().map(IncidentEvent::from).collect())
     }
 
-    /// The incident that one of the account's websites is in and fails in: an outage before a regional one before flapping.
+    /// The incident that one of the account's websites is in and fails in: an outage before a regional one before flapping
+    /// before a certificate.
     ///
     /// # Errors
     /// The database is away.
@@ -127,7 +128,7 @@ impl Store {
         let select = format!(
             "select {INCIDENT} from incident_website w join incident i using (incident_id) \
              where i.account_id = $1 and w.website_id = $2 and w.ended_at is null and i.closed_at is null \
-             order by case i.kind when 'outage' then 0 when 'regional' then 1 else 2 end, i.opened_at limit 1"
+             order by case i.kind when 'outage' then 0 when 'regional' then 1 when 'flapping' then 2 else 3 end, i.opened_at limit 1"
         );
         let row: Option<IncidentRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(website.0).fetch_optional(pool).await?);

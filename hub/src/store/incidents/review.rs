@@ -121,7 +121,8 @@ impl Store {
              where i.closed_at is null and (s.website_id is null or s.paused \
              or (i.kind = 'outage' and st.verdict in ('up', 'degraded')) \
              or (i.kind = 'regional' and st.failing_regions = '') \
-             or (i.kind = 'flapping' and st.flapping_since_at is null)) limit $1")
+             or (i.kind = 'flapping' and st.flapping_since_at is null) \
+             or (i.kind = 'certificate' and st.certificate_near = '')) limit $1")
             .bind(AT_ONCE).fetch_all(pool).await?))
     }
 
@@ -223,9 +224,9 @@ async fn settle_ms(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>) -> Result<BT
 
 /// Whether it is as it was found, under the lock with which verdicts are written.
 async fn is_so(tx: &mut Transaction, website: Uuid, what: &What) -> Result<bool, StoreError> {
-    const SELECT: &str = "select paused, verdict, failing_regions, flapping_since_at from website \
+    const SELECT: &str = "select paused, verdict, failing_regions, flapping_since_at, certificate_near from website \
         join website_state using (website_id) where website_id = $1";
-    let row: Option<(bool, String, String, Option<i64>)> = match tx {
+    let row: Option<(bool, String, String, Option<i64>, String)> = match tx {
         Transaction::Postgres(tx) => {
             sqlx::query("select from website where website_id = $1 for no key update")
                 .bind(website)
@@ -238,11 +239,14 @@ async fn is_so(tx: &mut Transaction, website: Uuid, what: &What) -> Result<bool,
     Ok(match (what, row) {
         (What::Gone(ClosedAs::Deleted), row) => row.is_none(),
         (What::Gone(ClosedAs::Paused), Some((paused, ..))) => paused,
-        (What::Well { kind, .. }, Some((false, verdict, failing_regions, flapping_since_at))) => match kind {
+        (What::Well { kind, .. }, Some((false, verdict, failing_regions, flapping_since_at, near))) => match kind {
             IncidentKind::Outage => matches!(&*verdict, "up" | "degraded"),
             IncidentKind::Regional => failing_regions.is_empty(),
             IncidentKind::Flapping => flapping_since_at.is_none(),
+            IncidentKind::Certificate => near.is_empty(),
         },
-        (What::Gone(_) | What::Well { .. } | What::Fails { .. } | What::Unclear { .. }, _) => false,
+        (What::Gone(_) | What::Well { .. } | What::Fails { .. } | What::Unclear { .. } | What::Noted { .. }, _) => {
+            false
+        }
     })
 }

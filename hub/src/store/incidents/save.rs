@@ -31,10 +31,11 @@ pub(super) async fn save(tx: &mut Transaction, courses: &[Course], now: UtcMs) -
         websites => c.websites,
         told_websites => c.told_websites,
         told_at => c.told_at,
+        step_ms => c.step_ms,
     }, "on conflict (incident_id) do update set cause = excluded.cause, began_at = excluded.began_at, \
         ended_at = excluded.ended_at, closed_at = excluded.closed_at, closed_as = excluded.closed_as, \
         muted_by = excluded.muted_by, websites = excluded.websites, told_websites = excluded.told_websites, \
-        told_at = excluded.told_at");
+        told_at = excluded.told_at, step_ms = excluded.step_ms");
     let parts: Vec<(IncidentId, &IncidentWebsite)> = courses
         .iter()
         .flat_map(|c| c.touched.iter().filter_map(|id| Some((c.incident.incident_id, c.parts.get(id)?))))

@@ -4,7 +4,7 @@
 use crate::model::{RegionState, WebsiteId};
 
 /// Columns of a tick, in the order of [`bind_tick`].
-pub(super) const TICK: [&str; 35] = [
+pub(super) const TICK: [&str; 36] = [
     "website_id",
     "slot_at",
     "region_id",
@@ -33,6 +33,7 @@ pub(super) const TICK: [&str; 35] = [
     "certificate_issuer",
     "certificate_subject",
     "tls_version",
+    "answer",
     "notes",
     "publish_ms",
     "queue_ms",
@@ -73,6 +74,7 @@ macro_rules! bind_tick {
         $column!(e => e.tick.tick.certificate.as_ref().map(|c| storable(&c.issuer)));
         $column!(e => e.tick.tick.certificate.as_ref().map(|c| storable(&c.subject)));
         $column!(e => e.tick.tick.certificate.as_ref().and_then(|c| c.tls_version.as_deref()).map(storable));
+        $column!(e => e.tick.tick.answer.as_deref().map(storable));
         $column!(e => notes_text(&e.tick.tick.notes));
         $column!(e => e.tick.tick.delays.publish_ms.map(i64::from));
         $column!(e => e.tick.tick.delays.queue_ms.map(i64::from));

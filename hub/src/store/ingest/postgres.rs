@@ -14,7 +14,9 @@ use crate::model::shares::Shares;
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
 use crate::store::dead_letters::DeadLetter;
-use crate::store::row::{REGION_STATE, RegionStateRow, STATE, StateRow, WEBSITE, WebsiteRow, list_text, notes_text};
+use crate::store::row::{
+    REGION_STATE, RegionStateRow, STATE, StateRow, WEBSITE, WebsiteRow, list_text, near_text, notes_text,
+};
 
 #[derive(FromRow)]
 struct WatchedRow {
@@ -152,9 +154,10 @@ pub(super) async fn write_states(tx: &mut PgConnection, states: &[&WebsiteState]
     sqlx::query(
         "update website_state set verdict = n.verdict, since_at = n.since_at, reason = n.reason, \
          fresh_until_at = n.fresh_until_at, recent_changes = n.recent_changes, \
-         flapping_since_at = n.flapping_since_at, failing_regions = n.failing_regions \
-         from unnest($1, $2, $3, $4, $5, $6, $7, $8) as n (website_id, verdict, since_at, reason, fresh_until_at, \
-         recent_changes, flapping_since_at, failing_regions) where website_state.website_id = n.website_id",
+         flapping_since_at = n.flapping_since_at, failing_regions = n.failing_regions, \
+         certificate_near = n.certificate_near, certificates = n.certificates \
+         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as n (website_id, verdict, since_at, reason, \
+         fresh_until_at, recent_changes, flapping_since_at, failing_regions, certificate_near, certificates) where website_state.website_id = n.website_id",
     )
     .bind(states.iter().map(|s| s.website_id.0).bind_iter())
     .bind(states.iter().map(|s| s.verdict.as_str()).bind_iter())
@@ -164,6 +167,8 @@ pub(super) async fn write_states(tx: &mut PgConnection, states: &[&WebsiteState]
     .bind(states.iter().map(|s| list_text(&s.recent_changes)).bind_iter())
     .bind(states.iter().map(|s| s.flapping_since_at).bind_iter())
     .bind(states.iter().map(|s| list_text(&s.failing_regions)).bind_iter())
+    .bind(states.iter().map(|s| near_text(s.near_end.as_ref())).bind_iter())
+    .bind(states.iter().map(|s| s.certificates.as_str()).bind_iter())
     .execute(tx)
     .await?;
     Ok(())

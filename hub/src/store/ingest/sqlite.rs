@@ -12,7 +12,9 @@ use crate::model::shares::Shares;
 use crate::model::{RegionState, Standing, Transition, UtcMs, Website, WebsiteId, WebsiteState, recent};
 use crate::store::StoreError;
 use crate::store::dead_letters::{DeadLetter, INSERT_DEAD_LETTER};
-use crate::store::row::{REGION_STATE, RegionStateRow, STATE, StateFields, WEBSITE, WebsiteRow, list_text, notes_text};
+use crate::store::row::{
+    REGION_STATE, RegionStateRow, STATE, StateFields, WEBSITE, WebsiteRow, list_text, near_text, notes_text,
+};
 
 #[derive(FromRow)]
 struct KnownRow {
@@ -121,7 +123,7 @@ pub(super) async fn write_states(tx: &mut SqliteConnection, states: &[&WebsiteSt
     for state in states {
         sqlx::query(
             "update website_state set verdict = $2, since_at = $3, reason = $4, fresh_until_at = $5, recent_changes = $6, \
-             flapping_since_at = $7, failing_regions = $8 where website_id = $1",
+             flapping_since_at = $7, failing_regions = $8, certificate_near = $9, certificates = $10 where website_id = $1",
         )
         .bind(state.website_id.0)
         .bind(state.verdict.as_str())
@@ -131,6 +133,8 @@ pub(super) async fn write_states(tx: &mut SqliteConnection, states: &[&WebsiteSt
         .bind(list_text(&state.recent_changes))
         .bind(state.flapping_since_at)
         .bind(list_text(&state.failing_regions))
+        .bind(near_text(state.near_end.as_ref()))
+        .bind(state.certificates.as_str())
         .execute(&mut *tx)
         .await?;
     }

@@ -1,6 +1,7 @@
 //! Incidents and the alerts about them: written with the verdicts, once, whatever the order.
 
 mod alone;
+mod certificates;
 mod desk;
 mod grouped;
 mod histories;

@@ -91,6 +91,7 @@ async fn a_tick_survives_the_table(f: Fixture) {
         tls_version: Some("TLSv1.3".into()),
         ..hub::model::Certificate::default()
     });
+    tick.tick.answer = Some("<title>502 Bad Gateway</title> \u{fc}".into());
     tick.tick.notes = vec![Note::RedirectDowngrade, Note::TlsUnverified];
     tick.tick.delays =
         Delays { publish_ms: Some(0), queue_ms: Some(u32::MAX), thread_us: None, report_us: Some(u32::MAX) };

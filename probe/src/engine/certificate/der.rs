@@ -130,7 +130,12 @@ pub(super) struct Name<'a>(&'a [u8]);
 impl Name<'_> {
     /// Common name, or else the organisation; empty when there is neither.
     pub(super) fn text(&self) -> String {
-        self.attribute(COMMON_NAME).or_else(|| self.attribute(ORGANIZATION)).unwrap_or_default()
+        self.attribute(COMMON_NAME).or_else(|| self.organization()).unwrap_or_default()
+    }
+
+    /// The organisation.
+    pub(super) fn organization(&self) -> Option<String> {
+        self.attribute(ORGANIZATION)
     }
 
     /// The common name.

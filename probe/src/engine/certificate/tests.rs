@@ -55,7 +55,10 @@ fn names_dates_issuer_and_chain_are_told() {
     assert_eq!(facts.chain, ["Middle One"]);
     assert_eq!((date(facts.not_before_at), date(facts.not_after_at)), ("2024-01-01".into(), "2030-01-01".into()));
     assert_eq!(facts.tls_version.as_deref(), Some("TLSv1.3"));
+    assert_eq!(facts.issuer_organization, None);
     assert_eq!(verdict(&root, &identity), None);
+    let facts = shown(&Authority::root_of("R11", "Let's Encrypt").issue(&[HOST])).facts(None);
+    assert_eq!((facts.issuer.as_str(), facts.issuer_organization.as_deref()), ("R11", Some("Let's Encrypt")));
 }
 
 #[test]

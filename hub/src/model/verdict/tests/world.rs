@@ -146,7 +146,10 @@ impl Kept {
     pub(super) fn flaps(&self) -> Vec<(UtcMs, bool)> {
         let of = |notice: &Notice| match notice {
             Notice::Flapping { at, is_flapping, .. } => Some((*at, *is_flapping)),
-            Notice::Regional { .. } => None,
+            Notice::Regional { .. }
+            | Notice::CertificateNears { .. }
+            | Notice::CertificateRenewed { .. }
+            | Notice::IssuerChanged { .. } => None,
         };
         self.notices.iter().filter_map(of).collect()
     }
@@ -158,7 +161,10 @@ impl Kept {
                 let names: Vec<_> = regions.iter().map(ToString::to_string).collect();
                 Some(((at - START).div_euclid(MINUTE), names.join(",")))
             }
-            Notice::Flapping { .. } => None,
+            Notice::Flapping { .. }
+            | Notice::CertificateNears { .. }
+            | Notice::CertificateRenewed { .. }
+            | Notice::IssuerChanged { .. } => None,
         };
         self.notices.iter().filter_map(of).collect()
     }
