@@ -2,11 +2,13 @@
 
 use super::waterfall::{Waterfall, of_evidence, scale_us};
 use super::words::{Instant, instant, took};
-use crate::model::{Evidence, Phases};
+use crate::model::{Evidence, Phases, job};
 
 /// A table of regions.
 #[derive(Debug)]
 pub(super) struct Sight {
+    /// It is of a job, which has no phases.
+    pub(super) is_job: bool,
     pub(super) scale: String,
     pub(super) phases: Vec<&'static str>,
     pub(super) rows: Vec<Row>,
@@ -37,6 +39,7 @@ pub(super) fn sight(evidence: &[Evidence]) -> Option<Sight> {
         status: seen.status.map_or_else(|| "–".to_owned(), |status| status.to_string()),
     };
     Some(Sight {
+        is_job: evidence.iter().all(|seen| job::is_reporter(&seen.region_id, &seen.worker_id)),
         scale: took(scale),
         phases: Phases::default().named().map(|(phase, _)| phase).to_vec(),
         rows: evidence.iter().map(row).collect(),
