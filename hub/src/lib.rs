@@ -8,6 +8,7 @@ pub mod config;
 pub mod enrolment;
 pub mod http;
 pub mod ingest;
+pub mod listen;
 pub mod model;
 pub mod queue;
 pub mod replay;

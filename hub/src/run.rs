@@ -18,7 +18,7 @@ use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
-use crate::{ingest, replay, state_directory};
+use crate::{ingest, listen, replay, state_directory};
 
 /// Time to finish what is in flight after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -68,6 +68,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
     let address = listening.address;
     parts.spawn(async move { ("http", listening.finished().await) });
+    {
+        // From now on jobs can report.
+        let (store, stopping) = (store.clone(), stopping.clone());
+        parts.spawn(async move { ("listen", listen::run(store, stopping).await) });
+    }
     greet(&config, &store, address).await;
 
     let ended = tokio::select! {

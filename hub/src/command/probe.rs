@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::enrolment::{self, RedisAccess, saved_words};
 use crate::model::enrolment::{Access, KnownProbe, Place, bare_redis_url, known_probes};
+use crate::model::job;
 use crate::queue::acl::Admin;
 use crate::run;
 
@@ -35,6 +36,9 @@ pub async fn enrol(
     redis_url: Option<&str>,
     out: Option<PathBuf>,
 ) -> anyhow::Result<()> {
+    if job::is_reserved(&place.region) {
+        anyhow::bail!("region {}: {}", place.region, job::RESERVED);
+    }
     let redis = access(config)?;
     let bare = match redis_url {
         Some(url) => bare_redis_url(url).map_err(|remedy| anyhow::anyhow!("--redis-url: {remedy}"))?,

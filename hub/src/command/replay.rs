@@ -8,7 +8,7 @@ use super::table;
 use crate::clock;
 use crate::config::Config;
 use crate::model::recount::{Compared, Recount, Recounted, compare, is_changed_unseen};
-use crate::model::{Transition, UtcMs, Website, WebsiteId, WebsiteState, host_of};
+use crate::model::{Transition, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteState, host_of};
 use crate::run;
 use crate::store::Store;
 
@@ -73,6 +73,9 @@ async fn count(store: &Store, id: WebsiteId, from: UtcMs, to: UtcMs) -> anyhow::
     let Some((website, watched_since_at)) = store.website_of_any(id).await? else {
         bail!("there is no website {id}; its id is in the address of its page");
     };
+    if website.kind == WebsiteKind::Job {
+        bail!("{id} is a job that reports itself: what it said is what holds, and there is nothing to count again");
+    }
     let account = website.account_id;
     let most = i64::try_from(MOST_CHANGES).unwrap_or(i64::MAX);
     let within = store.transitions_in_order(account, id, &(from..=to), most + 1).await?;

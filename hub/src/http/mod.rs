@@ -9,6 +9,7 @@ mod front;
 pub mod login;
 pub mod pages;
 pub mod password;
+pub mod ping;
 mod relay;
 mod request;
 mod response;

@@ -19,6 +19,11 @@ use super::front::Front;
 
 const TARGET_BYTES: usize = 2 * 1024;
 const BODY_BYTES: usize = 64 * 1024;
+/// Of what comes with a ping so much is passed on; more is read, and left out: no ping is lost for a long log.
+const PING_BYTES: usize = 8 * 1024;
+const PING_BYTES_READ: usize = 1024 * 1024;
+/// Where jobs report.
+const PING_PATH: &str = "/ping/";
 const ANSWER_BYTES: usize = 2 * 1024 * 1024;
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -107,13 +112,8 @@ async fn relay(
 ) -> Result<Response<Full<Bytes>>, StatusCode> {
     let (head, body) = request.into_parts();
     check(&head)?;
-    let collected = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, BODY_BYTES).collect()).await;
-    let body = match collected {
-        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST),
-        Ok(Ok(body)) => body.to_bytes(),
-    };
+    let collected = tokio::time::timeout(BODY_DEADLINE, read(&head, body)).await;
+    let body = collected.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))?;
     let method = if head.method == Method::HEAD { Method::GET } else { head.method.clone() };
     let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
     let mut clean = Request::builder().method(method).uri(target);
@@ -164,6 +164,32 @@ async fn relay(
     }
 }
 
+fn is_ping(head: &hyper::http::request::Parts) -> bool {
+    head.uri.path().starts_with(PING_PATH)
+}
+
+/// The body; of a ping its beginning.
+async fn read(head: &hyper::http::request::Parts, mut body: Incoming) -> Result<Bytes, StatusCode> {
+    if !is_ping(head) {
+        return match Limited::new(body, BODY_BYTES).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Err(_) => Err(StatusCode::BAD_REQUEST),
+        };
+    }
+    let (mut kept, mut read) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        read = read.saturating_add(data.len());
+        if read > PING_BYTES_READ {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let room = PING_BYTES.saturating_sub(kept.len());
+        kept.extend(data.iter().take(room));
+    }
+    Ok(kept.into())
+}
+
 /// What hyper lets through and we do not.
 fn check(head: &hyper::http::request::Parts) -> Result<(), StatusCode> {
     let headers = &head.headers;
@@ -192,7 +218,9 @@ fn check(head: &hyper::http::request::Parts) -> Result<(), StatusCode> {
     }
     let length = headers.get(header::CONTENT_LENGTH).map(|v| v.to_str().unwrap_or("").parse::<usize>());
     match length {
-        Some(Ok(length)) if length > BODY_BYTES => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Some(Ok(length)) if length > if is_ping(head) { PING_BYTES_READ } else { BODY_BYTES } => {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
         Some(Err(_)) => return Err(StatusCode::BAD_REQUEST),
         Some(Ok(_)) | None => {}
     }

@@ -1,6 +1,6 @@
 //! One table of all routes.
 
-use super::{App, HttpError, Method, Request, Response, api, assets, pages};
+use super::{App, HttpError, Method, Request, Response, api, assets, pages, ping};
 
 /// How a route answers trouble, and which proof its writes need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Kind {
     Page,
     /// JSON for programs.
     Api,
-    /// Neither: health, assets.
+    /// Neither: health, assets, pings. No session, no cookie, and what is posted there is nobody's form.
     Open,
 }
 
@@ -103,6 +103,9 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/signout", Kind::Page, pages::account::sign_out),
     route(Method::Get, "/websites/new", Kind::Page, pages::website_save::new),
     route(Method::Post, "/websites/new", Kind::Page, pages::website_save::create),
+    route(Method::Get, "/jobs/new", Kind::Page, pages::job_form::new),
+    route(Method::Post, "/jobs/new", Kind::Page, pages::job_form::create),
+    route(Method::Post, "/websites/:id/ping-url", Kind::Page, pages::job_form::rotate),
     route(Method::Get, "/websites/:id", Kind::Page, pages::website::show),
     route(Method::Get, "/websites/:id/fragment", Kind::Page, pages::website::fragment),
     route(Method::Get, "/websites/:id/edit", Kind::Page, pages::website_save::edit),
@@ -171,10 +174,21 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::replace),
     route(Method::Delete, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::delete),
     route(Method::Post, "/api/v1/maintenance/:id/end", Kind::Api, api::maintenance::end),
+    route(Method::Get, "/api/v1/jobs", Kind::Api, api::jobs::list),
+    route(Method::Post, "/api/v1/jobs", Kind::Api, api::jobs::add),
+    route(Method::Get, "/api/v1/jobs/:id", Kind::Api, api::jobs::show),
+    route(Method::Put, "/api/v1/jobs/:id", Kind::Api, api::jobs::replace),
+    route(Method::Delete, "/api/v1/jobs/:id", Kind::Api, api::jobs::delete),
+    route(Method::Get, "/api/v1/jobs/:id/pings", Kind::Api, api::jobs::pings),
+    route(Method::Post, "/api/v1/jobs/:id/ping-url", Kind::Api, api::jobs::rotate),
     route(Method::Post, "/website", Kind::Api, api::ancestor::add),
     route(Method::Get, "/website", Kind::Api, api::ancestor::list),
     route(Method::Get, "/status/:id", Kind::Api, api::ancestor::status),
     route(Method::Delete, "/website/:id", Kind::Api, api::ancestor::delete),
+    route(Method::Get, "/ping/:id", Kind::Open, ping::plain),
+    route(Method::Post, "/ping/:id", Kind::Open, ping::plain),
+    route(Method::Get, "/ping/:id/:word", Kind::Open, ping::with_word),
+    route(Method::Post, "/ping/:id/:word", Kind::Open, ping::with_word),
     route(Method::Get, "/healthz", Kind::Open, api::health::alive),
     route(Method::Get, "/readyz", Kind::Open, api::health::ready),
     route(Method::Get, "/static/:file", Kind::Open, assets::serve),

@@ -63,5 +63,8 @@ pub(super) fn of(class: Class) -> &'static str {
         Class::BlockedByPolicy => "The probe may not ask this address",
         Class::Unsupported => "The probe is too old for this check",
         Class::ProbeError => "The probe had trouble of its own",
+        Class::PingFailed => "The job reported that it failed",
+        Class::PingMissing => "The job did not report in time",
+        Class::PingOverdue => "The job started, and did not report its end in time",
     }
 }

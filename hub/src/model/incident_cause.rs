@@ -75,7 +75,10 @@ impl Part {
             | Class::EdgeBlocked
             | Class::BlockedByPolicy
             | Class::Unsupported
-            | Class::ProbeError => None,
+            | Class::ProbeError
+            | Class::PingFailed
+            | Class::PingMissing
+            | Class::PingOverdue => None,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod incident_course;
 pub mod incident_words;
 mod input;
 pub mod issuer;
+pub mod job;
 mod kept_letter;
 pub mod late;
 pub mod maintenance;
@@ -64,6 +65,7 @@ pub use incident::{
 pub use incident_change::{Change, What};
 pub use incident_course::{Course, Mutes};
 pub use input::SettingsInput;
+pub use job::{Job, JobInput, JobPlan, JobSchedule, KeptPing, Ping, PingId, PingKind};
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
 };
@@ -77,7 +79,7 @@ pub use standing::{Counted, Standing};
 pub use state::{BoardRow, Notice, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
 pub use status_codes::accept_text;
 pub use tags::{NoTag, Tag, Ties, tags_of};
-pub use website::{INTERVALS_OFFERED_S, Website, WebsiteName, WebsiteSettings};
+pub use website::{INTERVALS_OFFERED_S, Website, WebsiteKind, WebsiteName, WebsiteSettings};
 
 pub use probe::wire::{
     Blame, Certificate, Check, CheckKind, Class, DeadLetter, DeadReason, Delays, Failure, Heartbeat, IpFamily, Method,

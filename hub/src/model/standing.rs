@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::late::{self, Marks};
 use super::region::CLOCK_ERROR_MS;
 use super::{
-    Confirm, Notice, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteState, backoff, certificate,
-    confirm, flapping, issuer, regional, verdict,
+    Confirm, Notice, Outcome, RegionState, StoredTick, Transition, UtcMs, Website, WebsiteKind, WebsiteState, backoff,
+    certificate, confirm, flapping, issuer, job, regional, verdict,
 };
 
 /// Slots are the hub's own; hubs' clocks may differ by a little.
@@ -51,6 +51,8 @@ impl Standing {
         let ticks = regions.iter().map(|region| region.received_at);
         let last_at = ticks.filter(|at| *at <= now.saturating_add(CLOCK_ERROR_MS)).max().unwrap_or(now);
         let known = verdict::fresh_until(&backoff::paced(&website, &stored, last_at), &regions, now);
+        // What a job said does not grow old: what is stored is when its flapping is to be looked at.
+        let known = known.filter(|_| website.kind == WebsiteKind::Http);
         let fresh_until_at = stored.fresh_until_at.map(|at| known.map_or(at, |known| known.max(at)));
         let state = WebsiteState { fresh_until_at, ..stored.clone() };
         Self { website, watched_since_at, stored, state, regions, touched: BTreeSet::new() }
@@ -77,7 +79,8 @@ impl Standing {
     /// Why a tick may not be stored. A slot far ahead would keep its region's state from ever moving again.
     #[must_use]
     pub fn refusal(&self, tick: &StoredTick, now: UtcMs) -> Option<&'static str> {
-        if !self.website.settings.watches_from(&tick.region_id) {
+        // Only pings are ticks of a job, and those do not come from a queue.
+        if self.website.kind == WebsiteKind::Job || !self.website.settings.watches_from(&tick.region_id) {
             return Some("not_assigned: the website is not watched from this region");
         }
         (tick.tick.slot_at > now.saturating_add(FUTURE_MS))
@@ -116,20 +119,11 @@ impl Standing {
     }
 
     fn absorb(&mut self, tick: &StoredTick, now: UtcMs, as_of: UtcMs, counted: &mut Counted) {
-        let place = self.regions.iter().position(|r| r.region_id == tick.region_id);
-        let Some(state) = verdict::absorb(place.map(|p| &self.regions[p]), tick, now) else { return };
-        let certificate_before_at = place.and_then(|p| self.regions[p].certificate_not_after_at);
-        let place = match place {
-            Some(place) => {
-                self.regions[place] = state;
-                place
-            }
-            None => {
-                self.regions.push(state);
-                self.regions.len() - 1
-            }
-        };
-        self.touched.insert(place);
+        let before = self.regions.iter().find(|region| region.region_id == tick.region_id);
+        let certificate_before_at = before.and_then(|region| region.certificate_not_after_at);
+        if !self.see(tick, now) {
+            return;
+        }
         let (state, transition) = verdict::judge(&self.website, &self.state, &self.regions, as_of);
         self.state = state;
         self.follow(transition, counted);
@@ -142,6 +136,24 @@ impl Standing {
         if is_current {
             counted.confirm = confirm::wanted(&self.website, &self.state, &self.regions, tick, now);
         }
+    }
+
+    /// Takes a tick into the state of its region; `false`: that knows newer ones.
+    fn see(&mut self, tick: &StoredTick, now: UtcMs) -> bool {
+        let place = self.regions.iter().position(|r| r.region_id == tick.region_id);
+        let Some(state) = verdict::absorb(place.map(|p| &self.regions[p]), tick, now) else { return false };
+        let place = match place {
+            Some(place) => {
+                self.regions[place] = state;
+                place
+            }
+            None => {
+                self.regions.push(state);
+                self.regions.len() - 1
+            }
+        };
+        self.touched.insert(place);
+        true
     }
 
     fn look_at_certificate(
@@ -169,6 +181,12 @@ impl Standing {
 
     /// What time alone changes, as of `now`.
     fn run_out(&mut self, now: UtcMs, counted: &mut Counted) {
+        if self.website.kind == WebsiteKind::Job {
+            let interval_ms = self.website.settings.interval_ms;
+            counted.notices.extend(flapping::end(&mut self.state, interval_ms, now));
+            self.state.fresh_until_at = flapping::ends_at(&self.state, interval_ms);
+            return;
+        }
         if let Some((state, transition)) = verdict::expire(&self.state, now) {
             self.state = state;
             if transition.is_some() {
@@ -178,6 +196,28 @@ impl Standing {
         }
         counted.notices.extend(flapping::end(&mut self.state, self.website.settings.interval_ms, now));
         self.keep_in_sight();
+    }
+
+    /// Takes over what a job's ping, or its absence, says. `tick`: the same as a tick, where it is one.
+    pub fn decide(&mut self, decided: &job::Verdict, tick: Option<&StoredTick>, now: UtcMs) -> Counted {
+        let mut counted = Counted::default();
+        self.run_out(now, &mut counted);
+        if let Some(tick) = tick {
+            self.see(tick, now);
+        }
+        let before = &self.state;
+        let (verdict, reason) = (decided.outcome, decided.reason.clone());
+        if verdict == before.verdict {
+            self.state.reason = reason;
+            return counted;
+        }
+        let at = decided.at.max(before.since_at);
+        let (website_id, from) = (before.website_id, before.verdict);
+        let transition = Transition { website_id, at, decided_at: now, from, to: verdict, reason: reason.clone() };
+        self.state = WebsiteState { verdict, since_at: at, reason, ..before.clone() };
+        self.follow(Some(transition), &mut counted);
+        self.state.fresh_until_at = flapping::ends_at(&self.state, self.website.settings.interval_ms);
+        counted
     }
 
     fn follow(&mut self, transition: Option<Transition>, counted: &mut Counted) {

@@ -235,4 +235,6 @@ pub struct BoardRow {
     pub ties: Ties,
     /// Maintenance is going on, until then.
     pub maintenance_until: Option<UtcMs>,
+    /// When it last reported, where it is a job.
+    pub pinged_at: Option<UtcMs>,
 }

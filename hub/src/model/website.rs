@@ -59,6 +59,16 @@ impl WebsiteSettings {
     }
 }
 
+probe::named! {
+    /// How it is known whether it is up.
+    WebsiteKind {
+        /// Probes ask its address.
+        Http = "http",
+        /// A job reports itself ([`super::job`]): it is sent no check, and its name stands where others have an address.
+        Job = "job",
+    }
+}
+
 /// What a user asked to watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Website {
@@ -66,6 +76,8 @@ pub struct Website {
     pub website_id: WebsiteId,
     /// Owner.
     pub account_id: AccountId,
+    /// How it is known whether it is up.
+    pub kind: WebsiteKind,
     /// What was chosen.
     pub settings: WebsiteSettings,
     /// No checks, no verdicts, until resumed.

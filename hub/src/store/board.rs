@@ -22,6 +22,7 @@ struct Row {
     state: StateFields,
     tags: String,
     parent_id: Option<Uuid>,
+    pinged_at: Option<i64>,
 }
 
 /// The account's maintenance within the last 24 hours by what it covers: one look-up a tag, however many windows there
@@ -81,8 +82,8 @@ impl Store {
     ) -> Result<Vec<BoardRow>, StoreError> {
         let only = only.map(|id| id.0);
         let select_websites = format!(
-            "select {WEBSITE}, {STATE}, tags, parent_id from website \
-             join website_state using (website_id) \
+            "select {WEBSITE}, {STATE}, tags, parent_id, pinged_at from website \
+             join website_state using (website_id) left join job using (website_id) \
              where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id"
         );
         let select_states = format!(
@@ -122,7 +123,8 @@ impl Store {
             let (spans, maintenance_until) = quiet.of(website.website_id, &ties.tags);
             let uptime_24h = uptime::over(&changes, state.verdict, from, now, &spans);
             let regions = regions.remove(&key).unwrap_or_default();
-            Ok(BoardRow { website, state, regions, uptime_24h, ties, maintenance_until })
+            let pinged_at = row.pinged_at;
+            Ok(BoardRow { website, state, regions, uptime_24h, ties, maintenance_until, pinged_at })
         };
         rows.into_iter().map(complete).collect()
     }

@@ -113,7 +113,7 @@ impl Store {
     pub async fn scheduled_among(&self, ids: &[WebsiteId]) -> Result<Vec<Website>, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let sql = format!("select {WEBSITE} from website where website_id = any($1) and not paused");
+        let sql = format!("select {WEBSITE} from website where website_id = any($1) and not paused and kind = 'http'");
         let rows: Vec<WebsiteRow> =
             asked!(self, pools, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(pool).await?);
         rows.into_iter().map(Website::try_from).collect()

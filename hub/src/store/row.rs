@@ -12,7 +12,7 @@ use crate::model::issuer::Certificates;
 use crate::model::late::Marks;
 use crate::model::{
     AccountId, Blame, Certificate, CheckKind, Class, Delays, Failure, Note, Options, Outcome, Phase, Phases, RegionId,
-    RegionState, StoredTick, Tick, Website, WebsiteId, WebsiteSettings, WebsiteState, recent,
+    RegionState, StoredTick, Tick, Website, WebsiteId, WebsiteKind, WebsiteSettings, WebsiteState, recent,
 };
 
 /// A stored text back to its type.
@@ -32,8 +32,7 @@ fn narrow_some<T: TryFrom<i64>>(number: Option<i64>) -> Result<Option<T>, StoreE
     number.map(narrow).transpose()
 }
 
-pub(super) const WEBSITE: &str =
-    "website_id, account_id, url, interval_ms, timeout_ms, regions, request, expect, paused, created_at, revision";
+pub(super) const WEBSITE: &str = "website_id, account_id, kind, url, interval_ms, timeout_ms, regions, request, expect, paused, created_at, revision";
 
 // Columns are named one by one in every statement: those that a running hub prepared survive a migration that adds some.
 
@@ -54,6 +53,7 @@ pub(super) const TICK: &str = "website_id, slot_at, region_id, attempt, worker_i
 pub(super) struct WebsiteRow {
     pub website_id: Uuid,
     account_id: Uuid,
+    kind: String,
     url: String,
     interval_ms: i64,
     timeout_ms: i64,
@@ -80,10 +80,13 @@ impl TryFrom<WebsiteRow> for Website {
         let names = row.regions.split(',').filter(|r| !r.is_empty());
         let regions: Option<Vec<RegionId>> = names.map(|name| name.parse().ok()).collect();
         let options = read_options(&row.request, &row.expect);
+        // One of a newer version is shown, and never checked.
+        let kind = row.kind.parse::<WebsiteKind>().ok();
         Ok(Self {
             website_id: WebsiteId(row.website_id),
             account_id: AccountId(row.account_id),
-            is_unreadable: options.is_none() || regions.is_none(),
+            is_unreadable: options.is_none() || regions.is_none() || kind.is_none(),
+            kind: kind.unwrap_or(WebsiteKind::Http),
             settings: WebsiteSettings {
                 url: row.url,
                 interval_ms: row.interval_ms,
@@ -387,6 +390,7 @@ mod tests {
         let row = WebsiteRow {
             website_id: Uuid::nil(),
             account_id: Uuid::nil(),
+            kind: "http".to_owned(),
             url: "https://a.example/?token=hunter2".to_owned(),
             interval_ms: 60_000,
             timeout_ms: 10_000,

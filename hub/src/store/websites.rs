@@ -5,10 +5,11 @@ use uuid::Uuid;
 use super::ingest::{Locked, Transaction};
 use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
 use super::ties::{TiesSaved, save_ties};
-use super::{Store, StoreError, incidents, patiently, read, write};
+use super::{Store, StoreError, incidents, jobs, patiently, read, write};
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
 use crate::model::{
-    AccountId, Change, ClosedAs, FieldError, Outcome, Ties, UtcMs, Website, WebsiteId, WebsiteName, WebsiteSettings,
+    AccountId, Change, ClosedAs, FieldError, Outcome, Ties, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteName,
+    WebsiteSettings,
 };
 
 /// Tries of a deletion that met ingest the other way round (T211).
@@ -95,6 +96,7 @@ impl Store {
         let website = Website {
             website_id: WebsiteId(Uuid::now_v7()),
             account_id: account,
+            kind: WebsiteKind::Http,
             settings: settings.clone(),
             paused: false,
             is_unreadable: false,
@@ -163,7 +165,7 @@ impl Store {
             let changed = sqlx::query(
                 "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, request = $7, \
                  expect = $8, revision = revision + 1 where account_id = $1 and website_id = $2 \
-                 and revision = $9")
+                 and revision = $9 and kind = 'http'")
                 .bind(account.0).bind(id.0).bind(&settings.url).bind(settings.interval_ms).bind(settings.timeout_ms)
                 .bind(regions_text(settings)).bind(&request).bind(&expect).bind(revision).execute(&mut *tx)
                 .await?.rows_affected();
@@ -258,6 +260,9 @@ impl Store {
         closed_as: Option<ClosedAs>,
         now: UtcMs,
     ) -> Result<(), StoreError> {
+        if closed_as == Some(ClosedAs::Paused) {
+            jobs::paused(&mut tx, id, now).await?;
+        }
         // Its address is as its part in them has it.
         let changes = closed_as.map(|closed_as| Change::gone(id, account, "", closed_as, now));
         let alerts_are_due = incidents::apply(&mut tx, changes.into_iter().collect(), Locked::Wait, now).await?;
@@ -313,14 +318,14 @@ impl Store {
         Ok(rows.into_iter().map(|(id, url)| WebsiteName { website_id: WebsiteId(id), url }).collect())
     }
 
-    /// For the scheduler, over all accounts: websites that are not paused, by id, after `after`.
+    /// For the scheduler, over all accounts: websites that are not paused and that probes ask, by id, after `after`.
     ///
     /// # Errors
     /// The database is away.
     pub async fn scheduled_websites(&self, after: Option<WebsiteId>, limit: i64) -> Result<Vec<Website>, StoreError> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let rows: Vec<WebsiteRow> = read!(self, pool =>
-            sqlx::query_as(select_website!("where website_id > $1 and not paused order by website_id limit $2"))
+            sqlx::query_as(select_website!("where website_id > $1 and not paused and kind = 'http' order by website_id limit $2"))
                 .bind(after).bind(limit).fetch_all(pool).await?);
         rows.into_iter().map(Website::try_from).collect()
     }
@@ -332,7 +337,7 @@ impl Store {
     pub async fn scheduled_website(&self, id: WebsiteId) -> Result<Option<Website>, StoreError> {
         // The pool for writes: an edit that was just committed must be seen.
         let row: Option<WebsiteRow> = write!(self, pool =>
-            sqlx::query_as(select_website!("where website_id = $1 and not paused"))
+            sqlx::query_as(select_website!("where website_id = $1 and not paused and kind = 'http'"))
                 .bind(id.0).fetch_optional(pool).await?);
         row.map(Website::try_from).transpose()
     }
@@ -343,7 +348,7 @@ impl Store {
     /// The database is away.
     pub async fn unlooked_websites(&self) -> Result<Vec<WebsiteId>, StoreError> {
         let ids: Vec<Uuid> = patiently!(self, connection => sqlx::query_scalar(
-            "select website_id from website where not paused and not exists \
+            "select website_id from website where not paused and kind = 'http' and not exists \
              (select 1 from region_state where region_state.website_id = website.website_id)")
             .fetch_all(connection).await?);
         Ok(ids.into_iter().map(WebsiteId).collect())

@@ -21,6 +21,7 @@ mod hubs;
 mod incident_browser;
 mod incident_pages;
 mod ingest;
+mod jobs;
 mod maintenance;
 mod options;
 mod process;

@@ -126,6 +126,7 @@ mod accounts;
 mod dead_letters;
 mod incidents;
 mod ingest;
+mod jobs;
 mod late;
 mod letters;
 mod maintenance;

@@ -111,7 +111,10 @@ fn is_of_the_network(class: Class) -> bool {
         | Class::EdgeBlocked
         | Class::BlockedByPolicy
         | Class::Unsupported
-        | Class::ProbeError => false,
+        | Class::ProbeError
+        | Class::PingFailed
+        | Class::PingMissing
+        | Class::PingOverdue => false,
     }
 }
 

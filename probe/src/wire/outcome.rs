@@ -191,6 +191,12 @@ crate::named! {
         Unsupported = "unsupported",
         /// The probe's own check budget ended outside any target phase, or it failed internally.
         ProbeError = "probe_error",
+        /// A job reported that it failed. Only the hub writes this and the next two: no probe is asked.
+        PingFailed = "ping_failed",
+        /// A job did not report when it had to.
+        PingMissing = "ping_missing",
+        /// A job reported its start, and no end in time.
+        PingOverdue = "ping_overdue",
     }
 }
 

@@ -6,6 +6,7 @@ pub mod channels;
 pub mod dead_letters;
 pub mod health;
 pub mod incidents;
+pub mod jobs;
 pub mod maintenance;
 
 use serde::Deserialize;

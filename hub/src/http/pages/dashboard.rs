@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::verdict::first_sentence;
-use crate::model::{BoardRow, Outcome, RegionState, Tag, WebsiteId, cause};
+use crate::model::{BoardRow, Outcome, RegionState, Tag, WebsiteId, WebsiteKind, cause};
 
 /// Tags offered above the list.
 const TAGS_SHOWN: usize = 50;
@@ -78,6 +78,8 @@ struct Line {
     why: String,
     maintenance: Option<Instant>,
     answer: String,
+    /// When a job last reported.
+    pinged: Option<Instant>,
     spark: Option<Spark>,
     uptime: Share,
     dots: Vec<Dot>,
@@ -147,6 +149,7 @@ impl Board {
 impl Line {
     fn new(row: &BoardRow) -> Self {
         let mark = Mark::of(row);
+        let is_job = row.website.kind == WebsiteKind::Job;
         let dots = row.regions.iter().map(|r| Dot::new(r, mark == Mark::Paused)).collect();
         Self {
             website_id: row.website.website_id,
@@ -155,11 +158,13 @@ impl Line {
             why: match mark {
                 _ if row.website.is_unreadable => words::UNREADABLE.to_owned(),
                 Mark::Down | Mark::Degraded | Mark::Unknown => first_sentence(&row.state.reason).to_owned(),
+                Mark::Pending if is_job => "Waits for its first ping".to_owned(),
                 Mark::Pending => "The first check is on its way".to_owned(),
                 Mark::Up | Mark::Paused => String::new(),
             },
             maintenance: row.maintenance_until.map(minute),
-            answer: answer(&row.regions),
+            answer: if is_job { "–".to_owned() } else { answer(&row.regions) },
+            pinged: row.pinged_at.map(minute),
             spark: spark(&row.regions),
             uptime: share(&row.uptime_24h),
             dots,

@@ -3,11 +3,13 @@
 use super::waterfall::{Waterfall, of_evidence, scale_us};
 use super::words::{Instant, instant, took};
 use crate::model::message::words::{instant as minute, line};
-use crate::model::{Evidence, Phases, SeenCertificate, Tick};
+use crate::model::{Evidence, Phases, SeenCertificate, Tick, job};
 
 /// A table of regions.
 #[derive(Debug)]
 pub(super) struct Sight {
+    /// It is of a job, which has no phases.
+    pub(super) is_job: bool,
     pub(super) scale: String,
     pub(super) phases: Vec<&'static str>,
     pub(super) rows: Vec<Row>,
@@ -44,6 +46,7 @@ pub(super) fn sight(evidence: &[Evidence]) -> Option<Sight> {
         answer: line(seen.answer.as_deref().unwrap_or_default(), Tick::ANSWER_CHARS),
     };
     Some(Sight {
+        is_job: evidence.iter().all(|seen| job::is_reporter(&seen.region_id, &seen.worker_id)),
         scale: took(scale),
         phases: Phases::default().named().map(|(phase, _)| phase).to_vec(),
         rows: evidence.iter().map(row).collect(),

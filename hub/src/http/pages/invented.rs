@@ -8,7 +8,7 @@ use crate::model::late::Marks;
 use crate::model::{
     Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, NetworkState, Options,
     OptionsInput, RecentTick, RegionId, RegionState, SecretText, StoredTick, Ties, Transition, Uptime, Website,
-    WebsiteSettings, WebsiteState, Worker,
+    WebsiteKind, WebsiteSettings, WebsiteState, Worker,
 };
 
 /// 2026-11-24 02:30:00 UTC.
@@ -38,6 +38,7 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     let website = Website {
         website_id,
         account_id,
+        kind: WebsiteKind::Http,
         settings,
         paused: false,
         created_at: NOW - 9_000_000_000,
@@ -53,7 +54,7 @@ pub fn row(n: u32, url: &str, verdict: Outcome, outcomes: &[(&str, Outcome)], re
     let regions = outcomes.iter().enumerate().map(|(i, (slug, o))| region_state(n + i as u32, slug, *o)).collect();
     let down_ms = if verdict == Outcome::Down { 7_500_000 } else { i64::from(n % 3) * 60_000 };
     let uptime_24h = Uptime { up_ms: 86_400_000 - down_ms, down_ms, ..Uptime::default() };
-    BoardRow { website, state, regions, uptime_24h, ties: Ties::default(), maintenance_until: None }
+    BoardRow { website, state, regions, uptime_24h, ties: Ties::default(), maintenance_until: None, pinged_at: None }
 }
 
 fn region_state(n: u32, slug: &str, outcome: Outcome) -> RegionState {

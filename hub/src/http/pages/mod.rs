@@ -18,6 +18,8 @@ pub(in crate::http) mod incident_actions;
 mod incident_evidence;
 mod incident_words;
 pub mod incidents;
+mod job;
+pub mod job_form;
 pub mod landing;
 pub mod maintenance;
 pub mod maintenance_form;

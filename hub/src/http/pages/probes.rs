@@ -8,7 +8,7 @@ use crate::clock;
 use crate::enrolment::{self, Revoked, saved_words};
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::enrolment::{Access, Enrolled, KnownProbe, Place, bare_redis_url, known_probes};
-use crate::model::{FieldError, FieldErrors, NetworkState, Region, UtcMs};
+use crate::model::{FieldError, FieldErrors, NetworkState, Region, UtcMs, job};
 use crate::queue::acl::{AclError, Admin};
 
 /// What the page is told.
@@ -234,7 +234,13 @@ pub fn enrol(app: &App, request: &Request, _: &Params) -> Result<Response, HttpE
     let Some(redis) = &app.settings.redis else { return Err(HttpError::NotFound) };
     let form = request.form();
     let mut errors = FieldErrors::default();
-    let place = place(&form, &mut errors);
+    let place = place(&form, &mut errors).filter(|place| {
+        let is_reserved = job::is_reserved(&place.region);
+        if is_reserved {
+            errors.push(FieldError::new("region", place.region.as_str(), job::RESERVED));
+        }
+        !is_reserved
+    });
     let bare = bare_redis_url(form.get("redis_url")).map_err(|remedy| {
         // It may hold a password.
         errors.push(FieldError::new("redis_url", "", remedy));

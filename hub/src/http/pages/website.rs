@@ -2,19 +2,21 @@
 
 use askama::Template;
 
+use super::job::{self, JobPart};
 use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
 use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, settings_words};
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::{App, HttpError, Request, Response, login, ping, route::Params};
 use crate::model::backoff::{Outlook, outlook};
 use crate::model::issuer::IssuerChange;
 use crate::model::message::words::{day, line};
 use crate::model::verdict::without_codes;
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, MutedBy, Note, Phases, RegionState,
-    StoredTick, Transition, UtcMs, Website, WebsiteId, cause,
+    self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, KeptPing, MutedBy, Note, Phases,
+    RegionState, StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
 };
+use crate::store::KnownJob;
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
 
@@ -25,12 +27,16 @@ pub const CHANGES_SHOWN: i64 = 10;
 /// Incidents shown on the page.
 pub const INCIDENTS_SHOWN: i64 = 5;
 
+/// Pings of a job shown on the page.
+pub const PINGS_SHOWN: i64 = 25;
+
 /// The page.
 #[derive(Template, Debug)]
 #[template(path = "website.html", whitespace = "minimize")]
 pub struct WebsitePage {
     frame: Frame,
     website_id: WebsiteId,
+    is_job: bool,
     fragment: String,
     etag: String,
 }
@@ -54,6 +60,7 @@ impl WebsitePage {
         Ok(Self {
             frame: Frame::wide(title, viewer),
             website_id: row.website.website_id,
+            is_job: row.website.kind == WebsiteKind::Job,
             etag: etag(&fragment),
             fragment,
         })
@@ -84,6 +91,8 @@ pub struct WebsiteView {
     maintenance: Option<Instant>,
     tags: Vec<String>,
     parent: Option<Parent>,
+    /// It reports itself.
+    job: Option<JobPart>,
 }
 
 /// What a website depends on.
@@ -152,7 +161,21 @@ impl WebsiteView {
             maintenance: row.maintenance_until.map(minute),
             tags: row.ties.tags.iter().map(ToString::to_string).collect(),
             parent: None,
+            job: None,
         }
+    }
+
+    /// Of a job: where it reports, and what it said.
+    #[must_use]
+    pub fn with_job(self, row: &BoardRow, known: &KnownJob, pings: &[KeptPing], url: String, now: UtcMs) -> Self {
+        let reason = match self.mark {
+            Mark::Paused => "What it reports is kept, and changes nothing until it is resumed.".to_owned(),
+            Mark::Pending => format!("{} It is watched from its first ping on.", row.state.reason),
+            Mark::Down | Mark::Degraded | Mark::Unknown | Mark::Up => self.reason,
+        };
+        let facts = job::facts(row, known, now);
+        let (waterfalls, unicode) = (Vec::new(), None);
+        Self { reason, facts, waterfalls, unicode, job: Some(JobPart::new(url, pings)), ..self }
     }
 
     /// With the incident it fails in now, and all it is or was part of, newest first.
@@ -285,6 +308,7 @@ struct Loaded {
     incidents: Vec<IncidentLine>,
     parent: Option<Website>,
     muted: Option<MutedBy>,
+    job: Option<(KnownJob, Vec<KeptPing>, String)>,
     now: UtcMs,
 }
 
@@ -293,7 +317,11 @@ impl Loaded {
         let view = WebsiteView::new(&self.row, &self.ticks, &self.changes, self.now);
         let share = app.scheduler.shares().of(&self.row.website.settings.url);
         let view = view.with_incidents(self.open.as_ref(), &self.incidents, self.now).with_share(share);
-        view.below(self.parent.as_ref(), self.muted)
+        let view = view.below(self.parent.as_ref(), self.muted);
+        match &self.job {
+            Some((known, pings, url)) => view.with_job(&self.row, known, pings, url.clone(), self.now),
+            None => view,
+        }
     }
 }
 
@@ -315,7 +343,19 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
         ),
         None => (None, None),
     };
-    Ok(Loaded { account, row, ticks, changes, open, incidents, parent, muted, now })
+    let job = match row.website.kind {
+        WebsiteKind::Http => None,
+        WebsiteKind::Job => app.wait(store.job(account_id, website_id)).map_err(login::store)?,
+    };
+    let job = match job {
+        Some(known) => {
+            let pings = app.wait(store.pings(account_id, website_id, PINGS_SHOWN)).map_err(login::store)?;
+            let url = ping::url(app, request, known.job.ping_id);
+            Some((known, pings, url))
+        }
+        None => None,
+    };
+    Ok(Loaded { job, account, row, ticks, changes, open, incidents, parent, muted, now })
 }
 
 /// `GET /websites/:id`.

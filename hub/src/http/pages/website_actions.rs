@@ -3,6 +3,7 @@
 use super::{Viewer, delete::DeletePage, page, words};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::model::WebsiteKind;
 
 /// `POST /websites/:id/check`: now, from all its regions.
 ///
@@ -13,6 +14,9 @@ pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Respon
     let id = params.website_id()?;
     let found = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
+    if website.kind == WebsiteKind::Job {
+        return Err(HttpError::Conflict("A job reports itself; nobody can look at it.".to_owned()));
+    }
     if website.is_unreadable {
         return Err(HttpError::Conflict(words::UNREADABLE.to_owned()));
     }

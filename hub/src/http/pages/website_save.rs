@@ -3,10 +3,12 @@
 use super::maintenance_form::names;
 use super::ties_form::{parent_exists, ties_of};
 use super::website_form::{FormPage, Typed};
-use super::{Viewer, page};
+use super::{Viewer, job_form, page};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
-use crate::model::{Account, FieldError, FieldErrors, OptionsInput, RegionId, Ties, Website, WebsiteSettings};
+use crate::model::{
+    Account, FieldError, FieldErrors, OptionsInput, RegionId, Ties, Website, WebsiteKind, WebsiteSettings,
+};
 use crate::store::{Edited, TiesSaved};
 
 fn show(
@@ -88,6 +90,9 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let account = login::signed_in(app, request)?.account;
     let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
+    if website.kind == WebsiteKind::Job {
+        return job_form::edit(app, &account, params);
+    }
     let ties = ties_of(app, &account, website.website_id)?;
     let typed = Typed::of(&website.settings).tied(&ties);
     show(app, &account, Some(&website), typed, FieldErrors::default())
@@ -103,6 +108,9 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let id = params.website_id()?;
     let before =
         app.wait(app.store.website(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    if before.kind == WebsiteKind::Job {
+        return job_form::save(app, &account, request, params);
+    }
     let sent = request.form();
     let mut typed = Typed::sent(&sent);
     let is_outdated = match sent.get("revision").trim() {

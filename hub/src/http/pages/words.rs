@@ -1,7 +1,7 @@
 //! How figures, instants and states are said on pages.
 
 use crate::model::late::Marks;
-use crate::model::{BoardRow, Delays, Note, Outcome, Uptime, UtcMs};
+use crate::model::{BoardRow, Delays, Note, Outcome, Uptime, UtcMs, WebsiteKind};
 
 /// What a person is told about a state: a shape, a colour and a word, so that none of them carries it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,10 @@ impl Mark {
     pub fn of(row: &BoardRow) -> Self {
         if row.website.paused {
             return Self::Paused;
+        }
+        // Nobody looks at a job: it is its turn to say the first word.
+        if row.website.kind == WebsiteKind::Job && row.state.verdict == Outcome::Unknown && row.regions.is_empty() {
+            return Self::Pending;
         }
         // Only as long as a first look can still be on its way: after that nobody looks (I6).
         if row.state.verdict == Outcome::Unknown && row.regions.is_empty() && row.state.fresh_until_at.is_some() {

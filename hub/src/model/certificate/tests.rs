@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::{
-    AccountId, Blame, CheckKind, Delays, Failure, Options, Phases, Standing, WebsiteId, WebsiteSettings,
+    AccountId, Blame, CheckKind, Delays, Failure, Options, Phases, Standing, WebsiteId, WebsiteKind, WebsiteSettings,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -37,7 +37,16 @@ impl World {
         let account_id = AccountId(Uuid::from_u128(1));
         let (paused, is_unreadable, created_at, revision) = (false, false, 0, 1);
         Self {
-            website: Website { website_id, account_id, settings, paused, is_unreadable, created_at, revision },
+            website: Website {
+                website_id,
+                account_id,
+                kind: WebsiteKind::Http,
+                settings,
+                paused,
+                is_unreadable,
+                created_at,
+                revision,
+            },
             watched_since_at: 0,
             state: WebsiteState::new(website_id, Outcome::Unknown, 0, String::new()),
             regions: Vec::new(),

@@ -1,4 +1,4 @@
-use super::super::{AccountId, Phase, Phases, WebsiteSettings};
+use super::super::{AccountId, Phase, Phases, WebsiteKind, WebsiteSettings};
 use super::*;
 
 fn website(url: &str) -> Website {
@@ -6,6 +6,7 @@ fn website(url: &str) -> Website {
         website_id: WebsiteId(uuid::Uuid::from_u128(7)),
         account_id: AccountId(uuid::Uuid::nil()),
         settings: WebsiteSettings::new(url.to_owned()),
+        kind: WebsiteKind::Http,
         paused: false,
         created_at: 0,
         is_unreadable: false,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::WebsiteKind;
 use crate::model::courtesy::is_used;
 use crate::model::{
     AccountId, CheckKind, Outcome, RegionState, Standing, StoredTick, Tick, Transition, WebsiteId, WebsiteState, slots,
@@ -11,7 +12,16 @@ const URL: &str = "http://a.example/";
 fn website(n: u128) -> Website {
     let settings = WebsiteSettings { interval_ms: MINUTE, ..WebsiteSettings::new(URL.into()) };
     let (website_id, account_id) = (WebsiteId(uuid::Uuid::from_u128(n)), AccountId(uuid::Uuid::nil()));
-    Website { website_id, account_id, settings, paused: false, created_at: 0, is_unreadable: false, revision: 1 }
+    Website {
+        website_id,
+        account_id,
+        kind: WebsiteKind::Http,
+        settings,
+        paused: false,
+        created_at: 0,
+        is_unreadable: false,
+        revision: 1,
+    }
 }
 
 fn crowded(share: f64) -> HashMap<HostKey, f64> {

@@ -6,6 +6,7 @@ mod recounts;
 mod world;
 
 use super::*;
+use crate::model::WebsiteKind;
 use crate::model::confirm::{MAX_ATTEMPT, wanted as confirm};
 use crate::model::{AccountId, CheckKind, Class, Delays, Failure, Phase, Phases, Tick, WebsiteId};
 
@@ -19,6 +20,7 @@ fn website() -> Website {
         website_id: WebsiteId(uuid::Uuid::nil()),
         account_id: AccountId(uuid::Uuid::nil()),
         settings,
+        kind: WebsiteKind::Http,
         paused: false,
         created_at: 0,
         is_unreadable: false,

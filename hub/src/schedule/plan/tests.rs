@@ -2,13 +2,22 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::model::courtesy::regions_asking;
-use crate::model::{AccountId, Region, WebsiteSettings, slots};
+use crate::model::{AccountId, Region, WebsiteKind, WebsiteSettings, slots};
 use uuid::Uuid;
 
 fn website(n: u128, interval_ms: i64) -> Website {
     let settings = WebsiteSettings { interval_ms, ..WebsiteSettings::new("http://a.example/".into()) };
     let (website_id, account_id) = (WebsiteId(Uuid::from_u128(n)), AccountId(Uuid::nil()));
-    Website { website_id, account_id, settings, paused: false, created_at: 0, is_unreadable: false, revision: 1 }
+    Website {
+        website_id,
+        account_id,
+        kind: WebsiteKind::Http,
+        settings,
+        paused: false,
+        created_at: 0,
+        is_unreadable: false,
+        revision: 1,
+    }
 }
 
 fn region(name: &str) -> RegionId {

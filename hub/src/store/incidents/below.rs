@@ -19,7 +19,7 @@ const WITHIN_MOST_MS: i64 = 15 * 60_000;
 pub(super) async fn mute(tx: &mut Transaction, changes: &[Change], now: UtcMs) -> Result<(), StoreError> {
     let is_outage = |change: &&Change| match &change.what {
         What::Fails { kind, .. } => *kind == IncidentKind::Outage,
-        What::Unclear { .. } | What::Well { .. } | What::Gone(_) => false,
+        What::Unclear { .. } | What::Well { .. } | What::Noted { .. } | What::Gone(_) => false,
     };
     let down: BTreeSet<Uuid> = changes.iter().filter(is_outage).map(|change| change.website_id.0).collect();
     let parents = read_rows!(

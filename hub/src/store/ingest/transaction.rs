@@ -7,7 +7,7 @@ use sqlx::{Postgres, Sqlite};
 
 use super::{Entry, postgres, sqlite};
 use crate::model::shares::Shares;
-use crate::model::{Standing, Transition, UtcMs, WebsiteId, WebsiteState};
+use crate::model::{Standing, StoredTick, Transition, UtcMs, WebsiteId, WebsiteState};
 use crate::store::dead_letters::DeadLetter;
 use crate::store::{Pool, StoreError};
 
@@ -25,7 +25,7 @@ pub(super) type Stale = (UtcMs, WebsiteId);
 
 /// What [`Transaction::load`] found.
 #[derive(Debug, Default)]
-pub(super) struct Loaded {
+pub(in crate::store) struct Loaded {
     /// In order of id, as was asked for.
     pub standings: Vec<Standing>,
     /// There, and not to be judged here.
@@ -108,7 +108,7 @@ impl Transaction {
     }
 
     /// What is known of the websites, which are nobody else's until the end.
-    pub(super) async fn load(
+    pub(in crate::store) async fn load(
         &mut self,
         ids: &[WebsiteId],
         locked: Locked,
@@ -150,14 +150,19 @@ impl Transaction {
         either!(self, tx => postgres::insert_ticks(tx, entries), sqlite::insert_ticks(tx, entries))
     }
 
-    pub(super) async fn write_regions(&mut self, standings: &[Standing]) -> Result<(), StoreError> {
+    /// One tick beside those that come from the queue; one that is known stays as it is.
+    pub(in crate::store) async fn insert_tick(&mut self, tick: &StoredTick) -> Result<(), StoreError> {
+        self.insert_ticks(&[Entry { tick, marks: tick.marks, place: 0 }]).await.map(|_| ())
+    }
+
+    pub(in crate::store) async fn write_regions(&mut self, standings: &[Standing]) -> Result<(), StoreError> {
         if standings.iter().all(|s| s.changed_regions().next().is_none()) {
             return Ok(());
         }
         either!(self, tx => postgres::write_regions(tx, standings), sqlite::write_regions(tx, standings))
     }
 
-    pub(super) async fn write_states(&mut self, states: &[&WebsiteState]) -> Result<(), StoreError> {
+    pub(in crate::store) async fn write_states(&mut self, states: &[&WebsiteState]) -> Result<(), StoreError> {
         if states.is_empty() {
             return Ok(());
         }
@@ -165,7 +170,7 @@ impl Transaction {
     }
 
     /// In the order they were decided.
-    pub(super) async fn write_transitions(&mut self, transitions: &[Transition]) -> Result<(), StoreError> {
+    pub(in crate::store) async fn write_transitions(&mut self, transitions: &[Transition]) -> Result<(), StoreError> {
         if transitions.is_empty() {
             return Ok(());
         }

@@ -15,11 +15,11 @@ use hub::model::{
 use super::{Fixture, MINUTE, region_tick, round};
 
 /// A row of the outbox: event, number, state, channel's name.
-type Row = (String, i64, String, String);
+pub(super) type Row = (String, i64, String, String);
 
 impl Fixture {
     /// A channel of each account, past the store: `(name, is_on, tells_regional, waits_ms)`.
-    async fn channel(&self, name: &str, is_on: bool, tells_regional: bool, waits_ms: i64) {
+    pub(super) async fn channel(&self, name: &str, is_on: bool, tells_regional: bool, waits_ms: i64) {
         let id = if self.url.is_some() { "gen_random_uuid()" } else { "randomblob(16)" };
         let sql = format!(
             "insert into channel (channel_id, account_id, name, kind, settings, is_on, tells_regional, waits_ms, \
@@ -35,7 +35,7 @@ impl Fixture {
     }
 
     /// Newest first.
-    async fn incidents(&self, account: AccountId) -> Vec<IncidentLine> {
+    pub(super) async fn incidents(&self, account: AccountId) -> Vec<IncidentLine> {
         self.store.incidents(account, IncidentFilter::default(), None, 1_000).await.expect("incidents")
     }
 
@@ -51,7 +51,7 @@ impl Fixture {
     }
 
     /// All rows of the outbox, in the order in which they may leave.
-    async fn outbox(&self) -> Vec<Row> {
+    pub(super) async fn outbox(&self) -> Vec<Row> {
         const SQL: &str = "select event, number, state, channel_name from alert order by channel_name, created_at, \
             case event when 'opened' then 0 when 'resolved' then 2 else 1 end, number";
         match &self.url {

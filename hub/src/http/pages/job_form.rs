@@ -1,0 +1,333 @@
+//! The form to add or edit a job that reports itself.
+
+use askama::Template;
+
+use super::maintenance_form::{choices, names};
+use super::ties_form::{parent_exists, ties_of};
+use super::website_form::Typed;
+use super::{Choice, Frame, Viewer, page};
+use crate::clock;
+use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
+use crate::model::job::UNITS;
+use crate::model::{Account, FieldErrors, JobInput, JobPlan, Ties, Website, WebsiteName};
+use crate::store::{Edited, KnownJob, TiesSaved};
+
+/// What stands in the fields, as typed.
+#[derive(Debug, Clone, Default)]
+pub struct JobTyped {
+    name: String,
+    /// `period` or `cron`.
+    schedule: String,
+    period: String,
+    period_unit: String,
+    cron: String,
+    time_zone: String,
+    grace: String,
+    grace_unit: String,
+    tags: String,
+    parent: String,
+}
+
+impl JobTyped {
+    /// Once a day, an hour late at most.
+    #[must_use]
+    pub fn empty() -> Self {
+        let text = str::to_owned;
+        Self {
+            schedule: text("period"),
+            period: text("1"),
+            period_unit: text("86400"),
+            grace: text("1"),
+            grace_unit: text("3600"),
+            time_zone: text("UTC"),
+            ..Self::default()
+        }
+    }
+
+    /// The fields for a plan there is.
+    #[must_use]
+    pub fn of(plan: &JobPlan, ties: &Ties) -> Self {
+        let input = JobInput::of(plan);
+        let is_cron = input.period_s.is_empty();
+        let empty = Self::empty();
+        let (period, period_unit) = if is_cron { (empty.period, empty.period_unit) } else { in_units(&input.period_s) };
+        let (grace, grace_unit) = in_units(&input.grace_s);
+        Self {
+            name: input.name,
+            schedule: if is_cron { "cron" } else { "period" }.to_owned(),
+            period,
+            period_unit,
+            cron: input.cron,
+            time_zone: if is_cron { input.time_zone } else { empty.time_zone },
+            grace,
+            grace_unit,
+            tags: ties.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            parent: ties.parent_id.map(|id| id.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// As sent.
+    #[must_use]
+    pub fn sent(form: &Form) -> Self {
+        let text = |name| form.get(name).trim().to_owned();
+        Self {
+            name: text("name"),
+            schedule: text("schedule"),
+            period: text("period"),
+            period_unit: text("period_unit"),
+            cron: text("cron"),
+            time_zone: text("time_zone"),
+            grace: text("grace"),
+            grace_unit: text("grace_unit"),
+            tags: text("tags"),
+            parent: text("parent"),
+        }
+    }
+
+    fn plan(&self) -> Result<JobPlan, FieldErrors> {
+        let is_cron = self.schedule == "cron";
+        let only = |text: &str, is_meant: bool| if is_meant { text.to_owned() } else { String::new() };
+        let input = JobInput {
+            name: self.name.clone(),
+            period_s: only(&seconds(&self.period, &self.period_unit), !is_cron),
+            cron: only(if self.cron.is_empty() { "?" } else { &self.cron }, is_cron),
+            time_zone: only(&self.time_zone, is_cron),
+            grace_s: seconds(&self.grace, &self.grace_unit),
+        };
+        input.parse()
+    }
+
+    fn ties(&self) -> Result<Ties, FieldErrors> {
+        let typed = Typed { tags: Some(self.tags.clone()), parent: Some(self.parent.clone()), ..Typed::empty() };
+        typed.ties(&Ties::default())
+    }
+}
+
+/// A number of units as seconds; what is no whole number stays as it is, to be refused as typed.
+fn seconds(count: &str, unit: &str) -> String {
+    let unit_s = UNITS.iter().map(|(unit_s, _)| *unit_s).find(|unit_s| unit_s.to_string() == unit).unwrap_or(1);
+    let product = count.parse::<i64>().ok().and_then(|count| count.checked_mul(unit_s));
+    product.map_or_else(|| if count.is_empty() { "-".to_owned() } else { count.to_owned() }, |s| s.to_string())
+}
+
+/// Seconds in the largest unit that fits.
+fn in_units(seconds: &str) -> (String, String) {
+    let s = seconds.parse::<i64>().unwrap_or(0);
+    let unit_s = UNITS.iter().rev().map(|(unit_s, _)| *unit_s).find(|unit_s| s % unit_s == 0).unwrap_or(1);
+    ((s / unit_s).to_string(), unit_s.to_string())
+}
+
+fn units(chosen: &str) -> Vec<Choice> {
+    let choice = |(unit_s, words): &(i64, &str)| {
+        let value = unit_s.to_string();
+        Choice { words: (*words).to_owned(), chosen: value == chosen, value }
+    };
+    UNITS.iter().map(choice).collect()
+}
+
+/// The page.
+#[derive(Template, Debug)]
+#[template(path = "job_form.html", whitespace = "minimize")]
+pub struct JobForm {
+    frame: Frame,
+    is_new: bool,
+    back: String,
+    revision: Option<i64>,
+    is_outdated: bool,
+    typed: JobTyped,
+    errors: FieldErrors,
+    wrong_fields: Vec<(&'static str, &'static str)>,
+    period_units: Vec<Choice>,
+    grace_units: Vec<Choice>,
+    zones: Vec<String>,
+    parents: Vec<Choice>,
+}
+
+impl JobForm {
+    /// To add a job, or to edit that of a website.
+    #[must_use]
+    pub fn new(
+        viewer: impl Into<Viewer>,
+        website: Option<&Website>,
+        typed: JobTyped,
+        errors: FieldErrors,
+        websites: &[WebsiteName],
+    ) -> Self {
+        let title = if website.is_some() { "Edit job" } else { "Add a job that reports itself" };
+        let mut wrong_fields: Vec<(&'static str, &'static str)> = Vec::new();
+        for field in errors.0.iter().map(|error| label(error.field)) {
+            if !wrong_fields.contains(&field) {
+                wrong_fields.push(field);
+            }
+        }
+        let own = website.map(|website| website.website_id);
+        let others = websites.iter().filter(|other| Some(other.website_id) != own);
+        Self {
+            frame: Frame::narrow(title, Some(viewer.into())).at(if website.is_some() { "" } else { "/websites/new" }),
+            is_new: website.is_none(),
+            back: website.map_or_else(|| "/".to_owned(), |w| format!("/websites/{}", w.website_id)),
+            revision: website.map(|w| w.revision),
+            is_outdated: false,
+            period_units: units(&typed.period_unit),
+            grace_units: units(&typed.grace_unit),
+            zones: jiff::tz::db().available().map(|name| name.to_string()).collect(),
+            parents: choices(others, &typed.parent),
+            typed,
+            errors,
+            wrong_fields,
+        }
+    }
+
+    /// Says that somebody else saved first; the next save replaces that.
+    #[must_use]
+    pub fn outdated(self) -> Self {
+        Self { is_outdated: true, ..self }
+    }
+
+    fn schedule_is(&self, schedule: &str) -> bool {
+        self.typed.schedule == schedule
+    }
+
+    /// Attributes that tie a field to its error and hint; ours alone, nothing typed.
+    fn aria(&self, field: &str, has_hint: bool) -> String {
+        match (self.errors.of(field).is_some(), has_hint) {
+            (true, true) => format!(" aria-invalid=\"true\" aria-describedby=\"{field}-error {field}-hint\""),
+            (true, false) => format!(" aria-invalid=\"true\" aria-describedby=\"{field}-error\""),
+            (false, true) => format!(" aria-describedby=\"{field}-hint\""),
+            (false, false) => String::new(),
+        }
+    }
+}
+
+/// A field's element and its words.
+fn label(field: &str) -> (&'static str, &'static str) {
+    match field {
+        "name" => ("name", "Name"),
+        "period_s" => ("period", "Period"),
+        "cron" => ("cron", "Cron expression"),
+        "time_zone" => ("time_zone", "Time zone"),
+        "grace_s" => ("grace", "Grace"),
+        "parent" => ("parent", "Depends on"),
+        _ => ("tags", "Tags"),
+    }
+}
+
+fn form(
+    app: &App,
+    account: &Account,
+    website: Option<&Website>,
+    typed: JobTyped,
+    errors: FieldErrors,
+) -> Result<JobForm, HttpError> {
+    let websites = names(app, account, &typed.parent)?;
+    Ok(JobForm::new(Viewer::of(app, account), website, typed, errors, &websites))
+}
+
+/// `GET /jobs/new`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    page(200, &form(app, &account, None, JobTyped::empty(), FieldErrors::default())?)
+}
+
+/// Plan and ties as typed.
+fn parsed(app: &App, account: &Account, typed: &JobTyped) -> Result<Result<(JobPlan, Ties), FieldErrors>, HttpError> {
+    let (plan, ties) = match (typed.plan(), typed.ties()) {
+        (Ok(plan), Ok(ties)) => (plan, ties),
+        (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return Ok(Err(errors)),
+        (Err(mut errors), Err(more)) => {
+            more.0.into_iter().for_each(|error| errors.push(error));
+            return Ok(Err(errors));
+        }
+    };
+    Ok(parent_exists(app, account, &ties)?.map_or(Ok((plan, ties)), Err))
+}
+
+/// `POST /jobs/new`.
+///
+/// # Errors
+/// Not signed in, or the database is away.
+pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let typed = JobTyped::sent(&request.form());
+    let (plan, ties) = match parsed(app, &account, &typed)? {
+        Ok(parsed) => parsed,
+        Err(errors) => return page(422, &form(app, &account, None, typed, errors)?),
+    };
+    let id = app.wait(app.store.add_job(account.account_id, &plan, clock::now())).map_err(login::store)?;
+    if ties != Ties::default() {
+        // Nothing depends on what is new: what is refused now was deleted meanwhile.
+        app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)?;
+    }
+    Ok(Response::see_other(&format!("/websites/{id}")))
+}
+
+fn known(app: &App, account: &Account, params: &Params) -> Result<KnownJob, HttpError> {
+    let found = app.wait(app.store.job(account.account_id, params.website_id()?)).map_err(login::store)?;
+    found.ok_or(HttpError::NotFound)
+}
+
+/// `GET /websites/:id/edit` of a job.
+///
+/// # Errors
+/// Not yours.
+pub fn edit(app: &App, account: &Account, params: &Params) -> Result<Response, HttpError> {
+    let known = known(app, account, params)?;
+    let ties = ties_of(app, account, known.website.website_id)?;
+    let typed = JobTyped::of(&known.job.plan, &ties);
+    page(200, &form(app, account, Some(&known.website), typed, FieldErrors::default())?)
+}
+
+/// `POST /websites/:id/edit` of a job.
+///
+/// # Errors
+/// Not yours.
+pub fn save(app: &App, account: &Account, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let KnownJob { website, job, .. } = known(app, account, params)?;
+    let (id, sent) = (website.website_id, request.form());
+    let typed = JobTyped::sent(&sent);
+    let (plan, ties) = match parsed(app, account, &typed)? {
+        Ok(parsed) => parsed,
+        Err(errors) => return page(422, &form(app, account, Some(&website), typed, errors)?),
+    };
+    if plan != job.plan {
+        let revision = sent.get("revision").trim().parse().unwrap_or(website.revision);
+        let saved = app.wait(app.store.edit_job(account.account_id, id, revision, &plan, clock::now()));
+        match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
+            Edited::Saved(_) => {}
+            Edited::Meanwhile(newest) => {
+                let form = form(app, account, Some(&newest), typed, FieldErrors::default())?;
+                return page(409, &form.outdated());
+            }
+            Edited::Refused(error) => {
+                return page(422, &form(app, account, Some(&website), typed, FieldErrors(vec![error]))?);
+            }
+        }
+    }
+    if ties != ties_of(app, account, id)? {
+        match app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)? {
+            TiesSaved::Saved => {}
+            TiesSaved::NotFound => return Err(HttpError::NotFound),
+            TiesSaved::Refused(error) => {
+                let newest = known(app, account, params)?.website;
+                return page(422, &form(app, account, Some(&newest), typed, FieldErrors(vec![error]))?);
+            }
+        }
+    }
+    Ok(Response::see_other(&format!("/websites/{id}")))
+}
+
+/// `POST /websites/:id/ping-url`: another address to report to.
+///
+/// # Errors
+/// Not yours.
+pub fn rotate(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let account = login::signed_in(app, request)?.account;
+    let id = params.website_id()?;
+    if !app.wait(app.store.rotate_ping_id(account.account_id, id)).map_err(login::store)? {
+        return Err(HttpError::NotFound);
+    }
+    Ok(Response::see_other(&format!("/websites/{id}")))
+}

@@ -1,0 +1,196 @@
+//! Jobs: what they are and what they said, each seen by its owner only, but for whoever knows its ping id.
+//!
+//! A job is a website of its own kind; its row here is read and written under the lock of its website, as verdicts are.
+
+mod look;
+mod ping;
+mod rows;
+
+use uuid::Uuid;
+
+pub use self::look::{Heard, Missed};
+pub use self::ping::Pinged;
+use self::rows::{JOB, JobRow, KeptPingRow, on, read_job, write_awaited};
+use super::ingest::Transaction;
+use super::row::{STATE, StateFields, WEBSITE, WebsiteRow};
+use super::{Edited, Store, StoreError, read, write};
+use crate::model::{AccountId, Job, JobPlan, KeptPing, Outcome, PingId, UtcMs, Website, WebsiteId, WebsiteState, job};
+
+/// A job with what holds of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownJob {
+    /// The website that it is.
+    pub website: Website,
+    /// Its verdict.
+    pub state: WebsiteState,
+    /// What is special about it.
+    pub job: Job,
+}
+
+#[derive(sqlx::FromRow)]
+struct KnownRow {
+    #[sqlx(flatten)]
+    website: WebsiteRow,
+    #[sqlx(flatten)]
+    state: StateFields,
+    #[sqlx(flatten)]
+    job: JobRow,
+}
+
+impl TryFrom<KnownRow> for KnownJob {
+    type Error = StoreError;
+
+    fn try_from(row: KnownRow) -> Result<Self, StoreError> {
+        let website = Website::try_from(row.website)?;
+        let job = row.job.of(website.website_id, &website.settings.url)?;
+        Ok(Self { state: row.state.shown(website.website_id), job, website })
+    }
+}
+
+impl Store {
+    /// Adds a job; nothing is awaited of it until its first ping.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn add_job(&self, account: AccountId, plan: &JobPlan, now: UtcMs) -> Result<WebsiteId, StoreError> {
+        let (id, ping_id) = (Uuid::now_v7(), Uuid::new_v4());
+        write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            // Nobody noted that hubs live while there was nothing to hear: that was no time of deafness.
+            sqlx::query("update listening set alive_at = $1 where alive_at < $1 and not exists (select 1 from job)")
+                .bind(now).execute(&mut *tx).await?;
+            sqlx::query("insert into website (website_id, account_id, kind, url, interval_ms, timeout_ms, regions, created_at) \
+                         values ($1, $2, 'job', $3, $4, 10000, $5, $6)")
+                .bind(id).bind(account.0).bind(&plan.name).bind(plan.schedule.interval_ms(now)).bind(job::REGION)
+                .bind(now).execute(&mut *tx).await?;
+            sqlx::query("insert into website_state (website_id, verdict, since_at, reason) values ($1, $2, $3, $4)")
+                .bind(id).bind(Outcome::Unknown.as_str()).bind(now).bind(job::NEW).execute(&mut *tx).await?;
+            sqlx::query("insert into job (website_id, ping_id, schedule, time_zone, grace_ms) values ($1, $2, $3, $4, $5)")
+                .bind(id).bind(ping_id).bind(plan.schedule.text()).bind(plan.schedule.time_zone()).bind(plan.grace_ms)
+                .execute(&mut *tx).await?;
+            tx.commit().await?;
+        });
+        Ok(WebsiteId(id))
+    }
+
+    /// Changes the plan of a job as it was at `revision`. What is known stays, for it is about the same job; what is awaited
+    /// is so from now on. `None`: not yours.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn edit_job(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        revision: i64,
+        plan: &JobPlan,
+        now: UtcMs,
+    ) -> Result<Option<Edited>, StoreError> {
+        let changed = self
+            .answered(async {
+                let mut tx = Transaction::begin(&self.pool).await?;
+                let changed = on!(&mut tx, c => sqlx::query(
+                    "update website set url = $4, interval_ms = $5, revision = revision + 1 where account_id = $1 \
+                     and website_id = $2 and revision = $3 and kind = 'job'")
+                    .bind(account.0).bind(id.0).bind(revision).bind(&plan.name).bind(plan.schedule.interval_ms(now))
+                    .execute(c).await?.rows_affected());
+                if changed == 1 {
+                    on!(&mut tx, c => sqlx::query(
+                        "update job set schedule = $2, time_zone = $3, grace_ms = $4 where website_id = $1")
+                        .bind(id.0).bind(plan.schedule.text()).bind(plan.schedule.time_zone()).bind(plan.grace_ms)
+                        .execute(c).await.map(|_| ())?);
+                    await_anew(&mut tx, id, now).await?;
+                }
+                tx.commit().await?;
+                Ok(changed == 1)
+            })
+            .await?;
+        let found = self.website(account, id).await?;
+        Ok(found.map(|website| if changed { Edited::Saved(website) } else { Edited::Meanwhile(website) }))
+    }
+
+    /// Gives a job another address to report to; the one before is nobody's from now on. `false`: not yours, or no job.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn rotate_ping_id(&self, account: AccountId, id: WebsiteId) -> Result<bool, StoreError> {
+        let changed = write!(self, pool => sqlx::query(
+            "update job set ping_id = $3 where website_id = $2 \
+             and exists (select 1 from website where account_id = $1 and website_id = $2)")
+            .bind(account.0).bind(id.0).bind(Uuid::new_v4()).execute(pool).await?.rows_affected());
+        Ok(changed == 1)
+    }
+
+    /// One of the account's jobs. `None`: not yours, or no job.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn job(&self, account: AccountId, id: WebsiteId) -> Result<Option<KnownJob>, StoreError> {
+        Ok(self.known_jobs(account, Some(id)).await?.pop())
+    }
+
+    /// The account's jobs, oldest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn jobs(&self, account: AccountId) -> Result<Vec<KnownJob>, StoreError> {
+        self.known_jobs(account, None).await
+    }
+
+    async fn known_jobs(&self, account: AccountId, only: Option<WebsiteId>) -> Result<Vec<KnownJob>, StoreError> {
+        let sql = format!(
+            "select {WEBSITE}, {STATE}, {JOB} from website join website_state using (website_id) \
+             join job using (website_id) where account_id = $1 and ($2 is null or website_id = $2) \
+             order by created_at, website_id"
+        );
+        // The pool for writes: what was just saved must be seen.
+        let rows: Vec<KnownRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str()))
+            .bind(account.0).bind(only.map(|id| id.0)).fetch_all(pool).await?);
+        rows.into_iter().map(KnownJob::try_from).collect()
+    }
+
+    /// The last pings of one of the account's jobs, newest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn pings(&self, account: AccountId, id: WebsiteId, limit: i64) -> Result<Vec<KeptPing>, StoreError> {
+        let rows: Vec<KeptPingRow> = read!(self, pool => sqlx::query_as(
+            "select at, ping.kind, exit_code, took_ms, said from ping join website using (website_id) \
+             where account_id = $1 and website_id = $2 order by at desc limit $3")
+            .bind(account.0).bind(id.0).bind(limit.clamp(1, job::PINGS_KEPT)).fetch_all(pool).await?);
+        rows.into_iter().map(KeptPing::try_from).collect()
+    }
+}
+
+/// From now on what a job's plan says is awaited. Its website is locked.
+async fn await_anew(tx: &mut Transaction, id: WebsiteId, now: UtcMs) -> Result<(), StoreError> {
+    let Some(mut job) = read_job(tx, id).await? else { return Ok(()) };
+    let verdict: Option<String> = on!(tx, c => sqlx::query_scalar("select verdict from website_state where website_id = $1")
+        .bind(id.0).fetch_optional(c).await?);
+    let verdict = verdict.and_then(|verdict| verdict.parse().ok()).unwrap_or(Outcome::Unknown);
+    let paused: bool = on!(tx, c => sqlx::query_scalar("select paused from website where website_id = $1")
+        .bind(id.0).fetch_one(c).await?);
+    if paused {
+        job.await_nothing();
+    } else {
+        job.await_anew(verdict, now);
+    }
+    write_awaited(tx, &job).await
+}
+
+/// After a website was paused or resumed, in the same transaction: what that is to a job. Nobody looks at one, so nothing is
+/// to run out.
+pub(super) async fn paused(tx: &mut Transaction, id: WebsiteId, now: UtcMs) -> Result<(), StoreError> {
+    let is_job = on!(tx, c => sqlx::query(
+        "update website_state set fresh_until_at = null, reason = case when reason = $2 then $3 else reason end \
+         where website_id = $1 and exists (select 1 from job where job.website_id = $1)")
+        .bind(id.0).bind(crate::model::verdict::RESUMED).bind(job::RESUMED).execute(c).await?.rows_affected());
+    if is_job == 1 { await_anew(tx, id, now).await } else { Ok(()) }
+}
+
+/// Which job a ping id is of.
+async fn website_of(tx: &mut Transaction, ping_id: PingId) -> Result<Option<WebsiteId>, StoreError> {
+    let id: Option<Uuid> = on!(tx, c => sqlx::query_scalar("select website_id from job where ping_id = $1")
+        .bind(ping_id.0).fetch_optional(c).await?);
+    Ok(id.map(WebsiteId))
+}
