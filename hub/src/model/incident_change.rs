@@ -160,7 +160,10 @@ impl What {
             Self::Fails { .. } | Self::Unclear { .. } => None,
             Self::Well { kind, verdict, .. } if *kind == of => Some(match (of, verdict) {
                 (IncidentKind::Regional, Outcome::Down | Outcome::Unknown) => ClosedAs::Worse,
-                (IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping, _) => ClosedAs::Recovered,
+                (
+                    IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Operator,
+                    _,
+                ) => ClosedAs::Recovered,
             }),
             Self::Well { .. } => None,
             Self::Gone(closed_as) => Some(*closed_as),

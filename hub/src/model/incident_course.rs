@@ -58,7 +58,7 @@ impl Mutes {
     pub fn of(&self, kind: IncidentKind, website: WebsiteId) -> Option<MutedBy> {
         let flaps = match kind {
             IncidentKind::Outage => self.flapping.contains(&website),
-            IncidentKind::Regional | IncidentKind::Flapping => false,
+            IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Operator => false,
         };
         self.by.get(&website).copied().or(flaps.then_some(MutedBy::Flapping))
     }

@@ -23,6 +23,8 @@ pub(super) fn fails(url: &str, kind: IncidentKind, reason: &str) -> String {
         IncidentKind::Outage => format!("{url} is down"),
         IncidentKind::Regional => format!("{url} is up, but not for everybody"),
         IncidentKind::Flapping => format!("{url} is unstable"),
+        // Of no website.
+        IncidentKind::Operator => url.to_owned(),
     };
     with_reason(&sentence, reason)
 }
@@ -33,6 +35,7 @@ pub(super) fn fails_still(url: &str, kind: IncidentKind, reason: &str) -> String
         IncidentKind::Outage => format!("{url} is seen to be down still"),
         IncidentKind::Regional => format!("{url} fails for others now"),
         IncidentKind::Flapping => format!("{url} is unstable still"),
+        IncidentKind::Operator => url.to_owned(),
     };
     with_reason(&sentence, reason)
 }
@@ -54,6 +57,7 @@ pub(super) fn well(url: &str, kind: IncidentKind, verdict: Outcome, reason: &str
         (IncidentKind::Regional, Outcome::Down) => format!("{url} is down for more than a few after {span}"),
         (IncidentKind::Regional, Outcome::Unknown) => format!("Nobody can tell any more how {url} is after {span}"),
         (IncidentKind::Flapping, _) => format!("{url} is stable again after {span}"),
+        (IncidentKind::Operator, _) => format!("{url} is well again after {span}"),
     };
     with_reason(&sentence, reason)
 }
@@ -65,6 +69,7 @@ pub(super) fn gone(url: &str, closed_as: ClosedAs) -> String {
         ClosedAs::Changed => format!("What is watched of {url} was changed, so nobody can say how it went on."),
         ClosedAs::Paused => format!("{url} was paused by its owner."),
         ClosedAs::Deleted => format!("{url} was deleted by its owner."),
+        ClosedAs::Retired => format!("{url} is not expected any more."),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod words;
 pub use mail::MailHead;
 
 use super::incident_words::{BY_LINK, who};
+use super::operator::{Condition, over_words, page_of};
 use super::verdict::without_codes;
 use super::{
     AlertEvent, AlertId, Channel, ChannelSettings, ClosedAs, Evidence, Incident, IncidentId, IncidentKind,
@@ -120,7 +121,12 @@ impl Message {
         };
         let more = about.website_count - i64::try_from(about.websites.len()).unwrap_or(0);
         let more = if list.is_empty() { 0 } else { more.max(0) };
-        let facts = facts(event, &about, now);
+        let mut facts = facts(event, &about, now);
+        if let Some(path) = page_of(&about.incident.cause_key).filter(|_| about.incident.kind == IncidentKind::Operator)
+        {
+            let base = links.page.as_deref().and_then(|page| page.split_once("/incidents/")).map(|(base, _)| base);
+            facts.push(("Look at", format!("{}{path}", base.unwrap_or_default())));
+        }
         let links = match about.incident {
             Incident { closed_at: None, acknowledged_at: None, .. } => links,
             _ => Links { acknowledge: None, ..links },
@@ -263,13 +269,16 @@ fn subject(about: &AboutIncident) -> (String, bool) {
 
 fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, String) {
     let incident = &about.incident;
+    if incident.kind == IncidentKind::Operator {
+        return of_installation(event, incident, &about.said, now);
+    }
     let (subject, is_one) = subject(about);
     let (is, was, goes, fails) = if is_one { ("is", "was", "goes", "fails") } else { ("are", "were", "go", "fail") };
     let lasted = words::lasting(incident.ended_at.unwrap_or(now) - incident.began_at);
     let cause = words::sentence(&incident.cause);
     let bad = match incident.kind {
         IncidentKind::Outage => Tone::Bad,
-        IncidentKind::Regional | IncidentKind::Flapping => Tone::Warning,
+        IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Operator => Tone::Warning,
     };
     let state = match (incident.kind, incident.closed_at) {
         (IncidentKind::Outage, None) => format!("{is} down"),
@@ -278,6 +287,8 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
         (IncidentKind::Regional, Some(_)) => format!("{was} failing in some regions for {lasted}"),
         (IncidentKind::Flapping, None) => format!("{goes} up and down"),
         (IncidentKind::Flapping, Some(_)) => format!("{was} going up and down for {lasted}"),
+        (IncidentKind::Operator, None) => format!("{is} in trouble"),
+        (IncidentKind::Operator, Some(_)) => format!("{was} in trouble for {lasted}"),
     };
     let still =
         if incident.closed_at.is_none() { state.replacen(is, &format!("{is} still"), 1) } else { state.clone() };
@@ -299,6 +310,34 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
     }
 }
 
+/// What operators are told: of no website, but of what has to be well for any of them to be watched.
+fn of_installation(event: AlertEvent, incident: &Incident, said: &str, now: UtcMs) -> (Tone, String, String) {
+    let tone = Condition::tone_of(&incident.cause_key);
+    let lasted = words::lasting(incident.ended_at.unwrap_or(now) - incident.began_at);
+    let (title, said) = (words::line(&incident.cause, 200), words::line(said, 900));
+    match event {
+        AlertEvent::Acknowledged => {
+            let by = incident.acknowledged_by.as_deref().filter(|by| *by != BY_LINK);
+            let who = words::line(by.unwrap_or("Somebody"), 80);
+            (Tone::Note, format!("Acknowledged: {title}"), format!("{who} takes care of it."))
+        }
+        AlertEvent::Reminder => {
+            (tone, format!("Still: {title}"), format!("For {lasted}, and nobody has acknowledged it. {said}"))
+        }
+        AlertEvent::Resolved => {
+            let closed_as = incident.closed_as.unwrap_or(ClosedAs::Recovered);
+            let tone = if closed_as == ClosedAs::Recovered { Tone::Good } else { Tone::Note };
+            let title = incident.cause_key.parse::<Condition>().map_or_else(
+                |_| format!("Over: {title}"),
+                |condition| words::line(&over_words(&condition, closed_as).title, 200),
+            );
+            (tone, title, format!("After {lasted}. {said}").trim().to_owned())
+        }
+        AlertEvent::Updated => (tone, format!("Still: {title}"), said),
+        AlertEvent::Opened | AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary => (tone, title, said),
+    }
+}
+
 fn over(
     incident: &Incident,
     subject: &str,
@@ -310,6 +349,7 @@ fn over(
         IncidentKind::Outage => format!("while it {was} down"),
         IncidentKind::Regional => "while it failed in some regions".to_owned(),
         IncidentKind::Flapping => "while it went up and down".to_owned(),
+        IncidentKind::Operator => "while it lasted".to_owned(),
     };
     match incident.closed_as.unwrap_or(ClosedAs::Recovered) {
         ClosedAs::Recovered => match incident.kind {
@@ -327,6 +367,7 @@ fn over(
                 format!("{subject} {is} steady again"),
                 format!("It went up and down for {lasted}. {}", words::sentence(said)).trim().to_owned(),
             ),
+            IncidentKind::Operator => (Tone::Good, format!("{subject} {is} well again"), format!("After {lasted}.")),
         },
         ClosedAs::Worse => (
             Tone::Warning,
@@ -344,6 +385,7 @@ fn over(
         ClosedAs::Deleted => {
             (Tone::Note, format!("{subject} {is} no longer watched"), format!("It was deleted {until}."))
         }
+        ClosedAs::Retired => (Tone::Note, format!("{subject} {is} not expected any more"), format!("After {lasted}.")),
     }
 }
 
@@ -385,6 +427,9 @@ fn of_list(website: &IncidentWebsite, now: UtcMs) -> String {
 }
 
 fn of_summary(one: &HeldIncident, now: UtcMs) -> String {
+    if one.url.is_empty() {
+        return format!("{} (for {})", words::line(&one.cause, 120), words::lasting(now - one.began_at));
+    }
     let name = words::name(&one.url);
     let name = if one.website_count > 1 { format!("{name} and {} more", one.website_count - 1) } else { name };
     format!("{name}: {} (for {})", words::line(&one.cause, 120), words::lasting(now - one.began_at))

@@ -3,7 +3,9 @@
 
 mod faults;
 mod fold;
+mod installation;
 mod mail;
+mod operator;
 mod tries;
 
 use std::io::Read as _;
@@ -39,8 +41,8 @@ enum Raw {
 macro_rules! raw {
     ($world:expr, $pool:ident => $body:expr) => {
         match &$world.raw {
-            Raw::Postgres($pool) => $body,
-            Raw::Sqlite($pool) => $body,
+            $crate::alerts::Raw::Postgres($pool) => $body,
+            $crate::alerts::Raw::Sqlite($pool) => $body,
         }
     };
 }
@@ -174,6 +176,7 @@ fn draft(settings: ChannelSettings) -> ChannelDraft {
         name: "hook".to_owned(),
         settings,
         tells_regional: false,
+        tells_operator: true,
         waits_ms: 0,
         reminds_ms: None,
         cap_per_hour: 60,
@@ -266,7 +269,7 @@ macro_rules! on_both {
             async fn $name() { super::$name($crate::alerts::World::postgres().await).await; })+ }
     };
 }
-use on_both;
+use {on_both, raw};
 
 fn channel_id(n: u128) -> ChannelId {
     ChannelId(Uuid::from_u128(n))

@@ -30,7 +30,7 @@ fn shown(line: &IncidentLine) -> Value {
         "website_count": line.websites,
         "failing_count": line.failing,
         "first_website_id": line.first_website,
-        "first_url": line.first_url,
+        "first_url": line.first_website.map(|_| &line.first_url),
     })
 }
 
@@ -88,7 +88,7 @@ fn filter(request: &Request) -> Result<IncidentFilter, HttpError> {
         |field, given: &str, remedy: &str| HttpError::Fields(FieldErrors(vec![FieldError::new(field, given, remedy)]));
     let kind = match request.query("kind").unwrap_or_default() {
         "" => None,
-        given => Some(given.parse().map_err(|_| wrong("kind", given, "Give outage, regional or flapping."))?),
+        given => Some(given.parse().map_err(|_| wrong("kind", given, "Give outage, regional, flapping or operator."))?),
     };
     let website = match request.query("website_id").unwrap_or_default() {
         "" => None,

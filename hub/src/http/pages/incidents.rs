@@ -11,7 +11,8 @@ use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::incident_words::who;
 use crate::model::{
-    AccountId, FieldError, FieldErrors, Incident, IncidentCursor, IncidentFilter, IncidentId, IncidentLine, UtcMs,
+    AccountId, FieldError, FieldErrors, Incident, IncidentCursor, IncidentFilter, IncidentId, IncidentKind,
+    IncidentLine, UtcMs,
 };
 
 /// Incidents on one page.
@@ -92,7 +93,11 @@ impl Found {
 
 impl Line {
     pub(super) fn new(listed: &IncidentLine, now: UtcMs) -> Self {
-        Self { about: say::about(&listed.first_url, listed.websites), ..Self::of(&listed.incident, now) }
+        let line = Self::of(&listed.incident, now);
+        if listed.incident.kind == IncidentKind::Operator {
+            return Self { about: line.cause, cause: "This installation".to_owned(), ..line };
+        }
+        Self { about: say::about(&listed.first_url, listed.websites), ..line }
     }
 
     /// Where it is plain which website is meant.

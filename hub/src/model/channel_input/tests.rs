@@ -19,6 +19,7 @@ fn channel(settings: ChannelSettings) -> Channel {
         settings,
         is_on: true,
         tells_regional: false,
+        tells_operator: true,
         waits_ms: 0,
         reminds_ms: None,
         cap_per_hour: 60,

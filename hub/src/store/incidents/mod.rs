@@ -5,6 +5,7 @@ mod alerts;
 mod apply;
 mod desk;
 mod load;
+mod operator;
 mod read;
 mod review;
 mod row;
@@ -12,6 +13,7 @@ mod rows;
 mod save;
 
 pub(super) use apply::apply;
+pub use operator::OperatorReviewed;
 pub use read::IncidentStory;
 pub use review::Reviewed;
 pub(super) use review::free_accounts;

@@ -235,6 +235,7 @@ async fn is_so(tx: &mut Transaction, website: Uuid, what: &What) -> Result<bool,
             IncidentKind::Outage => matches!(&*verdict, "up" | "degraded"),
             IncidentKind::Regional => failing_regions.is_empty(),
             IncidentKind::Flapping => flapping_since_at.is_none(),
+            IncidentKind::Operator => false,
         },
         (What::Gone(_) | What::Well { .. } | What::Fails { .. } | What::Unclear { .. }, _) => false,
     })
