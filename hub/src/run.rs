@@ -14,6 +14,7 @@ use crate::enrolment::RedisAccess;
 use crate::http::{self, App, FrontConfig, HttpSettings};
 use crate::model::courtesy::Limit;
 use crate::model::{self, TargetRules};
+use crate::operator::{self, DeadMan, Watch};
 use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
@@ -58,9 +59,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         parts.spawn(async move { ("replay", replay::run(store, scheduler, stopping).await) });
     }
     let alerts = Alerts::new(alert_settings(&config, may_look_inside), &key)?;
+    let vitals = scheduler.vitals().clone();
     {
-        let (store, alerts, stopping) = (store.clone(), alerts.clone(), stopping.clone());
-        parts.spawn(async move { ("alert", alert::run(store, alerts, stopping).await) });
+        let (store, alerts, vitals, stopping) = (store.clone(), alerts.clone(), vitals.clone(), stopping.clone());
+        parts.spawn(async move { ("alert", alert::run(store, alerts, vitals, stopping).await) });
+    }
+    {
+        let watch = Watch::new(store.clone(), queue.clone(), vitals.clone(), &hub_name(&config), &directory);
+        let stopping = stopping.clone();
+        parts.spawn(async move { ("operator", operator::run(watch, stopping).await) });
+    }
+    if let Some(url) = config.dead_man_url.clone() {
+        let (dead_man, stopping) = (DeadMan::new(alerts.clone(), vitals, url), stopping.clone());
+        parts.spawn(async move { ("dead man's switch", operator::run_dead_man(dead_man, stopping).await) });
     }
     let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;
@@ -162,11 +173,16 @@ fn open_queue(config: &Config, may_look_inside: bool) -> anyhow::Result<Queue> {
                 .context("the embedded probe could not be set up")?;
         return Ok(Queue::in_process(Arc::new(engine), config.canaries.clone(), config.concurrency));
     };
+    Queue::redis(url.expose(), config.ca_file.as_deref(), &hub_name(config))
+        .context("REDIS_URL: the queue cannot be opened")
+}
+
+/// This hub among others, the same after a restart.
+fn hub_name(config: &Config) -> String {
     // Under systemd's ProcSubset=pid the first is hidden.
     let names = ["/proc/sys/kernel/hostname", "/etc/hostname"];
     let host = names.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-    let consumer = format!("{}-{}", host.trim(), config.listen.port());
-    Queue::redis(url.expose(), config.ca_file.as_deref(), &consumer).context("REDIS_URL: the queue cannot be opened")
+    format!("{}-{}", host.trim(), config.listen.port())
 }
 
 fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: bool) -> HttpSettings {

@@ -107,7 +107,11 @@ fn spread(mut all: Vec<i64>) -> String {
     format!("{} s ({} to {})", s(all[all.len() / 2]), s(all[0]), s(all[all.len() - 1]))
 }
 
-/// The worker of one region reaches neither websites nor canaries any more, but its queue.
+/// What stands in a message about the installation.
+const OPERATOR: &str = "\"kind\":\"operator\"";
+
+/// The worker of one region reaches neither websites nor canaries any more, but its queue: no website is down for that, and
+/// the operator hears of it.
 fn cut(scene: &Scene) -> String {
     let from = now();
     let count = scene.session().rows::<(i64,)>("select count(*) from website")[0].0;
@@ -122,10 +126,20 @@ fn cut(scene: &Scene) -> String {
     // Long enough for three more slots of the quick ones.
     std::thread::sleep(Duration::from_secs(40));
     let verdicts = scene.session().rows::<(String, i64)>("select verdict, count(*) from website_state group by 1");
-    let told: Vec<Message> = scene.receiver.messages().into_iter().filter(|m| m.at > from).collect();
+    let is_of_websites = |m: &Message| m.at > from && !m.body.contains(OPERATOR);
+    let told: Vec<Message> = scene.receiver.messages().into_iter().filter(is_of_websites).collect();
+    let seconds = |ms: i64| ms as f64 / 1_000.0;
+    let operator =
+        wait_for("the operator to be told", Duration::from_secs(90), || scene.receiver.first("opened", OPERATOR, from));
+    let mended_at = now();
     scene.mend();
+    let over = wait_for("the operator to be told that it is over", Duration::from_secs(120), || {
+        scene.receiver.first("resolved", OPERATOR, mended_at)
+    });
     let mut text = format!("{} cut off from websites and canaries for 40 s and more: ", REGIONS[0]);
     let _ = writeln!(text, "{} messages; verdicts of {count} websites: {verdicts:?}", told.len());
+    let (after, over_after) = (seconds(operator.at - from), seconds(over.at - mended_at));
+    let _ = writeln!(text, "operator told after {after:.0} s, and {over_after:.0} s after it was mended");
     for message in told {
         let _ = writeln!(text, "PROBLEM told of it: {}", message.body);
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
+use hyper::http::request::Builder;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use probe::engine::AddressPolicy;
@@ -144,24 +145,34 @@ impl Client {
 
     /// Posts and waits for the answer, in the time of a try.
     pub(super) async fn post(&self, outgoing: Outgoing) -> Result<Reply, Trouble> {
-        let timeout = Trouble::Timeout(self.timeout.as_secs());
-        tokio::time::timeout(self.timeout, self.exchange(outgoing)).await.unwrap_or(Err(timeout))
+        let Outgoing { url, headers, body } = outgoing;
+        let mut request = Request::post(path_of(&url)).header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in &headers {
+            request = request.header(*name, value.expose());
+        }
+        self.in_time(self.exchange(&url, request, body)).await
     }
 
-    async fn exchange(&self, outgoing: Outgoing) -> Result<Reply, Trouble> {
-        let url = outgoing.url;
+    /// Asks and waits for the answer, in the time of a try.
+    pub(super) async fn get(&self, url: Url) -> Result<Reply, Trouble> {
+        self.in_time(self.exchange(&url, Request::get(path_of(&url)), Vec::new())).await
+    }
+
+    async fn in_time(&self, exchange: impl Future<Output = Result<Reply, Trouble>>) -> Result<Reply, Trouble> {
+        let timeout = Trouble::Timeout(self.timeout.as_secs());
+        tokio::time::timeout(self.timeout, exchange).await.unwrap_or(Err(timeout))
+    }
+
+    async fn exchange(&self, url: &Url, request: Builder, body: Vec<u8>) -> Result<Reply, Trouble> {
         let host = url.host().ok_or(Trouble::Name)?.to_owned();
         let port = url.port_or_known_default().ok_or(Trouble::Name)?;
         let stream = self.connect(&host, port).await?;
-        let mut request = Request::post(path_of(&url))
-            .header(header::HOST, authority_of(&url))
+        let request = request
+            .header(header::HOST, authority_of(url))
             .header(header::USER_AGENT, concat!("BetterUptime/", env!("CARGO_PKG_VERSION")))
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::CONNECTION, "close");
-        for (name, value) in &outgoing.headers {
-            request = request.header(*name, value.expose());
-        }
-        let request = request.body(Full::new(Bytes::from(outgoing.body))).map_err(|_| Trouble::Protocol)?;
+            .header(header::CONNECTION, "close")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| Trouble::Protocol)?;
         if url.scheme() == "https" {
             speak(self.secure(&host, stream).await?, request).await
         } else {

@@ -10,6 +10,7 @@ mod compose;
 mod connect;
 mod deliver;
 mod mail;
+mod ping;
 mod request;
 mod sign;
 
@@ -31,6 +32,7 @@ use crate::model::message::{Links, MailHead, Message};
 use crate::model::{AfterTry, AlertEvent, AlertId, Channel, ChannelId, IncidentId, TryResult, UtcMs};
 use crate::secret::Secret;
 use crate::store::{ClaimedAlert, NewAlert, Store, StoreError, TryRecord};
+use crate::vital::{Part, Vitals};
 use connect::Client;
 use sign::LinkKey;
 
@@ -211,7 +213,12 @@ async fn look_after(store: &Store) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// Never by itself: trouble is logged and tried again.
-pub async fn run(store: Store, alerts: Alerts, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn run(
+    store: Store,
+    alerts: Alerts,
+    vitals: Vitals,
+    mut stopping: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let mut sender = Sender::new(store.clone(), alerts);
     let mut remind_at = Instant::now();
     let mut is_failing = false;
@@ -222,7 +229,10 @@ pub async fn run(store: Store, alerts: Alerts, mut stopping: watch::Receiver<boo
             done = look_after(&store).await;
         }
         match done {
-            Ok(()) => is_failing = false,
+            Ok(()) => {
+                vitals.moved(Part::Alert);
+                is_failing = false;
+            }
             // Others tell of a database that is away, every few seconds.
             Err(error) if !is_failing => {
                 tracing::warn!(%error, "Alerts could not be read; trying again.");

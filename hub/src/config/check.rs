@@ -35,6 +35,24 @@ pub(super) fn admin_url(url: Option<&Secret>, has_redis: bool, errors: &mut Fiel
     }
 }
 
+/// Who hears that the hub is alive.
+pub(super) fn dead_man_url(url: Option<&Secret>, errors: &mut FieldErrors) {
+    let Some(url) = url else { return };
+    let parsed = url::Url::parse(url.expose()).ok();
+    let is_fine = parsed.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    if !is_fine {
+        // Whatever was found may be the secret.
+        let remedy = "Give the address that your dead man's switch names, for example https://hc-ping.com/<uuid>; \
+                      http or https, without user and password.";
+        errors.push(FieldError::new("DEAD_MAN_URL", "", remedy));
+    }
+}
+
 /// One that can be guessed lets anybody in (T133).
 pub(super) fn signing_key(key: Option<&Secret>, required: bool, errors: &mut FieldErrors) {
     let remedy = "Give at least 32 random bytes, for example the output of: openssl rand -base64 48";

@@ -92,6 +92,9 @@ pub struct Config {
     pub redis_admin_url: Option<Secret>,
     /// `JWT_SECRET_KEY`, at least 32 bytes. Generated in the state directory when embedded; required otherwise.
     pub jwt_secret_key: Option<Secret>,
+    /// `DEAD_MAN_URL`: asked for every minute while the hub works; whoever it belongs to raises the alarm when that stops.
+    /// A secret: whoever has it can keep the alarm quiet. Default: nobody.
+    pub dead_man_url: Option<Secret>,
     /// `SIGNUPS` (default first).
     pub sign_ups: SignUps,
     /// `LOG_FORMAT` (text or json; default text).
@@ -142,10 +145,12 @@ impl Config {
             redis_url: sources.secret("REDIS_URL", &mut read.errors),
             redis_admin_url: sources.secret("REDIS_ADMIN_URL", &mut read.errors),
             jwt_secret_key: sources.secret("JWT_SECRET_KEY", &mut read.errors),
+            dead_man_url: sources.secret("DEAD_MAN_URL", &mut read.errors),
         };
         let mut errors = read.errors;
         check::admin_url(config.redis_admin_url.as_ref(), config.redis_url.is_some(), &mut errors);
         check::urls(config.database_url.as_ref(), config.redis_url.as_ref(), &mut errors);
+        check::dead_man_url(config.dead_man_url.as_ref(), &mut errors);
         check::signing_key(config.jwt_secret_key.as_ref(), !config.is_embedded(), &mut errors);
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }

@@ -28,6 +28,7 @@ impl Config {
             ("REDIS_URL", masked(&self.redis_url, "(queue in this process)")),
             ("REDIS_ADMIN_URL", masked(&self.redis_admin_url, "(none: workers are enrolled by hand)")),
             ("JWT_SECRET_KEY", masked(&self.jwt_secret_key, "(generated in the state directory)")),
+            ("DEAD_MAN_URL", masked(&self.dead_man_url, "(none: nobody hears when the hub itself ends)")),
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
             ("HOST_CHECKS_PER_S", self.host_checks_per_s.to_string()),

@@ -7,7 +7,7 @@ use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
-const SECRETS: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY"];
+const SECRETS: [&str; 5] = ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY", "DEAD_MAN_URL"];
 const PLAIN: [&str; 15] = [
     "LISTEN",
     "PORT",

@@ -72,6 +72,19 @@ fn secrets_are_masked_and_never_quoted_in_errors() {
 }
 
 #[test]
+fn the_address_of_a_dead_mans_switch_is_a_secret() {
+    let url = "https://hc-ping.com/hunter2";
+    let config = with(&[("DEAD_MAN_URL", url)]).unwrap();
+    assert_eq!(config.dead_man_url, Some(Secret::new(url)));
+    let shown = format!("{}{config:?}", config.show());
+    assert!(!shown.contains("hunter2") && shown.contains("DEAD_MAN_URL"), "{shown}");
+    for wrong in ["hunter2", "ftp://h/hunter2", "https://u:hunter2@h/", "http://"] {
+        let errors = with(&[("DEAD_MAN_URL", wrong)]).unwrap_err().to_string();
+        assert!(errors.contains("DEAD_MAN_URL") && !errors.contains("hunter2"), "{errors}");
+    }
+}
+
+#[test]
 fn t278_a_secret_may_come_from_a_file_but_not_from_both() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{KEY}\n")).unwrap();

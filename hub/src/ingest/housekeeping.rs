@@ -11,6 +11,7 @@ use crate::model::RegionId;
 use crate::queue::Queue;
 use crate::schedule::Scheduler;
 use crate::store::{Expired, Reviewed, Store};
+use crate::vital::{Part, Vitals};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Turns between two looks at the partitions: an hour.
@@ -67,11 +68,14 @@ pub(super) async fn run_on(
     queue: Queue,
     scheduler: Scheduler,
     progress: Arc<Progress>,
+    vitals: Vitals,
     stopping: watch::Receiver<bool>,
 ) {
-    while let Err(panic) =
-        tokio::spawn(run(store.clone(), queue.clone(), scheduler.clone(), progress.clone(), stopping.clone())).await
-    {
+    let once = || {
+        let (store, queue, scheduler) = (store.clone(), queue.clone(), scheduler.clone());
+        run(store, queue, scheduler, progress.clone(), vitals.clone(), stopping.clone())
+    };
+    while let Err(panic) = tokio::spawn(once()).await {
         tracing::error!(%panic, "Housekeeping failed; it begins anew.");
         tokio::time::sleep(EVERY).await;
     }
@@ -84,12 +88,14 @@ async fn run(
     queue: Queue,
     scheduler: Scheduler,
     progress: Arc<Progress>,
+    vitals: Vitals,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut turn = 0_u32;
     while !*stopping.borrow() {
         match store.expire_verdicts(progress.time(clock::now())).await {
             Ok(Expired { transitions, unlooked }) => {
+                vitals.moved(Part::Review);
                 if !transitions.is_empty() {
                     let websites = transitions.len();
                     tracing::warn!(websites, "No region reports on some websites; they are unknown now.");

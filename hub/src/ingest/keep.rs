@@ -12,7 +12,8 @@ use crate::clock;
 use crate::model::{UtcMs, WebsiteId};
 use crate::queue::{Queue, Receipt};
 use crate::schedule::Scheduler;
-use crate::store::{Ingested, Letter, Store};
+use crate::store::{Ingested, Letter, Store, StoreError};
+use crate::vital::Vitals;
 
 /// Ticks stored in one transaction: a backlog of many workers must not hold the locks of all its websites for seconds.
 const AT_ONCE: usize = 2_000;
@@ -23,6 +24,7 @@ const LEFT_AGAIN: Duration = Duration::from_millis(200);
 pub(super) struct Keeper {
     works: Works,
     queue: Queue,
+    vitals: Vitals,
     stored: mpsc::Sender<Vec<Receipt>>,
     pause: Pause,
 }
@@ -48,11 +50,12 @@ impl Keeper {
         store: &Store,
         queue: &Queue,
         scheduler: &Scheduler,
+        vitals: &Vitals,
         stored: mpsc::Sender<Vec<Receipt>>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let works = Works { store: store.clone(), scheduler: scheduler.clone() };
-        Self { works, queue: queue.clone(), stored, pause: Pause::new(stopping) }
+        Self { works, queue: queue.clone(), vitals: vitals.clone(), stored, pause: Pause::new(stopping) }
     }
 
     /// Until the reader has ended and all it gave is stored, or will be handed out again.
@@ -114,6 +117,9 @@ impl Keeper {
                     return Done::Stored { busy };
                 }
                 Ok(Err(error)) => {
+                    if error.downcast_ref().is_some_and(StoreError::is_full) {
+                        self.vitals.full();
+                    }
                     tracing::warn!(error = format!("{error:#}"), "Reports could not be stored; trying again.");
                 }
                 Err(panic) => {

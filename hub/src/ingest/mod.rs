@@ -14,9 +14,11 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use self::progress::Progress;
+use crate::clock;
 use crate::queue::Queue;
 use crate::schedule::Scheduler;
 use crate::store::Store;
+use crate::vital::Part;
 
 /// Keepers beside each other on Postgres: while one waits for a commit the other computes.
 const KEEPERS: usize = 2;
@@ -36,6 +38,7 @@ pub async fn run(
     scheduler: Scheduler,
     mut stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
+    let vitals = scheduler.vitals().clone();
     // What a tick is worth follows from how often its website is looked at. Nothing it leads to would be done before, either.
     tokio::select! {
         () = scheduler.loaded() => {}
@@ -51,19 +54,28 @@ pub async fn run(
         queue.clone(),
         scheduler.clone(),
         progress.clone(),
+        vitals.clone(),
         stopping.clone(),
     ));
     for place in 0..number {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
         parts.push(sender);
-        let keeper = keep::Keeper::new(&store, &queue, &scheduler, stored.clone(), stopping.clone());
-        let progress = progress.clone();
-        keepers.push(tokio::spawn(keeper.run(receiver, move |at| progress.reached(place, at))));
+        let keeper = keep::Keeper::new(&store, &queue, &scheduler, &vitals, stored.clone(), stopping.clone());
+        let (progress, vitals) = (progress.clone(), vitals.clone());
+        keepers.push(tokio::spawn(keeper.run(receiver, move |at| {
+            progress.reached(place, at);
+            let now = clock::now();
+            vitals.behind(now.saturating_sub(progress.time(now)));
+            // One that stands still holds up its share, however well the others do.
+            if !progress.is_stuck() {
+                vitals.moved(Part::Ingest);
+            }
+        })));
     }
     drop(stored);
     let acknowledger = tokio::spawn(acknowledge::run(queue.clone(), to_acknowledge));
     // Each ends when the one before it has.
-    read::run(queue, parts, stopping).await;
+    read::run(queue, parts, vitals, stopping).await;
     for keeper in keepers {
         keeper.await?;
     }

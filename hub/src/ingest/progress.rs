@@ -39,6 +39,12 @@ impl Progress {
         }
     }
 
+    /// Whether a keeper has not come forward for long.
+    pub(super) fn is_stuck(&self) -> bool {
+        let keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        keepers.iter().any(|keeper| keeper.stepped.elapsed() >= STUCK_AFTER)
+    }
+
     /// As of when verdicts may run out.
     pub(super) fn time(&self, now: UtcMs) -> UtcMs {
         let keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +78,9 @@ mod tests {
         assert_eq!(progress.time(100), 100);
         progress.reached(0, Some(0));
         assert_eq!(progress.time(100), 100, "the same once more is no step");
+        assert!(progress.is_stuck());
         progress.reached(0, Some(1));
         assert_eq!(progress.time(100), 1);
+        assert!(!progress.is_stuck());
     }
 }

@@ -7,10 +7,16 @@ use tokio::sync::{mpsc, watch};
 use super::keep::Pause;
 use super::part::{self, Part};
 use crate::queue::Queue;
+use crate::vital::Vitals;
 
 /// Reads until told to stop, and then until nothing is left that only this process holds. What the keepers cannot take
 /// waits in the queue.
-pub(super) async fn run(queue: Queue, keepers: Vec<mpsc::Sender<Part>>, stopping: watch::Receiver<bool>) {
+pub(super) async fn run(
+    queue: Queue,
+    keepers: Vec<mpsc::Sender<Part>>,
+    vitals: Vitals,
+    stopping: watch::Receiver<bool>,
+) {
     let mut pause = Pause::new(stopping.clone());
     loop {
         if *stopping.borrow() && !queue.holds_reports().await {
@@ -21,6 +27,7 @@ pub(super) async fn run(queue: Queue, keepers: Vec<mpsc::Sender<Part>>, stopping
         match tokio::spawn(async move { reading.next_reports().await }).await {
             Ok(Ok(reports)) => {
                 pause.reset();
+                vitals.queue(true);
                 for (part, keeper) in part::share(reports, keepers.len()).into_iter().zip(&keepers) {
                     // Also an empty one: it says how far the reader is.
                     if keeper.send(part).await.is_err() {
@@ -32,6 +39,7 @@ pub(super) async fn run(queue: Queue, keepers: Vec<mpsc::Sender<Part>>, stopping
             Ok(Err(error)) => tracing::warn!(%error, "Reports could not be read; trying again."),
             Err(panic) => tracing::error!(%panic, "Reports could not be read; trying again."),
         }
+        vitals.queue(false);
         queue.again().await;
         pause.wait(Duration::from_secs(5)).await;
     }

@@ -188,6 +188,8 @@ pub struct ChannelDraft {
     pub settings: ChannelSettings,
     /// Told also of what only a minority of regions sees.
     pub tells_regional: bool,
+    /// Told also of the installation itself, where its owner is an operator.
+    pub tells_operator: bool,
     /// Told only of what nobody acknowledged for so long; 0: at once.
     pub waits_ms: i64,
     /// Told again so often, while nobody acknowledges.
@@ -216,6 +218,8 @@ pub struct Channel {
     pub is_on: bool,
     /// Told also of what only a minority of regions sees.
     pub tells_regional: bool,
+    /// Told also of the installation itself, where its owner is an operator.
+    pub tells_operator: bool,
     /// Told only of what nobody acknowledged for so long; 0: at once.
     pub waits_ms: i64,
     /// Told again so often, while nobody acknowledges.

@@ -63,6 +63,8 @@ pub struct ChannelInput {
     pub routing_key: SecretText,
     /// Told also of what only a minority of regions sees.
     pub tells_regional: bool,
+    /// Told also of the installation itself; without effect where the account is no operator's.
+    pub tells_operator: bool,
     /// Told only of what nobody acknowledged for so long; empty or 0: at once.
     pub waits_minutes: String,
     /// Told again so often; empty: never.
@@ -87,6 +89,12 @@ pub struct ChannelContext<'a> {
 }
 
 impl ChannelInput {
+    /// Of a channel that is to be added, before anything is said about it.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { tells_operator: true, ..Self::default() }
+    }
+
     /// The texts for a channel there is; secrets are left out.
     #[must_use]
     pub fn of(channel: &Channel) -> Self {
@@ -95,6 +103,7 @@ impl ChannelInput {
             name: channel.name.clone(),
             kind: channel.settings.kind().to_string(),
             tells_regional: channel.tells_regional,
+            tells_operator: channel.tells_operator,
             waits_minutes: if channel.waits_ms == 0 { String::new() } else { minutes(channel.waits_ms) },
             reminds_minutes: channel.reminds_ms.map(minutes).unwrap_or_default(),
             cap_per_hour: channel.cap_per_hour.to_string(),
@@ -163,6 +172,7 @@ impl ChannelInput {
                 name,
                 settings,
                 tells_regional: self.tells_regional,
+                tells_operator: self.tells_operator,
                 waits_ms: waits * 60_000,
                 reminds_ms: reminds.map(|minutes| minutes * 60_000),
                 cap_per_hour: cap,

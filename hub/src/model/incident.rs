@@ -24,6 +24,8 @@ probe::named! {
         Flapping = "flapping",
         /// Its certificate is near its end.
         Certificate = "certificate",
+        /// The installation itself is in trouble ([`super::operator`]); of no website, for operators only.
+        Operator = "operator",
     }
 }
 
@@ -41,6 +43,8 @@ probe::named! {
         Paused = "paused",
         /// The website was deleted.
         Deleted = "deleted",
+        /// What it is about is not expected any more: it was stopped or revoked, or not heard of for a day.
+        Retired = "retired",
     }
 }
 
@@ -92,14 +96,14 @@ pub struct Incident {
 pub struct IncidentLine {
     /// The incident.
     pub incident: Incident,
-    /// Websites that are or were part of it; more than none.
+    /// Websites that are or were part of it; none where it concerns the installation.
     pub websites: i64,
     /// Of these, how many fail still.
     pub failing: i64,
-    /// Address of the one that failed first.
+    /// Address of the one that failed first; empty where there is none.
     pub first_url: String,
     /// Which that is; it may have been deleted since.
-    pub first_website: WebsiteId,
+    pub first_website: Option<WebsiteId>,
 }
 
 impl IncidentLine {

@@ -176,7 +176,11 @@ impl What {
             Self::Well { kind, verdict, .. } if *kind == of => Some(match (of, verdict) {
                 (IncidentKind::Regional, Outcome::Down | Outcome::Unknown) => ClosedAs::Worse,
                 (
-                    IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate,
+                    IncidentKind::Outage
+                    | IncidentKind::Regional
+                    | IncidentKind::Flapping
+                    | IncidentKind::Certificate
+                    | IncidentKind::Operator,
                     _,
                 ) => ClosedAs::Recovered,
             }),

@@ -63,10 +63,12 @@ impl Mutes {
     pub fn of(&self, kind: IncidentKind, website: WebsiteId) -> Option<MutedBy> {
         let flaps = match kind {
             IncidentKind::Outage => self.flapping.contains(&website),
-            IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate => false,
+            IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate | IncidentKind::Operator => {
+                false
+            }
         };
         let by = self.by.get(&website).copied().filter(|by| match kind {
-            IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping => true,
+            IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Operator => true,
             // What a certificate depends on is its owner.
             IncidentKind::Certificate => *by == MutedBy::Maintenance,
         });

@@ -26,6 +26,8 @@ pub(super) fn fails(url: &str, kind: IncidentKind, reason: &str) -> String {
         IncidentKind::Regional => format!("{url} is up, but not for everybody"),
         IncidentKind::Flapping => format!("{url} is unstable"),
         IncidentKind::Certificate => format!("{url} has a certificate near its end"),
+        // Of no website.
+        IncidentKind::Operator => url.to_owned(),
     };
     with_reason(&sentence, reason)
 }
@@ -37,6 +39,7 @@ pub(super) fn fails_still(url: &str, kind: IncidentKind, reason: &str) -> String
         IncidentKind::Regional => format!("{url} fails for others now"),
         IncidentKind::Flapping => format!("{url} is unstable still"),
         IncidentKind::Certificate => format!("{url} has a certificate near its end still"),
+        IncidentKind::Operator => url.to_owned(),
     };
     with_reason(&sentence, reason)
 }
@@ -80,6 +83,7 @@ pub(super) fn well(url: &str, kind: IncidentKind, verdict: Outcome, reason: &str
         (IncidentKind::Regional, Outcome::Unknown) => format!("Nobody can tell any more how {url} is after {span}"),
         (IncidentKind::Flapping, _) => format!("{url} is stable again after {span}"),
         (IncidentKind::Certificate, _) => format!("The certificate of {url} was renewed"),
+        (IncidentKind::Operator, _) => format!("{url} is well again after {span}"),
     };
     with_reason(&sentence, reason)
 }
@@ -91,6 +95,7 @@ pub(super) fn gone(url: &str, closed_as: ClosedAs) -> String {
         ClosedAs::Changed => format!("What is watched of {url} was changed, so nobody can say how it went on."),
         ClosedAs::Paused => format!("{url} was paused by its owner."),
         ClosedAs::Deleted => format!("{url} was deleted by its owner."),
+        ClosedAs::Retired => format!("{url} is not expected any more."),
     }
 }
 

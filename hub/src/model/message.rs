@@ -10,6 +10,7 @@ pub mod words;
 pub use mail::MailHead;
 
 use super::incident_words::who;
+use super::operator::{Condition, over_words, page_of};
 use super::verdict::without_codes;
 use super::{
     AlertEvent, AlertId, Channel, ChannelSettings, ClosedAs, Evidence, Incident, IncidentId, IncidentKind,
@@ -123,7 +124,12 @@ impl Message {
         };
         let more = about.website_count - i64::try_from(about.websites.len()).unwrap_or(0);
         let more = if list.is_empty() { 0 } else { more.max(0) };
-        let facts = facts(event, &about, now);
+        let mut facts = facts(event, &about, now);
+        if let Some(path) = page_of(&about.incident.cause_key).filter(|_| about.incident.kind == IncidentKind::Operator)
+        {
+            let base = links.page.as_deref().and_then(|page| page.split_once("/incidents/")).map(|(base, _)| base);
+            facts.push(("Look at", format!("{}{path}", base.unwrap_or_default())));
+        }
         let links = match about.incident {
             Incident { closed_at: None, acknowledged_at: None, .. } => links,
             _ => Links { acknowledge: None, ..links },
@@ -286,13 +292,18 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
         return certificate::told(event, about, now);
     }
     let incident = &about.incident;
+    if incident.kind == IncidentKind::Operator {
+        return of_installation(event, incident, &about.said, now);
+    }
     let (subject, is_one) = subject(about);
     let (is, was, goes, fails) = if is_one { ("is", "was", "goes", "fails") } else { ("are", "were", "go", "fail") };
     let lasted = words::lasting(incident.ended_at.unwrap_or(now) - incident.began_at);
     let cause = words::sentence(&incident.cause);
     let bad = match incident.kind {
         IncidentKind::Outage => Tone::Bad,
-        IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate => Tone::Warning,
+        IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate | IncidentKind::Operator => {
+            Tone::Warning
+        }
     };
     let state = match (incident.kind, incident.closed_at) {
         (IncidentKind::Outage, None) => format!("{is} down"),
@@ -303,6 +314,8 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
         (IncidentKind::Flapping, Some(_)) => format!("{was} going up and down for {lasted}"),
         // Told in words of its own.
         (IncidentKind::Certificate, _) => String::new(),
+        (IncidentKind::Operator, None) => format!("{is} in trouble"),
+        (IncidentKind::Operator, Some(_)) => format!("{was} in trouble for {lasted}"),
     };
     let still =
         if incident.closed_at.is_none() { state.replacen(is, &format!("{is} still"), 1) } else { state.clone() };
@@ -323,6 +336,33 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
     }
 }
 
+/// What operators are told: of no website, but of what has to be well for any of them to be watched.
+fn of_installation(event: AlertEvent, incident: &Incident, said: &str, now: UtcMs) -> (Tone, String, String) {
+    let tone = Condition::tone_of(&incident.cause_key);
+    let lasted = words::lasting(incident.ended_at.unwrap_or(now) - incident.began_at);
+    let (title, said) = (words::line(&incident.cause, 200), words::line(said, 900));
+    match event {
+        AlertEvent::Acknowledged => {
+            let who = words::acknowledging(incident);
+            (Tone::Note, format!("Acknowledged: {title}"), format!("{who} takes care of it."))
+        }
+        AlertEvent::Reminder => {
+            (tone, format!("Still: {title}"), format!("For {lasted}, and nobody has acknowledged it. {said}"))
+        }
+        AlertEvent::Resolved => {
+            let closed_as = incident.closed_as.unwrap_or(ClosedAs::Recovered);
+            let tone = if closed_as == ClosedAs::Recovered { Tone::Good } else { Tone::Note };
+            let title = incident.cause_key.parse::<Condition>().map_or_else(
+                |_| format!("Over: {title}"),
+                |condition| words::line(&over_words(&condition, closed_as).title, 200),
+            );
+            (tone, title, format!("After {lasted}. {said}").trim().to_owned())
+        }
+        AlertEvent::Updated => (tone, format!("Still: {title}"), said),
+        AlertEvent::Opened | AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary => (tone, title, said),
+    }
+}
+
 fn over(
     incident: &Incident,
     subject: &str,
@@ -335,6 +375,7 @@ fn over(
         IncidentKind::Regional => "while it failed in some regions".to_owned(),
         IncidentKind::Flapping => "while it went up and down".to_owned(),
         IncidentKind::Certificate => "while its certificate was near its end".to_owned(),
+        IncidentKind::Operator => "while it lasted".to_owned(),
     };
     match incident.closed_as.unwrap_or(ClosedAs::Recovered) {
         ClosedAs::Recovered => match incident.kind {
@@ -355,6 +396,7 @@ fn over(
             IncidentKind::Certificate => {
                 (Tone::Good, format!("The certificate of {subject} was renewed"), words::sentence(&without_codes(said)))
             }
+            IncidentKind::Operator => (Tone::Good, format!("{subject} {is} well again"), format!("After {lasted}.")),
         },
         ClosedAs::Worse => (
             Tone::Warning,
@@ -372,6 +414,7 @@ fn over(
         ClosedAs::Deleted => {
             (Tone::Note, format!("{subject} {is} no longer watched"), format!("It was deleted {until}."))
         }
+        ClosedAs::Retired => (Tone::Note, format!("{subject} {is} not expected any more"), format!("After {lasted}.")),
     }
 }
 
@@ -401,7 +444,9 @@ fn facts(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> Vec<(&'static 
     }
     if incident.closed_at.is_none() && !about.evidence.is_empty() {
         let seen_by = |e: &Evidence| match incident.kind {
-            IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping => words::seen(e),
+            IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Operator => {
+                words::seen(e)
+            }
             IncidentKind::Certificate => certificate::seen(e),
         };
         let seen: Vec<String> =
@@ -423,6 +468,9 @@ fn of_list(website: &IncidentWebsite, now: UtcMs) -> String {
 }
 
 fn of_summary(one: &HeldIncident, now: UtcMs) -> String {
+    if one.url.is_empty() {
+        return format!("{} (for {})", words::line(&one.cause, 120), words::lasting(now - one.began_at));
+    }
     let name = words::name(&one.url);
     let name = if one.website_count > 1 { format!("{name} and {} more", one.website_count - 1) } else { name };
     format!("{name}: {} (for {})", words::line(&one.cause, 120), words::lasting(now - one.began_at))

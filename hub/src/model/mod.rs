@@ -32,6 +32,7 @@ mod maintenance_input;
 pub mod masked;
 pub mod message;
 pub mod mute;
+pub mod operator;
 mod options;
 mod options_input;
 pub mod recent;

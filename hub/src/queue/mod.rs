@@ -215,6 +215,25 @@ impl Queue {
         }
     }
 
+    /// How long the next check of a region that no worker has taken has waited, in milliseconds; `None`: that is not known.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn next_waits_ms(&self, region: &RegionId) -> Result<Option<i64>, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.next_waits_ms(region).await,
+            Self::InProcess(_) | Self::Nowhere(_) => Ok(None),
+        }
+    }
+
+    /// Workers whose reports were thrown away since this was last asked: they write more than is read.
+    pub fn take_floods(&self) -> Vec<(RegionId, WorkerId)> {
+        match self {
+            Self::Redis(queue) => queue.take_floods(),
+            Self::InProcess(_) | Self::Nowhere(_) => Vec::new(),
+        }
+    }
+
     /// Deletes what Redis still has of workers and regions that have been silent for a week.
     ///
     /// # Errors

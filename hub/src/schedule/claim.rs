@@ -115,6 +115,12 @@ impl Claims {
         taken
     }
 
+    /// For how long the next of what is due has waited.
+    pub(super) fn late_ms(&self, now: UtcMs) -> i64 {
+        let next = self.held.values().filter_map(|second| second.due.get(second.done)).map(|due| due.publish_at).min();
+        next.map_or(0, |at| now.saturating_sub(at))
+    }
+
     /// Puts a check back that may not leave yet. False: its second is not held any more.
     pub(super) fn hold_back(&mut self, second: i64, due: Due) -> bool {
         let held = self.held.get_mut(&second);

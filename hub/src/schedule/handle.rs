@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::model::shares::Shares;
 use crate::model::{CheckKind, Confirm, RegionId, UtcMs, WebsiteId};
+use crate::vital::Vitals;
 
 /// What the scheduler is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub struct Scheduler {
     asked: Arc<Mutex<HashMap<WebsiteId, UtcMs>>>,
     shares: Shares,
     loaded: watch::Receiver<bool>,
+    vitals: Vitals,
 }
 
 /// The end the scheduler reads.
@@ -43,6 +45,8 @@ pub struct Inbox {
     pub(super) shares: Shares,
     /// All websites are read.
     pub(super) loaded: watch::Sender<bool>,
+    /// That it moves.
+    pub(super) vitals: Vitals,
 }
 
 impl Inbox {
@@ -64,8 +68,10 @@ impl Scheduler {
         let (sender, commands) = mpsc::channel(COMMANDS_WAITING);
         let overran = Arc::new(AtomicBool::new(false));
         let (shares, (loaded, is_loaded)) = (Shares::default(), watch::channel(false));
-        let inbox = Inbox { commands, overran: overran.clone(), shares: shares.clone(), loaded };
-        (Self { commands: sender, overran, asked: Arc::default(), shares, loaded: is_loaded }, inbox)
+        let vitals = Vitals::default();
+        let inbox =
+            Inbox { commands, overran: overran.clone(), shares: shares.clone(), loaded, vitals: vitals.clone() };
+        (Self { commands: sender, overran, asked: Arc::default(), shares, loaded: is_loaded, vitals }, inbox)
     }
 
     /// A website was added, edited, paused, resumed or deleted.
@@ -100,6 +106,12 @@ impl Scheduler {
     #[must_use]
     pub fn shares(&self) -> &Shares {
         &self.shares
+    }
+
+    /// Whether the parts of this hub move; the schedule says so of itself.
+    #[must_use]
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     /// Waits until the schedule knows all websites, and so the shares are right; or until it is gone.

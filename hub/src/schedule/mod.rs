@@ -33,6 +33,7 @@ use crate::model::shares::Shares;
 use crate::model::{CheckKind, RegionId, UtcMs, Website, WebsiteId, Worker, slots};
 use crate::queue::Queue;
 use crate::store::{Change, Store};
+use crate::vital::Part;
 use asked::Waiting;
 use changes::Following;
 use claim::Claims;
@@ -47,6 +48,8 @@ const TICK: Duration = Duration::from_millis(25);
 const MADE_GOOD_MS: i64 = 15_000;
 /// Of a region that is silent for longer no slot waits.
 const SILENT_FOR_LONG_MS: i64 = 600_000;
+/// A check that waits here for longer is late.
+const LATE_MS: i64 = 10_000;
 /// How long a hub that stops may take to finish the second it has begun.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -74,6 +77,9 @@ pub async fn run(
                     schedule.is_stale = true;
                 }
                 schedule.turn().await;
+                if schedule.is_in_time(clock::now()) {
+                    inbox.vitals.moved(Part::Schedule);
+                }
                 if let Some(by) = close_by && (schedule.is_done().await || Instant::now() >= by) {
                     schedule.give_back(0).await;
                     return Ok(());
@@ -163,6 +169,12 @@ impl Schedule {
         // A second is marked once all its checks are out.
         let waiting = self.publisher.seconds();
         self.claims.note_published(now.div_euclid(1_000), |second| waiting.contains(&second));
+    }
+
+    /// Whether what is due is out, or about to be: the seconds are known to be whose they are, the queue takes checks, and
+    /// none waits here for long.
+    fn is_in_time(&self, now: UtcMs) -> bool {
+        self.claims.hold(Moment::now()) && !self.publisher.is_away() && self.claims.late_ms(now) < LATE_MS
     }
 
     async fn flush(&mut self) {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, MAX_CHANNELS, SecretText, UtcMs};
 
-pub(super) const CHANNEL: &str = "channel_id, account_id, name, kind, settings, is_on, tells_regional, waits_ms, reminds_ms, \
+pub(super) const CHANNEL: &str = "channel_id, account_id, name, kind, settings, is_on, tells_regional, tells_operator, waits_ms, reminds_ms, \
     cap_per_hour, second_channel_id, created_at, revision, failing_since_at, broken_at, broken_reason";
 
 #[derive(FromRow)]
@@ -19,6 +19,7 @@ pub(super) struct ChannelRow {
     settings: String,
     is_on: bool,
     tells_regional: bool,
+    tells_operator: bool,
     waits_ms: i64,
     reminds_ms: Option<i64>,
     cap_per_hour: i64,
@@ -42,6 +43,7 @@ impl From<ChannelRow> for Channel {
             settings: settings.unwrap_or(ChannelSettings::Alertmanager { url: SecretText::default() }),
             is_on: row.is_on,
             tells_regional: row.tells_regional,
+            tells_operator: row.tells_operator,
             waits_ms: row.waits_ms,
             reminds_ms: row.reminds_ms,
             cap_per_hour: row.cap_per_hour,
@@ -145,14 +147,14 @@ impl Store {
                 .bind(account.0).execute(&mut *tx).await?;
             sqlx::query(
                 "insert into channel (channel_id, account_id, name, kind, settings, tells_regional, waits_ms, \
-                 reminds_ms, cap_per_hour, second_channel_id, created_at) \
+                 reminds_ms, cap_per_hour, second_channel_id, created_at, tells_operator) \
                  select $1, $2, $3, $4, $5, $6, $7, $8, $9, \
-                 (select channel_id from channel where account_id = $2 and channel_id = $10), $11 \
+                 (select channel_id from channel where account_id = $2 and channel_id = $10), $11, $13 \
                  where (select count(*) from channel where account_id = $2) < $12 on conflict (channel_id) do nothing")
                 .bind(id.0).bind(account.0).bind(&draft.name).bind(draft.settings.kind().as_str()).bind(&settings)
                 .bind(draft.tells_regional).bind(draft.waits_ms).bind(draft.reminds_ms).bind(draft.cap_per_hour)
                 .bind(draft.second_channel_id.map(|second| second.0)).bind(now).bind(MAX_CHANNELS)
-                .execute(&mut *tx).await?;
+                .bind(draft.tells_operator).execute(&mut *tx).await?;
             tx.commit().await?;
         });
         self.channel(account, id).await
@@ -173,13 +175,13 @@ impl Store {
         let settings = settings_text(&draft.settings)?;
         let changed = write!(self, pool => sqlx::query(
             "update channel set name = $4, kind = $5, settings = $6, tells_regional = $7, waits_ms = $8, \
-             reminds_ms = $9, cap_per_hour = $10, failing_since_at = null, revision = revision + 1, \
+             reminds_ms = $9, cap_per_hour = $10, tells_operator = $12, failing_since_at = null, revision = revision + 1, \
              second_channel_id = (select s.channel_id from channel s where s.account_id = $1 and s.channel_id = $11 \
              and s.channel_id <> $2) where account_id = $1 and channel_id = $2 and revision = $3")
             .bind(account.0).bind(id.0).bind(revision).bind(&draft.name).bind(draft.settings.kind().as_str())
             .bind(&settings).bind(draft.tells_regional).bind(draft.waits_ms).bind(draft.reminds_ms)
             .bind(draft.cap_per_hour).bind(draft.second_channel_id.map(|second| second.0))
-            .execute(pool).await?.rows_affected());
+            .bind(draft.tells_operator).execute(pool).await?.rows_affected());
         let found = self.channel(account, id).await?;
         Ok(found.map(|c| if changed == 1 { ChannelEdited::Saved(c) } else { ChannelEdited::Meanwhile(c) }))
     }

@@ -16,6 +16,7 @@ mod jobs;
 mod maintenance;
 mod mutes;
 mod open;
+mod operator;
 mod pools;
 mod regions;
 mod row;
@@ -29,7 +30,7 @@ pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
-pub use incidents::{IncidentStory, Reviewed};
+pub use incidents::{IncidentStory, OperatorReviewed, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
@@ -183,6 +184,13 @@ impl StoreError {
             Self::Database(sqlx::Error::Database(error)) => error.code(),
             _ => None,
         }
+    }
+
+    /// Whether there is no room for what was to be stored.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        // disk_full of Postgres; SQLITE_FULL.
+        self.sqlstate().is_some_and(|code| code == "53100" || code == "13")
     }
 
     /// Whether what was given is at fault, so that the same call can never succeed. All else (database away, full, locked,

@@ -33,22 +33,35 @@ impl Store {
         now: UtcMs,
     ) -> Result<(), StoreError> {
         for (region, worker, beat, received_at) in beats {
+            let offset_ms = beat.sent_at.saturating_sub(*received_at);
             let version: String = beat.version.chars().filter(char::is_ascii_graphic).take(40).collect();
             write!(self, pool => {
                 sqlx::query("insert into region (region_id, created_at) values ($1, $2) on conflict do nothing")
                     .bind(region.as_str()).bind(now).execute(pool).await?;
                 sqlx::query(
                     "insert into worker (region_id, worker_id, seen_at, version, concurrency, checks, \
-                     clock_offset_ms, network, excused) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (region_id, worker_id) do update set \
+                     clock_offset_ms, network, excused, alive_since_at, network_since_at, stopped_at, \
+                     clock_wrong_since_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $3, $3, $11, $12) \
+                     on conflict (region_id, worker_id) do update set \
+                     alive_since_at = case when worker.stopped_at is not null or worker.seen_at > $10 \
+                     or excluded.seen_at - worker.seen_at > $13 then excluded.seen_at else worker.alive_since_at end, \
+                     network_since_at = case when (excluded.network = 'cut_off') = (worker.network = 'cut_off') \
+                     and worker.seen_at <= $10 then worker.network_since_at else excluded.seen_at end, \
+                     stopped_at = excluded.stopped_at, clock_wrong_since_at = case when excluded.clock_wrong_since_at is null \
+                     or worker.clock_wrong_since_at > $10 then excluded.clock_wrong_since_at \
+                     else coalesce(worker.clock_wrong_since_at, excluded.clock_wrong_since_at) end, \
                      seen_at = excluded.seen_at, version = excluded.version, concurrency = excluded.concurrency, \
                      checks = excluded.checks, clock_offset_ms = excluded.clock_offset_ms, \
                      network = excluded.network, excused = excluded.excused \
                      where excluded.seen_at >= worker.seen_at or worker.seen_at > $10")
                     .bind(region.as_str()).bind(worker.as_str()).bind(*received_at)
                     .bind(&version).bind(i64::from(beat.concurrency))
-                    .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(beat.sent_at.saturating_sub(*received_at))
+                    .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(offset_ms)
                     .bind(beat.network.as_str()).bind(i64::try_from(beat.excused).unwrap_or(i64::MAX))
                     .bind(now + CLOCK_ERROR_MS)
+                    .bind(beat.stopping.then_some(*received_at))
+                    .bind((offset_ms.saturating_abs() > CLOCK_ERROR_MS).then_some(*received_at))
+                    .bind(Worker::SILENT_AFTER_MS)
                     .execute(pool).await?;
             });
         }

@@ -5,8 +5,10 @@ mod certificates;
 mod channels;
 mod faults;
 mod fold;
+mod installation;
 mod killed;
 mod mail;
+mod operator;
 mod programs;
 mod tries;
 
@@ -192,6 +194,7 @@ fn draft(settings: ChannelSettings) -> ChannelDraft {
         name: "hook".to_owned(),
         settings,
         tells_regional: false,
+        tells_operator: true,
         waits_ms: 0,
         reminds_ms: None,
         cap_per_hour: 60,

@@ -63,6 +63,7 @@ struct Sent {
     topic: Given,
     routing_key: Given,
     tells_regional: Option<bool>,
+    tells_operator: Option<bool>,
     waits_minutes: Given,
     reminds_minutes: Given,
     cap_per_hour: Given,
@@ -111,6 +112,7 @@ impl Sent {
         input.drop_old_secret = self.drop_old_secret;
         input.drop_token = self.drop_token;
         input.tells_regional = self.tells_regional.unwrap_or(input.tells_regional);
+        input.tells_operator = self.tells_operator.unwrap_or(input.tells_operator);
         input
     }
 }
@@ -129,6 +131,7 @@ fn shown(channel: &Channel) -> Value {
         "broken_at": channel.broken.as_ref().map(|(at, _)| rfc3339(*at)),
         "broken_reason": channel.broken.as_ref().map(|(_, why)| why),
         "tells_regional": channel.tells_regional,
+        "tells_operator": channel.tells_operator,
         "waits_minutes": channel.waits_ms / 60_000,
         "reminds_minutes": channel.reminds_ms.map(|ms| ms / 60_000),
         "cap_per_hour": channel.cap_per_hour,
@@ -187,7 +190,7 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
     let account = login::signed_in(app, request)?.account;
     let sent: Sent = body(request, "a channel")?;
     let is_on = sent.is_on;
-    let input = sent.over(ChannelInput::default());
+    let input = sent.over(ChannelInput::fresh());
     let draft = parse(app, &account, &input, None)?.map_err(HttpError::Fields)?;
     let added = app.wait(app.store.add_channel(account.account_id, &draft, clock::now())).map_err(login::store)?;
     let channel = switched(app, &account, added.ok_or_else(|| HttpError::Conflict(too_many()))?, is_on)?;

@@ -30,7 +30,7 @@ fn shown(line: &IncidentLine) -> Value {
         "website_count": line.websites,
         "failing_count": line.failing,
         "first_website_id": line.first_website,
-        "first_url": line.first_url,
+        "first_url": line.first_website.map(|_| &line.first_url),
     })
 }
 

@@ -113,6 +113,7 @@ pub(super) fn sent(form: &Form) -> ChannelInput {
         topic: secret("topic"),
         routing_key: secret("routing_key"),
         tells_regional: is_checked("tells_regional"),
+        tells_operator: is_checked("tells_operator"),
         waits_minutes: text("waits_minutes"),
         reminds_minutes: text("reminds_minutes"),
         cap_per_hour: text("cap_per_hour"),
@@ -137,6 +138,7 @@ fn value(input: &ChannelInput, name: &str) -> String {
         "drop_token" => checked(input.drop_token),
         "chat" => input.chat.clone(),
         "tells_regional" => checked(input.tells_regional),
+        "tells_operator" => checked(input.tells_operator),
         "waits_minutes" if input.waits_minutes == "0" => String::new(),
         "waits_minutes" => input.waits_minutes.clone(),
         "reminds_minutes" => input.reminds_minutes.clone(),
@@ -266,6 +268,9 @@ fn whens(others: &[(ChannelId, String)]) -> Vec<Field> {
             Control::Choice(spans("never", &[30, 60, 180, 360, 1_440], EVERY)),
         ),
         Field::new("tells_regional", "Also of trouble that only a few regions see", Control::Check).optional(),
+        Field::new("tells_operator", "Also of trouble of this installation", Control::Check)
+            .optional()
+            .hint("Workers and regions that are silent, dead letters, a full disk. For operators alone."),
         Field::new("cap_per_hour", "Messages an hour, at most", Control::Number)
             .optional()
             .hint("Left empty: 60. What is more comes folded into one message."),

@@ -92,7 +92,9 @@ impl FormPage {
         errors: &FieldErrors,
     ) -> Self {
         let (input, has_secrets) = input.without_secrets();
-        let (fields, when_fields) = fields(kind, before, others, &input, errors);
+        let viewer: Viewer = viewer.into();
+        let (fields, mut when_fields) = fields(kind, before, others, &input, errors);
+        when_fields.retain(|field| viewer.desk.is_some() || field.name != "tells_operator");
         let is_wrong = |field: &&Field| field.wrong.is_some();
         let label =
             |field: &Field| Choice { value: field.name.to_owned(), words: field.label.to_owned(), chosen: false };
@@ -102,7 +104,7 @@ impl FormPage {
             Some(channel) => format!("Edit {}", channel.name),
         };
         Self {
-            frame: Frame::narrow(title, Some(viewer.into())).at("/channels"),
+            frame: Frame::narrow(title, Some(viewer)).at("/channels"),
             is_new: before.is_none(),
             once: Uuid::new_v4(),
             kind: kind.as_str(),
@@ -161,7 +163,14 @@ pub(in crate::http) fn parse(
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| HttpError::Internal(anyhow::anyhow!("random bytes: {error}")))?;
     let rules = &app.settings.target_rules;
-    Ok(input.parse(&ChannelContext { stored, channels: &channels, rules, random }))
+    let mut parsed = input.parse(&ChannelContext { stored, channels: &channels, rules, random });
+    if let Ok(draft) = &mut parsed
+        && !account.is_operator()
+    {
+        // The form does not ask them; should they become operators, it is as for any.
+        draft.tells_operator = stored.is_none_or(|stored| stored.tells_operator);
+    }
+    Ok(parsed)
 }
 
 /// Why no further channel can be added.
@@ -213,7 +222,7 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
     let account = login::signed_in(app, request)?.account;
     match request.query("kind").unwrap_or_default().parse::<ChannelKind>() {
         Ok(kind) => {
-            let (input, errors) = (ChannelInput::default(), FieldErrors::default());
+            let (input, errors) = (ChannelInput::fresh(), FieldErrors::default());
             page(200, &form(app, &account, kind, None, &input, &errors)?)
         }
         Err(_) => page(200, &KindsPage::new(Viewer::of(app, &account))),

@@ -9,10 +9,11 @@ use super::{Frame, Viewer, etag, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::incident_words::who;
+use crate::model::operator::page_of;
 use crate::model::verdict::without_codes;
 use crate::model::{
     Account, Alert, AlertState, Channel, ChannelId, FieldErrors, IncidentEvent, IncidentEventKind, IncidentId,
-    IncidentLine, IncidentWebsite, UtcMs, WebsiteId,
+    IncidentKind, IncidentLine, IncidentWebsite, UtcMs, WebsiteId,
 };
 
 pub use super::incident_actions::{acknowledge, note};
@@ -92,6 +93,9 @@ pub struct IncidentView {
     ended: Option<Instant>,
     lasted: String,
     cause: String,
+    /// Of the installation: the page that shows more of it, and its name.
+    look: Option<(&'static str, &'static str)>,
+    has_websites: bool,
     muted: Option<&'static str>,
     acknowledged: Option<String>,
     sight: Option<Sight>,
@@ -149,6 +153,7 @@ impl IncidentView {
     pub fn new(found: &Found, now: UtcMs) -> Self {
         let incident = &found.line.incident;
         let is_open = incident.closed_at.is_none();
+        let has_websites = incident.kind != IncidentKind::Operator;
         // What opened it stands above; the timeline does not repeat it.
         let opening = found.events.iter().position(|event| !event.evidence.is_empty());
         let opening_event = opening.and_then(|place| found.events.get(place));
@@ -178,7 +183,9 @@ impl IncidentView {
             began: instant(incident.began_at),
             ended: say::ended_at(incident).map(instant),
             lasted: say::duration(incident, now),
-            cause: words::sentence(&incident.cause),
+            cause: explained(found),
+            look: page_of(&incident.cause_key).filter(|_| !has_websites).map(|page| (page, page_name(page))),
+            has_websites,
             muted: incident.muted_by.map(|by| say::muted_sentence(by, is_open)),
             acknowledged: say::acknowledged(incident),
             sight: opening_event.and_then(|event| sight(&event.evidence)),
@@ -192,6 +199,27 @@ impl IncidentView {
             has_more_events: is_full(found.events.len(), EVENTS_SHOWN),
         }
     }
+}
+
+/// The cause; of the installation, whose cause is the heading, what it means.
+fn explained(found: &Found) -> String {
+    let incident = &found.line.incident;
+    let opening = found.events.iter().find(|event| event.kind == IncidentEventKind::Opened);
+    match (incident.kind, opening) {
+        (IncidentKind::Operator, Some(event)) => words::sentence(&event.said),
+        (
+            IncidentKind::Operator
+            | IncidentKind::Outage
+            | IncidentKind::Regional
+            | IncidentKind::Flapping
+            | IncidentKind::Certificate,
+            _,
+        ) => words::sentence(&incident.cause),
+    }
+}
+
+fn page_name(page: &str) -> &'static str {
+    if page == "/dead-letters" { "the dead letters" } else { "the probes" }
 }
 
 /// As many as are read: there may be more before them.

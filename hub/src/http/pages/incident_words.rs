@@ -2,6 +2,8 @@
 
 use super::words::{self, Mark, instant, lasted};
 use crate::model::incident_words::who;
+use crate::model::message::Tone;
+use crate::model::operator::Condition;
 use crate::model::{
     AlertEvent, AlertState, ClosedAs, Incident, IncidentEventKind, IncidentKind, MutedBy, TryResult, UtcMs,
 };
@@ -17,6 +19,10 @@ pub(super) fn about(first_url: &str, websites: i64) -> String {
 
 /// What it is, as one says it. `failing`: how many of its websites do still.
 pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64, failing: i64) -> String {
+    if incident.kind == IncidentKind::Operator {
+        let over = if incident.closed_at.is_some() { "Over: " } else { "" };
+        return format!("{over}{}", incident.cause);
+    }
     let (about, is_one) = (about(first_url, websites), websites <= 1);
     let is_open = incident.closed_at.is_none();
     // The first one may be among those that are well again.
@@ -29,6 +35,7 @@ pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64, faili
             (IncidentKind::Flapping, _) => "still keep going up and down",
             (IncidentKind::Certificate, 1) => "still has a certificate near its end",
             (IncidentKind::Certificate, _) => "still have a certificate near its end",
+            (IncidentKind::Operator, _) => "still in trouble",
         };
         return format!("{about}: {failing} of {websites} {what}");
     }
@@ -45,6 +52,7 @@ pub(super) fn heading(incident: &Incident, first_url: &str, websites: i64, faili
         (IncidentKind::Certificate, true, true) => "has a certificate near its end",
         (IncidentKind::Certificate, true, false) => "have a certificate near its end",
         (IncidentKind::Certificate, false, _) => "had a certificate near its end",
+        (IncidentKind::Operator, _, _) => "in trouble",
     };
     format!("{about} {what}")
 }
@@ -54,8 +62,12 @@ pub(super) fn mark(incident: &Incident) -> Mark {
     match (incident.closed_at, incident.closed_as, incident.kind) {
         (None, _, IncidentKind::Outage) => Mark::Down,
         (None, _, IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate) => Mark::Degraded,
+        (None, _, IncidentKind::Operator) => match Condition::tone_of(&incident.cause_key) {
+            Tone::Bad => Mark::Down,
+            Tone::Warning | Tone::Good | Tone::Note => Mark::Degraded,
+        },
         (Some(_), Some(ClosedAs::Recovered), _) => Mark::Up,
-        (Some(_), Some(ClosedAs::Paused), _) => Mark::Paused,
+        (Some(_), Some(ClosedAs::Paused | ClosedAs::Retired), _) => Mark::Paused,
         (Some(_), Some(ClosedAs::Worse), _) => Mark::Down,
         // How it went on nobody can tell.
         (Some(_), Some(ClosedAs::Changed | ClosedAs::Deleted) | None, _) => Mark::Unknown,
@@ -71,6 +83,7 @@ pub(super) fn state(incident: &Incident) -> &'static str {
         (Some(_), Some(ClosedAs::Changed)) => "Settings changed",
         (Some(_), Some(ClosedAs::Paused)) => "Paused",
         (Some(_), Some(ClosedAs::Deleted)) => "Deleted",
+        (Some(_), Some(ClosedAs::Retired)) => "Not expected any more",
         (Some(_), None) => "Over",
     }
 }
@@ -82,6 +95,7 @@ pub(super) fn kind(kind: IncidentKind) -> &'static str {
         IncidentKind::Regional => "Regional",
         IncidentKind::Flapping => "Flapping",
         IncidentKind::Certificate => "Certificate",
+        IncidentKind::Operator => "Installation",
     }
 }
 
@@ -92,6 +106,9 @@ pub(super) fn kind_explained(kind: IncidentKind) -> Option<&'static str> {
         IncidentKind::Regional => Some("Most regions reach it, so it counts as up. People near the others may not."),
         IncidentKind::Flapping => Some("While that lasts you are not told of each change: only when it is over."),
         IncidentKind::Certificate => Some("You are told again as its end comes nearer, and when it was renewed."),
+        IncidentKind::Operator => {
+            Some("It concerns this installation, not one website. Operators alone are told of it.")
+        }
     }
 }
 

@@ -113,7 +113,11 @@ impl Found {
 
 impl Line {
     pub(super) fn new(listed: &IncidentLine, now: UtcMs) -> Self {
-        Self { about: say::about(&listed.first_url, listed.websites), ..Self::of(&listed.incident, now) }
+        let line = Self::of(&listed.incident, now);
+        if listed.incident.kind == IncidentKind::Operator {
+            return Self { about: line.cause, cause: "This installation".to_owned(), ..line };
+        }
+        Self { about: say::about(&listed.first_url, listed.websites), ..line }
     }
 
     /// Where it is plain which website is meant.
@@ -189,7 +193,7 @@ pub(in crate::http) fn kind(request: &Request) -> Result<Option<IncidentKind>, H
         return Ok(None);
     }
     given.parse().map(Some).map_err(|_| {
-        let remedy = "Give outage, regional, flapping or certificate.";
+        let remedy = "Give outage, regional, flapping, certificate or operator.";
         HttpError::Fields(FieldErrors(vec![FieldError::new("kind", given, remedy)]))
     })
 }

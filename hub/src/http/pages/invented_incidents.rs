@@ -32,7 +32,13 @@ fn incident(n: u128, kind: IncidentKind, cause: &str, began_at: UtcMs) -> Incide
 }
 
 fn line(incident: Incident, url: &str, websites: i64) -> IncidentLine {
-    IncidentLine { websites, failing: websites, first_url: url.to_owned(), first_website: website_id(1), incident }
+    IncidentLine {
+        websites,
+        failing: websites,
+        first_url: url.to_owned(),
+        first_website: Some(website_id(1)),
+        incident,
+    }
 }
 
 fn website_id(n: u128) -> WebsiteId {
@@ -64,6 +70,8 @@ pub fn incidents() -> Vec<IncidentLine> {
     let ended = |n, url: &str, cause: &str, days: i64, minutes: i64, closed_as| {
         line(over(incident(n, Outage, cause, NOW - days * day), minutes * 60_000, closed_as), url, 1)
     };
+    let mut blind = incident(11, IncidentKind::Operator, "Region JAPAN is without workers", NOW - 1_500_000);
+    blind.cause_key = "region:JAPAN:silent".to_owned();
     vec![
         line(muted, "https://wiki.example.com/", 1),
         line(shop, "https://shop.example.com/basket", 1),
@@ -71,6 +79,7 @@ pub fn incidents() -> Vec<IncidentLine> {
         line(regional, "https://example.com/", 1),
         line(ends, "https://mail.example.com/", 2),
         line(over(renewed, 10 * day, ClosedAs::Recovered), "https://example.com/", 1),
+        IncidentLine { first_website: None, ..line(blind, "", 0) },
         line(over(flapping, 5_400_000, ClosedAs::Recovered), "https://api.example.com/v1/health", 1),
         line(over(hostile, 61_000, ClosedAs::Recovered), &format!("https://{HOSTILE}"), 3),
         ended(7, "https://old.example.com/", "The certificate has expired", 5, 2_900, ClosedAs::Changed),
@@ -138,6 +147,11 @@ pub fn events(incident: &Incident) -> Vec<IncidentEvent> {
     let by = |event: IncidentEvent, by: &str| IncidentEvent { said_by: Some(by.to_owned()), ..event };
     let with = |event: IncidentEvent, detail: &str| IncidentEvent { evidence: evidence(at, detail), ..event };
     let refused = "192.0.2.7:443 refused the connection: nothing listens there.";
+    if incident.kind == IncidentKind::Operator {
+        let said = "Nobody looks from there; it has no vote until a worker reports. Start its workers, or look after their \
+                    way to Redis. Its workers: pi-1, pi-2.";
+        return vec![IncidentEvent { website_id: None, ..event(0, Opened, said) }];
+    }
     let mut events = vec![
         with(event(0, Opened, "shop.example.com/basket is down: 2 of 3 regions; rule: more than half"), refused),
         event(31_000, Joined, "shop.example.com/cart is down for the same cause"),
@@ -244,6 +258,7 @@ pub fn channels() -> Vec<Channel> {
         unreadable: None,
         is_on: true,
         tells_regional: false,
+        tells_operator: true,
         waits_ms: 0,
         reminds_ms: None,
         cap_per_hour: 60,

@@ -11,7 +11,7 @@ use super::incidents::{self, IncidentsPage};
 use super::invented::{HOSTILE, NOW};
 use super::invented_incidents::{SECRET, alerts, channels, events, incidents as lines, tries, websites};
 use super::{DeleteChannelPage, Viewer};
-use crate::model::{ChannelInput, FieldError, FieldErrors, IncidentKind, IncidentLine, SecretText};
+use crate::model::{ChannelInput, ChannelKind, FieldError, FieldErrors, IncidentKind, IncidentLine, SecretText};
 
 fn found(line: &IncidentLine) -> incident::Found {
     let websites = websites(line);
@@ -175,6 +175,24 @@ fn a_certificate_near_its_end_is_said_as_that_and_evidence_shows_what_was_sent()
     let none = incidents::Found { kind: Some(IncidentKind::Certificate), open_only: true, ..Default::default() };
     let page = IncidentsPage::new("ann", &none, NOW).render().unwrap();
     assert!(page.contains("There is none of this kind open."), "{page}");
+}
+
+#[test]
+fn an_incident_of_the_installation_says_what_it_means_and_where_to_look() {
+    let lines = lines();
+    let line = lines.iter().find(|line| line.incident.kind == IncidentKind::Operator).unwrap();
+    let page = IncidentPage::new(Viewer::operator("ann", 0), &found(line), NOW).unwrap().render().unwrap();
+    for part in ["Region JAPAN is without workers", "Its workers: pi-1, pi-2.", "href=\"/probes\">Look at the probes"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(page.contains("I am on it") && !page.contains("id=\"websites\""), "{page}");
+    let list = incidents::Found { incidents: lines, ..Default::default() };
+    let list = IncidentsPage::new("ann", &list, NOW).render().unwrap();
+    assert!(list.contains(">Region JAPAN is without workers</a><small>This installation</small>"), "{list}");
+    let (input, errors) = (ChannelInput::fresh(), FieldErrors::default());
+    let form = |who: Viewer| FormPage::new(who, ChannelKind::Slack, None, &[], &input, &errors).render().unwrap();
+    assert!(form(Viewer::operator("ann", 0)).contains("name=\"tells_operator\""));
+    assert!(!form(Viewer::from("eve")).contains("tells_operator"), "of no use to who is no operator");
 }
 
 #[test]

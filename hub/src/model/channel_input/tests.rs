@@ -20,6 +20,7 @@ fn channel(settings: ChannelSettings) -> Channel {
         unreadable: None,
         is_on: true,
         tells_regional: false,
+        tells_operator: true,
         waits_ms: 0,
         reminds_ms: None,
         cap_per_hour: 60,

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{AboutIncident, Message, Tone, words};
+use crate::model::operator::Condition;
 use crate::model::{AlertEvent, IncidentKind};
 
 /// An alert that ends at no known time must be told an end, or Alertmanager makes it end after minutes.
@@ -192,6 +193,11 @@ pub(super) fn alertmanager(message: &Message) -> Value {
             IncidentKind::Regional => ("WebsiteFailsInSomeRegions", "warning"),
             IncidentKind::Flapping => ("WebsiteFlaps", "warning"),
             IncidentKind::Certificate => ("CertificateEnds", "warning"),
+            // By what is wrong, as it is while it lasts: labels stay the same to the end.
+            IncidentKind::Operator => match Condition::tone_of(&about.incident.cause_key) {
+                Tone::Bad => ("InstallationInTrouble", "critical"),
+                Tone::Warning | Tone::Good | Tone::Note => ("InstallationInTrouble", "warning"),
+            },
         },
         None => match message.event {
             AlertEvent::Test => ("BetterUptimeTest", "info"),

@@ -198,6 +198,78 @@ fn people_are_told_in_plain_words() {
     }
 }
 
+fn of_installation(key: &str, cause: &str, said: &str) -> AboutIncident {
+    let mut about = AboutIncident { evidence: Vec::new(), said: said.to_owned(), ..about(IncidentKind::Operator, &[]) };
+    (about.incident.cause_key, about.incident.cause) = (key.to_owned(), cause.to_owned());
+    about
+}
+
+#[test]
+fn of_the_installation_it_is_said_what_is_wrong_what_it_means_and_where_to_look() {
+    let (cause, said) = ("Region EU is without workers", "Nobody looks from there. Start its workers.");
+    let open = || of_installation("region:EU:silent", cause, said);
+    let over = |closed_as, said: &str| {
+        let mut over = of_installation("region:EU:silent", cause, said);
+        (over.incident.closed_at, over.incident.ended_at) = (Some(BEGAN + 12 * MINUTE), Some(BEGAN + 12 * MINUTE));
+        over.incident.closed_as = Some(closed_as);
+        over
+    };
+    let mut taken = open();
+    (taken.incident.acknowledged_at, taken.incident.acknowledged_by) = (Some(BEGAN), Some("anna".to_owned()));
+    use AlertEvent as E;
+    for (event, about, tone, title, words) in [
+        (E::Opened, open(), Tone::Warning, cause, said),
+        (E::Updated, open(), Tone::Warning, "Still: Region EU is without workers", said),
+        (
+            E::Reminder,
+            open(),
+            Tone::Warning,
+            "Still: Region EU is without workers",
+            "For 30 min, and nobody has acknowledged it. Nobody looks from there. Start its workers.",
+        ),
+        (E::Acknowledged, taken, Tone::Note, "Acknowledged: Region EU is without workers", "anna takes care of it."),
+        (
+            E::Resolved,
+            over(ClosedAs::Recovered, "It votes again."),
+            Tone::Good,
+            "Region EU has workers again",
+            "After 12 min. It votes again.",
+        ),
+        (
+            E::Resolved,
+            over(ClosedAs::Retired, "Nobody expects it any more."),
+            Tone::Note,
+            "Not looked at any more: region EU is without workers",
+            "After 12 min. Nobody expects it any more.",
+        ),
+    ] {
+        let message = told_of(event, about, BEGAN + 30 * MINUTE);
+        assert_eq!((message.tone, message.title.as_str(), message.said.as_str()), (tone, title, words));
+        assert!(
+            message.facts.contains(&("Look at", "https://up.example.org/probes".to_owned())),
+            "{:?}",
+            message.facts
+        );
+        for settings in all_kinds() {
+            let sent = render(&message, &settings);
+            assert!(!sent.contains("A website"), "{sent}");
+        }
+    }
+    let bad = opened(of_installation("queue:away", "The queue cannot be reached", "No hub reaches Redis."));
+    assert_eq!((bad.tone, bad.facts.iter().any(|(name, _)| *name == "Look at")), (Tone::Bad, false));
+    for (key, severity) in [("queue:away", "critical"), ("region:EU:silent", "warning"), ("of:a:newer", "warning")] {
+        let message = opened(of_installation(key, "x", "y"));
+        let event: Value = serde_json::from_str(&render(&message, &all_kinds()[6])).unwrap();
+        assert_eq!(
+            (&event["payload"]["severity"], &event["payload"]["source"]),
+            (&severity.into(), &"BetterUptime".into())
+        );
+        let alerts: Value = serde_json::from_str(&render(&message, &all_kinds()[7])).unwrap();
+        assert_eq!(alerts[0]["labels"]["severity"], severity);
+        assert_eq!(alerts[0]["labels"]["alertname"], "InstallationInTrouble");
+    }
+}
+
 #[test]
 fn a_message_tells_what_a_reader_needs_first() {
     let message = opened(about(IncidentKind::Outage, &["https://www.example.com/a?token=hunter2"]));

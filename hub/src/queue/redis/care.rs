@@ -129,12 +129,13 @@ impl RedisQueue {
         let mut command = redis::cmd("XTRIM");
         command.arg(key).arg("MAXLEN").arg(cap);
         let trimmed: u64 = self.one(command).await?;
+        self.floods.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
         tracing::error!(stream = key, trimmed, "A worker wrote more than can be read; its oldest reports are lost.");
         Ok(())
     }
 
     /// Redis' clock, where it is known.
-    fn redis_now(&self) -> Option<UtcMs> {
+    pub(super) fn redis_now(&self) -> Option<UtcMs> {
         self.clock_offset().map(|offset_ms| clock::now().saturating_add(offset_ms))
     }
 

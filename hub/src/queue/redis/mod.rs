@@ -6,6 +6,7 @@ mod behind;
 mod care;
 mod discover;
 mod given_up;
+mod lag;
 mod link;
 mod parse;
 mod reach;
@@ -62,6 +63,8 @@ pub struct RedisQueue {
     care: StdMutex<care::Care>,
     twins: StdMutex<twins::Twins>,
     is_policy_told: AtomicBool,
+    /// Streams that were cut since that was last asked.
+    floods: StdMutex<BTreeSet<String>>,
 }
 
 impl RedisQueue {
@@ -80,6 +83,7 @@ impl RedisQueue {
             care: StdMutex::default(),
             twins: StdMutex::default(),
             is_policy_told: AtomicBool::new(false),
+            floods: StdMutex::default(),
         })
     }
 

@@ -16,6 +16,7 @@ struct ChannelRow {
     channel_id: Uuid,
     name: String,
     tells_regional: bool,
+    tells_operator: bool,
     waits_ms: i64,
 }
 
@@ -57,7 +58,7 @@ pub(super) async fn opened(tx: &mut Transaction, courses: &[Course], now: UtcMs)
         tx,
         ChannelRow,
         accounts,
-        "select account_id, channel_id, name, tells_regional, waits_ms \
+        "select account_id, channel_id, name, tells_regional, tells_operator, waits_ms \
         from channel where is_on and account_id",
         "order by account_id, created_at, channel_id"
     );
@@ -68,6 +69,7 @@ pub(super) async fn opened(tx: &mut Transaction, courses: &[Course], now: UtcMs)
             let fits = match incident.kind {
                 IncidentKind::Outage | IncidentKind::Flapping | IncidentKind::Certificate => true,
                 IncidentKind::Regional => channel.tells_regional,
+                IncidentKind::Operator => channel.tells_operator,
             };
             // Somebody took it on while it was muted: whoever waits to see that is told nothing.
             let is_taken = channel.waits_ms > 0 && incident.acknowledged_at.is_some();

@@ -14,7 +14,7 @@ use crate::store::{StoreError, mutes};
 /// Of [`CourseRow`], where `i` is an incident.
 const COURSE: &str = "i.websites, i.told_websites, i.told_at, i.step_ms, (select count(*) from incident_website w \
     where w.incident_id = i.incident_id and w.ended_at is null) as failing, (select max(w.ended_at) from incident_website w \
-    where w.incident_id = i.incident_id) as left_at, first.began_at as first_at, first.website_id as first_website";
+    where w.incident_id = i.incident_id) as left_at, coalesce(first.began_at, i.began_at) as first_at, first.website_id as first_website";
 
 #[derive(Debug, FromRow)]
 struct CourseRow {
@@ -27,7 +27,8 @@ struct CourseRow {
     failing: i64,
     left_at: Option<i64>,
     first_at: i64,
-    first_website: Uuid,
+    /// None of an incident of the installation.
+    first_website: Option<Uuid>,
 }
 
 impl From<CourseRow> for Course {
@@ -36,7 +37,7 @@ impl From<CourseRow> for Course {
             incident: row.incident.into(),
             websites: row.websites,
             failing: row.failing,
-            first: (row.first_at, WebsiteId(row.first_website)),
+            first: (row.first_at, WebsiteId(row.first_website.unwrap_or_default())),
             left_at: row.left_at,
             told_websites: row.told_websites,
             told_at: row.told_at,

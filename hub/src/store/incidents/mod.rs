@@ -7,6 +7,7 @@ mod below;
 mod desk;
 mod evidence;
 mod load;
+mod operator;
 mod read;
 mod review;
 mod row;
@@ -14,6 +15,7 @@ mod rows;
 mod save;
 
 pub(super) use apply::apply;
+pub use operator::OperatorReviewed;
 pub use read::IncidentStory;
 pub use review::Reviewed;
 pub(super) use review::free_accounts;

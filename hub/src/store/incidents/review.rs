@@ -244,6 +244,7 @@ async fn is_so(tx: &mut Transaction, website: Uuid, what: &What) -> Result<bool,
             IncidentKind::Regional => failing_regions.is_empty(),
             IncidentKind::Flapping => flapping_since_at.is_none(),
             IncidentKind::Certificate => near.is_empty(),
+            IncidentKind::Operator => false,
         },
         (What::Gone(_) | What::Well { .. } | What::Fails { .. } | What::Unclear { .. } | What::Noted { .. }, _) => {
             false

@@ -13,9 +13,9 @@ pub(super) const INCIDENT: &str = "i.incident_id, i.account_id, i.kind, i.cause_
 
 /// Of [`LineRow`], where `i` is an incident.
 pub(super) const LINE: &str = "i.websites, (select count(*) from incident_website w where w.incident_id = i.incident_id \
-    and w.ended_at is null) as failing, first.url as first_url, first.website_id as first_website";
-/// Joins the website that failed first.
-pub(super) const FIRST: &str = "join incident_website first on first.incident_id = i.incident_id and first.website_id = \
+    and w.ended_at is null) as failing, coalesce(first.url, '') as first_url, first.website_id as first_website";
+/// Joins the website that failed first, if there is one.
+pub(super) const FIRST: &str = "left join incident_website first on first.incident_id = i.incident_id and first.website_id = \
     (select w.website_id from incident_website w where w.incident_id = i.incident_id \
     order by w.began_at, w.website_id limit 1)";
 
@@ -64,7 +64,7 @@ pub(super) struct LineRow {
     websites: i64,
     failing: i64,
     first_url: String,
-    first_website: Uuid,
+    first_website: Option<Uuid>,
 }
 
 impl From<LineRow> for IncidentLine {
@@ -74,7 +74,7 @@ impl From<LineRow> for IncidentLine {
             websites: row.websites,
             failing: row.failing,
             first_url: row.first_url,
-            first_website: WebsiteId(row.first_website),
+            first_website: row.first_website.map(WebsiteId),
         }
     }
 }

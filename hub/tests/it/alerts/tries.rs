@@ -362,7 +362,12 @@ async fn an_alert_leaves_soon_after_it_was_committed(world: World) {
     let receiver = Receiver::taking();
     let channel = world.channel("hook", webhook(&receiver)).await;
     let (stop, stopping) = tokio::sync::watch::channel(false);
-    let running = tokio::spawn(hub::alert::run(world.store.clone(), alerts(Duration::from_secs(5)), stopping));
+    let running = tokio::spawn(hub::alert::run(
+        world.store.clone(),
+        alerts(Duration::from_secs(5)),
+        hub::vital::Vitals::default(),
+        stopping,
+    ));
     let started = std::time::Instant::now();
     let id = world.opened(1, &channel).await;
     // Nobody rang: another hub wrote it.

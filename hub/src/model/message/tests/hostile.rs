@@ -109,6 +109,7 @@ fn channel_any(random: &mut Random) -> Channel {
         name: text(random),
         settings: all_kinds().swap_remove(random.below(8)),
         unreadable: None,
+        tells_operator: false,
         is_on: true,
         tells_regional: false,
         waits_ms: 0,

@@ -148,7 +148,7 @@ async fn lists_go_on_where_they_ended(f: Fixture) {
     assert_eq!(seen, all);
     let of = |website, kind| IncidentFilter { website, kind, open_only: false };
     let one = f.store.incidents(account, of(Some(ids[3]), Some(IncidentKind::Outage)), None, 10).await.expect("one");
-    assert_eq!(one.iter().map(|line| line.first_website).collect::<Vec<_>>(), [ids[3]]);
+    assert_eq!(one.iter().map(|line| line.first_website).collect::<Vec<_>>(), [Some(ids[3])]);
     let none =
         f.store.incidents(account, of(Some(ids[3]), Some(IncidentKind::Flapping)), None, 10).await.expect("none");
     assert_eq!(none, []);

@@ -1,0 +1,156 @@
+//! What operators are told of. Every few seconds this hub writes down how it is, reads how all hubs, workers, queues and
+//! dead letters are, and has that judged ([`crate::model::operator`]); what follows becomes incidents of the operators'
+//! accounts, which are told like any. Any number of hubs look at the same; whichever comes first writes.
+
+mod dead_man;
+mod space;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use dead_man::{DeadMan, run as run_dead_man};
+
+use crate::clock;
+use crate::model::UtcMs;
+use crate::model::operator::{HubReport, Known, RegionLag, WatchedWorker, judge};
+use crate::queue::Queue;
+use crate::store::{OperatorReviewed, Store, StoreError};
+use crate::vital::{Part, Vitals};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(10);
+/// Regions whose queues are looked at in one look.
+const REGIONS: usize = 500;
+/// Longest name of a hub.
+const NAME: usize = 100;
+
+/// What one hub knows of itself between two looks.
+#[derive(Clone)]
+pub struct Watch {
+    store: Store,
+    queue: Queue,
+    vitals: Vitals,
+    name: String,
+    /// Of the database, where it is a file of ours.
+    directory: Option<PathBuf>,
+    hears_since_at: Option<UtcMs>,
+    late_since_at: Option<UtcMs>,
+    late_at: Option<UtcMs>,
+}
+
+impl Watch {
+    /// Of the hub `name`, whose SQLite file, if it has one, is in `directory`.
+    #[must_use]
+    pub fn new(store: Store, queue: Queue, vitals: Vitals, name: &str, directory: &Path) -> Self {
+        let directory = store.is_sqlite().then(|| directory.to_owned());
+        let name = name.chars().filter(char::is_ascii_graphic).take(NAME).collect();
+        Self { store, queue, vitals, name, directory, hears_since_at: None, late_since_at: None, late_at: None }
+    }
+
+    /// How this hub is now.
+    fn report(&mut self, now: UtcMs) -> HubReport {
+        let hears = self.vitals.hears();
+        self.hears_since_at = if hears { self.hears_since_at.or(Some(now)) } else { None };
+        let still: Vec<&str> = self.vitals.standing().into_iter().map(Part::words).collect();
+        if still.is_empty() {
+            self.late_since_at = None;
+        } else {
+            self.late_since_at = self.late_since_at.or(Some(now));
+            self.late_at = Some(now);
+        }
+        HubReport {
+            name: self.name.clone(),
+            seen_at: now,
+            hears_since_at: self.hears_since_at,
+            queue_away_since_at: self.vitals.queue_away_ms().map(|ms| now.saturating_sub(ms)),
+            late: still.join(", "),
+            late_since_at: self.late_since_at,
+            late_at: self.late_at,
+            space: self.directory.as_deref().and_then(space::of),
+            full_at: self.vitals.full_ago_ms().map(|ms| now.saturating_sub(ms)),
+        }
+    }
+
+    /// One look at all there is, as of `now`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn look(&mut self, now: UtcMs) -> Result<OperatorReviewed, StoreError> {
+        let report = self.report(now);
+        let reported = self.store.report_hub(&report, now).await;
+        if reported.as_ref().is_err_and(StoreError::is_full) {
+            self.vitals.full();
+        }
+        reported?;
+        self.vitals.moved(Part::Store);
+        for (region, worker) in self.queue.take_floods() {
+            self.store.note_flood(&region, &worker, now).await?;
+        }
+        let workers = self.store.watched_workers().await?;
+        let lags = self.lags(&workers).await;
+        let hubs = self.store.hubs().await?;
+        let letters = self.store.letter_count().await?;
+        let known = Known { looked_at: now, hubs, workers, lags, letters };
+        self.store.review_operators(&judge(&known, now), now).await
+    }
+
+    /// How long the next check of each region has waited. What the queue does not tell is not known.
+    async fn lags(&self, workers: &[WatchedWorker]) -> RegionLag {
+        let mut lags = RegionLag::new();
+        let regions: BTreeSet<_> = workers.iter().map(|worker| &worker.region_id).collect();
+        for region in regions.into_iter().take(REGIONS) {
+            match self.queue.next_waits_ms(region).await {
+                Ok(Some(ms)) => drop(lags.insert(region.clone(), ms)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "How long checks wait could not be asked.");
+                    break;
+                }
+            }
+        }
+        lags
+    }
+}
+
+/// Looks until told to stop; then this hub is expected no more.
+///
+/// # Errors
+/// Never by itself: trouble is logged and tried again.
+pub async fn run(mut watch: Watch, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let (store, name) = (watch.store.clone(), watch.name.clone());
+    let mut is_failing = false;
+    while !*stopping.borrow() {
+        // A task of its own: what makes one look fail costs that one (D29).
+        let mut looking = watch.clone();
+        let looked = tokio::spawn(async move {
+            let looked = looking.look(clock::now()).await;
+            (looking, looked)
+        });
+        match looked.await {
+            Err(panic) => tracing::error!(%panic, "Looking after the installation made the hub fail."),
+            Ok((again, Ok(reviewed))) => {
+                watch = again;
+                is_failing = false;
+                if reviewed != OperatorReviewed::default() {
+                    let OperatorReviewed { opened, closed, grown } = reviewed;
+                    tracing::warn!(opened, closed, grown, "Incidents of the installation changed; operators are told.");
+                }
+            }
+            // Said once: others tell of a database that is away, every few seconds.
+            Ok((again, Err(error))) => {
+                watch = again;
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "How the installation is could not be looked at; trying again.");
+                }
+            }
+        }
+        let _ = tokio::time::timeout(EVERY, stopping.changed()).await;
+    }
+    if let Err(error) = store.forget_hub(&name).await {
+        tracing::debug!(%error, "This hub could not take its leave; it is forgotten in a day.");
+    }
+    Ok(())
+}
