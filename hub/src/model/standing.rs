@@ -169,7 +169,8 @@ impl Standing {
         } else if state.near_end.is_none() {
             return;
         }
-        counted.notices.extend(certificate::judge(website, self.watched_since_at, state, regions, tick, as_of));
+        let since_at = self.watched_since_at.max(website.created_at);
+        counted.notices.extend(certificate::judge(website, since_at, state, regions, tick, as_of));
     }
 
     /// The verdict turns to unknown when its last fresh tick is too old by now; and what flaps no longer ceases to.
