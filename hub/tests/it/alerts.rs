@@ -58,7 +58,6 @@ struct World {
     raw: Raw,
     account: AccountId,
     now: UtcMs,
-    #[expect(dead_code, reason = "it ends with the world")]
     directory: Option<tempfile::TempDir>,
 }
 

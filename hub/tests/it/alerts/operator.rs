@@ -1,5 +1,6 @@
 //! What operators are told of the installation: by two hubs at once, on both databases, over a real connection.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hub::model::{ChannelDraft, Heartbeat, IncidentFilter, IncidentLine, MadeBy, NetworkState, TakenOn, UtcMs};
@@ -24,7 +25,13 @@ fn hub_of(world: &World, name: &str) -> Watch {
     vitals.moved(Part::Schedule);
     vitals.moved(Part::Review);
     vitals.moved(Part::Alert);
-    Watch::new(world.store.clone(), queue, vitals, name, world.directory.path())
+    Watch::new(
+        world.store.clone(),
+        queue,
+        vitals,
+        name,
+        world.directory.as_ref().map_or(Path::new("."), |directory| directory.path()),
+    )
 }
 
 impl World {
