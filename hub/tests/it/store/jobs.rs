@@ -209,8 +209,8 @@ async fn several_hubs_call_a_ping_missing_once(on: Fixture) {
     }
     let at = on.now + HOUR + 5 * MINUTE + RETRIES_MS;
     let (one, two, three) = tokio::join!(on.store.miss_pings(at), on.store.miss_pings(at), on.store.miss_pings(at + 1));
-    let down: usize = [one, two, three].into_iter().map(|missed| missed.expect("a look").down).sum();
-    // What one hub is at work on the others leave; none is left in the end, and none was called twice.
+    // What one hub is at work on the others leave, or do not get at; none is left in the end, and none was called twice.
+    let down: usize = [one, two, three].into_iter().filter_map(Result::ok).map(|missed| missed.down).sum();
     assert_eq!(down + on.miss(at + 2).await.down, 20);
     assert_eq!(on.outbox().await.len(), 20);
     assert_eq!(on.count("select count(*) from transition where to_verdict = 'down'").await, 20);
