@@ -259,7 +259,7 @@ fn t233_floods_and_lags_have_a_begin_and_an_end() {
 
 #[test]
 fn t164_dead_letters_are_told_and_once_an_hour_that_there_are_more() {
-    let mut world = known(Vec::new());
+    let mut world = Known { hubs: Vec::new(), ..known(Vec::new()) };
     world.letters = LetterCount {
         count: 3,
         newest_at: Some(NOW - 10 * S),
@@ -418,7 +418,7 @@ fn random_histories_open_and_close_each_incident_once() {
     for seed in 1..=400_u64 {
         let workers = vec![worker("EU", "a", 0), worker("EU", "b", 0), worker("ASIA", "c", 0), worker("USA", "d", 0)];
         let known = Known { hubs: vec![hub("one"), hub("two")], ..known(workers) };
-        let mut world = World { seed: seed * 0x9E37_79B9_7F4A_7C15, known, is_dead: BTreeMap::new() };
+        let mut world = World { seed: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), known, is_dead: BTreeMap::new() };
         let mut open: Vec<Course> = Vec::new();
         let mut number = 0_u128;
         for turn in 1..=120 {
@@ -441,13 +441,9 @@ fn random_histories_open_and_close_each_incident_once() {
                         opened += 1;
                         assert!(!before.contains(&key), "{key} is open already");
                         assert!(course.tells_opened && !course.tells_resolved && course.incident.began_at <= now);
-                        assert!(
-                            key == "regions:silent"
-                                || !key.ends_with(":silent")
-                                || !before.contains("regions:silent")
-                                || key.starts_with("hub:"),
-                            "{key} is explained"
-                        );
+                        let is_of_one = ["region:", "worker:"].iter().any(|of| key.starts_with(of));
+                        let others_are_well = matches!(judged.states[&Condition::AllSilent], State::Well(_));
+                        assert!(!(is_of_one && key.ends_with(":silent")) || others_are_well, "{key} is explained");
                         open.push(Course { tells_opened: false, is_changed: false, events: Vec::new(), ..course });
                     } else {
                         closed += 1;
@@ -459,5 +455,5 @@ fn random_histories_open_and_close_each_incident_once() {
             }
         }
     }
-    assert!(opened > 2_000 && closed > 1_000, "{opened} opened, {closed} closed");
+    assert!(opened > 1_000 && closed > 500, "{opened} opened, {closed} closed");
 }
