@@ -53,7 +53,7 @@ const PIECES: [&str; 24] = [
 ];
 
 fn text(random: &mut Random) -> String {
-    let pieces = random.one(&[0, 1, 2, 5, 40, 1_000]);
+    let pieces = random.one(&[0, 1, 2, 5, 20, 100]);
     let same = random.below(3) == 0; // one piece alone, over and over
     let first = random.one(&PIECES);
     (0..pieces).map(|_| if same { first } else { random.one(&PIECES) }).collect()
