@@ -39,10 +39,13 @@ pub async fn run(store: Store, mut stopping: watch::Receiver<bool>) -> anyhow::R
 }
 
 async fn look(store: &Store) -> Result<Missed, crate::store::StoreError> {
+    // As of one instant, before the database is asked: what it was away for after that is only noted at the next look, and
+    // nothing that became missing meanwhile may be called so before.
+    let now = clock::now();
     // First: who calls what he could not hear missing tells of his own fault.
-    if let Heard::Not(deaf) = store.note_listening(clock::now()).await? {
+    if let Heard::Not(deaf) = store.note_listening(now).await? {
         let seconds = (deaf.to_at - deaf.from_at) / 1_000;
         tracing::warn!(seconds, "No hub was there to hear jobs report; those that may have are not called missing.");
     }
-    store.miss_pings(clock::now()).await
+    store.miss_pings(now).await
 }

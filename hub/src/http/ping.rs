@@ -16,8 +16,12 @@ const BURST: i64 = 5;
 const ONE_MS: i64 = 1_000;
 /// Ids that are counted; those that are quiet are forgotten first.
 const KEYS: usize = 10_000;
-/// When to try again, where we cannot store it now.
-const RETRY_AFTER_S: &str = "2";
+/// When to try again, where we cannot store it now. `curl --retry 5` waits so long before each of its tries, which together
+/// have to outlast an absence that is not written down ([`job::DEAF_MS`]).
+const RETRY_AFTER_S: &str = "6";
+/// As shown on the page of a job, and in the documents.
+#[cfg(test)]
+const CURL_RETRIES: i64 = 5;
 
 /// How often each id may report.
 #[derive(Debug, Default)]
@@ -118,6 +122,12 @@ mod tests {
         assert!(limit.admits(other, 1_000), "each id has its own share");
         assert!(!limit.admits(one, 1_999) && limit.admits(one, 2_000) && !limit.admits(one, 2_001));
         assert_eq!((0..20).filter(|_| limit.admits(one, 60_000)).count(), 5, "what was refused costs nothing");
+    }
+
+    #[test]
+    fn whoever_tries_again_as_asked_outlasts_an_absence_that_is_no_excuse() {
+        let tries_for_ms = RETRY_AFTER_S.parse::<i64>().unwrap() * 1_000 * CURL_RETRIES;
+        assert!(tries_for_ms > job::DEAF_MS && tries_for_ms <= job::RETRIES_MS, "{tries_for_ms}");
     }
 
     #[test]

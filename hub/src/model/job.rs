@@ -49,8 +49,8 @@ pub fn reporter() -> Option<WorkerId> {
     REPORTER.parse().ok()
 }
 
-/// Silence is called so late after the grace: whoever tries again for half a minute, as `curl --retry 5` does when a hub
-/// restarts or the database is away for a moment, is in time.
+/// Silence is called so late after the grace: whoever tries again for half a minute, as `curl --retry 5
+/// --retry-connrefused` does when a hub restarts or the database is away for a moment, is in time.
 pub const RETRIES_MS: i64 = 30_000;
 /// A ping this shortly before its time is the one that was awaited: the clock of its machine is a little ahead of ours.
 pub const EARLY_MS: i64 = 30_000;
@@ -169,14 +169,22 @@ impl Job {
         Some(Verdict { outcome: Outcome::Down, at, failure: Some(failure), reason: words::failed(ping.exit_code) })
     }
 
-    /// When a ping may have come that is missing at [`Job::missing_at`]: as much before its time as it may be late, and not
-    /// before it was awaited; or from the start on whose end is missing.
+    /// When a ping may have come that is missing at [`Job::missing_at`]: of a period as much before its time as it may be
+    /// late, of a cron expression no earlier than counts for that time ([`EARLY_MS`]), and not before it was awaited; or from
+    /// the start on whose end is missing.
     #[must_use]
     pub fn window(&self) -> Option<Span> {
         let awaited = &self.awaited;
         let from_at = match awaited.started_at {
             Some(started_at) => started_at,
-            None => awaited.expected_at?.saturating_sub(self.plan.grace_ms).max(awaited.since_at.unwrap_or(i64::MIN)),
+            None => {
+                // One that came before would have left the same time to be awaited.
+                let early_ms = match self.plan.schedule {
+                    JobSchedule::Every { .. } => self.plan.grace_ms,
+                    JobSchedule::Cron { .. } => EARLY_MS,
+                };
+                awaited.expected_at?.saturating_sub(early_ms).max(awaited.since_at.unwrap_or(i64::MIN))
+            }
         };
         Some(Span { from_at, to_at: self.missing_at()?.saturating_add(RETRIES_MS) })
     }

@@ -213,8 +213,18 @@ fn silence_is_told_once_and_what_no_hub_could_hear_is_not() {
             ),
         );
     };
+    let board = |hub: &Hub| page(&hub.url(""), "/", &ann).1;
+    assert!(board(&hub).contains("Waits for its first ping"), "{}", board(&hub));
     ping(&hub);
     assert_eq!(state(&hub), "up");
+    // Paused and resumed it is awaited, and says nothing of a first ping.
+    for done in ["pause", "resume"] {
+        assert_eq!(form(&hub.url(""), &format!("/websites/{id}/{done}"), &ann, ""), 303);
+    }
+    let (_, shown) = page(&hub.url(""), &format!("/websites/{id}"), &ann);
+    assert!(shown.contains("has not reported since") && !shown.contains("first ping"), "{shown}");
+    assert!(!board(&hub).contains("first ping"), "{}", board(&hub));
+    ping(&hub);
     earlier(3_700_000);
     wait_until("the message", Duration::from_secs(10), || hook.hits() == 1);
     let told = hook.last();

@@ -5,8 +5,9 @@ use crate::model::job::{Words, span_words};
 use crate::model::{BoardRow, JobSchedule, KeptPing, PingKind, UtcMs};
 use crate::store::KnownJob;
 
-/// How a job reports from the command line: it gives up after ten seconds, and tries again for half a minute.
-const CURL: &str = "curl -fsS -m 10 --retry 5 -o /dev/null";
+/// How a job reports from the command line: it gives up after ten seconds, and tries again for half a minute; also where
+/// nobody listens at our address, which curl takes for final otherwise (a hub that restarts, without a proxy before it).
+const CURL: &str = "curl -fsS -m 10 --retry 5 --retry-connrefused -o /dev/null";
 
 /// The part of the page.
 #[derive(Debug)]

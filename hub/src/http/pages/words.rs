@@ -27,8 +27,9 @@ impl Mark {
         if row.website.paused {
             return Self::Paused;
         }
-        // Nobody looks at a job: it is its turn to say the first word.
-        if row.website.kind == WebsiteKind::Job && row.state.verdict == Outcome::Unknown && row.regions.is_empty() {
+        // Nobody looks at a job: it is its turn to say the first word. One that has is awaited: what is not known of it is
+        // unknown, also where what regions saw was forgotten when it was paused.
+        if row.website.kind == WebsiteKind::Job && row.state.verdict == Outcome::Unknown && row.pinged_at.is_none() {
             return Self::Pending;
         }
         // Only as long as a first look can still be on its way: after that nobody looks (I6).

@@ -102,19 +102,27 @@ fn what_nobody_could_hear_is_not_missing() {
     let mut daily = job("0 2 * * *", HOUR);
     take(&mut daily, START, PingKind::Success);
     let window = daily.window().unwrap();
-    assert_eq!(window, Span { from_at: START + HOUR, to_at: START + 3 * HOUR + RETRIES_MS });
+    // One that came before is not that of 02:00: it would have left 02:00 to be awaited.
+    assert_eq!(window, Span { from_at: START + 2 * HOUR - EARLY_MS, to_at: START + 3 * HOUR + RETRIES_MS });
+    let mut extra = daily.clone();
+    take(&mut extra, window.from_at - 1, PingKind::Success);
+    assert_eq!(extra.missing_at(), daily.missing_at());
     let deaf = Span { from_at: START + 2 * HOUR, to_at: START + 2 * HOUR + 10 * MINUTE };
     let missed = daily.miss(Some(deaf)).unwrap();
     assert_eq!((missed.outcome, missed.failure), (Outcome::Unknown, None));
     assert!(missed.reason.contains("from 2026-11-27 02:00 UTC to 2026-11-27 02:10 UTC"), "{}", missed.reason);
     // The next one is awaited, and nothing excuses that.
     assert_eq!(daily.missing_at(), Some(START + DAY + 3 * HOUR));
-    assert_eq!(daily.window().map(|window| window.from_at), Some(START + DAY + HOUR));
+    assert_eq!(daily.window().map(|window| window.from_at), Some(START + DAY + 2 * HOUR - EARLY_MS));
     assert_eq!(daily.miss(None).map(|verdict| verdict.outcome), Some(Outcome::Down));
     // What was before the ping it answered is no excuse, however long the grace.
     let mut often = job("every:300000", HOUR);
     take(&mut often, START, PingKind::Success);
     assert_eq!(often.window().map(|window| window.from_at), Some(START));
+    // Of a period any ping of that time would have been the one.
+    let mut seldom = job("every:86400000", HOUR);
+    take(&mut seldom, START, PingKind::Success);
+    assert_eq!(seldom.window().map(|window| window.from_at), Some(START + 23 * HOUR));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::model::job::{DEAF_MS, RETRIES_MS};
 use crate::model::region::CLOCK_ERROR_MS;
 use crate::model::{JobPlan, Outcome, Span, UtcMs, WebsiteId};
 use crate::store::ingest::{Locked, Transaction};
-use crate::store::{Store, StoreError, read, write};
+use crate::store::{Store, StoreError, incidents, read, write};
 
 /// Jobs looked at in one transaction: each takes some twenty statements, and their account is nobody else's meanwhile.
 const AT_ONCE: i64 = 20;
@@ -94,7 +94,13 @@ impl Store {
     /// What others are at work on is left for the next time.
     async fn miss_some(&self, ids: &[WebsiteId], now: UtcMs) -> Result<Missed, StoreError> {
         let mut tx = Transaction::begin(&self.pool).await?;
-        let standings = tx.load(ids, Locked::Leave, &self.shares, now).await?.standings;
+        let mut standings = tx.load(ids, Locked::Leave, &self.shares, now).await?.standings;
+        // Each is decided by itself, so that accounts would be locked in the order of their jobs: two that wait for each other
+        // end one another, and one that somebody holds would keep all others from being told (T210).
+        let wanted: Vec<(Uuid, Uuid)> =
+            standings.iter().map(|s| (s.website().website_id.0, s.website().account_id.0)).collect();
+        let free = incidents::free_accounts(&mut tx, &wanted).await?;
+        standings.retain(|standing| free.contains(&standing.website().account_id.0));
         let (mut missed, mut alerts_are_due) = (Missed::default(), false);
         for mut standing in standings {
             let id = standing.website().website_id;
