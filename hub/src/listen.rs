@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::store::{Heard, Missed, Store};
+use crate::vital::{Part, Vitals};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Turns between two words on trouble that goes on: a minute.
@@ -16,10 +17,14 @@ const TOLD_EVERY: u32 = 60;
 ///
 /// # Errors
 /// Never yet; it ends with the hub.
-pub async fn run(store: Store, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn run(store: Store, vitals: Vitals, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let mut failed = 0_u32;
     while !*stopping.borrow() {
-        match look(&store).await {
+        let looked = look(&store).await;
+        if looked.is_ok() {
+            vitals.moved(Part::Listen);
+        }
+        match looked {
             Ok(Missed { down: 0, excused: 0 }) => failed = 0,
             Ok(Missed { down, excused }) => {
                 failed = 0;

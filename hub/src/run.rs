@@ -70,7 +70,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         parts.spawn(async move { ("operator", operator::run(watch, stopping).await) });
     }
     if let Some(url) = config.dead_man_url.clone() {
-        let (dead_man, stopping) = (DeadMan::new(alerts.clone(), vitals, url), stopping.clone());
+        let (dead_man, stopping) = (DeadMan::new(alerts.clone(), vitals.clone(), url), stopping.clone());
         parts.spawn(async move { ("dead man's switch", operator::run_dead_man(dead_man, stopping).await) });
     }
     let settings = http_settings(&config, &directory, may_look_inside);
@@ -81,8 +81,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     parts.spawn(async move { ("http", listening.finished().await) });
     {
         // From now on jobs can report.
-        let (store, stopping) = (store.clone(), stopping.clone());
-        parts.spawn(async move { ("listen", listen::run(store, stopping).await) });
+        let (store, vitals, stopping) = (store.clone(), vitals.clone(), stopping.clone());
+        parts.spawn(async move { ("listen", listen::run(store, vitals, stopping).await) });
     }
     greet(&config, &store, address).await;
 

@@ -21,12 +21,14 @@ pub enum Part {
     Review,
     /// Alerts are looked for.
     Alert,
+    /// Jobs that do not report are looked for.
+    Listen,
     /// The database takes what this hub says of itself.
     Store,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Schedule, Self::Ingest, Self::Review, Self::Alert, Self::Store];
+    const ALL: [Self; 6] = [Self::Schedule, Self::Ingest, Self::Review, Self::Alert, Self::Listen, Self::Store];
 
     /// What it does, in words.
     #[must_use]
@@ -36,6 +38,7 @@ impl Part {
             Self::Ingest => "taking results in",
             Self::Review => "ending verdicts without results",
             Self::Alert => "sending alerts",
+            Self::Listen => "looking for jobs that do not report",
             Self::Store => "writing to the database",
         }
     }
@@ -49,7 +52,7 @@ pub struct Vitals(Arc<Inner>);
 struct Inner {
     base: Instant,
     /// Milliseconds after `base`; 0: not yet.
-    moved: [AtomicI64; 5],
+    moved: [AtomicI64; 6],
     /// Since when the queue cannot be read, likewise; 0: it can.
     queue_away: AtomicI64,
     has_read: AtomicI64,
@@ -78,12 +81,13 @@ impl Vitals {
     }
 
     fn of(&self, part: Part) -> &AtomicI64 {
-        let [schedule, ingest, review, alert, store] = &self.0.moved;
+        let [schedule, ingest, review, alert, listen, store] = &self.0.moved;
         match part {
             Part::Schedule => schedule,
             Part::Ingest => ingest,
             Part::Review => review,
             Part::Alert => alert,
+            Part::Listen => listen,
             Part::Store => store,
         }
     }
@@ -153,6 +157,13 @@ impl Vitals {
         Part::ALL.into_iter().filter(|part| concerns(part) && self.stands(*part)).collect()
     }
 
+    /// Parts that stand still by themselves. `None`: the database took nothing for long, and whatever stands still may wait for
+    /// it; nor could anybody be told.
+    #[must_use]
+    pub fn late(&self) -> Option<Vec<Part>> {
+        (!self.stands(Part::Store)).then(|| self.standing())
+    }
+
     /// Why this hub does not work, or not yet; `None`: it measures, stores and tells.
     #[must_use]
     pub fn ailing(&self) -> Option<String> {
@@ -200,9 +211,22 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_the_database_does_not_stand_still_by_itself() {
+        let vitals = long_ago();
+        vitals.queue(true);
+        assert_eq!(vitals.late(), None);
+        // It takes writes again: what waited for it has a moment to go on.
+        vitals.moved(Part::Store);
+        Part::ALL.into_iter().filter(|part| *part != Part::Alert).for_each(|part| vitals.moved(part));
+        assert_eq!(vitals.late(), Some(vec![Part::Alert]));
+        vitals.moved(Part::Alert);
+        assert_eq!(vitals.late(), Some(Vec::new()));
+    }
+
+    #[test]
     fn without_the_queue_the_parts_behind_it_are_not_at_fault() {
         let vitals = long_ago();
-        [Part::Review, Part::Alert, Part::Store].iter().for_each(|part| vitals.moved(*part));
+        [Part::Review, Part::Alert, Part::Listen, Part::Store].iter().for_each(|part| vitals.moved(*part));
         vitals.queue(true);
         assert_eq!(vitals.standing(), [Part::Schedule, Part::Ingest]);
         vitals.queue(false);

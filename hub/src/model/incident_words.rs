@@ -1,12 +1,12 @@
 //! The timeline of an incident, in words.
 
 use super::issuer::IssuerChange;
-use super::message::words::{day, line};
+use super::message::words::{day, is_address, line};
 use super::{ClosedAs, IncidentKind, MutedBy, Outcome, UtcMs};
 
 /// An address without its query, which may be long and hold what is not for everybody's eyes.
 pub(super) fn short(url: &str) -> String {
-    match url.split_once('?') {
+    match url.split_once('?').filter(|_| is_address(url)) {
         Some((place, _)) => format!("{place}?…"),
         None => url.to_owned(),
     }

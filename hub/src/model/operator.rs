@@ -217,7 +217,7 @@ pub fn count(
         match judged.states.get(&condition) {
             Some(State::Undecided) => {}
             Some(State::Holds(finding)) => {
-                if has_grown(&course, &condition, judged, now) {
+                if has_grown(&condition, course.told_at.unwrap_or(course.incident.opened_at), judged, now) {
                     course.told_at = Some(now);
                     course.is_changed = true;
                     course.events.push(line(IncidentEventKind::Changed, now, &finding.said));
@@ -241,8 +241,8 @@ pub fn count(
 }
 
 /// Whether more dead letters came, an hour or longer after people were last told.
-fn has_grown(course: &Course, condition: &Condition, judged: &Judged, now: UtcMs) -> bool {
-    let told_at = course.told_at.unwrap_or(course.incident.opened_at);
+#[must_use]
+pub fn has_grown(condition: &Condition, told_at: UtcMs, judged: &Judged, now: UtcMs) -> bool {
     *condition == Condition::DeadLetters
         && judged.newest_letter_at.is_some_and(|at| at > told_at)
         && now.saturating_sub(told_at) >= MORE_EVERY_MS

@@ -7,7 +7,7 @@ mod space;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -22,6 +22,10 @@ use crate::vital::{Part, Vitals};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(10);
+/// A clock that is other than expected by so much has jumped: less than any silence that is told.
+const JUMP_MS: i64 = 15_000;
+/// After that nothing is judged for so many looks: all hubs and most workers say meanwhile how they are.
+const UNJUDGED: u8 = 2;
 /// Regions whose queues are looked at in one look.
 const REGIONS: usize = 500;
 /// Longest name of a hub.
@@ -54,13 +58,14 @@ impl Watch {
     fn report(&mut self, now: UtcMs) -> HubReport {
         let hears = self.vitals.hears();
         self.hears_since_at = if hears { self.hears_since_at.or(Some(now)) } else { None };
-        let still: Vec<&str> = self.vitals.standing().into_iter().map(Part::words).collect();
-        if still.is_empty() {
-            self.late_since_at = None;
-        } else {
-            self.late_since_at = self.late_since_at.or(Some(now));
-            self.late_at = Some(now);
-        }
+        let late = self.vitals.late();
+        // A database that was away is no part of this hub that stands still: when this can be said, it is back.
+        (self.late_since_at, self.late_at) = match &late {
+            None => (None, Some(now)),
+            Some(still) if still.is_empty() => (None, self.late_at),
+            Some(_) => (self.late_since_at.or(Some(now)), Some(now)),
+        };
+        let still: Vec<&str> = late.unwrap_or_default().into_iter().map(Part::words).collect();
         HubReport {
             name: self.name.clone(),
             seen_at: now,
@@ -74,11 +79,13 @@ impl Watch {
         }
     }
 
-    /// One look at all there is, as of `now`.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn look(&mut self, now: UtcMs) -> Result<OperatorReviewed, StoreError> {
+    /// Time has jumped: what was noted by the clock before is worth nothing, and whoever listens has to listen anew.
+    fn begin_anew(&mut self) {
+        (self.hears_since_at, self.late_since_at) = (None, None);
+    }
+
+    /// Says how this hub is, and looks at nothing.
+    async fn speak(&mut self, now: UtcMs) -> Result<(), StoreError> {
         let report = self.report(now);
         let reported = self.store.report_hub(&report, now).await;
         if reported.as_ref().is_err_and(StoreError::is_full) {
@@ -86,6 +93,15 @@ impl Watch {
         }
         reported?;
         self.vitals.moved(Part::Store);
+        Ok(())
+    }
+
+    /// One look at all there is, as of `now`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn look(&mut self, now: UtcMs) -> Result<OperatorReviewed, StoreError> {
+        self.speak(now).await?;
         for (region, worker) in self.queue.take_floods() {
             self.store.note_flood(&region, &worker, now).await?;
         }
@@ -115,6 +131,13 @@ impl Watch {
     }
 }
 
+/// Whether the time went on otherwise than it was measured to: this machine slept, or a clock was set. Everybody's last sign of
+/// life is as old then, and comes again in its own time.
+fn has_jumped(before: (Instant, UtcMs), after: (Instant, UtcMs)) -> bool {
+    let measured_ms = i64::try_from(after.0.saturating_duration_since(before.0).as_millis()).unwrap_or(i64::MAX);
+    after.1.saturating_sub(before.1).saturating_sub(measured_ms).saturating_abs() > JUMP_MS
+}
+
 /// Looks until told to stop; then this hub is expected no more.
 ///
 /// # Errors
@@ -122,11 +145,23 @@ impl Watch {
 pub async fn run(mut watch: Watch, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (store, name) = (watch.store.clone(), watch.name.clone());
     let mut is_failing = false;
+    let (mut before, mut unjudged) = (None, 0_u8);
     while !*stopping.borrow() {
+        let at = (Instant::now(), clock::now());
+        if before.replace(at).is_some_and(|before| has_jumped(before, at)) {
+            watch.begin_anew();
+            unjudged = UNJUDGED;
+        }
+        let is_judged = unjudged == 0;
+        unjudged = unjudged.saturating_sub(1);
         // A task of its own: what makes one look fail costs that one (D29).
         let mut looking = watch.clone();
         let looked = tokio::spawn(async move {
-            let looked = looking.look(clock::now()).await;
+            let looked = if is_judged {
+                looking.look(at.1).await
+            } else {
+                looking.speak(at.1).await.map(|()| OperatorReviewed::default())
+            };
             (looking, looked)
         });
         match looked.await {
@@ -153,4 +188,22 @@ pub async fn run(mut watch: Watch, mut stopping: watch::Receiver<bool>) -> anyho
         tracing::debug!(%error, "This hub could not take its leave; it is forgotten in a day.");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_slept_and_a_clock_that_was_set_are_jumps_and_a_slow_look_is_none() {
+        let (instant, at) = (Instant::now(), 1_795_000_000_000);
+        let later = instant + Duration::from_secs(10);
+        for (after_ms, jumped) in
+            [(10_000, false), (24_000, false), (26_000, true), (8 * 3_600_000, true), (-3_600_000, true)]
+        {
+            assert_eq!(has_jumped((instant, at), (later, at + after_ms)), jumped, "{after_ms} ms by the clock");
+        }
+        let much_later = instant + Duration::from_secs(120);
+        assert!(!has_jumped((instant, at), (much_later, at + 120_000)), "a look that took two minutes");
+    }
 }

@@ -13,8 +13,11 @@ pub use self::ping::Pinged;
 use self::rows::{JOB, JobRow, KeptPingRow, on, read_job, write_awaited};
 use super::ingest::Transaction;
 use super::row::{STATE, StateFields, WEBSITE, WebsiteRow};
+use super::ties::{TiesSaved, save_ties};
 use super::{Edited, Store, StoreError, read, write};
-use crate::model::{AccountId, Job, JobPlan, KeptPing, Outcome, PingId, UtcMs, Website, WebsiteId, WebsiteState, job};
+use crate::model::{
+    AccountId, FieldError, Job, JobPlan, KeptPing, Outcome, PingId, Ties, UtcMs, Website, WebsiteId, WebsiteState, job,
+};
 
 /// A job with what holds of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +56,23 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn add_job(&self, account: AccountId, plan: &JobPlan, now: UtcMs) -> Result<WebsiteId, StoreError> {
+        let added = self.add_job_tied(account, plan, &Ties::default(), now).await?;
+        added.map_err(|refused| StoreError::Corrupt(refused.remedy))
+    }
+
+    /// Adds a job with its ties, both or neither: inside, why what it was to depend on cannot be.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn add_job_tied(
+        &self,
+        account: AccountId,
+        plan: &JobPlan,
+        ties: &Ties,
+        now: UtcMs,
+    ) -> Result<Result<WebsiteId, FieldError>, StoreError> {
         let (id, ping_id) = (Uuid::now_v7(), Uuid::new_v4());
-        write!(self, pool => {
+        let refused = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             // Nobody noted that hubs live while there was nothing to hear: that was no time of deafness.
             sqlx::query("update listening set alive_at = $1 where alive_at < $1 and not exists (select 1 from job)")
@@ -68,9 +86,19 @@ impl Store {
             sqlx::query("insert into job (website_id, ping_id, schedule, time_zone, grace_ms) values ($1, $2, $3, $4, $5)")
                 .bind(id).bind(ping_id).bind(plan.schedule.text()).bind(plan.schedule.time_zone()).bind(plan.grace_ms)
                 .execute(&mut *tx).await?;
+            if *ties != Ties::default()
+                && let TiesSaved::Refused(refused) = save_ties!(tx, account, WebsiteId(id), ties)
+            {
+                tx.rollback().await?;
+                break 'done Some(refused);
+            }
             tx.commit().await?;
+            None
         });
-        Ok(WebsiteId(id))
+        Ok(match refused {
+            Some(refused) => Err(refused),
+            None => Ok(WebsiteId(id)),
+        })
     }
 
     /// Changes the plan of a job as it was at `revision`. What is known stays, for it is about the same job; what is awaited
@@ -86,6 +114,22 @@ impl Store {
         plan: &JobPlan,
         now: UtcMs,
     ) -> Result<Option<Edited>, StoreError> {
+        self.edit_job_tied(account, id, revision, plan, None, now).await
+    }
+
+    /// The same, with its ties where they are given: all of it or nothing.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn edit_job_tied(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        revision: i64,
+        plan: &JobPlan,
+        ties: Option<&Ties>,
+        now: UtcMs,
+    ) -> Result<Option<Edited>, StoreError> {
         let changed = self
             .answered(async {
                 let mut tx = Transaction::begin(&self.pool).await?;
@@ -94,6 +138,13 @@ impl Store {
                      and website_id = $2 and revision = $3 and kind = 'job'")
                     .bind(account.0).bind(id.0).bind(revision).bind(&plan.name).bind(plan.schedule.interval_ms(now))
                     .execute(c).await?.rows_affected());
+                if changed == 1
+                    && let Some(ties) = ties
+                    && let TiesSaved::Refused(refused) = on!(&mut tx, c => save_ties!(c, account, id, ties))
+                {
+                    tx.rollback().await?;
+                    return Ok(Err(refused));
+                }
                 if changed == 1 {
                     on!(&mut tx, c => sqlx::query(
                         "update job set schedule = $2, time_zone = $3, grace_ms = $4 where website_id = $1")
@@ -102,9 +153,13 @@ impl Store {
                     await_anew(&mut tx, id, now).await?;
                 }
                 tx.commit().await?;
-                Ok(changed == 1)
+                Ok(Ok(changed == 1))
             })
             .await?;
+        let changed = match changed {
+            Ok(changed) => changed,
+            Err(refused) => return Ok(Some(Edited::Refused(refused))),
+        };
         let found = self.website(account, id).await?;
         Ok(found.map(|website| if changed { Edited::Saved(website) } else { Edited::Meanwhile(website) }))
     }

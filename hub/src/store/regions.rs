@@ -46,7 +46,7 @@ impl Store {
                      alive_since_at = case when worker.stopped_at is not null or worker.seen_at > $10 \
                      or excluded.seen_at - worker.seen_at > $13 then excluded.seen_at else worker.alive_since_at end, \
                      network_since_at = case when (excluded.network = 'cut_off') = (worker.network = 'cut_off') \
-                     and worker.seen_at <= $10 then worker.network_since_at else excluded.seen_at end, \
+                     and worker.seen_at <= $10 and worker.network_since_at > 0 then worker.network_since_at else excluded.seen_at end, \
                      stopped_at = excluded.stopped_at, clock_wrong_since_at = case when excluded.clock_wrong_since_at is null \
                      or worker.clock_wrong_since_at > $10 then excluded.clock_wrong_since_at \
                      else coalesce(worker.clock_wrong_since_at, excluded.clock_wrong_since_at) end, \

@@ -189,6 +189,24 @@ fn a_job_is_added_read_changed_and_deleted_and_what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_job_is_called_by_its_whole_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let hook = Target::start();
+    let hub = Hub::start(directory.path(), &[]);
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let channel = json!({"name": "hook", "kind": "webhook", "url": hook.url("/hook")});
+    let (status, answer) = call("POST", &hub.url("/api/v1/channels"), Some(&ann), Some(&channel));
+    assert_eq!(status, 201, "{answer}");
+    for (n, name) in (1..).zip(["shop: backup #1", "site: backup #1", "shop: is it there? #2"]) {
+        let (_, path) = add(&hub, &ann, &json!({"name": name, "period_s": 3600}));
+        assert_eq!(call("GET", &hub.url(&format!("{path}/fail")), None, None).0, 200);
+        wait_until("the message", Duration::from_secs(10), || hook.hits() == n);
+        assert!(hook.last().contains(&format!("{name} is down")), "{}", hook.last());
+        assert!(page(&hub.url(""), "/", &ann).1.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn silence_is_told_once_and_what_no_hub_could_hear_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let hook = Target::start();

@@ -256,12 +256,12 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
         Ok(parsed) => parsed,
         Err(errors) => return page(422, &form(app, &account, None, typed, errors)?),
     };
-    let id = app.wait(app.store.add_job(account.account_id, &plan, clock::now())).map_err(login::store)?;
-    if ties != Ties::default() {
-        // Nothing depends on what is new: what is refused now was deleted meanwhile.
-        app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)?;
+    let added = app.wait(app.store.add_job_tied(account.account_id, &plan, &ties, clock::now()));
+    match added.map_err(login::store)? {
+        Ok(id) => Ok(Response::see_other(&format!("/websites/{id}"))),
+        // Deleted meanwhile.
+        Err(refused) => page(422, &form(app, &account, None, typed, FieldErrors(vec![refused]))?),
     }
-    Ok(Response::see_other(&format!("/websites/{id}")))
 }
 
 fn known(app: &App, account: &Account, params: &Params) -> Result<KnownJob, HttpError> {
@@ -294,7 +294,8 @@ pub fn save(app: &App, account: &Account, request: &Request, params: &Params) ->
     };
     if plan != job.plan {
         let revision = sent.get("revision").trim().parse().unwrap_or(website.revision);
-        let saved = app.wait(app.store.edit_job(account.account_id, id, revision, &plan, clock::now()));
+        let saved =
+            app.wait(app.store.edit_job_tied(account.account_id, id, revision, &plan, Some(&ties), clock::now()));
         match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
             Edited::Saved(_) => {}
             Edited::Meanwhile(newest) => {
@@ -306,7 +307,7 @@ pub fn save(app: &App, account: &Account, request: &Request, params: &Params) ->
             }
         }
     }
-    if ties != ties_of(app, account, id)? {
+    if plan == job.plan && ties != ties_of(app, account, id)? {
         match app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)? {
             TiesSaved::Saved => {}
             TiesSaved::NotFound => return Err(HttpError::NotFound),

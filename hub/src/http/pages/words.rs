@@ -1,6 +1,7 @@
 //! How figures, instants and states are said on pages.
 
 use crate::model::late::Marks;
+use crate::model::message::words::is_address;
 use crate::model::{BoardRow, Delays, Note, Outcome, Uptime, UtcMs, WebsiteKind};
 
 /// What a person is told about a state: a shape, a colour and a word, so that none of them carries it alone.
@@ -194,7 +195,8 @@ pub(super) fn span(ms: i64) -> String {
 
 /// Host and path, as people know their websites. `https://` goes without saying; a query may hold secrets and is cut.
 pub(super) fn name(url: &str) -> String {
-    let (place, query) = url.split_once(['?', '#']).map_or((url, ""), |(place, _)| (place, "?…"));
+    let cut = url.split_once(['?', '#']).filter(|_| is_address(url));
+    let (place, query) = cut.map_or((url, ""), |(place, _)| (place, "?…"));
     let place = place.strip_prefix("https://").unwrap_or(place);
     let bare = place.strip_suffix('/').filter(|p| !p.trim_start_matches("http://").contains('/'));
     let place = bare.unwrap_or(place);

@@ -75,7 +75,9 @@ impl JobSchedule {
         }
     }
 
-    /// The usual time between two pings as of `at`, within what an interval of a website may be: flapping is counted by it.
+    /// The usual time between two pings as of `at`, where that is short: flapping is counted by it, within an hour. What runs
+    /// once a day makes no chatter by failing three times in three weeks, and its next failure must not wait for three days
+    /// to be told; each is a fact, and as rare as the job.
     #[must_use]
     pub fn interval_ms(&self, at: UtcMs) -> i64 {
         let interval_ms = match self {
@@ -86,6 +88,6 @@ impl JobSchedule {
                 first.zip(second).map_or(86_400_000, |(first, second)| second - first)
             }
         };
-        interval_ms.clamp(10_000, 86_400_000)
+        interval_ms.clamp(10_000, 180_000)
     }
 }

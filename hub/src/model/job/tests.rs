@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::{Transition, WebsiteState};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -95,6 +96,28 @@ fn a_run_may_take_the_grace_from_its_first_start() {
     // Runs that overlap: the second end has no start left.
     take(&mut daily, START + 4 * HOUR, PingKind::Success);
     assert_eq!((daily.awaited.took_ms, daily.awaited.expected_at), (None, Some(START + DAY + 2 * HOUR)));
+}
+
+#[test]
+fn what_runs_seldom_is_told_of_each_failure_however_often_it_fails() {
+    use crate::model::flapping;
+    for (schedule, flaps) in
+        [("every:86400000", false), ("0 2 * * *", false), ("0 * * * *", false), ("every:60000", true)]
+    {
+        let plan = job(schedule, HOUR).plan;
+        let interval_ms = plan.schedule.interval_ms(START);
+        let mut state = WebsiteState::new(WebsiteId(uuid::Uuid::nil()), Outcome::Up, START, String::new());
+        let mut at = START;
+        for n in 0..40 {
+            let (from, to) = if n % 2 == 0 { (Outcome::Up, Outcome::Down) } else { (Outcome::Down, Outcome::Up) };
+            at = plan.expected_after(at).unwrap();
+            let change =
+                Transition { website_id: state.website_id, at, decided_at: at, from, to, reason: String::new() };
+            flapping::count(&mut state, &change, interval_ms);
+        }
+        assert_eq!(state.flapping_since_at.is_some(), flaps, "{schedule}");
+        assert!(!flapping::mutes(Outcome::Down, at, interval_ms, at + 15 * MINUTE), "{schedule}");
+    }
 }
 
 #[test]

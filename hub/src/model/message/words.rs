@@ -44,18 +44,27 @@ fn format(form: &str, at: UtcMs) -> String {
     jiff::Timestamp::from_millisecond(at).map(|at| at.strftime(form).to_string()).unwrap_or_default()
 }
 
-/// A website's address without what may be secret, its query (T077).
+/// A website's address without what may be secret, its query (T077); a job's name as it is.
 #[must_use]
 pub fn masked(url: &str) -> String {
-    match url.split_once('?') {
+    match url.split_once('?').filter(|_| is_address(url)) {
         Some((place, _)) => format!("{place}?…"),
         None => url.to_owned(),
     }
 }
 
+/// Whether it is the address of a website, and not the name of a job, in which `:`, `?` and `#` are what they are.
+#[must_use]
+pub fn is_address(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
 /// How a website is called in a sentence: its address without scheme, query and a slash at its end.
 #[must_use]
 pub fn name(url: &str) -> String {
+    if !is_address(url) {
+        return line(url, 120);
+    }
     let Ok(parsed) = Url::parse(url) else { return line(&masked(url), 120) };
     let host = parsed.host_str().unwrap_or_default();
     let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();

@@ -179,6 +179,15 @@ fn silence_counts_only_while_somebody_listens() {
 }
 
 #[test]
+fn who_was_off_for_days_with_all_of_it_gets_his_time_to_report() {
+    let mut world = known(vec![worker("EU", "a", 3 * 86_400)]);
+    world.hubs[0].hears_since_at = Some(NOW - 10 * S);
+    assert!(begins(&world).is_empty(), "the hub has only begun to listen");
+    world.hubs[0].hears_since_at = Some(NOW - 75 * S);
+    assert_eq!(begins(&world), ["regions:silent"]);
+}
+
+#[test]
 fn without_the_queue_one_thing_is_told_and_not_all_that_follows() {
     let mut away = known(vec![worker("EU", "a", 500), worker("ASIA", "b", 500)]);
     (away.hubs[0].hears_since_at, away.hubs[0].queue_away_since_at) = (None, Some(NOW - 59 * S));
@@ -216,6 +225,15 @@ fn t188_whoever_is_blind_is_told_when_he_is_for_a_minute() {
     assert_eq!((ends(&works(29), &region), ends(&works(30), &region)), (None, Some(ClosedAs::Recovered)));
     let silent = with(vec![WatchedWorker { seen_at: NOW - 50 * S, ..blind("a", 90) }]);
     assert_eq!(ends(&silent, &region), None, "who is silent does not say that it works");
+}
+
+#[test]
+fn who_was_blind_before_an_update_is_not_so_since_1970() {
+    let mut world =
+        known(vec![WatchedWorker { network: NetworkState::CutOff, network_since_at: 0, ..worker("EU", "a", 3) }]);
+    assert!(begins(&world).is_empty(), "as migrated");
+    world.workers[0].network_since_at = NOW - 60 * S;
+    assert_eq!(begins(&world), ["regions:cut_off"]);
 }
 
 #[test]

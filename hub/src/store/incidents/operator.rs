@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{alerts, load, save};
-use crate::model::operator::{Condition, Judged, State, count};
+use crate::model::operator::{Condition, Judged, State, count, has_grown};
 use crate::model::{AccountId, Course, IncidentId, UtcMs};
 use crate::store::ingest::{Locked, Transaction};
 use crate::store::{Store, StoreError, read};
@@ -38,19 +38,20 @@ impl Store {
             .bind(OPERATORS).fetch_all(pool).await?)
         .into_iter()
         .collect();
-        let open: Vec<(Uuid, String)> = read!(self, pool => sqlx::query_as(
-            "select account_id, cause_key from incident where closed_at is null and kind = 'operator' \
-             order by account_id, cause_key").fetch_all(pool).await?);
-        let mut keys: BTreeMap<Uuid, BTreeSet<String>> = operators.iter().map(|id| (*id, BTreeSet::new())).collect();
-        for (account, key) in open {
-            keys.entry(account).or_default().insert(key);
+        let open: Vec<(Uuid, String, i64)> = read!(self, pool => sqlx::query_as(
+            "select account_id, cause_key, coalesce(told_at, opened_at) from incident \
+             where closed_at is null and kind = 'operator' order by account_id, cause_key").fetch_all(pool).await?);
+        let mut keys: BTreeMap<Uuid, BTreeMap<String, UtcMs>> =
+            operators.iter().map(|id| (*id, BTreeMap::new())).collect();
+        for (account, key, told_at) in open {
+            keys.entry(account).or_default().insert(key, told_at);
         }
         let nobody = Judged::of_nobody(judged.looked_at);
         let mut reviewed = OperatorReviewed::default();
         for (account, keys) in keys {
             let judged = if operators.contains(&account) { judged } else { &nobody };
             // Mostly there is nothing to write, and so nothing to lock.
-            if may_change(&keys, judged) {
+            if may_change(&keys, judged, now) {
                 self.answered(self.review_operator(AccountId(account), judged, now, &mut reviewed)).await?;
             }
         }
@@ -88,15 +89,18 @@ impl Store {
     }
 }
 
-/// Whether it is worth a lock: something begins, ends or may have grown.
-fn may_change(open: &BTreeSet<String>, judged: &Judged) -> bool {
-    let may_end = |key: &String| match key.parse::<Condition>() {
-        Ok(Condition::DeadLetters) => true,
-        Ok(condition) => !matches!(judged.states.get(&condition), Some(State::Undecided | State::Holds(_))),
+/// Whether it is worth a lock: something begins, ends or has grown. `open`: keys, and when people were last told.
+fn may_change(open: &BTreeMap<String, UtcMs>, judged: &Judged, now: UtcMs) -> bool {
+    let may_end = |(key, told_at): (&String, &UtcMs)| match key.parse::<Condition>() {
+        Ok(condition) => match judged.states.get(&condition) {
+            Some(State::Undecided) => false,
+            Some(State::Holds(_)) => has_grown(&condition, *told_at, judged, now),
+            Some(State::Well(_)) | None => true,
+        },
         Err(_) => false,
     };
     let begins = |(condition, state): (&Condition, &State)| match state {
-        State::Holds(finding) => !finding.is_explained && !open.contains(&condition.to_string()),
+        State::Holds(finding) => !finding.is_explained && !open.contains_key(&condition.to_string()),
         State::Undecided | State::Well(_) => false,
     };
     open.iter().any(may_end) || judged.states.iter().any(begins)
@@ -120,4 +124,27 @@ async fn closed_since(tx: &mut Transaction, account: AccountId, since: UtcMs) ->
         Transaction::Sqlite(tx) => sqlx::query_scalar(sql).bind(account.0).bind(since).fetch_all(&mut **tx).await?,
     };
     Ok(keys.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::operator::Finding;
+
+    #[test]
+    fn dead_letters_that_lie_there_are_no_reason_to_lock_an_account_every_ten_seconds() {
+        let hour = 3_600_000;
+        let finding = Finding { since_at: 0, said: String::new(), is_explained: false };
+        let states = BTreeMap::from([(Condition::DeadLetters, State::Holds(finding))]);
+        let judged = Judged { states, newest_letter_at: Some(hour), looked_at: 0 };
+        let open = |told_at| BTreeMap::from([("dead_letters".to_owned(), told_at)]);
+        assert!(!may_change(&open(2 * hour), &judged, 9 * hour), "there are no more than were told");
+        assert!(!may_change(&open(hour - 1), &judged, hour + 1), "not every time");
+        assert!(may_change(&open(hour - 1), &judged, 2 * hour));
+        let over = Judged {
+            states: [(Condition::DeadLetters, State::Well(crate::model::ClosedAs::Recovered))].into(),
+            ..judged
+        };
+        assert!(may_change(&open(2 * hour), &over, 9 * hour));
+    }
 }

@@ -11,6 +11,7 @@ use crate::services;
 on_both! {
     what_a_newer_version_wrote_is_shown_and_waits_and_the_others_are_told
     what_was_given_up_goes_through_another_channel_when_its_own_is_gone
+    what_is_over_is_told_with_its_end_through_another_channel
 }
 
 async fn what_a_newer_version_wrote_is_shown_and_waits_and_the_others_are_told(world: World) {
@@ -92,6 +93,28 @@ async fn what_was_given_up_goes_through_another_channel_when_its_own_is_gone(wor
     });
     assert_eq!(through(world.account, other.channel_id).await.unwrap(), AlertReplay::HasIt);
     assert_eq!(world.state(id).await.state, AlertState::Dead, "it stays to be seen");
+}
+
+async fn what_is_over_is_told_with_its_end_through_another_channel(world: World) {
+    let (refusing, taking) = (Receiver::answering(&["404 Not Found"]), Receiver::taking());
+    let gone = world.channel("gone", webhook(&refusing)).await;
+    let id = world.opened(1, &gone).await;
+    let mut sender = world.sender();
+    for hour in 0..4 {
+        turn(&mut sender, world.now + hour * HOUR).await;
+    }
+    assert_eq!(world.state(id).await.state, AlertState::Dead);
+    let now = world.now + 5 * HOUR;
+    raw!(world, pool => {
+        sqlx::query("update incident set closed_at = $1, ended_at = $1, closed_as = 'recovered'")
+            .bind(now).execute(pool).await.expect("the end");
+    });
+    let later = world.channel("later", webhook(&taking)).await;
+    assert_eq!(world.store.send_through(world.account, id, later.channel_id, now).await.unwrap(), AlertReplay::Asked);
+    turn(&mut sender, now).await;
+    turn(&mut sender, now + SECOND).await;
+    let kinds: Vec<String> = taking.got().iter().map(|got| got.kind()).collect();
+    assert_eq!(kinds, ["incident.opened", "incident.resolved"]);
 }
 
 /// Whoever switches a channel off locks it, then its alerts; a try that is recorded meanwhile must wait for the channel, and

@@ -113,7 +113,9 @@ fn t188_broken_dns_is_unknown_and_an_incident_of_the_installation() {
 
 fn working() -> Vitals {
     let vitals = Vitals::default();
-    [Part::Schedule, Part::Ingest, Part::Review, Part::Alert, Part::Store].into_iter().for_each(|p| vitals.moved(p));
+    [Part::Schedule, Part::Ingest, Part::Review, Part::Alert, Part::Listen, Part::Store]
+        .into_iter()
+        .for_each(|part| vitals.moved(part));
     vitals.queue(true);
     vitals
 }

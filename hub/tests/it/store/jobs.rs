@@ -2,7 +2,7 @@
 
 use hub::model::job::{Awaited, DEAF_MS, RETRIES_MS};
 use hub::model::{
-    AccountId, Class, IncidentKind, Job, JobInput, JobPlan, Outcome, Ping, PingId, PingKind, UtcMs, WebsiteId,
+    AccountId, Class, IncidentKind, Job, JobInput, JobPlan, Outcome, Ping, PingId, PingKind, Ties, UtcMs, WebsiteId,
 };
 use hub::store::{Edited, Heard, KnownJob, Missed, Pinged};
 
@@ -17,6 +17,7 @@ on_both! {
     neither_schedule_nor_ingest_nor_expiry_know_of_jobs
     an_edit_keeps_what_is_known_and_a_pause_awaits_nothing
     of_pings_the_last_ones_are_kept
+    a_plan_is_saved_with_its_ties_or_not_at_all
 }
 
 const HOUR: i64 = 60 * MINUTE;
@@ -305,4 +306,24 @@ async fn of_pings_the_last_ones_are_kept(on: Fixture) {
             ..Awaited::default()
         }
     );
+}
+
+async fn a_plan_is_saved_with_its_ties_or_not_at_all(on: Fixture) {
+    let ann = on.account("ann").await.account_id;
+    let one = on.job(ann).await.website.website_id;
+    let below = |parent| Ties { parent_id: Some(parent), ..Ties::default() };
+    let two = on.store.add_job_tied(ann, &hourly(), &below(one), on.now).await.expect("an answer").expect("a job");
+    assert!(
+        on.store
+            .add_job_tied(ann, &hourly(), &below(WebsiteId(uuid::Uuid::new_v4())), on.now)
+            .await
+            .expect("an answer")
+            .is_err()
+    );
+    assert_eq!(on.count("select count(*) from job").await, 2);
+    let plan = JobPlan { grace_ms: HOUR, ..hourly() };
+    let edit = on.store.edit_job_tied(ann, one, 1, &plan, Some(&below(two)), on.now).await.expect("an answer");
+    assert!(matches!(edit, Some(Edited::Refused(_))), "they would depend on each other");
+    let known = on.known(ann, one).await;
+    assert_eq!((known.job.plan, known.website.revision), (hourly(), 1));
 }

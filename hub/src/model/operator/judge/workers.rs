@@ -51,10 +51,11 @@ impl WatchedWorker {
             let is_settled = now.saturating_sub(self.alive_since_at) >= SETTLED_MS;
             return if is_settled { Life::Alive } else { Life::Unclear };
         }
-        if gone_ms >= FORGOTTEN_MS {
+        let silent_ms = now.saturating_sub(self.seen_at.max(hears_since_at));
+        // After a weekend for which all of it was off it has its time to report, too.
+        if gone_ms >= FORGOTTEN_MS && silent_ms >= SILENT_MS {
             return Life::Forgotten;
         }
-        let silent_ms = now.saturating_sub(self.seen_at.max(hears_since_at));
         match (silent_ms >= SILENT_MS, self.stopped_at) {
             (false, _) => Life::Unclear,
             (true, Some(_)) => Life::Stopped,
@@ -66,6 +67,8 @@ impl WatchedWorker {
     fn is_cut_off(&self, now: UtcMs) -> Option<bool> {
         let for_ms = now.saturating_sub(self.network_since_at);
         match self.network {
+            // Of a worker from before an update nobody knows since when: its next sign of life begins it.
+            NetworkState::CutOff if self.network_since_at <= 0 => None,
             NetworkState::CutOff => (for_ms >= CUT_OFF_MS).then_some(true),
             NetworkState::Works | NetworkState::Unasked => (for_ms >= WORKS_MS).then_some(false),
         }
