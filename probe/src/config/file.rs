@@ -18,7 +18,7 @@ const PROBES: [&str; 11] = [
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 17] = [
+const HUBS: [&str; 19] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -35,6 +35,8 @@ const HUBS: [&str; 17] = [
     "TLS_KEY_FILE",
     "LOG_FORMAT",
     "TRUSTED_PROXIES",
+    "DEAD_MAN_URL",
+    "DEAD_MAN_URL_FILE",
     "CONFIG_FILE",
 ];
 

@@ -43,7 +43,7 @@ struct Last {
 }
 
 impl ChannelsPage {
-    /// Each with the newest of its alerts; `given_up`: alerts of all that did not arrive, no more than [`COUNTED`] counted.
+    /// Each with the newest of its alerts; `given_up`: alerts of all that did not arrive, a thousand counted at most.
     #[must_use]
     pub fn new(
         viewer: impl Into<Viewer>,
