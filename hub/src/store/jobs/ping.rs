@@ -8,7 +8,7 @@ use crate::model::job::{self, Verdict};
 use crate::model::region::CLOCK_ERROR_MS;
 use crate::model::{Change, CheckKind, Outcome, Phases, Ping, PingId, Standing, StoredTick, Tick, UtcMs, WebsiteId};
 use crate::store::ingest::{Locked, Transaction};
-use crate::store::{Store, StoreError, incidents};
+use crate::store::{Store, StoreError, incidents, read};
 
 /// Tries of a ping that met another transaction the other way round.
 const TRIES: u32 = 3;
@@ -28,6 +28,12 @@ impl Store {
     /// # Errors
     /// The database is away: nothing was stored, and the job should try again.
     pub async fn take_ping(&self, ping_id: PingId, ping: &Ping) -> Result<Pinged, StoreError> {
+        // Whoever makes ids up takes no turn of those who write.
+        let is_known: bool = read!(self, pool => sqlx::query_scalar("select exists (select 1 from job where ping_id = $1)")
+            .bind(ping_id.0).fetch_one(pool).await?);
+        if !is_known {
+            return Ok(Pinged::Nobody);
+        }
         for _ in 1..TRIES {
             match self.answered(self.ping_once(ping_id, ping)).await {
                 Err(error) if error.is_collision() => tokio::time::sleep(Duration::from_millis(20)).await,
