@@ -124,7 +124,7 @@ fn a_keyboard_is_enough_and_nothing_is_wider_than_a_phone() {
             "/acknowledge/x",
         ] {
             phone.goto(&format!("{}{path}", told.base)).await.unwrap();
-            phone.find(Locator::Css("main h1")).await.unwrap();
+            awaited(&phone, "main h1", SOON).await;
             let widths = "return [document.documentElement.scrollWidth, window.innerWidth]";
             let widths = phone.execute(widths, vec![]).await.unwrap();
             assert_eq!(widths, serde_json::json!([390, 390]), "{path}");
