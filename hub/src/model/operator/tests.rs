@@ -334,7 +334,7 @@ fn t209_little_room_is_told_before_there_is_none() {
 }
 
 #[test]
-fn hubs_that_are_silent_or_stand_still() {
+fn t275_hubs_that_are_silent_or_stand_still() {
     let mut world = known(Vec::new());
     world.hubs.push(HubReport { seen_at: NOW - 59 * S, ..hub("two") });
     assert!(begins(&world).is_empty());

@@ -121,7 +121,7 @@ fn working() -> Vitals {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_switch_is_told_only_while_the_hub_works() {
+async fn t275_the_switch_is_told_only_while_the_hub_works() {
     let receiver = Receiver::answering(&["500 Oops", "302 Found", "200 OK"]);
     let url = || Secret::new(receiver.server.url("/hunter2"));
     let of = |vitals: &Vitals| DeadMan::new(alerts(Duration::from_secs(5)), vitals.clone(), url());
