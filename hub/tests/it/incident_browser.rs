@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use fantoccini::Client;
 use fantoccini::key::Key;
-use fantoccini::{Client, Locator};
 
 use crate::browser::{Driver, awaited, type_into};
 use crate::incident_pages::Told;
