@@ -262,6 +262,11 @@ fn t170_two_workers_of_one_name_both_work_and_no_check_is_lost() {
         starts.dedup();
         (starts.len() == 2).then_some(())
     });
+    // And not while the other still reads what is pending under the name they share, which is all that one is given.
+    wait_for("both to wait for checks", S(20), || {
+        let clients: String = redis.run(&["CLIENT", "LIST"]);
+        (clients.lines().filter(|client| client.contains(" flags=b ")).count() == 2).then_some(())
+    });
     (1..=200).for_each(|slot| drop(redis.publish("*", &check(slot, &website.url("/")))));
     wait_for("all ticks", S(30), || (slots(&mut redis).len() == 200).then_some(()));
     wait_for("all acknowledgements", S(10), || (redis.pending() == 0).then_some(()));
