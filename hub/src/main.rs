@@ -74,6 +74,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy the data of a hub without Postgres, which may be running, into a new directory: one that can take the place of
+    /// `STATE_DIRECTORY`.
+    Backup {
+        /// The directory, e.g. /var/backups/betteruptime-2026-11-27.
+        directory: PathBuf,
+    },
     /// Ask a running hub whether it is alive; for containers.
     Healthcheck,
     /// Settings.
@@ -254,6 +260,7 @@ fn main() -> ExitCode {
                 Err(error) => Err(error),
             }
         }
+        Command::Backup { directory } => runtime.block_on(command::backup::back_up(&config, &directory)),
         Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
         Command::Config(ConfigCommand::Show) => {
             print!("{}", config.show());
