@@ -1,6 +1,7 @@
 //! The commands beside `serve`: short, they end with a line for people or an error.
 
 pub mod dead_letters;
+pub mod history;
 pub mod probe;
 pub mod replay;
 

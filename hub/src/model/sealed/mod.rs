@@ -6,6 +6,7 @@
 //! SHA-256 of what it is about (website, region, first slot; of `columns` also `keys`) and what it holds.
 
 mod column;
+mod join;
 mod number;
 mod range;
 mod text;
@@ -23,6 +24,8 @@ use self::range::{Decoder, Encoder};
 use self::text::Letters;
 use super::{RegionId, UtcMs, WebsiteId};
 
+pub use self::join::{Group, Known, groups, join};
+
 /// Ticks in one block, at most: as many as one slot can have, which is not divided.
 pub const MAX_TICKS: usize = 65_536;
 /// Bytes of one text, at most; what is stored of a target is shorter.
@@ -31,6 +34,9 @@ pub const MAX_TEXT: usize = 4_096;
 pub const MAX_TEXTS: usize = 8 << 20;
 /// Blocks are of one day (UTC) each.
 pub const DAY_MS: i64 = 86_400_000;
+/// A day is packed so long after its end: by then nearly all that was on its way has come, also from a worker that was cut off
+/// for hours, and need not be put in afterwards.
+pub const SETTLES_MS: i64 = 6 * 3_600_000;
 
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 8;
@@ -159,6 +165,24 @@ impl RawTick {
     pub fn set_text(&mut self, column: Text, value: Option<Arc<str>>) {
         self.texts[column as usize] = value;
     }
+}
+
+/// The day (UTC) of an instant: when it begins.
+#[must_use]
+pub fn day_of(at: UtcMs) -> UtcMs {
+    at.div_euclid(DAY_MS).saturating_mul(DAY_MS)
+}
+
+/// The last instant of a day that begins then.
+#[must_use]
+pub fn end_of(day: UtcMs) -> UtcMs {
+    day.saturating_add(DAY_MS - 1)
+}
+
+/// Slots before this may be packed.
+#[must_use]
+pub fn settled_before(now: UtcMs) -> UtcMs {
+    day_of(now.saturating_sub(SETTLES_MS))
 }
 
 /// What a block is about.
