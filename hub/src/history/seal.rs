@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// The longest pause between two steps.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The first look: a hub that has just started has other things to do.
-const FIRST: Duration = Duration::from_secs(5);
+const FIRST: Duration = Duration::from_secs(1);
 
 /// What one look did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -157,11 +157,11 @@ impl Store {
     }
 
     async fn seal_part(&self, website: Uuid, first_at: UtcMs, kept_from: UtcMs, now: UtcMs) -> Result<Sealed, Left> {
-        let at_once = match &self.pool {
-            Pool::Postgres(_) => AT_ONCE,
-            Pool::Sqlite { .. } => AT_ONCE_ALONE,
+        let (mut tx, at_once) = match &self.pool {
+            Pool::Postgres(_) => (Transaction::begin(&self.pool).await?, AT_ONCE),
+            // It reads first: whoever wrote in between (a command beside the hub) would end it.
+            Pool::Sqlite { write, .. } => (write.begin_with("begin immediate").await?.into(), AT_ONCE_ALONE),
         };
-        let mut tx = Transaction::begin(&self.pool).await?;
         let done = seal_in(&mut tx, website, first_at, at_once, kept_from, now).await;
         if done.is_err() {
             if let Err(error) = tx.rollback().await {
