@@ -84,7 +84,7 @@ impl World {
         let slots = (until - from) / STEP_MS;
         raw!(world, pool => {
             let sql = format!(
-                "insert into tick ({COLUMNS}) with recursive s (n) as (select 0 union all select n + 1 from s where n + 1 < {slots}), \
+                "insert into tick ({COLUMNS}) with recursive s (n) as (select cast(0 as bigint) union all select n + 1 from s where n + 1 < {slots}), \
                  r (r) as (select 'INDIA' union all select 'USA'), \
                  t as (select website_id, r, n, {from} + 17000 + n * {STEP_MS} as at from website, r, s) select {VALUES} from t"
             );
@@ -172,6 +172,12 @@ async fn survives_kills(mut world: World) {
     }
     println!("packed of {kept} after each end: {seen:?}");
     assert!(seen[12] > seen[2], "hubs were killed before they did anything: {seen:?}");
+    if world.url.is_some() {
+        let environment = [&environment[..], &[("FAIL_POINT", "seal.dropped:2")]].concat();
+        let log = tokio::task::block_in_place(|| run_to_its_end(&directory, &environment));
+        assert!(log.contains("ends at the fail point"), "{log}");
+        assert_eq!(world.counts().await, (0, kept), "killed while it dropped days");
+    }
     // Two that are left in peace finish it together.
     let finish = async |store: &Store| {
         let (_stop, mut stopping) = watch::channel(false);

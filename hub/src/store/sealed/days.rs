@@ -89,7 +89,7 @@ async fn drop_day(connection: &mut PgConnection, name: &str) -> Result<bool, Sto
         Ok(false) => return Ok(false),
         // Much was deleted there and is in the way: cleaned up first, which stops nobody.
         Err(error) if error.is_statement_timeout() => return clean_up(connection, name).await.map(|()| false),
-        Err(error) if error.is_lock_timeout() => return Ok(false),
+        Err(error) if error.is_lock_timeout() || is_gone(&error) => return Ok(false),
         Err(error) => return Err(error),
     }
     match drop_now(connection, name).await {
@@ -97,8 +97,15 @@ async fn drop_day(connection: &mut PgConnection, name: &str) -> Result<bool, Sto
             tracing::info!(%error, partition = name, "A day of ticks is in use; it is dropped later.");
             Ok(false)
         }
+        Err(error) if is_gone(&error) => Ok(false),
         done => done,
     }
+}
+
+/// Whether another hub has dropped it.
+fn is_gone(error: &StoreError) -> bool {
+    // undefined_table
+    error.sqlstate().is_some_and(|code| code == "42P01")
 }
 
 async fn is_empty(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {

@@ -20,6 +20,8 @@ use crate::store::{Pool, Store, StoreError, read};
 const AT_ONCE: i64 = 10_080;
 /// On SQLite, where all who write wait for it.
 const AT_ONCE_ALONE: i64 = 4_000;
+/// Fewer than four times as many are not divided for a slow database.
+const LEAST: i64 = 400;
 /// Of the lock on a website that is being sealed; a word of this product's own.
 const LOCKS: i32 = 0x5EA1;
 
@@ -101,9 +103,17 @@ impl Store {
         }
         let day = sealed::day_of(slot_at);
         let next_day = SealPosition { website, slot_at: Some(day.saturating_add(DAY_MS)) };
-        let left = match self.answered_or_left(self.seal_part(website, slot_at, kept_from, now)).await {
-            Ok(done) => return Ok(done),
-            Err(left) => left,
+        let mut at_once = if self.is_sqlite() { AT_ONCE_ALONE } else { AT_ONCE };
+        let left = loop {
+            match self.answered_or_left(self.seal_part(website, slot_at, at_once, kept_from, now)).await {
+                Ok(done) => return Ok(done),
+                // A slow disk, on which the ticks of a day are far apart.
+                Err(Left::Away(error)) if error.is_statement_timeout() && at_once > LEAST => {
+                    at_once /= 4;
+                    tracing::info!(%error, ticks = at_once, "Packing takes the database too long; it takes fewer ticks at once.");
+                }
+                Err(left) => break left,
+            }
         };
         match left {
             Left::Away(error) => return Err(error),
@@ -156,11 +166,18 @@ impl Store {
             .bind(from.website).bind(from.slot_at.unwrap_or(UtcMs::MIN)).bind(before).fetch_optional(pool).await?))
     }
 
-    async fn seal_part(&self, website: Uuid, first_at: UtcMs, kept_from: UtcMs, now: UtcMs) -> Result<Sealed, Left> {
-        let (mut tx, at_once) = match &self.pool {
-            Pool::Postgres(_) => (Transaction::begin(&self.pool).await?, AT_ONCE),
+    async fn seal_part(
+        &self,
+        website: Uuid,
+        first_at: UtcMs,
+        at_once: i64,
+        kept_from: UtcMs,
+        now: UtcMs,
+    ) -> Result<Sealed, Left> {
+        let mut tx = match &self.pool {
+            Pool::Postgres(_) => Transaction::begin(&self.pool).await?,
             // It reads first: whoever wrote in between (a command beside the hub) would end it.
-            Pool::Sqlite { write, .. } => (write.begin_with("begin immediate").await?.into(), AT_ONCE_ALONE),
+            Pool::Sqlite { write, .. } => write.begin_with("begin immediate").await?.into(),
         };
         let done = seal_in(&mut tx, website, first_at, at_once, kept_from, now).await;
         if done.is_err() {
