@@ -19,7 +19,7 @@ use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
-use crate::{ingest, listen, replay, state_directory};
+use crate::{history, ingest, listen, replay, state_directory};
 
 /// Time to finish what is in flight after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -72,6 +72,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(url) = config.dead_man_url.clone() {
         let (dead_man, stopping) = (DeadMan::new(alerts.clone(), vitals.clone(), url), stopping.clone());
         parts.spawn(async move { ("dead man's switch", operator::run_dead_man(dead_man, stopping).await) });
+    }
+    {
+        let (store, retention, stopping) = (store.clone(), config.retention, stopping.clone());
+        parts.spawn(async move { ("history", history::run(store, retention, stopping).await) });
     }
     let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;

@@ -39,6 +39,8 @@ pub mod recent;
 pub mod recount;
 pub mod region;
 pub mod regional;
+pub mod retention;
+pub mod sealed;
 pub mod shares;
 pub mod slots;
 mod standing;

@@ -136,6 +136,7 @@ mod maintenance;
 mod options;
 mod regions;
 mod schema;
+mod sealed;
 mod silence;
 mod verdicts;
 mod websites;

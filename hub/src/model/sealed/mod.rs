@@ -1,0 +1,462 @@
+//! Ticks of days that have passed, packed into blocks: one website, one region, one day (UTC) or a part of it. Lossless, column
+//! by column, whatever words a newer version stored; a block that is not what was written is told from one that is.
+//!
+//! A block is two pieces. `keys` has slots and attempts, a few dozen bytes, so that whoever asks whether a tick is known need not
+//! read the rest. `columns` has all else. Each begins with its version and ends with its checksum: the first eight bytes of the
+//! SHA-256 of what it is about (website, region, first slot; of `columns` also `keys`) and what it holds.
+
+mod column;
+mod join;
+mod number;
+mod range;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use self::column::{Hint, NoSuchWay};
+use self::number::Numbers;
+use self::range::{Decoder, Encoder};
+use self::text::Letters;
+use super::{RegionId, UtcMs, WebsiteId};
+
+pub use self::join::{Group, Known, groups, join};
+
+/// Ticks in one block, at most: as many as one slot can have, which is not divided.
+pub const MAX_TICKS: usize = 65_536;
+/// Bytes of one text, at most; what is stored of a target is shorter.
+pub const MAX_TEXT: usize = 4_096;
+/// Bytes of all texts of a block that differ, at most.
+pub const MAX_TEXTS: usize = 8 << 20;
+/// Blocks are of one day (UTC) each.
+pub const DAY_MS: i64 = 86_400_000;
+/// A day is packed so long after its end: by then nearly all that was on its way has come, also from a worker that was cut off
+/// for hours, and need not be put in afterwards.
+pub const SETTLES_MS: i64 = 6 * 3_600_000;
+
+const VERSION: u8 = 1;
+const CHECKSUM: usize = 8;
+
+probe::named! {
+    /// Columns of a tick that are integers; truth is 0 or 1. New ones are added at the end.
+    Number {
+        /// When it was received.
+        ReceivedAt = "received_at",
+        /// When its exchange began.
+        StartedAt = "started_at",
+        /// Phase.
+        Dns = "dns_us",
+        /// Phase.
+        Connect = "connect_us",
+        /// Phase.
+        Tls = "tls_us",
+        /// Phase.
+        Send = "send_us",
+        /// Phase.
+        Wait = "wait_us",
+        /// Phase.
+        Receive = "receive_us",
+        /// Whole duration.
+        Total = "total_us",
+        /// Status code.
+        Status = "status",
+        /// Body read.
+        BodyBytes = "body_bytes",
+        /// The body went on.
+        Truncated = "truncated",
+        /// End of the certificate.
+        NotAfter = "certificate_not_after_at",
+        /// The hub's lateness.
+        Publish = "publish_ms",
+        /// In the queue.
+        Queue = "queue_ms",
+        /// Until a thread began.
+        Thread = "thread_us",
+        /// Until it was reported.
+        Report = "report_us",
+        /// It had no vote.
+        Late = "late",
+        /// Its start was later than its receipt.
+        Clamped = "clamped",
+    }
+}
+
+probe::named! {
+    /// Columns of a tick that are texts. New ones are added at the end.
+    Text {
+        /// Which worker.
+        Worker = "worker_id",
+        /// What kind of check.
+        Kind = "kind",
+        /// What came of it.
+        Outcome = "outcome",
+        /// Why.
+        Class = "class",
+        /// Where.
+        Phase = "phase",
+        /// Whose fault.
+        Blame = "blame",
+        /// In words.
+        Detail = "detail",
+        /// Address.
+        Remote = "remote",
+        /// Of the certificate.
+        Issuer = "certificate_issuer",
+        /// Of the certificate.
+        Subject = "certificate_subject",
+        /// Version of TLS.
+        TlsVersion = "tls_version",
+        /// Beginning of the answer.
+        Answer = "answer",
+        /// What else is worth knowing.
+        Notes = "notes",
+    }
+}
+
+const NUMBERS: usize = Number::ALL.len();
+const TEXTS: usize = Text::ALL.len();
+
+/// A tick as its row has it, without website and region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawTick {
+    /// Its slot.
+    pub slot_at: UtcMs,
+    /// Its attempt.
+    pub attempt: i64,
+    numbers: [Option<i64>; NUMBERS],
+    texts: [Option<Arc<str>>; TEXTS],
+}
+
+impl RawTick {
+    /// One of which all else is missing.
+    #[must_use]
+    pub fn new(slot_at: UtcMs, attempt: i64) -> Self {
+        Self { slot_at, attempt, numbers: [None; NUMBERS], texts: [const { None }; TEXTS] }
+    }
+
+    /// What makes it one among those of its website and region, and what orders them.
+    #[must_use]
+    pub fn key(&self) -> (UtcMs, i64) {
+        (self.slot_at, self.attempt)
+    }
+
+    /// What a column has.
+    #[must_use]
+    pub fn number(&self, column: Number) -> Option<i64> {
+        self.numbers[column as usize]
+    }
+
+    /// What a column has.
+    #[must_use]
+    pub fn text(&self, column: Text) -> Option<&Arc<str>> {
+        self.texts[column as usize].as_ref()
+    }
+
+    /// Sets a column.
+    pub fn set_number(&mut self, column: Number, value: Option<i64>) {
+        self.numbers[column as usize] = value;
+    }
+
+    /// Sets a column.
+    pub fn set_text(&mut self, column: Text, value: Option<Arc<str>>) {
+        self.texts[column as usize] = value;
+    }
+}
+
+/// The day (UTC) of an instant: when it begins.
+#[must_use]
+pub fn day_of(at: UtcMs) -> UtcMs {
+    at.div_euclid(DAY_MS).saturating_mul(DAY_MS)
+}
+
+/// The last instant of a day that begins then.
+#[must_use]
+pub fn end_of(day: UtcMs) -> UtcMs {
+    day.saturating_add(DAY_MS - 1)
+}
+
+/// Slots before this may be packed.
+#[must_use]
+pub fn settled_before(now: UtcMs) -> UtcMs {
+    day_of(now.saturating_sub(SETTLES_MS))
+}
+
+/// What a block is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Which website.
+    pub website_id: WebsiteId,
+    /// From where.
+    pub region_id: &'a RegionId,
+}
+
+/// A packed block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// First slot; part of the block's name.
+    pub from_at: UtcMs,
+    /// Last slot.
+    pub to_at: UtcMs,
+    /// How many ticks.
+    pub ticks: usize,
+    /// Slots and attempts.
+    pub keys: Vec<u8>,
+    /// All else.
+    pub columns: Vec<u8>,
+}
+
+/// Why ticks are not packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsealable {
+    /// There are none, or more than [`MAX_TICKS`].
+    #[error("a block has 1 to {MAX_TICKS} ticks")]
+    Count,
+    /// They are not in order, or one is there twice.
+    #[error("the ticks are not in order of slot and attempt")]
+    Order,
+    /// More than [`MAX_TEXT`] or [`MAX_TEXTS`].
+    #[error("there is too much text in them")]
+    Text,
+}
+
+/// Why a block is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// A newer version of the hub wrote it.
+    #[error("it is of version {0}, which only a newer hub knows")]
+    Newer(u8),
+    /// It is not what was written.
+    #[error("its checksum is wrong")]
+    Checksum,
+    /// Its checksum is right and what it says cannot be: our bug.
+    #[error("it is not understood: {0}")]
+    Malformed(&'static str),
+}
+
+impl From<NoSuchWay> for Damage {
+    fn from(_: NoSuchWay) -> Self {
+        Self::Malformed("there is no such way to tell a column")
+    }
+}
+
+/// Packs ticks of one place, which are in order.
+///
+/// # Errors
+/// They are too many, not in order, or hold too much text.
+pub fn seal(place: Place<'_>, ticks: &[RawTick]) -> Result<Block, Unsealable> {
+    let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else { return Err(Unsealable::Count) };
+    if ticks.len() > MAX_TICKS {
+        return Err(Unsealable::Count);
+    }
+    let is_rising = |pair: &[RawTick]| {
+        let [one, next] = pair else { return false };
+        one.key() < next.key() && next.slot_at.checked_sub(one.slot_at).is_some()
+    };
+    if !ticks.windows(2).all(is_rising) {
+        return Err(Unsealable::Order);
+    }
+    let lengths = || ticks.iter().flat_map(|tick| tick.texts.iter().flatten()).map(|text| text.len());
+    if lengths().any(|length| length > MAX_TEXT) || lengths_of_different(ticks) > MAX_TEXTS {
+        return Err(Unsealable::Text);
+    }
+    let keys = write_keys(place, ticks);
+    let columns = write_columns(place, first.slot_at, &keys, ticks);
+    Ok(Block { from_at: first.slot_at, to_at: last.slot_at, ticks: ticks.len(), keys, columns })
+}
+
+fn lengths_of_different(ticks: &[RawTick]) -> usize {
+    (0..TEXTS)
+        .map(|n| {
+            let different: std::collections::HashSet<&str> =
+                ticks.iter().filter_map(|tick| tick.texts[n].as_deref()).collect();
+            different.iter().map(|text| text.len()).sum::<usize>()
+        })
+        .sum()
+}
+
+fn write_keys(place: Place<'_>, ticks: &[RawTick]) -> Vec<u8> {
+    let from_at = ticks.first().map_or(0, |tick| tick.slot_at);
+    let steps: Vec<_> = ticks.windows(2).map(|two| Some(two[1].slot_at.wrapping_sub(two[0].slot_at))).collect();
+    let attempts: Vec<_> = ticks.iter().map(|tick| Some(tick.attempt)).collect();
+    let mut encoder = Encoder::new();
+    Numbers::new(false).code(&mut encoder, ticks.len() as i64);
+    column::write(&mut encoder, &mut Hint::new(), &steps, &vec![0; steps.len()]);
+    column::write(&mut encoder, &mut Hint::new(), &attempts, &vec![0; attempts.len()]);
+    let mut bytes = vec![VERSION];
+    bytes.extend(encoder.finish());
+    close(bytes, checksum(place, from_at, &[]))
+}
+
+/// Slots and attempts of a block that begins at `from_at`, in order.
+///
+/// # Errors
+/// It is damaged, or of a newer version.
+pub fn keys(place: Place<'_>, from_at: UtcMs, keys: &[u8]) -> Result<Vec<(UtcMs, i64)>, Damage> {
+    let body = opened(keys, checksum(place, from_at, &[]))?;
+    let mut decoder = Decoder::new(body);
+    let count = usize::try_from(Numbers::new(false).code(&mut decoder, 0)).ok();
+    let count = count.filter(|count| (1..=MAX_TICKS).contains(count)).ok_or(Damage::Malformed("its count"))?;
+    let steps = column::read(&mut decoder, &mut Hint::new(), &vec![0; count - 1])?;
+    let attempts = column::read(&mut decoder, &mut Hint::new(), &vec![0; count])?;
+    if !decoder.is_at_end() {
+        return Err(Damage::Malformed("its length"));
+    }
+    let mut slot_at = from_at;
+    let mut found: Vec<(UtcMs, i64)> = Vec::with_capacity(count);
+    for (step, attempt) in std::iter::once(Some(0)).chain(steps).zip(attempts) {
+        let (Some(step), Some(attempt)) = (step, attempt) else { return Err(Damage::Malformed("a key is missing")) };
+        slot_at = slot_at.checked_add(step).ok_or(Damage::Malformed("a slot"))?;
+        if found.last().is_some_and(|last| *last >= (slot_at, attempt)) {
+            return Err(Damage::Malformed("keys are not in order"));
+        }
+        found.push((slot_at, attempt));
+    }
+    Ok(found)
+}
+
+/// Columns in the order they are written: what others are foretold by comes first.
+const ORDER: [Number; NUMBERS] = [
+    Number::Dns,
+    Number::Connect,
+    Number::Tls,
+    Number::Send,
+    Number::Wait,
+    Number::Receive,
+    Number::Total,
+    Number::Publish,
+    Number::Queue,
+    Number::Thread,
+    Number::Report,
+    Number::StartedAt,
+    Number::ReceivedAt,
+    Number::Status,
+    Number::BodyBytes,
+    Number::NotAfter,
+    Number::Truncated,
+    Number::Late,
+    Number::Clamped,
+];
+
+/// What a column is expected to have, by the columns before it.
+fn expected(column: Number, tick: &RawTick) -> i64 {
+    let of = |column| tick.number(column).unwrap_or(0);
+    let sum = |columns: &[Number]| columns.iter().fold(0, |sum: i64, column| sum.wrapping_add(of(*column)));
+    match column {
+        Number::Total => sum(&[Number::Dns, Number::Connect, Number::Tls, Number::Send, Number::Wait, Number::Receive]),
+        Number::StartedAt => {
+            let waited_ms = sum(&[Number::Publish, Number::Queue]);
+            tick.slot_at.wrapping_add(waited_ms).wrapping_add(of(Number::Thread) / 1_000)
+        }
+        Number::ReceivedAt => of(Number::StartedAt).wrapping_add(sum(&[Number::Total, Number::Report]) / 1_000),
+        Number::Dns
+        | Number::Connect
+        | Number::Tls
+        | Number::Send
+        | Number::Wait
+        | Number::Receive
+        | Number::Status
+        | Number::BodyBytes
+        | Number::Truncated
+        | Number::NotAfter
+        | Number::Publish
+        | Number::Queue
+        | Number::Thread
+        | Number::Report
+        | Number::Late
+        | Number::Clamped => 0,
+    }
+}
+
+fn write_columns(place: Place<'_>, from_at: UtcMs, keys: &[u8], ticks: &[RawTick]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    let mut hint = Hint::new();
+    for column in ORDER {
+        let values: Vec<_> = ticks.iter().map(|tick| tick.number(column)).collect();
+        let expected: Vec<_> = ticks.iter().map(|tick| expected(column, tick)).collect();
+        column::write(&mut encoder, &mut hint, &values, &expected);
+    }
+    let mut letters = Letters::new();
+    for column in Text::ALL {
+        let texts: Vec<_> = ticks.iter().map(|tick| tick.text(*column)).collect();
+        text::write(&mut encoder, &mut letters, &mut hint, &texts);
+    }
+    let mut bytes = vec![VERSION];
+    bytes.extend(encoder.finish());
+    close(bytes, checksum(place, from_at, keys))
+}
+
+/// The ticks of a block that begins at `from_at`, in order; those alone whose slot and attempt are `wanted`.
+///
+/// # Errors
+/// It is damaged, or of a newer version.
+pub fn open(
+    place: Place<'_>,
+    from_at: UtcMs,
+    keys: &[u8],
+    columns: &[u8],
+    wanted: impl Fn((UtcMs, i64)) -> bool,
+) -> Result<Vec<RawTick>, Damage> {
+    let body = opened(columns, checksum(place, from_at, keys))?;
+    let of_keys = self::keys(place, from_at, keys)?;
+    let mut ticks: Vec<_> = of_keys.into_iter().map(|(slot_at, attempt)| RawTick::new(slot_at, attempt)).collect();
+    let mut decoder = Decoder::new(body);
+    let mut hint = Hint::new();
+    let is_short = Err(Damage::Malformed("it ends too early"));
+    for column in ORDER {
+        let expected: Vec<_> = ticks.iter().map(|tick| expected(column, tick)).collect();
+        let values = column::read(&mut decoder, &mut hint, &expected)?;
+        if decoder.is_spent() {
+            return is_short;
+        }
+        ticks.iter_mut().zip(values).for_each(|(tick, value)| tick.set_number(column, value));
+    }
+    let mut letters = Letters::new();
+    for column in Text::ALL {
+        let texts = text::read(&mut decoder, &mut letters, &mut hint, ticks.len())?;
+        if decoder.is_spent() {
+            return is_short;
+        }
+        ticks.iter_mut().zip(texts).for_each(|(tick, text)| tick.set_text(*column, text));
+    }
+    if !decoder.is_at_end() {
+        return Err(Damage::Malformed("its length"));
+    }
+    ticks.retain(|tick| wanted(tick.key()));
+    Ok(ticks)
+}
+
+/// Of what a piece is about; what it holds is added by whoever writes or reads it.
+fn checksum(place: Place<'_>, from_at: UtcMs, keys: &[u8]) -> Sha256 {
+    let region = place.region_id.as_str().as_bytes();
+    Sha256::new()
+        .chain_update(place.website_id.0.as_bytes())
+        .chain_update(from_at.to_le_bytes())
+        .chain_update((region.len() as u64).to_le_bytes())
+        .chain_update(region)
+        .chain_update((keys.len() as u64).to_le_bytes())
+        .chain_update(keys)
+}
+
+fn close(mut bytes: Vec<u8>, checksum: Sha256) -> Vec<u8> {
+    let sum = checksum.chain_update(&bytes).finalize();
+    bytes.extend(sum.iter().take(CHECKSUM));
+    bytes
+}
+
+/// What is between version and checksum. The latter comes first: a wrong version may be damage.
+fn opened(bytes: &[u8], checksum: Sha256) -> Result<&[u8], Damage> {
+    let (held, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Damage::Checksum)?;
+    let right = checksum.chain_update(held).finalize();
+    if !right.iter().take(CHECKSUM).eq(sum.iter()) {
+        return Err(Damage::Checksum);
+    }
+    match held.split_first() {
+        Some((&VERSION, body)) => Ok(body),
+        Some((version, _)) => Err(Damage::Newer(*version)),
+        None => Err(Damage::Malformed("it is empty")),
+    }
+}
