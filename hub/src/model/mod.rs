@@ -14,6 +14,7 @@ pub mod courtesy;
 pub mod enrolment;
 mod field;
 pub mod flapping;
+pub mod histogram;
 mod host;
 pub mod hub_time;
 mod id;
