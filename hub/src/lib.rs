@@ -1,11 +1,12 @@
 //! BetterUptime's hub. Arrows point one way (docs/ARCHITECTURE.md): `model` <- `store`, `queue` <- `schedule`,
-//! `ingest`, `replay` <- `http` <- `run`.
+//! `ingest`, `replay`, `history` <- `http` <- `run`.
 
 pub mod alert;
 pub mod clock;
 pub mod command;
 pub mod config;
 pub mod enrolment;
+pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod listen;

@@ -19,7 +19,7 @@ use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
-use crate::{ingest, listen, replay, state_directory};
+use crate::{history, ingest, listen, replay, state_directory};
 
 /// Time to finish what is in flight after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -57,6 +57,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     {
         let (store, scheduler, stopping) = (store.clone(), scheduler.clone(), stopping.clone());
         parts.spawn(async move { ("replay", replay::run(store, scheduler, stopping).await) });
+    }
+    {
+        let (store, stopping) = (store.clone(), stopping.clone());
+        parts.spawn(async move { ("roll-up", history::roll_up::run(store, stopping).await) });
     }
     let alerts = Alerts::new(alert_settings(&config, may_look_inside), &key)?;
     let vitals = scheduler.vitals().clone();

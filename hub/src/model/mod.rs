@@ -40,6 +40,7 @@ pub mod recent;
 pub mod recount;
 pub mod region;
 pub mod regional;
+pub mod roll_up;
 pub mod shares;
 pub mod slots;
 mod standing;

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 pub use self::look::{Heard, Missed};
 pub use self::ping::Pinged;
-use self::rows::{JOB, JobRow, KeptPingRow, on, read_job, write_awaited};
+pub(super) use self::rows::on;
+use self::rows::{JOB, JobRow, KeptPingRow, read_job, write_awaited};
 use super::ingest::Transaction;
 use super::row::{STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ties::{TiesSaved, save_ties};

@@ -132,8 +132,10 @@ mod letters;
 mod maintenance;
 mod options;
 mod regions;
+mod roll_up;
 mod schema;
 mod silence;
+mod uptime;
 mod verdicts;
 mod websites;
 

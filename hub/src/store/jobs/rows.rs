@@ -29,7 +29,7 @@ macro_rules! on {
     };
 }
 
-pub(super) use on;
+pub(in crate::store) use on;
 
 /// Without `Debug`: a ping id is a secret.
 #[derive(FromRow)]

@@ -1,0 +1,3 @@
+//! What becomes of ticks as they grow old.
+
+pub mod roll_up;
