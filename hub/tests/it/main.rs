@@ -17,6 +17,7 @@ mod distributed;
 mod embedded;
 mod enrol;
 mod front;
+mod history;
 mod hubs;
 mod incident_browser;
 mod incident_pages;
