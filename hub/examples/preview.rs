@@ -19,10 +19,11 @@ use hub::http::pages::incidents::{self, IncidentsPage};
 use hub::http::pages::landing::LandingPage;
 use hub::http::pages::probes::{self, ProbesPage, TicketPage};
 use hub::http::pages::trouble::TroublePage;
-use hub::http::pages::website::WebsitePage;
+use hub::http::pages::website::{WebsitePage, WebsiteView};
 use hub::http::pages::website_form::{FormPage, Typed};
 use hub::http::pages::{DeleteChannelPage, Viewer};
 use hub::model::{self, ChannelInput, FieldError, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
+use hub::store;
 
 #[path = "../src/http/pages/invented.rs"]
 #[allow(missing_docs, dead_code, unreachable_pub, clippy::expect_used)]
@@ -56,7 +57,9 @@ fn main() -> anyhow::Result<()> {
     write("board-empty", BoardPage::new(who, &[])?.render()?)?;
     for (name, row) in ["up", "down", "degraded", "unknown", "pending", "paused", "long", "hostile"].iter().zip(&rows) {
         let (ticks, changes) = (invented::ticks(row), invented::transitions(row));
-        let page = WebsitePage::new(who, row, &ticks, &changes, invented::NOW)?;
+        let (uptimes, latencies) = invented::figures(*name == "down");
+        let view = WebsiteView::new(row, &ticks, &changes, invented::NOW);
+        let page = WebsitePage::around(who, row, &view.with_figures(&uptimes, &latencies, invented::NOW))?;
         write(&format!("website-{name}"), page.render()?)?;
     }
     let regions = ["EU-WEST", "INDIA", "USA"].map(invented::region);
@@ -216,5 +219,5 @@ fn channels(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Resu
     Ok(())
 }
 
-// `invented` is shared with the unit tests, where it finds the model under this name.
-const _: fn(&model::Website) = |_| {};
+// `invented` is shared with the unit tests, where it finds these under their names.
+const _: fn(&model::Website, &store::Latency) = |_, _| {};

@@ -58,6 +58,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (store, scheduler, stopping) = (store.clone(), scheduler.clone(), stopping.clone());
         parts.spawn(async move { ("replay", replay::run(store, scheduler, stopping).await) });
     }
+    {
+        let (store, stopping) = (store.clone(), stopping.clone());
+        parts.spawn(async move { ("roll-up", history::roll_up::run(store, stopping).await) });
+    }
     let alerts = Alerts::new(alert_settings(&config, may_look_inside), &key)?;
     let vitals = scheduler.vitals().clone();
     {

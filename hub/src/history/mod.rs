@@ -1,5 +1,6 @@
-//! What becomes of history: days that have passed are packed, what is past retention goes.
+//! What becomes of history: hours that have passed are rolled up, days that have passed are packed, what is past retention goes.
 
+pub mod roll_up;
 pub mod seal;
 
 pub use seal::run;

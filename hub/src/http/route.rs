@@ -174,6 +174,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::replace),
     route(Method::Delete, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::delete),
     route(Method::Post, "/api/v1/maintenance/:id/end", Kind::Api, api::maintenance::end),
+    route(Method::Get, "/api/v1/websites/:id/uptime", Kind::Api, api::history::uptime),
+    route(Method::Get, "/api/v1/websites/:id/latency", Kind::Api, api::history::latency),
     route(Method::Get, "/api/v1/jobs", Kind::Api, api::jobs::list),
     route(Method::Post, "/api/v1/jobs", Kind::Api, api::jobs::add),
     route(Method::Get, "/api/v1/jobs/:id", Kind::Api, api::jobs::show),

@@ -1,6 +1,16 @@
-//! Uptime is arithmetic over intervals: how long each verdict held within a window.
+//! Uptime is arithmetic over intervals: how long each verdict held within a window. One formula for whoever shows a figure
+//! (docs/ARCHITECTURE.md, "How uptime is counted"): windows that follow each other add up to the whole, to the millisecond.
 
-use super::{Outcome, Span, Transition, Uptime, UtcMs};
+use std::collections::BTreeMap;
+
+use super::{FieldError, FieldErrors, Outcome, Span, Transition, Uptime, UtcMs};
+
+/// A day of UTC.
+pub const DAY_MS: i64 = 86_400_000;
+/// The longest window there are figures of: a year, and what a calendar may add to it.
+pub const LONGEST_MS: i64 = 400 * DAY_MS;
+/// A clock of whoever asks may be this far ahead.
+const AHEAD_MS: i64 = 60_000;
 
 impl Uptime {
     /// Share of the observed time that was available: (up + degraded) / (up + degraded + down). `None` when nothing
@@ -22,6 +32,21 @@ impl Uptime {
         if window > 0 { observed as f64 / window as f64 } else { 0.0 }
     }
 
+    /// All of it.
+    #[must_use]
+    pub fn window_ms(&self) -> i64 {
+        self.up_ms + self.degraded_ms + self.down_ms + self.unknown_ms + self.maintenance_ms
+    }
+
+    /// Adds another window, or another part of the same.
+    pub fn merge(&mut self, other: &Self) {
+        self.up_ms += other.up_ms;
+        self.degraded_ms += other.degraded_ms;
+        self.down_ms += other.down_ms;
+        self.unknown_ms += other.unknown_ms;
+        self.maintenance_ms += other.maintenance_ms;
+    }
+
     fn add(&mut self, verdict: Outcome, ms: i64) {
         match verdict {
             Outcome::Up => self.up_ms += ms,
@@ -32,10 +57,17 @@ impl Uptime {
     }
 }
 
+/// Since when a verdict holds: since what it was decided on began, and never later than it was decided. What was decided
+/// before an instant says therefore nothing of the time after it, but what held then.
+#[must_use]
+pub fn holds_from(transition: &Transition) -> UtcMs {
+    transition.at.min(transition.decided_at)
+}
+
 /// How `[from, to)` was spent. Maintenance (`quiet`: in order, without overlaps) is nothing else besides, whatever the
-/// verdict was meanwhile. `transitions` are in order of decision, all that may matter to the window: those that
-/// end in it, or later; `now_verdict` holds since the last of them. Instants that run backwards count as the one
-/// before them, so the parts always add up to the window.
+/// verdict was meanwhile. `transitions` are in order of decision, all that may matter to the window: those decided since
+/// `from`, at least up to the first that holds from `to` on or later; `now_verdict` holds since the last of them. Instants
+/// that run backwards count as the one before them, so the parts always add up to the window.
 #[must_use]
 pub fn over(transitions: &[Transition], now_verdict: Outcome, from: UtcMs, to: UtcMs, quiet: &[Span]) -> Uptime {
     let mut uptime = Uptime::default();
@@ -47,13 +79,82 @@ pub fn over(transitions: &[Transition], now_verdict: Outcome, from: UtcMs, to: U
     };
     let mut at = from;
     for transition in transitions {
-        let end = transition.at.clamp(at, to.max(at));
+        let end = holds_from(transition).clamp(at, to.max(at));
         add(transition.from, at, end);
         at = end;
     }
     add(now_verdict, at, to);
     uptime
 }
+
+/// A window as what its whole days come to, and the rests that have to be counted. `days` are those that are kept, by their
+/// begin, each from when the website was added; the window begins no earlier than that.
+#[must_use]
+pub fn pieces(window: Span, created_at: UtcMs, days: &BTreeMap<UtcMs, Uptime>) -> (Uptime, Vec<Span>) {
+    let (mut sum, mut rests) = (Uptime::default(), Vec::<Span>::new());
+    let mut at = window.from_at;
+    while at < window.to_at {
+        let day_at = at - at.rem_euclid(DAY_MS);
+        let end = day_at.saturating_add(DAY_MS);
+        let is_whole = at == day_at.max(created_at) && end <= window.to_at;
+        match days.get(&day_at).filter(|_| is_whole) {
+            Some(day) => sum.merge(day),
+            None => {
+                let rest = Span { from_at: at, to_at: end.min(window.to_at) };
+                match rests.last_mut() {
+                    Some(last) if last.to_at == rest.from_at => last.to_at = rest.to_at,
+                    Some(_) | None => rests.push(rest),
+                }
+            }
+        }
+        at = end;
+    }
+    (sum, rests)
+}
+
+/// The windows of so many days that end now.
+#[must_use]
+pub fn windows_of_days<const N: usize>(now: UtcMs, days: [i64; N]) -> [Span; N] {
+    days.map(|days| Span { from_at: now.saturating_sub(days * DAY_MS), to_at: now })
+}
+
+/// A window as somebody asked for it, `from` and `to` in RFC 3339 with any offset. Without an end it ends now, without a
+/// begin it is the day before its end.
+///
+/// # Errors
+/// The fields named: no instants, the wrong way round, in the future, longer than [`LONGEST_MS`].
+pub fn asked_window(from: &str, to: &str, now: UtcMs) -> Result<Span, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let mut instant = |field, given: &str, otherwise: UtcMs| match given {
+        "" => Some(otherwise),
+        given => {
+            let at = given.parse().ok().map(|at: jiff::Timestamp| at.as_millisecond());
+            if at.is_none() {
+                let remedy = "Give an instant as 2026-11-24T02:30:00Z, or with an offset.";
+                errors.push(FieldError::new(field, given, remedy));
+            }
+            at
+        }
+    };
+    let to_at = instant("to", to, now);
+    let from_at = instant("from", from, to_at.unwrap_or(now).saturating_sub(DAY_MS));
+    let (Some(from_at), Some(to_at)) = (from_at, to_at) else { return Err(errors) };
+    if to_at > now.saturating_add(AHEAD_MS) {
+        errors.push(FieldError::new("to", to, "Give an instant that is not in the future, or none for now."));
+    }
+    let to_at = to_at.min(now);
+    if from_at >= to_at && errors.is_empty() {
+        errors.push(FieldError::new("from", from, "Give an instant before the end of the window."));
+    }
+    if to_at.saturating_sub(from_at) > LONGEST_MS {
+        let remedy = format!("Give a window of at most {} days.", LONGEST_MS / DAY_MS);
+        errors.push(FieldError::new("from", from, remedy));
+    }
+    if errors.is_empty() { Ok(Span { from_at, to_at }) } else { Err(errors) }
+}
+
+#[cfg(test)]
+mod histories;
 
 #[cfg(test)]
 mod tests {

@@ -21,12 +21,14 @@ mod open;
 mod operator;
 mod pools;
 mod regions;
+mod roll_up;
 mod row;
 mod schedule;
 mod sealed;
 mod sessions;
 mod ticks;
 mod ties;
+mod uptime;
 mod websites;
 
 pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
@@ -38,9 +40,11 @@ pub use incidents::{IncidentStory, OperatorReviewed, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
+pub use roll_up::{Latency, RolledUp, SELECT_ROLL_UPS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use sealed::{Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
 pub use ties::TiesSaved;
+pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};
 pub use websites::Edited;
 
 use sqlx::SqlitePool;

@@ -31,5 +31,6 @@ mod queue;
 mod queue_faults;
 mod queue_limits;
 mod replay;
+mod roll_ups;
 mod services;
 mod store;

@@ -135,9 +135,11 @@ mod letters;
 mod maintenance;
 mod options;
 mod regions;
+mod roll_up;
 mod schema;
 mod sealed;
 mod silence;
+mod uptime;
 mod verdicts;
 mod websites;
 

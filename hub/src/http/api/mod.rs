@@ -5,6 +5,7 @@ pub mod ancestor;
 pub mod channels;
 pub mod dead_letters;
 pub mod health;
+pub mod history;
 pub mod incidents;
 pub mod jobs;
 pub mod maintenance;

@@ -5,11 +5,13 @@ use uuid::Uuid;
 
 use crate::model::enrolment::{Access, KnownProbe, Place};
 use crate::model::late::Marks;
+use crate::model::roll_up::RollUp;
 use crate::model::{
     Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, NetworkState, Options,
-    OptionsInput, RecentTick, RegionId, RegionState, SecretText, StoredTick, Ties, Transition, Uptime, Website,
+    OptionsInput, RecentTick, RegionId, RegionState, SecretText, Span, StoredTick, Ties, Transition, Uptime, Website,
     WebsiteKind, WebsiteSettings, WebsiteState, Worker,
 };
+use crate::store::{Latency, UptimeOver};
 
 /// 2026-11-24 02:30:00 UTC.
 pub const NOW: UtcMs = 1_795_487_400_000;
@@ -237,6 +239,27 @@ pub fn transitions(row: &BoardRow) -> Vec<Transition> {
         change(NOW - 7_500_000, Outcome::Up, row.state.verdict, &row.state.reason),
         change(NOW - 9_000_000_000, Outcome::Unknown, Outcome::Up, "3 of 3 regions up"),
     ]
+}
+
+/// Figures of a website that was added a hundred days ago, and of one that was added the day before yesterday.
+pub fn figures(is_young: bool) -> ([UptimeOver; 4], [Latency; 4]) {
+    let windows = crate::model::uptime::windows_of_days(NOW, [1, 7, 30, 90]);
+    let begin = if is_young { NOW - 200_000_000 } else { 0 };
+    let over = |window: Span| {
+        let span = Span { from_at: window.from_at.max(begin), ..window };
+        let ms = span.to_at - span.from_at;
+        let (down_ms, unknown_ms, maintenance_ms) = (ms / 900, ms / 150, ms / 48);
+        let up_ms = ms - down_ms - unknown_ms - maintenance_ms;
+        UptimeOver { span, uptime: Some(Uptime { up_ms, down_ms, unknown_ms, maintenance_ms, ..Uptime::default() }) }
+    };
+    let latency = |span: Span| {
+        let mut roll_up = RollUp::default();
+        for n in 0..1_000_u32 {
+            roll_up.latency.record(80_000 + n * n / 4);
+        }
+        Latency { span, regions: [(region("INDIA"), roll_up)].into() }
+    };
+    (windows.map(over), windows.map(latency))
 }
 
 /// Workers in every state.

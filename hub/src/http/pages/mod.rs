@@ -13,6 +13,7 @@ pub mod dashboard;
 pub mod dead_letters;
 mod dead_letters_actions;
 pub mod delete;
+mod figures;
 pub mod incident;
 pub(in crate::http) mod incident_actions;
 mod incident_evidence;

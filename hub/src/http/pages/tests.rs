@@ -4,7 +4,7 @@ use super::account::SignPage;
 use super::dashboard::{Board, BoardPage};
 use super::dead_letters::{ConfirmPage, DeadLettersPage, Found};
 use super::delete::DeletePage;
-use super::invented::{HOSTILE, NOW, account, letters, options, row, rows, ticks, transitions};
+use super::invented::{HOSTILE, NOW, account, figures, letters, options, row, rows, ticks, transitions};
 use super::landing::LandingPage;
 use super::maintenance_form::{MaintenanceForm, Offered};
 use super::trouble::TroublePage;
@@ -87,6 +87,14 @@ fn all_pages() -> Vec<(String, String)> {
     for (n, row) in rows.iter().enumerate() {
         let page = WebsitePage::new(HOSTILE, row, &ticks(row), &transitions(row), NOW);
         add(&format!("website-{n}"), page.and_then(|p| p.render()));
+    }
+    for is_young in [false, true] {
+        let (uptimes, latencies) = figures(is_young);
+        let view = WebsiteView::new(&rows[7], &[], &[], NOW).with_figures(&uptimes, &latencies, NOW);
+        add(
+            &format!("website-figures-{is_young}"),
+            WebsitePage::around(HOSTILE, &rows[7], &view).and_then(|p| p.render()),
+        );
     }
     let name = |w: &Website| WebsiteName { website_id: w.website_id, url: w.settings.url.clone() };
     let websites: Vec<_> = rows.iter().map(|row| name(&row.website)).collect();

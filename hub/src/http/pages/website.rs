@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::figures::{Figures, windows};
 use super::job::{self, JobPart};
 use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
@@ -16,7 +17,7 @@ use crate::model::{
     self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, KeptPing, MutedBy, Note, Phases,
     RegionState, StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
 };
-use crate::store::KnownJob;
+use crate::store::{KnownJob, Latency, UptimeOver};
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
 
@@ -26,6 +27,9 @@ pub const TICKS_SHOWN: i64 = 40;
 pub const CHANGES_SHOWN: i64 = 10;
 /// Incidents shown on the page.
 pub const INCIDENTS_SHOWN: i64 = 5;
+
+/// The figure of a page that has no others.
+pub(super) const UPTIME_24H: &str = "Uptime, last 24 h";
 
 /// Pings of a job shown on the page.
 pub const PINGS_SHOWN: i64 = 25;
@@ -93,6 +97,7 @@ pub struct WebsiteView {
     parent: Option<Parent>,
     /// It reports itself.
     job: Option<JobPart>,
+    figures: Figures,
 }
 
 /// What a website depends on.
@@ -162,6 +167,7 @@ impl WebsiteView {
             tags: row.ties.tags.iter().map(ToString::to_string).collect(),
             parent: None,
             job: None,
+            figures: Figures::default(),
         }
     }
 
@@ -193,6 +199,16 @@ impl WebsiteView {
             name: words::name(&website.settings.url),
             mutes: muted == Some(MutedBy::Parent),
         });
+        self
+    }
+
+    /// With figures of the windows that [`windows`] tells.
+    #[must_use]
+    pub fn with_figures(mut self, uptimes: &[UptimeOver], latencies: &[Latency], now: UtcMs) -> Self {
+        self.figures = Figures::new(uptimes, latencies, now);
+        if !self.figures.lines.is_empty() {
+            self.facts.retain(|(name, _)| *name != UPTIME_24H);
+        }
         self
     }
 
@@ -280,7 +296,7 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
     }
     let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
     let mut facts = vec![
-        ("Uptime, last 24 h", uptime),
+        (UPTIME_24H, uptime),
         ("Checked", checked(row, now)),
         ("Waits for an answer", format!("{} at most", span(settings.timeout_ms))),
         ("Regions", if regions.is_empty() { "all".to_owned() } else { regions.join(", ") }),
@@ -309,6 +325,8 @@ struct Loaded {
     parent: Option<Website>,
     muted: Option<MutedBy>,
     job: Option<(KnownJob, Vec<KeptPing>, String)>,
+    uptimes: Vec<UptimeOver>,
+    latencies: Vec<Latency>,
     now: UtcMs,
 }
 
@@ -318,10 +336,11 @@ impl Loaded {
         let share = app.scheduler.shares().of(&self.row.website.settings.url);
         let view = view.with_incidents(self.open.as_ref(), &self.incidents, self.now).with_share(share);
         let view = view.below(self.parent.as_ref(), self.muted);
-        match &self.job {
+        let view = match &self.job {
             Some((known, pings, url)) => view.with_job(&self.row, known, pings, url.clone(), self.now),
             None => view,
-        }
+        };
+        view.with_figures(&self.uptimes, &self.latencies, self.now)
     }
 }
 
@@ -355,7 +374,11 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
         }
         None => None,
     };
-    Ok(Loaded { job, account, row, ticks, changes, open, incidents, parent, muted, now })
+    let windows = windows(now);
+    let uptimes = app.wait(store.uptimes(account_id, website_id, &windows)).map_err(login::store)?.unwrap_or_default();
+    let latencies =
+        app.wait(store.latencies(account_id, website_id, &windows)).map_err(login::store)?.unwrap_or_default();
+    Ok(Loaded { uptimes, latencies, job, account, row, ticks, changes, open, incidents, parent, muted, now })
 }
 
 /// `GET /websites/:id`.

@@ -250,7 +250,8 @@ pub(super) fn share(uptime: &Uptime) -> Share {
     Share { share: percent(available, known), coverage }
 }
 
-fn percent(part: i64, whole: i64) -> String {
+/// Rounded down.
+pub(super) fn percent(part: i64, whole: i64) -> String {
     let hundredths = i128::from(part) * 10_000 / i128::from(whole);
     match (hundredths / 100, hundredths % 100) {
         (whole, 0) => format!("{whole} %"),

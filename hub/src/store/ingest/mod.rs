@@ -18,6 +18,7 @@ pub use self::expire::Expired;
 use self::transaction::Loaded;
 pub(in crate::store) use self::transaction::{Locked, Transaction};
 use super::dead_letters::DeadLetter;
+use super::roll_up::{self, Due};
 use super::{Store, StoreError, incidents};
 use crate::model::late::Marks;
 use crate::model::{Change, Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
@@ -240,7 +241,7 @@ impl Store {
         let standings = &mut loaded.standings;
         tx.write_dead_letters(&letters, now).await?;
         let is_new = tx.insert_new(&entries, now).await?;
-        let mut changes = Vec::new();
+        let (mut changes, mut due) = (Vec::new(), Vec::new());
         for (entry, is_new) in entries.iter().zip(is_new) {
             if !is_new {
                 done.known += 1;
@@ -248,6 +249,7 @@ impl Store {
             }
             done.new += 1;
             done.late += usize::from(entry.marks.late);
+            due.extend(Due::of_tick(entry.tick.tick.website_id, entry.tick.tick.slot_at, now));
             let Some(standing) = standings.get_mut(entry.place) else { continue };
             let counted = standing.count(entry.tick, now, read_until_at);
             changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));
@@ -258,6 +260,7 @@ impl Store {
         let states: Vec<_> = standings.iter().filter_map(Standing::changed_state).collect();
         tx.write_states(&states).await?;
         tx.write_transitions(&done.transitions).await?;
+        roll_up::note(tx, due).await?;
         let alerts_are_due = incidents::apply(tx, changes, locked, now).await?;
         Ok((done, alerts_are_due))
     }

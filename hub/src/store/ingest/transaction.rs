@@ -9,6 +9,7 @@ use super::{Entry, postgres, sqlite};
 use crate::model::shares::Shares;
 use crate::model::{Standing, StoredTick, Transition, UtcMs, WebsiteId, WebsiteState};
 use crate::store::dead_letters::DeadLetter;
+use crate::store::roll_up::{self, Due};
 use crate::store::{Pool, StoreError, sealed};
 
 /// What to do about a website, or an account's incidents, that another transaction is at work on.
@@ -164,7 +165,8 @@ impl Transaction {
 
     /// One tick beside those that come from the queue; one that is known stays as it is.
     pub(in crate::store) async fn insert_tick(&mut self, tick: &StoredTick) -> Result<(), StoreError> {
-        self.insert_ticks(&[Entry { tick, marks: tick.marks, place: 0 }]).await.map(|_| ())
+        self.insert_ticks(&[Entry { tick, marks: tick.marks, place: 0 }]).await?;
+        roll_up::note(self, Due::of_tick(tick.tick.website_id, tick.tick.slot_at, tick.received_at)).await
     }
 
     pub(in crate::store) async fn write_regions(&mut self, standings: &[Standing]) -> Result<(), StoreError> {
@@ -186,7 +188,8 @@ impl Transaction {
         if transitions.is_empty() {
             return Ok(());
         }
-        either!(self, tx => postgres::write_transitions(tx, transitions), sqlite::write_transitions(tx, transitions))
+        either!(self, tx => postgres::write_transitions(tx, transitions), sqlite::write_transitions(tx, transitions))?;
+        roll_up::note(self, transitions.iter().filter_map(Due::of_verdict)).await
     }
 
     pub(super) async fn write_dead_letters(&mut self, letters: &[DeadLetter], at: UtcMs) -> Result<(), StoreError> {

@@ -1,0 +1,127 @@
+//! The loop that counts hours and days that have ended ([`crate::model::roll_up`]). Any number of hubs may run it: what one
+//! has written the others find done.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::store::{RolledUp, Store, StoreError};
+
+/// Between two looks when there is nothing to do. An hour is counted within ten minutes and this after its end.
+const EVERY: Duration = Duration::from_secs(20);
+/// Between two batches: ingest has the database, and on SQLite the one writer, for most of the time.
+const BETWEEN: Duration = Duration::from_millis(20);
+/// A turn was lost to another hub, which goes on with what there is.
+const OVERTAKEN: Duration = Duration::from_secs(3);
+
+/// Websites of one batch: as many as have ticks for some tens of milliseconds, whatever their intervals and regions are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace(usize);
+
+impl Pace {
+    const MOST: usize = 1_000;
+    /// Ticks that a batch is to have.
+    const FEW: usize = 4_000;
+    const MANY: usize = 16_000;
+
+    /// As many as there are ticks for after a batch of so many.
+    #[must_use]
+    fn after(self, ticks: usize) -> Self {
+        match ticks {
+            // Nothing says nothing of the next hour.
+            0 => self,
+            1..Self::FEW => Self((self.0 * 2).min(Self::MOST)),
+            Self::FEW..Self::MANY => self,
+            Self::MANY.. => self.fewer(),
+        }
+    }
+
+    /// After one that took the database too long.
+    #[must_use]
+    fn fewer(self) -> Self {
+        Self((self.0 / 2).max(1))
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(16)
+    }
+}
+
+/// One batch.
+///
+/// # Errors
+/// The database is away, or took too long: nothing was written, and the next batch is smaller.
+pub async fn step(store: &Store, pace: &mut Pace, now: i64) -> Result<RolledUp, StoreError> {
+    let done = store.roll_up_some(now, pace.0).await;
+    *pace = match &done {
+        Ok(RolledUp::Counted { ticks }) => pace.after(*ticks),
+        Ok(RolledUp::Nothing | RolledUp::Overtaken) => *pace,
+        Err(_) => pace.fewer(),
+    };
+    done
+}
+
+/// Counts until told to stop.
+///
+/// # Errors
+/// Never by itself: trouble is logged and tried again.
+pub async fn run(store: Store, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let (mut pace, mut is_failing) = (Pace::default(), false);
+    while !*stopping.borrow() {
+        // Its own task, awaited to the end: a transaction must not be cancelled half-way (D18).
+        let turn = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let done = step(&store, &mut pace, clock::now()).await;
+                (done, pace)
+            }
+        });
+        let wait = match turn.await {
+            Ok((done, next)) => {
+                pace = next;
+                let is_first_failure = done.is_err() && !is_failing;
+                is_failing = done.is_err();
+                match done {
+                    Ok(RolledUp::Counted { .. }) => BETWEEN,
+                    Ok(RolledUp::Overtaken) => OVERTAKEN,
+                    Ok(RolledUp::Nothing) => EVERY,
+                    // Said once: others tell of a database that is away, every few seconds.
+                    Err(error) => {
+                        if is_first_failure {
+                            tracing::warn!(%error, "History could not be rolled up; trying again.");
+                        }
+                        EVERY
+                    }
+                }
+            }
+            Err(panic) => {
+                tracing::error!(%panic, "Rolling up history failed.");
+                EVERY
+            }
+        };
+        let _ = tokio::time::timeout(wait, stopping.changed()).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_grow_and_shrink_with_what_is_in_them_within_bounds() {
+        let mut pace = Pace::default();
+        for _ in 0..20 {
+            pace = pace.after(1);
+        }
+        assert_eq!(pace, Pace(Pace::MOST));
+        assert_eq!(pace.after(10_000), pace);
+        for _ in 0..20 {
+            pace = pace.after(1_000_000);
+        }
+        assert_eq!((pace, pace.after(0), pace.after(1)), (Pace(1), Pace(1), Pace(2)));
+    }
+}

@@ -1,0 +1,122 @@
+use super::*;
+use crate::model::WebsiteId;
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+const NOON: UtcMs = 1_795_521_600_000; // 2026-11-24 12:00
+
+fn tick(n: u32) -> CountedTick {
+    let outcome = [Outcome::Up, Outcome::Degraded, Outcome::Down, Outcome::Unknown][(n % 4) as usize];
+    let phases = Phases { dns_us: (n % 3 > 0).then_some(n), wait_us: Some(10 * n), ..Phases::default() };
+    CountedTick { outcome, late: n.is_multiple_of(5), phases, total_us: 11 * n }
+}
+
+fn of(ticks: impl IntoIterator<Item = u32>) -> RollUp {
+    let mut all = RollUp::default();
+    ticks.into_iter().for_each(|n| all.count(&tick(n)));
+    all
+}
+
+#[test]
+fn a_day_is_the_merge_of_its_hours_in_any_order() {
+    let parts: Vec<RollUp> =
+        (0..24).map(|hour| of((hour * 60..hour * 60 + 60).filter(|n| n % 7 != hour % 7))).collect();
+    let all = of((0..24).flat_map(|hour| (hour * 60..hour * 60 + 60).filter(move |n| n % 7 != hour % 7)));
+    let (mut there, mut back) = (RollUp::default(), RollUp::default());
+    parts.iter().for_each(|part| there.merge(part));
+    parts.iter().rev().for_each(|part| back.merge(part));
+    assert_eq!((&there, &back), (&all, &all));
+}
+
+#[test]
+fn only_what_was_answered_has_a_duration() {
+    let all = of(0..8);
+    assert_eq!((all.ticks, all.up, all.degraded, all.down, all.unknown, all.late), (8, 2, 2, 2, 2, 2));
+    assert_eq!(all.phases_us, [1 + 4 + 5, 0, 0, 0, 10 * (1 + 4 + 5), 0]);
+    assert_eq!((all.total_us, all.least_us, all.most_us, all.latency.count()), (110, Some(0), Some(55), 4));
+    assert_eq!((all.answered(), all.mean_us(all.total_us), all.mean_us(all.phases_us[0])), (4, Some(28), Some(3)));
+    let down = of([2]);
+    assert_eq!((down.mean_us(0), down.least_us, down.most_us, down.latency.quantile_us(500)), (None, None, None, None));
+}
+
+#[test]
+fn hours_and_days_have_one_end_and_are_settled_ten_minutes_later() {
+    assert_eq!(
+        (Grain::Hour.start_of(-1), Grain::Hour.end_of(-1), Grain::Day.start_of(NOON + 5)),
+        (-HOUR, 0, NOON - DAY / 2)
+    );
+    let minute = 60_000;
+    assert_eq!(Grain::Hour.settled_until(NOON + 10 * minute - 1), NOON - HOUR);
+    assert_eq!(Grain::Hour.settled_until(NOON + 10 * minute), NOON);
+    // Noted before anybody may have counted it.
+    assert!(!Grain::Hour.is_late(NOON - 1, NOON + 5 * minute - 1) && Grain::Hour.is_late(NOON - 1, NOON + 5 * minute));
+    assert!(!Grain::Hour.is_late(NOON, NOON + HOUR) && !Grain::Hour.is_late(NOON + HOUR, NOON));
+    assert!(!Grain::Day.is_late(NOON, NOON + DAY / 2) && Grain::Day.is_late(NOON, NOON + DAY));
+    for at in [i64::MIN, i64::MAX] {
+        assert!(!Grain::Hour.is_late(i64::MAX, at));
+        let _ = (Grain::Hour.settled_until(at), Grain::Day.is_late(at, at));
+    }
+}
+
+fn website(n: u128) -> WebsiteId {
+    WebsiteId(uuid::Uuid::from_u128(n))
+}
+
+/// Does all that is to be done, each hour or day in one batch.
+fn all_of(mut progress: Progress, now: UtcMs) -> (Vec<Work>, Progress) {
+    let mut all = Vec::new();
+    while let Some(work) = progress.next(now) {
+        progress = progress.done(&work, None);
+        all.push(work);
+        assert!(all.len() < 1_000);
+    }
+    (all, progress)
+}
+
+#[test]
+fn what_ends_is_counted_in_order_and_what_was_before_newest_first() {
+    let begun = Progress::begin(Some(NOON - 30 * HOUR), NOON + HOUR / 2);
+    let (all, progress) = all_of(begun, NOON + HOUR / 2);
+    let of = |task, all: &[Work]| all.iter().filter(|w| w.task == task).map(|w| w.starts_at).collect::<Vec<_>>();
+    assert_eq!(of(Task::HoursBack, &all), (1..=30).map(|n| NOON - n * HOUR).collect::<Vec<_>>());
+    assert_eq!(of(Task::DaysBack, &all), [NOON - DAY / 2 - DAY]);
+    assert_eq!((of(Task::Hours, &all).len(), of(Task::Days, &all).len()), (0, 0));
+    assert_eq!(progress.next(NOON + HOUR / 2), None);
+    // A day later, off meanwhile.
+    let (all, progress) = all_of(progress, NOON + DAY + HOUR / 2);
+    assert_eq!(of(Task::Hours, &all), (0..24).map(|n| NOON + n * HOUR).collect::<Vec<_>>());
+    assert_eq!((of(Task::Days, &all), all.len()), (vec![NOON - DAY / 2], 25));
+    assert_eq!(progress.next(NOON + DAY + HOUR), None);
+    // Nothing there yet.
+    assert_eq!(all_of(Progress::begin(None, NOON), NOON).0, []);
+}
+
+#[test]
+fn a_batch_goes_on_where_the_one_before_ended() {
+    let begun = Progress::begin(Some(NOON), NOON + HOUR / 2);
+    let now = NOON + 2 * HOUR;
+    let work = begun.next(now).unwrap();
+    assert_eq!(work, Work { task: Task::Hours, starts_at: NOON, after: website(0) });
+    let some = begun.done(&work, Some(website(7)));
+    assert_eq!(some.next(now), Some(Work { after: website(7), ..work }));
+    let all = some.clone().done(&some.next(now).unwrap(), None);
+    assert_eq!(all.hours, Place { at: NOON + HOUR, after: website(0) });
+}
+
+#[test]
+fn what_a_wrong_clock_counted_too_early_is_counted_again() {
+    let (_, ahead) = all_of(Progress::begin(Some(NOON), NOON), NOON + 30 * DAY + HOUR / 2);
+    let right = ahead.clone().by_clock(NOON + HOUR / 2);
+    assert_eq!((right.hours.at, right.days.at), (NOON, NOON - DAY / 2));
+    assert_eq!(right.next(NOON + 2 * HOUR).map(|w| w.starts_at), Some(NOON));
+    // Another hub's clock that is a little ahead is no wrong one.
+    assert_eq!(ahead.clone().by_clock(NOON + 30 * DAY + HOUR / 6), ahead);
+}
+
+#[test]
+fn a_day_is_merged_once_all_its_hours_are() {
+    let work = |task, starts_at| Work { task, starts_at, after: website(0) };
+    let midnight = NOON - DAY / 2;
+    assert!(work(Task::Hours, midnight - HOUR).completes_day() && !work(Task::Hours, midnight).completes_day());
+    assert!(work(Task::HoursBack, midnight).completes_day() && !work(Task::HoursBack, midnight - HOUR).completes_day());
+}

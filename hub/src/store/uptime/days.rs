@@ -1,0 +1,106 @@
+//! Days that are over.
+
+use std::collections::BTreeMap;
+
+use sqlx::FromRow;
+
+use crate::model::roll_up::Grain;
+use crate::model::{Uptime, UtcMs, WebsiteId, uptime};
+use crate::store::incidents::write_rows;
+use crate::store::ingest::Transaction;
+use crate::store::roll_up::Subject;
+use crate::store::{Store, StoreError, read};
+
+/// All that windows read of days: a website, from when, until when. Its plan is tested.
+pub const SELECT_UPTIME_DAYS: &str = "select day_at, up_ms, degraded_ms, down_ms, unknown_ms, maintenance_ms \
+    from uptime_day where website_id = $1 and day_at >= $2 and day_at < $3";
+
+/// How a website spent a day, from when it was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct UptimeDay {
+    pub website_id: WebsiteId,
+    pub day_at: UtcMs,
+    pub uptime: Uptime,
+}
+
+#[derive(FromRow)]
+struct DayRow {
+    day_at: i64,
+    up_ms: i64,
+    degraded_ms: i64,
+    down_ms: i64,
+    unknown_ms: i64,
+    maintenance_ms: i64,
+}
+
+impl Store {
+    /// How these websites spent the whole days of these spans. Of a website with more changes of verdict than can be read
+    /// there is nothing: its windows say so.
+    pub(in crate::store) async fn uptime_days(
+        &self,
+        spans: &[(Subject, UtcMs, UtcMs)],
+    ) -> Result<Vec<UptimeDay>, StoreError> {
+        let (mut days, mut announced) = (Vec::new(), BTreeMap::new());
+        let since = spans.iter().map(|(_, from, _)| *from).min().unwrap_or(0);
+        for (subject, from, to) in spans {
+            let (id, account) = (subject.website_id, subject.account_id);
+            let mut day_at = Grain::Day.start_of((*from).max(subject.created_at));
+            if day_at >= *to {
+                continue;
+            }
+            let Some(verdicts) = self.verdicts(id, day_at, *to).await? else {
+                tracing::warn!(website.id = %id, "It changed too often for its days to be counted.");
+                continue;
+            };
+            if !announced.contains_key(&account) {
+                announced.insert(account, self.announced(account, since).await?);
+            }
+            let Some(announced) = announced.get(&account) else { continue };
+            while day_at < *to {
+                let (begin, end) = (day_at.max(subject.created_at), Grain::Day.end_of(day_at));
+                let quiet = announced.spans(id, &subject.tags, begin, end);
+                let uptime = uptime::over(&verdicts.changes, verdicts.last, begin, end, &quiet);
+                days.push(UptimeDay { website_id: id, day_at, uptime });
+                day_at = end;
+            }
+        }
+        Ok(days)
+    }
+
+    /// One website's days that begin in `[from, to)`, by their begin: one range of the key.
+    pub(super) async fn stored_days(
+        &self,
+        id: WebsiteId,
+        from: UtcMs,
+        to: UtcMs,
+    ) -> Result<BTreeMap<UtcMs, Uptime>, StoreError> {
+        let rows: Vec<DayRow> = read!(self, pool => sqlx::query_as(
+SELECT_UPTIME_DAYS)
+            .bind(id.0).bind(from).bind(to).fetch_all(pool).await?);
+        let uptime = |row: DayRow| {
+            let uptime = Uptime {
+                up_ms: row.up_ms,
+                degraded_ms: row.degraded_ms,
+                down_ms: row.down_ms,
+                unknown_ms: row.unknown_ms,
+                maintenance_ms: row.maintenance_ms,
+            };
+            (row.day_at, uptime)
+        };
+        Ok(rows.into_iter().map(uptime).collect())
+    }
+}
+
+pub(in crate::store) async fn write_days(tx: &mut Transaction, days: &[UptimeDay]) -> Result<(), StoreError> {
+    write_rows!(tx, days, "uptime_day", d {
+        website_id => d.website_id.0,
+        day_at => d.day_at,
+        up_ms => d.uptime.up_ms,
+        degraded_ms => d.uptime.degraded_ms,
+        down_ms => d.uptime.down_ms,
+        unknown_ms => d.uptime.unknown_ms,
+        maintenance_ms => d.uptime.maintenance_ms,
+    }, "on conflict (website_id, day_at) do update set up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms, \
+        down_ms = excluded.down_ms, unknown_ms = excluded.unknown_ms, maintenance_ms = excluded.maintenance_ms");
+    Ok(())
+}

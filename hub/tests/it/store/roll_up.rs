@@ -1,0 +1,357 @@
+//! Roll-ups are what a fresh count of the ticks gives, whoever counted, how often, and whatever came late (T173).
+
+use std::collections::BTreeMap;
+
+use hub::history::roll_up::{Pace, step};
+use hub::model::roll_up::{CountedTick, Grain, RollUp};
+use hub::model::{Outcome, RegionId, Span, StoredTick, UtcMs, Website, WebsiteSettings};
+use hub::store::{RolledUp, Store};
+
+use super::{Fixture, MINUTE, region_tick, sqlite};
+use crate::process::{KEY, run_to_its_end};
+
+on_both! {
+    t173_roll_ups_are_what_a_fresh_count_gives
+    t173_hubs_that_count_at_once_count_once
+    t173_a_hub_that_is_killed_anywhere_leaves_nothing_half_done
+    what_comes_late_is_noted_and_what_comes_in_time_is_not
+    a_count_of_fewer_ticks_replaces_nothing
+    what_cannot_be_read_is_left_out_and_counted_again
+    websites_that_are_gone_hold_nothing_up
+}
+
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+const REGIONS: [&str; 2] = ["EU-WEST", "INDIA"];
+
+/// Splitmix64: the same numbers in every run.
+pub(super) struct Random(pub u64);
+
+impl Random {
+    pub(super) fn below(&mut self, end: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 1) as i64 % end.max(1)
+    }
+}
+
+/// Of any outcome, with phases that are there or not; its slot lies so long after `from` at most.
+fn any_tick(random: &mut Random, website: &Website, from: UtcMs, within_ms: i64) -> StoredTick {
+    let slot_at = from + random.below(within_ms);
+    let outcome = [Outcome::Up, Outcome::Up, Outcome::Up, Outcome::Degraded, Outcome::Down][random.below(5) as usize];
+    let mut tick = region_tick(website, REGIONS[random.below(2) as usize], slot_at, outcome);
+    tick.tick.attempt = random.below(2) as u16;
+    tick.tick.phases.dns_us = (random.below(3) > 0).then(|| random.below(50_000) as u32);
+    tick.tick.phases.wait_us = Some(random.below(900_000) as u32);
+    tick.tick.total_us = tick.tick.phases.sum_us();
+    tick
+}
+
+impl Fixture {
+    async fn old_website(&self, days: i64) -> Website {
+        let name = format!("owner-{}", uuid::Uuid::new_v4().simple());
+        let account = self.account(&name[..20]).await.account_id;
+        let settings = WebsiteSettings { interval_ms: MINUTE, ..WebsiteSettings::new("https://example.com/".into()) };
+        self.store.add_website(account, &settings, self.now - days * DAY).await.expect("a website")
+    }
+
+    /// Counts until there is nothing more to do; how many batches it took.
+    pub(super) async fn roll(&self, now: UtcMs) -> usize {
+        roll(&self.store, now).await
+    }
+
+    /// What the ticks of `[from, to)` come to, counted one by one.
+    async fn recount(&self, website: &Website, from: UtcMs, to: UtcMs) -> BTreeMap<RegionId, RollUp> {
+        let (mut all, mut after) = (BTreeMap::<RegionId, RollUp>::new(), None);
+        loop {
+            let slots = from..=to - 1;
+            let page = self.store.ticks_in_order(website.account_id, website.website_id, &slots, after.as_ref(), 1_000);
+            let page = page.await.expect("ticks");
+            for stored in &page {
+                let tick = CountedTick {
+                    outcome: stored.tick.outcome,
+                    late: stored.marks.late,
+                    phases: stored.tick.phases,
+                    total_us: stored.tick.total_us,
+                };
+                all.entry(stored.region_id.clone()).or_default().count(&tick);
+            }
+            after = page.last().cloned();
+            if page.len() < 1_000 {
+                return all;
+            }
+        }
+    }
+
+    async fn rolled(&self, website: &Website, from_at: UtcMs, to_at: UtcMs) -> BTreeMap<RegionId, RollUp> {
+        let window = [Span { from_at, to_at }];
+        let found = self.store.latencies(website.account_id, website.website_id, &window).await.expect("a read");
+        found.expect("the website").pop().expect("a window").regions
+    }
+
+    /// Every hour, every day, and all of it.
+    async fn agrees(&self, website: &Website, from: UtcMs, to: UtcMs) {
+        for grain in [Grain::Hour, Grain::Day] {
+            let mut at = grain.start_of(from);
+            while at + grain.ms() <= to {
+                let (rolled, counted) =
+                    (self.rolled(website, at, at + grain.ms()).await, self.recount(website, at, at + grain.ms()).await);
+                assert_eq!(rolled, counted, "{grain:?} {at}");
+                at += grain.ms();
+            }
+        }
+        assert_eq!(self.rolled(website, from, to).await, self.recount(website, from, to).await);
+    }
+}
+
+async fn roll(store: &Store, now: UtcMs) -> usize {
+    let mut pace = Pace::default();
+    for n in 0..100_000 {
+        if step(store, &mut pace, now).await.expect("a step") == RolledUp::Nothing {
+            return n;
+        }
+    }
+    panic!("it does not come to an end");
+}
+
+async fn t173_roll_ups_are_what_a_fresh_count_gives(f: Fixture) {
+    let (first, second) = (f.old_website(4).await, f.old_website(3).await);
+    let mut random = Random(173);
+    let begin = Grain::Day.start_of(f.now - 2 * DAY);
+    for hour in 0..40 {
+        let (starts_at, ends_at) = (begin + hour * HOUR, begin + (hour + 1) * HOUR);
+        let mut batch: Vec<StoredTick> = (0..30).map(|_| any_tick(&mut random, &first, starts_at, HOUR)).collect();
+        if hour > 20 {
+            batch.extend((0..5).map(|_| any_tick(&mut random, &second, starts_at, HOUR)));
+        }
+        // What a worker kept back, of any hour before.
+        if random.below(3) == 0 {
+            let slot_at = begin + random.below(ends_at - begin);
+            batch.extend((0..3).map(|n| any_tick(&mut random, &first, slot_at + n * 1_000, 1)));
+        }
+        f.store.ingest(&batch, ends_at + MINUTE).await.expect("ingest");
+        // It began in the middle of all this, and is called at odd times, twice, or not at all.
+        if hour > 8 && random.below(3) > 0 {
+            let at = ends_at + random.below(30 * MINUTE);
+            f.roll(at).await;
+            f.roll(at).await;
+        }
+    }
+    let end = begin + 40 * HOUR;
+    f.roll(end + 11 * MINUTE).await;
+    f.agrees(&first, begin, end).await;
+    f.agrees(&second, begin, end).await;
+    assert_eq!(f.roll(end + 12 * MINUTE).await, 0, "nothing is counted twice");
+    assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
+    // Another's, and none.
+    let stranger = f.account("stranger").await.account_id;
+    let window = [Span { from_at: begin, to_at: end }];
+    assert_eq!(f.store.latencies(stranger, first.website_id, &window).await.expect("a read"), None);
+}
+
+async fn t173_hubs_that_count_at_once_count_once(f: Fixture) {
+    let websites = [f.old_website(2).await, f.old_website(2).await, f.old_website(2).await];
+    let other = match &f.url {
+        Some(url) => Store::open_postgres(url).await.expect("a second hub"),
+        None => f.store.clone(),
+    };
+    let (mut random, begin) = (Random(7), Grain::Day.start_of(f.now - DAY));
+    let end = begin + 26 * HOUR;
+    for website in &websites {
+        let ticks: Vec<_> = (0..600).map(|_| any_tick(&mut random, website, begin, 26 * HOUR)).collect();
+        f.store.ingest(&ticks[..300], end + MINUTE).await.expect("ingest");
+        f.store.ingest(&ticks[300..], end + MINUTE).await.expect("ingest");
+    }
+    let late: Vec<_> = (0..200).map(|n| any_tick(&mut random, &websites[n % 3], begin, 25 * HOUR)).collect();
+    let now = end + 11 * MINUTE;
+    let (ours, theirs) = (f.store.clone(), other.clone());
+    let hubs =
+        [tokio::spawn(async move { roll(&ours, now).await }), tokio::spawn(async move { roll(&theirs, now).await })];
+    // Meanwhile ticks come in that are late for hours of which some are counted.
+    for tick in &late {
+        f.store.ingest(std::slice::from_ref(tick), now).await.expect("ingest");
+    }
+    for hub in hubs {
+        hub.await.expect("a hub");
+    }
+    f.roll(now).await;
+    for website in &websites {
+        f.agrees(website, begin, end).await;
+    }
+}
+
+async fn t173_a_hub_that_is_killed_anywhere_leaves_nothing_half_done(f: Fixture) {
+    let website = f.old_website(2).await;
+    let (mut random, begin) = (Random(9), Grain::Day.start_of(f.now - 2 * DAY));
+    let end = begin + 30 * HOUR;
+    let ticks: Vec<_> = (0..900).map(|_| any_tick(&mut random, &website, begin, 30 * HOUR)).collect();
+    f.store.ingest(&ticks, end + MINUTE).await.expect("ingest");
+    f.store.close().await;
+    let Fixture { store, url, directory, now } = f;
+    drop(store);
+    let state = directory.path().display().to_string();
+    let environment = match &url {
+        Some(url) => vec![("DATABASE_URL", url.as_str()), ("JWT_SECRET_KEY", KEY)],
+        None => vec![("STATE_DIRECTORY", state.as_str())],
+    };
+    for point in ["roll_up.counted", "roll_up.written", "roll_up.committed", "roll_up.written"] {
+        let environment = [environment.as_slice(), &[("FAIL_POINT", point), ("LISTEN", "127.0.0.1:0")]].concat();
+        let log = tokio::task::block_in_place(|| run_to_its_end(directory.path(), &environment));
+        assert!(log.contains(&format!("ends at the fail point {point}")), "it ended elsewhere:\n{log}");
+    }
+    let store = match &url {
+        Some(url) => Store::open_postgres(url).await.expect("Postgres"),
+        None => Store::open_sqlite(directory.path()).await.expect("SQLite"),
+    };
+    let f = Fixture { store, url, directory, now };
+    f.roll(now).await;
+    f.agrees(&website, begin, end).await;
+}
+
+async fn what_comes_late_is_noted_and_what_comes_in_time_is_not(f: Fixture) {
+    let website = f.old_website(2).await;
+    let hour = Grain::Hour.start_of(f.now - 3 * HOUR);
+    let at = |minutes: i64| region_tick(&website, "INDIA", hour + minutes * MINUTE, Outcome::Up);
+    const DUE: &str = "select count(*) from roll_up_due";
+    f.store.ingest(&[at(3), at(58)], hour + HOUR).await.expect("ingest");
+    f.store.ingest(&[at(59)], hour + HOUR + 4 * MINUTE).await.expect("ingest");
+    assert_eq!(f.count(DUE).await, 0, "in time");
+    f.store.ingest(&[at(59)], hour + 2 * HOUR).await.expect("ingest");
+    assert_eq!(f.count(DUE).await, 0, "known");
+    f.roll(hour + HOUR + 10 * MINUTE).await;
+    assert_eq!(f.rolled(&website, hour, hour + HOUR).await.values().map(|r| r.ticks).sum::<i64>(), 3);
+    f.store.ingest(&[at(10), at(11), at(12)], hour + HOUR + 5 * MINUTE).await.expect("ingest");
+    assert_eq!(f.count(DUE).await, 1, "one row for an hour of a batch");
+    f.store.ingest(&[at(20)], hour + 3 * HOUR).await.expect("ingest");
+    assert_eq!(f.count(DUE).await, 2);
+    f.roll(hour + HOUR + 10 * MINUTE).await;
+    assert_eq!(f.count(DUE).await, 0);
+    f.agrees(&website, hour, hour + HOUR).await;
+    assert_eq!(f.rolled(&website, hour, hour + HOUR).await.values().map(|r| r.ticks).sum::<i64>(), 7);
+}
+
+async fn a_count_of_fewer_ticks_replaces_nothing(f: Fixture) {
+    let website = f.old_website(2).await;
+    let day = Grain::Day.start_of(f.now - DAY);
+    let ticks: Vec<_> = (0..50).map(|n| region_tick(&website, "INDIA", day + n * MINUTE, Outcome::Up)).collect();
+    f.store.ingest(&ticks, day + DAY).await.expect("ingest");
+    let now = day + DAY + 11 * MINUTE;
+    f.roll(now).await;
+    let before = f.rolled(&website, day, day + DAY).await;
+    assert_eq!(before.values().map(|r| r.ticks).sum::<i64>(), 50);
+    // Retention takes the ticks; then one of that hour comes very late.
+    f.execute("delete from tick").await;
+    let late = region_tick(&website, "INDIA", day + 55 * MINUTE, Outcome::Down);
+    f.store.ingest(&[late], now).await.expect("ingest");
+    f.roll(now).await;
+    assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
+    assert_eq!(f.rolled(&website, day, day + DAY).await, before);
+    assert_eq!(f.rolled(&website, day, day + HOUR).await, before);
+}
+
+async fn what_cannot_be_read_is_left_out_and_counted_again(f: Fixture) {
+    let website = f.old_website(2).await;
+    let day = Grain::Day.start_of(f.now - DAY);
+    let ticks: Vec<_> = (0..90).map(|n| region_tick(&website, "INDIA", day + n * MINUTE, Outcome::Up)).collect();
+    f.store.ingest(&ticks, day + DAY).await.expect("ingest");
+    let now = day + DAY + 11 * MINUTE;
+    f.roll(now).await;
+    match f.url {
+        Some(_) => f.execute("update roll_up set latency = '\\x0105'").await,
+        None => f.execute("update roll_up set latency = x'0105'").await,
+    }
+    assert_eq!(f.rolled(&website, day, day + 2 * HOUR).await, BTreeMap::new(), "nothing is made up");
+    let late = region_tick(&website, "INDIA", day + 30_000, Outcome::Up);
+    f.store.ingest(&[late], now).await.expect("ingest");
+    f.roll(now).await;
+    assert_eq!(f.rolled(&website, day, day + HOUR).await, f.recount(&website, day, day + HOUR).await);
+}
+
+async fn websites_that_are_gone_hold_nothing_up(f: Fixture) {
+    let (gone, stays) = (f.old_website(2).await, f.old_website(2).await);
+    let day = Grain::Day.start_of(f.now - DAY);
+    let now = day + DAY + 11 * MINUTE;
+    for website in [&gone, &stays] {
+        f.store.ingest(&[region_tick(website, "INDIA", day, Outcome::Up)], now).await.expect("ingest");
+    }
+    f.store.delete_website(gone.account_id, gone.website_id).await.expect("deleted");
+    f.roll(now).await;
+    f.agrees(&stays, day, day + DAY).await;
+    assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
+    f.store.delete_website(stays.account_id, stays.website_id).await.expect("deleted");
+    assert_eq!(f.count("select count(*) from roll_up").await + f.count("select count(*) from uptime_day").await, 0);
+}
+
+/// What windows read is a range of one index, however much history there is, and never ticks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ninety_days_are_one_range_of_an_index_on_postgres() {
+    let f = Fixture::postgres().await;
+    let website = f.old_website(100).await;
+    f.execute(
+        "insert into account values (gen_random_uuid(), 'many', 'many', 'x', 0); \
+         insert into website (website_id, account_id, url, interval_ms, timeout_ms, created_at) select gen_random_uuid(), \
+         account_id, 'https://example.com/', 60000, 10000, 0 from account, generate_series(1, 50) where username = 'many'; \
+         insert into roll_up select website_id, g.grain, n * 86400000, r, 1440, 1440, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, \
+         '\\x0100' from website, generate_series(20000::bigint, 20400::bigint) n, (values ('hour'), ('day')) g (grain), \
+         (values ('EU'), ('US')) r (r); \
+         insert into uptime_day select website_id, n * 86400000, 86400000, 0, 0, 0, 0 from website, \
+         generate_series(20000::bigint, 20400::bigint) n; analyze",
+    )
+    .await;
+    let pool = sqlx::PgPool::connect(f.url.as_deref().expect("Postgres")).await.expect("Postgres");
+    let (from, to) = (20_100 * DAY, 20_190 * DAY);
+    let explain = format!("explain {}", *hub::store::SELECT_ROLL_UPS);
+    let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
+        .bind(website.website_id.0)
+        .bind("day")
+        .bind(from)
+        .bind(to)
+        .fetch_all(&pool)
+        .await
+        .expect("a plan");
+    is_a_range(&plan.join("\n"), "roll_up_pkey");
+    let explain = format!("explain {}", hub::store::SELECT_UPTIME_DAYS);
+    let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
+        .bind(website.website_id.0)
+        .bind(from)
+        .bind(to)
+        .fetch_all(&pool)
+        .await
+        .expect("a plan");
+    is_a_range(&plan.join("\n"), "uptime_day_pkey");
+}
+
+fn is_a_range(plan: &str, index: &str) {
+    let is_indexed =
+        plan.contains(&format!("Index Scan using {index}")) || plan.contains(&format!("Bitmap Index Scan on {index}"));
+    assert!(is_indexed && !plan.contains("Seq Scan") && !plan.contains("tick"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ninety_days_are_one_range_of_an_index_on_sqlite() {
+    let f = Fixture::sqlite().await;
+    let pool = sqlite(f.directory.path()).await;
+    for (table, select) in
+        [("roll_up", hub::store::SELECT_ROLL_UPS.as_str()), ("uptime_day", hub::store::SELECT_UPTIME_DAYS)]
+    {
+        let explain = format!("explain query plan {select}");
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(explain)).fetch_all(&pool).await.expect("a plan");
+        let [(.., step)] = plan.as_slice() else { panic!("{plan:?}") };
+        assert!(step.starts_with(&format!("SEARCH {table} USING")) && step.contains("website_id=?"), "{step}");
+    }
+}
+
+#[test]
+fn windows_never_read_ticks() {
+    for source in [
+        include_str!("../../../src/store/roll_up/read.rs"),
+        include_str!("../../../src/store/uptime/mod.rs"),
+        include_str!("../../../src/store/uptime/windows.rs"),
+        include_str!("../../../src/store/uptime/days.rs"),
+    ] {
+        assert!(!source.contains("from tick") && !source.contains("join tick"));
+    }
+}

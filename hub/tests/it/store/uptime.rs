@@ -1,0 +1,190 @@
+//! How time was spent: kept days and verdicts agree, whatever became known late.
+
+use hub::model::roll_up::Grain;
+use hub::model::{AccountId, Outcome, Span, Uptime, UtcMs, Website, WebsiteSettings};
+
+use super::maintenance::plan;
+use super::roll_up::Random;
+use super::{Fixture, MINUTE, region_tick};
+
+on_both! {
+    a_worked_example
+    kept_days_say_what_the_verdicts_say
+    what_becomes_known_late_corrects_the_days_it_touches
+    maintenance_of_the_past_stays_in_the_days
+    a_website_is_not_unknown_before_it_was_added
+}
+
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+impl Fixture {
+    async fn website_since(&self, account: AccountId, created_at: UtcMs) -> Website {
+        let settings = WebsiteSettings { interval_ms: MINUTE, ..WebsiteSettings::new("https://example.com/".into()) };
+        self.store.add_website(account, &settings, created_at).await.expect("a website")
+    }
+
+    async fn spent(&self, website: &Website, from_at: UtcMs, to_at: UtcMs) -> Uptime {
+        let windows = [Span { from_at, to_at }];
+        let found = self.store.uptimes(website.account_id, website.website_id, &windows).await.expect("a read");
+        found.expect("the website")[0].uptime.expect("not too many changes")
+    }
+
+    /// A look a minute with this outcome, taken in as it comes; verdicts run out where nothing comes.
+    async fn looks(&self, website: &Website, from: UtcMs, minutes: i64, outcome: Outcome) {
+        for n in 0..minutes {
+            let tick = region_tick(website, "a", from + n * MINUTE, outcome);
+            self.store.ingest(std::slice::from_ref(&tick), tick.received_at).await.expect("ingest");
+        }
+    }
+
+    async fn forget_days(&self) {
+        self.execute("delete from uptime_day").await;
+    }
+}
+
+/// The example of docs/ARCHITECTURE.md: of a day 23 h up, of which 30 min are announced maintenance, 30 min down, 30 min
+/// unknown.
+async fn a_worked_example(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let midnight = Grain::Day.start_of(f.now - DAY);
+    let website = f.website_since(account, midnight).await;
+    f.store
+        .add_maintenance(account, &plan(hub::model::Scope::All, midnight + 20 * HOUR, "once", 30), midnight)
+        .await
+        .expect("added");
+    f.looks(&website, midnight, 1, Outcome::Up).await;
+    f.transition(&website, midnight + 10 * HOUR, Outcome::Up, Outcome::Down).await;
+    f.transition(&website, midnight + 10 * HOUR + 30 * MINUTE, Outcome::Down, Outcome::Up).await;
+    f.transition(&website, midnight + 15 * HOUR, Outcome::Up, Outcome::Unknown).await;
+    f.transition(&website, midnight + 15 * HOUR + 30 * MINUTE, Outcome::Unknown, Outcome::Up).await;
+    let example = Uptime {
+        up_ms: 22 * HOUR + 30 * MINUTE,
+        down_ms: 30 * MINUTE,
+        unknown_ms: 30 * MINUTE,
+        maintenance_ms: 30 * MINUTE,
+        ..Uptime::default()
+    };
+    let by_verdicts = f.spent(&website, midnight, midnight + DAY).await;
+    assert_eq!(by_verdicts, example);
+    f.roll(midnight + DAY + 11 * MINUTE).await;
+    assert_eq!(f.count("select count(*) from uptime_day").await, 1);
+    f.execute("delete from transition").await;
+    let by_day = f.spent(&website, midnight, midnight + DAY).await;
+    assert_eq!(by_day, example, "the day is kept");
+    assert_eq!(format!("{:.4} {:.4}", by_day.ratio().expect("a ratio"), by_day.coverage()), "0.9783 0.9787");
+    let stranger = f.account("stranger").await.account_id;
+    let window = [Span { from_at: midnight, to_at: midnight + DAY }];
+    assert_eq!(f.store.uptimes(stranger, website.website_id, &window).await.expect("a read"), None);
+}
+
+impl Fixture {
+    /// A change of verdict past the verdict's rules.
+    async fn transition(&self, website: &Website, at: UtcMs, from: Outcome, to: Outcome) {
+        let sql = "insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) \
+            values ($1, $2, 0, $2, $3, $4, '')";
+        let (id, from, to) = (website.website_id.0, from.as_str(), to.as_str());
+        match &self.url {
+            Some(url) => {
+                let pool = sqlx::PgPool::connect(url).await.expect("Postgres");
+                sqlx::query(sql).bind(id).bind(at).bind(from).bind(to).execute(&pool).await.expect("a change");
+            }
+            None => {
+                let pool = super::sqlite(self.directory.path()).await;
+                sqlx::query(sql).bind(id).bind(at).bind(from).bind(to).execute(&pool).await.expect("a change");
+            }
+        }
+    }
+}
+
+async fn kept_days_say_what_the_verdicts_say(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let midnight = Grain::Day.start_of(f.now - 4 * DAY);
+    let website = f.website_since(account, midnight + 5 * HOUR).await;
+    let mut random = Random(6);
+    // Four days of looks now and then: up, down, and nobody there.
+    let mut at = midnight + 5 * HOUR;
+    while at < midnight + 4 * DAY {
+        let outcome = [Outcome::Up, Outcome::Up, Outcome::Down][random.below(3) as usize];
+        f.looks(&website, at, 4, outcome).await;
+        at += random.below(9 * HOUR) + 4 * MINUTE;
+        f.expire(at).await;
+        if random.below(4) == 0 {
+            f.roll(at).await;
+        }
+    }
+    f.expire(midnight + 4 * DAY).await;
+    let end = midnight + 4 * DAY;
+    f.roll(end + 11 * MINUTE).await;
+    assert_eq!(f.count("select count(*) from uptime_day").await, 4);
+    let windows: Vec<_> = (0..40)
+        .map(|_| {
+            let from = midnight + 5 * HOUR + random.below(end - midnight - 5 * HOUR);
+            (from, from + random.below(end - from) + 1)
+        })
+        .chain([(midnight + 5 * HOUR, end), (midnight + DAY, midnight + 3 * DAY)])
+        .collect();
+    let mut by_days = Vec::new();
+    for (from, to) in &windows {
+        let spent = f.spent(&website, *from, *to).await;
+        assert_eq!(spent.window_ms(), to - from);
+        by_days.push(spent);
+    }
+    f.forget_days().await;
+    for ((from, to), by_days) in windows.iter().zip(by_days) {
+        assert_eq!(f.spent(&website, *from, *to).await, by_days);
+    }
+}
+
+async fn what_becomes_known_late_corrects_the_days_it_touches(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let midnight = Grain::Day.start_of(f.now - 3 * DAY);
+    let website = f.website_since(account, midnight).await;
+    f.looks(&website, midnight, 3, Outcome::Up).await;
+    let (from, to) = (midnight + 3 * MINUTE, midnight + 2 * DAY);
+    // A hub counts while nobody has said yet that the website is unknown since the first night.
+    f.roll(to + 11 * MINUTE).await;
+    assert_eq!(f.spent(&website, from, to).await.up_ms, to - from);
+    let changes = f.expire(to + HOUR).await;
+    assert_eq!(changes.len(), 1);
+    assert_eq!(f.count("select count(*) from roll_up_due where what = 'verdicts'").await, 1);
+    f.roll(to + 2 * HOUR).await;
+    assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
+    let spent = f.spent(&website, from, to).await;
+    assert_eq!((spent.up_ms, spent.window_ms()), (changes[0].at - from, to - from));
+    f.forget_days().await;
+    assert_eq!(f.spent(&website, from, to).await, spent);
+    // What changes in time is not noted.
+    f.looks(&website, to + 3 * HOUR, 2, Outcome::Up).await;
+    assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
+}
+
+async fn maintenance_of_the_past_stays_in_the_days(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let midnight = Grain::Day.start_of(f.now - 2 * DAY);
+    let website = f.website_since(account, midnight).await;
+    f.store
+        .add_maintenance(account, &plan(hub::model::Scope::All, midnight + HOUR, "daily", 60), midnight)
+        .await
+        .expect("added");
+    f.looks(&website, midnight, 1, Outcome::Up).await;
+    f.roll(midnight + 2 * DAY + 11 * MINUTE).await;
+    let spent = f.spent(&website, midnight, midnight + 2 * DAY).await;
+    assert_eq!(spent.maintenance_ms, 2 * HOUR);
+    f.execute("delete from maintenance").await;
+    assert_eq!(f.spent(&website, midnight, midnight + 2 * DAY).await, spent);
+}
+
+async fn a_website_is_not_unknown_before_it_was_added(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let website = f.website_since(account, f.now - HOUR).await;
+    f.looks(&website, f.now - HOUR, 3, Outcome::Up).await;
+    let windows = [30 * DAY, DAY, HOUR / 2].map(|ms| Span { from_at: f.now - ms, to_at: f.now });
+    let found = f.store.uptimes(account, website.website_id, &windows).await.expect("a read").expect("the website");
+    let spans: Vec<_> = found.iter().map(|one| one.span.from_at - f.now).collect();
+    assert_eq!(spans, [-HOUR, -HOUR, -HOUR / 2]);
+    assert_eq!(found[0].uptime.map(|u| u.window_ms()), Some(HOUR));
+    let before = [Span { from_at: f.now - 3 * DAY, to_at: f.now - 2 * DAY }];
+    let found = f.store.uptimes(account, website.website_id, &before).await.expect("a read").expect("the website");
+    assert_eq!(found[0].uptime, Some(Uptime::default()));
+}
