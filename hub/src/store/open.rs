@@ -7,10 +7,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgConnection;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use super::pools::Pools;
 use super::{Pool, Store, StoreError};
@@ -58,9 +58,14 @@ impl Store {
             // Acknowledged means stored, also after a power cut (I1).
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            // Of a file that is new: room can be given back piece by piece. One from before keeps it for what comes.
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .busy_timeout(Duration::from_secs(5));
+        if std::fs::metadata(file).is_ok_and(|found| found.len() == 0) {
+            // Of a file that is new: room can be given back piece by piece. One from before keeps it for what comes. Not on
+            // every connection: it writes, and whoever has read by then in his transaction may not write any more.
+            let mut first = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).connect().await?;
+            sqlx::query("vacuum").execute(&mut first).await?;
+            first.close().await?;
+        }
         let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(5));
         let write = pool(1).connect_with(options.clone()).await?;
         let read = pool(4).connect_with(options).await?;
