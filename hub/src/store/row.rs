@@ -61,7 +61,7 @@ pub(super) struct WebsiteRow {
     request: String,
     expect: String,
     paused: bool,
-    created_at: i64,
+    pub(super) created_at: i64,
     revision: i64,
 }
 

@@ -194,3 +194,61 @@ fn the_ancestors_routes_answer_as_its_clients_expect() {
     let after = target.hits();
     assert!(after <= 1, "a deleted website is not checked again");
 }
+
+/// Follows `Link` until there is none; returns the ids, and how many answers it took.
+fn all_websites(hub: &Hub, ann: &str) -> (Vec<String>, usize) {
+    let (mut path, mut ids, mut answers) = ("/website".to_owned(), Vec::new(), 0);
+    loop {
+        let answer = ureq::get(hub.url(&path)).header("token", ann).call();
+        let mut answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
+        answers += 1;
+        let list: serde_json::Value = answer.body_mut().with_config().limit(4 << 20).read_json().unwrap();
+        ids.extend(list.as_array().unwrap().iter().map(|website| website["id"].as_str().unwrap().to_owned()));
+        let Some(link) = answer.headers().get("link") else { return (ids, answers) };
+        path = link.to_str().unwrap().split(['<', '>']).nth(1).unwrap().to_owned();
+    }
+}
+
+#[test]
+fn more_websites_than_fit_one_answer_are_listed_in_several_and_shown_on_several_pages() {
+    const COUNT: usize = 1_201;
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    assert_eq!(all_websites(&hub, &ann), (Vec::new(), 1));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let made: Vec<String> = runtime.block_on(async {
+        let store = hub::store::Store::open_sqlite_beside(&directory.path().join("data")).await.unwrap();
+        let (account, _) = store.credentials("ann").await.unwrap().unwrap();
+        let mut made = Vec::new();
+        for n in 0..COUNT {
+            // Some at the same instant.
+            let at = hub::clock::now() - 1_000_000 + n as i64 / 7;
+            let url = format!("http://127.0.0.1:1/{n:04}/{}", "x".repeat(1_990));
+            let settings = hub::model::WebsiteSettings::new(url);
+            made.push(store.add_website(account.account_id, &settings, at).await.unwrap().website_id.to_string());
+        }
+        store.close().await;
+        made
+    });
+    let (mut listed, answers) = all_websites(&hub, &ann);
+    assert!(answers > 1, "{answers}");
+    listed.sort_unstable();
+    let mut made = made;
+    made.sort_unstable();
+    assert_eq!(listed, made, "each once");
+    assert_eq!(call("GET", &hub.url("/website?after=1_2"), Some(&ann), None).0, 400);
+
+    let mut shown = 0;
+    let (mut path, mut pages) = ("/".to_owned(), 0);
+    loop {
+        let (status, text) = crate::client::page(&hub.url(""), &path, &ann);
+        assert_eq!(status, 200, "{path}");
+        assert!(text.contains(&format!("of {COUNT}</span>")), "{path}");
+        (shown, pages) = (shown + text.matches("<a class=\"name\"").count(), pages + 1);
+        let Some((before, _)) = text.split_once("\" rel=\"next\"") else { break };
+        path = before.rsplit_once("href=\"").unwrap().1.to_owned();
+    }
+    assert_eq!((shown, pages), (COUNT, 7));
+    assert_eq!(crate::client::page(&hub.url(""), "/?page=99", &ann).0, 200, "the last one");
+}
