@@ -37,7 +37,7 @@ pub use ingest::{Expired, Ingested, Letter};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
-pub use sealed::{Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
+pub use sealed::{CheckPosition, Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
 pub use ties::TiesSaved;
 pub use websites::Edited;
 

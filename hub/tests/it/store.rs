@@ -133,7 +133,7 @@ mod maintenance;
 mod options;
 mod regions;
 mod schema;
-mod sealed;
+pub mod sealed;
 mod silence;
 mod verdicts;
 mod websites;

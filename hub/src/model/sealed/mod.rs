@@ -429,6 +429,15 @@ pub fn open(
     Ok(ticks)
 }
 
+/// Whether a block is what was written; what it holds is not looked at.
+///
+/// # Errors
+/// It is damaged, or of a newer version.
+pub fn check(place: Place<'_>, from_at: UtcMs, keys: &[u8], columns: &[u8]) -> Result<(), Damage> {
+    opened(keys, checksum(place, from_at, &[]))?;
+    opened(columns, checksum(place, from_at, keys)).map(|_| ())
+}
+
 /// Of what a piece is about; what it holds is added by whoever writes or reads it.
 fn checksum(place: Place<'_>, from_at: UtcMs, keys: &[u8]) -> Sha256 {
     let region = place.region_id.as_str().as_bytes();

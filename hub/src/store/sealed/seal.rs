@@ -37,8 +37,6 @@ pub struct SealPosition {
 pub struct Sealed {
     /// Ticks that are packed now.
     pub ticks: u64,
-    /// Ticks past retention that were deleted instead.
-    pub forgotten: u64,
     /// Blocks written.
     pub blocks: u64,
     /// Bytes in them.
@@ -84,17 +82,11 @@ impl From<sqlx::Error> for Left {
 }
 
 impl Store {
-    /// Packs some of what is settled, that is of slots before `before`; deletes instead what is of slots before `kept_from`.
+    /// Packs some of what is settled, that is of slots before `before`.
     ///
     /// # Errors
     /// The database is away: nothing was done.
-    pub async fn seal_some(
-        &self,
-        from: SealPosition,
-        before: UtcMs,
-        kept_from: UtcMs,
-        now: UtcMs,
-    ) -> Result<Sealed, StoreError> {
+    pub async fn seal_some(&self, from: SealPosition, before: UtcMs, now: UtcMs) -> Result<Sealed, StoreError> {
         let Some((website, slot_at)) = self.oldest_raw(from, before).await? else { return Ok(Sealed::default()) };
         if slot_at >= before {
             // SQLite tells of the next website whatever it has.
@@ -105,7 +97,7 @@ impl Store {
         let next_day = SealPosition { website, slot_at: Some(day.saturating_add(DAY_MS)) };
         let mut at_once = if self.is_sqlite() { AT_ONCE_ALONE } else { AT_ONCE };
         let left = loop {
-            match self.answered_or_left(self.seal_part(website, slot_at, at_once, kept_from, now)).await {
+            match self.answered_or_left(self.seal_part(website, slot_at, at_once, now)).await {
                 Ok(done) => return Ok(done),
                 // A slow disk, on which the ticks of a day are far apart.
                 Err(Left::Away(error)) if error.is_statement_timeout() && at_once > LEAST => {
@@ -166,20 +158,13 @@ impl Store {
             .bind(from.website).bind(from.slot_at.unwrap_or(UtcMs::MIN)).bind(before).fetch_optional(pool).await?))
     }
 
-    async fn seal_part(
-        &self,
-        website: Uuid,
-        first_at: UtcMs,
-        at_once: i64,
-        kept_from: UtcMs,
-        now: UtcMs,
-    ) -> Result<Sealed, Left> {
+    async fn seal_part(&self, website: Uuid, first_at: UtcMs, at_once: i64, now: UtcMs) -> Result<Sealed, Left> {
         let mut tx = match &self.pool {
             Pool::Postgres(_) => Transaction::begin(&self.pool).await?,
             // It reads first: whoever wrote in between (a command beside the hub) would end it.
             Pool::Sqlite { write, .. } => write.begin_with("begin immediate").await?.into(),
         };
-        let done = seal_in(&mut tx, website, first_at, at_once, kept_from, now).await;
+        let done = seal_in(&mut tx, website, first_at, at_once, now).await;
         if done.is_err() {
             if let Err(error) = tx.rollback().await {
                 tracing::debug!(%error, "A transaction was not rolled back; its connection ends.");
@@ -198,7 +183,6 @@ async fn seal_in(
     website: Uuid,
     first_at: UtcMs,
     at_once: i64,
-    kept_from: UtcMs,
     now: UtcMs,
 ) -> Result<Sealed, Left> {
     if !is_ours(tx, website).await? {
@@ -211,12 +195,6 @@ async fn seal_in(
     // A slot is not divided.
     let cut = cut.map_or(end, |cut| cut.max(first_at.saturating_add(1)));
     let next = Some(SealPosition { website, slot_at: Some(cut) });
-    if end <= kept_from {
-        let forgotten = on!(tx, connection => sqlx::query(
-            "delete from tick where website_id = $1 and slot_at >= $2 and slot_at < $3")
-            .bind(website).bind(first_at).bind(cut).execute(connection).await?.rows_affected());
-        return Ok(Sealed { forgotten, next, ..Sealed::default() });
-    }
     let known = known_blocks(tx, website, day, end).await?;
     // Read by deleting: no tick that is stored meanwhile goes unread.
     let delete = format!("delete from tick where website_id = $1 and slot_at >= $2 and slot_at < $3 returning {TICK}");
