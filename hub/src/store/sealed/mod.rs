@@ -7,6 +7,7 @@ mod read;
 mod retain;
 mod row;
 mod seal;
+mod work;
 
 use uuid::Uuid;
 

@@ -8,9 +8,9 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::row::packed;
-use super::{BlockName, row};
-use crate::model::sealed::{self, Block, DAY_MS, Damage, Group, Known, Place, RawTick};
-use crate::model::{RegionId, UtcMs, WebsiteId};
+use super::work::{Left, Work};
+use crate::model::sealed::{self, Block, DAY_MS, Known, RawTick};
+use crate::model::{RegionId, UtcMs};
 use crate::store::ingest::Transaction;
 use crate::store::jobs::on;
 use crate::store::row::{TICK, TickRow, narrow, parse};
@@ -55,30 +55,6 @@ struct KnownRow {
     to_at: i64,
     ticks: i64,
     damaged_at: Option<i64>,
-}
-
-/// Why a day is left as it is.
-#[derive(Debug)]
-enum Left {
-    Away(StoreError),
-    Busy,
-    Damaged(Vec<(BlockName, Damage)>),
-    NotUnderstood(String),
-}
-
-impl From<StoreError> for Left {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Corrupt(what) => Self::NotUnderstood(what),
-            error => Self::Away(error),
-        }
-    }
-}
-
-impl From<sqlx::Error> for Left {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Away(error.into())
-    }
 }
 
 impl Store {
@@ -293,40 +269,5 @@ async fn is_ours(tx: &mut Transaction, website: Uuid) -> Result<bool, StoreError
             .fetch_one(&mut **tx)
             .await?),
         Transaction::Sqlite(_) => Ok(true), // one writer
-    }
-}
-
-/// What becomes blocks of one region.
-struct Work {
-    region: RegionId,
-    group: Group,
-    replaced: Option<(Vec<u8>, Vec<u8>)>,
-}
-
-impl Work {
-    fn done(self, website: Uuid) -> Result<(RegionId, Vec<Block>), Left> {
-        let Self { region, group, replaced } = self;
-        let place = Place { website_id: WebsiteId(website), region_id: &region };
-        let mut packed = Vec::new();
-        if let (Some(from_at), Some((keys, columns))) = (group.replaces, replaced) {
-            packed = sealed::open(place, from_at, &keys, &columns, |_| true).map_err(|damage| {
-                Left::Damaged(vec![(BlockName { website, from_at, region: region.clone() }, damage)])
-            })?;
-        }
-        let parts = sealed::join(packed, group.ticks);
-        let blocks = parts.iter().map(|part| {
-            let block = sealed::seal(place, part).map_err(|error| Left::NotUnderstood(error.to_string()))?;
-            // What was deleted is in there: nothing else has it.
-            let again = sealed::open(place, block.from_at, &block.keys, &block.columns, |_| true);
-            if again.as_ref() == Ok(part) {
-                Ok(block)
-            } else {
-                Err(Left::NotUnderstood("a block does not come back as it was".to_owned()))
-            }
-        });
-        let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
-        // As rows, they are what people see.
-        debug_assert!(parts.iter().flatten().all(|tick| row::unpacked(website, &region, tick).is_ok()));
-        Ok((region, blocks))
     }
 }
