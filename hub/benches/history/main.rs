@@ -75,7 +75,7 @@ async fn measure(ticks: i64) {
             (Some(SealPosition::default()), Vec::new(), 0, 0, 0);
         while let Some(from) = position {
             let step_began = Instant::now();
-            let step = store.seal_some(from, settled_before(now), UtcMs::MIN, now).await.expect("a step");
+            let step = store.seal_some(from, settled_before(now), now).await.expect("a step");
             steps.push(step_began.elapsed());
             (sealed, blocks, bytes) = (sealed + step.ticks, blocks + step.blocks, bytes + step.bytes);
             assert_eq!(step.left, 0);

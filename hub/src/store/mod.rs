@@ -42,7 +42,7 @@ pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use roll_up::{Latency, RolledUp, SELECT_ROLL_UPS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
-pub use sealed::{Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
+pub use sealed::{CheckPosition, Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};
 pub use websites::Edited;

@@ -87,10 +87,15 @@ pub struct Hub {
 
 /// Starts a hub that is to end by itself, and waits for that. Returns its log.
 pub fn run_to_its_end(directory: &Path, environment: &[(&str, &str)]) -> String {
+    run_to_its_end_within(Duration::from_secs(30), directory, environment)
+}
+
+/// The same, of one that has much to do before.
+pub fn run_to_its_end_within(bound: Duration, directory: &Path, environment: &[(&str, &str)]) -> String {
     let all = [&[("LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info"), ("CANARIES", "off")][..], environment].concat();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_betteruptime-hub"));
     let mut process = Process::start(&program, directory, &format!("hub-{}", uuid::Uuid::new_v4().simple()), &all);
-    wait_until("the hub to end; is it built with fail points?", Duration::from_secs(30), || {
+    wait_until("the hub to end; is it built with fail points?", bound, || {
         process.child.try_wait().expect("the hub").is_some()
     });
     process.log()

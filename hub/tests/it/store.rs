@@ -137,7 +137,7 @@ mod options;
 mod regions;
 mod roll_up;
 mod schema;
-mod sealed;
+pub mod sealed;
 mod silence;
 mod uptime;
 mod verdicts;

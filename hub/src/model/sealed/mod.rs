@@ -8,23 +8,26 @@
 mod column;
 mod join;
 mod number;
+mod order;
 mod range;
 mod text;
+mod tick;
 
 #[cfg(test)]
 mod tests;
-
-use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use self::column::{Hint, NoSuchWay};
 use self::number::Numbers;
+use self::order::{ORDER, expected};
 use self::range::{Decoder, Encoder};
 use self::text::Letters;
+use self::tick::TEXTS;
 use super::{RegionId, UtcMs, WebsiteId};
 
 pub use self::join::{Group, Known, groups, join};
+pub use self::tick::{Number, RawTick, Text};
 
 /// Ticks in one block, at most: as many as one slot can have, which is not divided.
 pub const MAX_TICKS: usize = 65_536;
@@ -40,132 +43,6 @@ pub const SETTLES_MS: i64 = 6 * 3_600_000;
 
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 8;
-
-probe::named! {
-    /// Columns of a tick that are integers; truth is 0 or 1. New ones are added at the end.
-    Number {
-        /// When it was received.
-        ReceivedAt = "received_at",
-        /// When its exchange began.
-        StartedAt = "started_at",
-        /// Phase.
-        Dns = "dns_us",
-        /// Phase.
-        Connect = "connect_us",
-        /// Phase.
-        Tls = "tls_us",
-        /// Phase.
-        Send = "send_us",
-        /// Phase.
-        Wait = "wait_us",
-        /// Phase.
-        Receive = "receive_us",
-        /// Whole duration.
-        Total = "total_us",
-        /// Status code.
-        Status = "status",
-        /// Body read.
-        BodyBytes = "body_bytes",
-        /// The body went on.
-        Truncated = "truncated",
-        /// End of the certificate.
-        NotAfter = "certificate_not_after_at",
-        /// The hub's lateness.
-        Publish = "publish_ms",
-        /// In the queue.
-        Queue = "queue_ms",
-        /// Until a thread began.
-        Thread = "thread_us",
-        /// Until it was reported.
-        Report = "report_us",
-        /// It had no vote.
-        Late = "late",
-        /// Its start was later than its receipt.
-        Clamped = "clamped",
-    }
-}
-
-probe::named! {
-    /// Columns of a tick that are texts. New ones are added at the end.
-    Text {
-        /// Which worker.
-        Worker = "worker_id",
-        /// What kind of check.
-        Kind = "kind",
-        /// What came of it.
-        Outcome = "outcome",
-        /// Why.
-        Class = "class",
-        /// Where.
-        Phase = "phase",
-        /// Whose fault.
-        Blame = "blame",
-        /// In words.
-        Detail = "detail",
-        /// Address.
-        Remote = "remote",
-        /// Of the certificate.
-        Issuer = "certificate_issuer",
-        /// Of the certificate.
-        Subject = "certificate_subject",
-        /// Version of TLS.
-        TlsVersion = "tls_version",
-        /// Beginning of the answer.
-        Answer = "answer",
-        /// What else is worth knowing.
-        Notes = "notes",
-    }
-}
-
-const NUMBERS: usize = Number::ALL.len();
-const TEXTS: usize = Text::ALL.len();
-
-/// A tick as its row has it, without website and region.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawTick {
-    /// Its slot.
-    pub slot_at: UtcMs,
-    /// Its attempt.
-    pub attempt: i64,
-    numbers: [Option<i64>; NUMBERS],
-    texts: [Option<Arc<str>>; TEXTS],
-}
-
-impl RawTick {
-    /// One of which all else is missing.
-    #[must_use]
-    pub fn new(slot_at: UtcMs, attempt: i64) -> Self {
-        Self { slot_at, attempt, numbers: [None; NUMBERS], texts: [const { None }; TEXTS] }
-    }
-
-    /// What makes it one among those of its website and region, and what orders them.
-    #[must_use]
-    pub fn key(&self) -> (UtcMs, i64) {
-        (self.slot_at, self.attempt)
-    }
-
-    /// What a column has.
-    #[must_use]
-    pub fn number(&self, column: Number) -> Option<i64> {
-        self.numbers[column as usize]
-    }
-
-    /// What a column has.
-    #[must_use]
-    pub fn text(&self, column: Text) -> Option<&Arc<str>> {
-        self.texts[column as usize].as_ref()
-    }
-
-    /// Sets a column.
-    pub fn set_number(&mut self, column: Number, value: Option<i64>) {
-        self.numbers[column as usize] = value;
-    }
-
-    /// Sets a column.
-    pub fn set_text(&mut self, column: Text, value: Option<Arc<str>>) {
-        self.texts[column as usize] = value;
-    }
-}
 
 /// The day (UTC) of an instant: when it begins.
 #[must_use]
@@ -318,59 +195,6 @@ pub fn keys(place: Place<'_>, from_at: UtcMs, keys: &[u8]) -> Result<Vec<(UtcMs,
     Ok(found)
 }
 
-/// Columns in the order they are written: what others are foretold by comes first.
-const ORDER: [Number; NUMBERS] = [
-    Number::Dns,
-    Number::Connect,
-    Number::Tls,
-    Number::Send,
-    Number::Wait,
-    Number::Receive,
-    Number::Total,
-    Number::Publish,
-    Number::Queue,
-    Number::Thread,
-    Number::Report,
-    Number::StartedAt,
-    Number::ReceivedAt,
-    Number::Status,
-    Number::BodyBytes,
-    Number::NotAfter,
-    Number::Truncated,
-    Number::Late,
-    Number::Clamped,
-];
-
-/// What a column is expected to have, by the columns before it.
-fn expected(column: Number, tick: &RawTick) -> i64 {
-    let of = |column| tick.number(column).unwrap_or(0);
-    let sum = |columns: &[Number]| columns.iter().fold(0, |sum: i64, column| sum.wrapping_add(of(*column)));
-    match column {
-        Number::Total => sum(&[Number::Dns, Number::Connect, Number::Tls, Number::Send, Number::Wait, Number::Receive]),
-        Number::StartedAt => {
-            let waited_ms = sum(&[Number::Publish, Number::Queue]);
-            tick.slot_at.wrapping_add(waited_ms).wrapping_add(of(Number::Thread) / 1_000)
-        }
-        Number::ReceivedAt => of(Number::StartedAt).wrapping_add(sum(&[Number::Total, Number::Report]) / 1_000),
-        Number::Dns
-        | Number::Connect
-        | Number::Tls
-        | Number::Send
-        | Number::Wait
-        | Number::Receive
-        | Number::Status
-        | Number::BodyBytes
-        | Number::Truncated
-        | Number::NotAfter
-        | Number::Publish
-        | Number::Queue
-        | Number::Thread
-        | Number::Report
-        | Number::Late
-        | Number::Clamped => 0,
-    }
-}
-
 fn write_columns(place: Place<'_>, from_at: UtcMs, keys: &[u8], ticks: &[RawTick]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     let mut hint = Hint::new();
@@ -427,6 +251,15 @@ pub fn open(
     }
     ticks.retain(|tick| wanted(tick.key()));
     Ok(ticks)
+}
+
+/// Whether a block is what was written; what it holds is not looked at.
+///
+/// # Errors
+/// It is damaged, or of a newer version.
+pub fn check(place: Place<'_>, from_at: UtcMs, keys: &[u8], columns: &[u8]) -> Result<(), Damage> {
+    opened(keys, checksum(place, from_at, &[]))?;
+    opened(columns, checksum(place, from_at, keys)).map(|_| ())
 }
 
 /// Of what a piece is about; what it holds is added by whoever writes or reads it.

@@ -5,8 +5,15 @@ use std::sync::Arc;
 
 use super::column::{self, Hint};
 use super::number::{Numbers, bits};
-use super::range::{Chance, Coder, Decoder, Encoder};
+use super::range::{Chance, Coder, Cost, Decoder, Encoder};
 use super::{Damage, MAX_TEXT, MAX_TEXTS};
+
+/// What texts of ticks look like: letters are learned from this before those of a block. Part of the format.
+const SAMPLE: &str = "scheduled up first up confirm down manual up degraded down unknown connect_refused connect target \
+    The connection was refused. 203.0.113.7:443 198.51.100.24:443 192.0.2.1:80 [2001:db8::1]:443 http_status judge target \
+    Status 503 instead of 200. first_byte_timeout wait target No answer within 10 s. tls_expired tls dns_nxdomain dns \
+    connect_timeout No connection within 10 s. slow keyword_missing TLSv1.3 TLSv1.2 R10 R11 R12 R13 E5 E7 WE1 WR2 WR3 \
+    Let's Encrypt Amazon RSA 2048 M02 DigiCert Sectigo www.example.com *.example.org probe worker-1 worker-2 pi-1 local ";
 
 /// What is known of the letters of a block, of all columns together: each by the one before it.
 pub(super) struct Letters {
@@ -19,12 +26,19 @@ pub(super) struct Letters {
 
 impl Letters {
     pub(super) fn new() -> Self {
-        Self {
+        let mut letters = Self {
             chances: vec![[Chance::EVEN; 256]; 256],
             lengths: Numbers::new(false),
             counts: Numbers::new(false),
             bytes: 0,
+        };
+        for word in SAMPLE.split(' ') {
+            let (mut nowhere, mut before) = (Cost::default(), 0);
+            for byte in word.bytes().chain([b' ']) {
+                before = letters.code(&mut nowhere, before, byte);
+            }
         }
+        letters
     }
 
     fn code<C: Coder>(&mut self, coder: &mut C, before: u8, byte: u8) -> u8 {

@@ -7,13 +7,14 @@ mod read;
 mod retain;
 mod row;
 mod seal;
+mod work;
 
 use uuid::Uuid;
 
 pub use self::days::Dropped;
 pub(super) use self::known::{known_again, last_attempt};
 pub(super) use self::read::{Window, key_of, read};
-pub use self::retain::Forgotten;
+pub use self::retain::{CheckPosition, Forgotten};
 pub use self::seal::{SealPosition, Sealed};
 use super::{Store, StoreError, write};
 use crate::model::sealed::{self, Damage};

@@ -1,12 +1,52 @@
 //! What is past retention goes, in bounded steps.
 
-use crate::model::UtcMs;
-use crate::store::{Pool, Store, StoreError, write};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::BlockName;
+use crate::model::sealed::{self, Place};
+use crate::model::{RegionId, UtcMs, WebsiteId};
+use crate::store::row::parse;
+use crate::store::{Pool, Store, StoreError, read, write};
 
 /// Blocks deleted in one statement: some MB.
 const AT_ONCE: i64 = 500;
 /// Pages given back to the file system in one statement: 4 MB.
 const PAGES: i64 = 1_000;
+
+/// Blocks checked at once: a MB.
+const CHECKED: i64 = 64;
+
+/// How far blocks were checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckPosition {
+    website: Uuid,
+    from_at: UtcMs,
+    region: String,
+}
+
+impl Default for CheckPosition {
+    fn default() -> Self {
+        Self { website: Uuid::nil(), from_at: UtcMs::MIN, region: String::new() }
+    }
+}
+
+impl CheckPosition {
+    /// Somewhere: a hub that is often started anew comes everywhere all the same.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        Self { website: Uuid::new_v4(), ..Self::default() }
+    }
+}
+
+#[derive(Debug, FromRow)]
+struct CheckedRow {
+    website_id: Uuid,
+    from_at: i64,
+    region_id: String,
+    keys: Vec<u8>,
+    packed: Vec<u8>,
+}
 
 /// What one step deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,6 +58,43 @@ pub struct Forgotten {
 }
 
 impl Store {
+    /// The oldest day of which there are blocks.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn oldest_sealed_day(&self) -> Result<Option<UtcMs>, StoreError> {
+        let oldest: Option<i64> = read!(self, pool => sqlx::query_scalar("select min(from_at) from sealed_tick")
+            .fetch_one(pool).await?);
+        Ok(oldest.map(sealed::day_of))
+    }
+
+    /// Checks blocks against what was written, the next ones after a position, a few at a time; whatever is damaged is told.
+    /// Returns where to go on.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn check_some(&self, from: CheckPosition, now: UtcMs) -> Result<CheckPosition, StoreError> {
+        let rows: Vec<CheckedRow> = read!(self, pool => sqlx::query_as(
+            "select website_id, from_at, region_id, keys, packed from sealed_tick \
+             where (website_id, from_at, region_id) > ($1, $2, $3) and damaged_at is null \
+             order by website_id, from_at, region_id limit $4")
+            .bind(from.website).bind(from.from_at).bind(&from.region).bind(CHECKED).fetch_all(pool).await?);
+        // From the beginning, after the end.
+        let next = rows.last().filter(|_| rows.len() as i64 == CHECKED).map_or_else(CheckPosition::default, |last| {
+            CheckPosition { website: last.website_id, from_at: last.from_at, region: last.region_id.clone() }
+        });
+        let mut found = Vec::new();
+        for row in rows {
+            let region: RegionId = parse(&row.region_id)?;
+            let place = Place { website_id: WebsiteId(row.website_id), region_id: &region };
+            if let Err(damage) = sealed::check(place, row.from_at, &row.keys, &row.packed) {
+                found.push((BlockName { website: row.website_id, from_at: row.from_at, region }, damage));
+            }
+        }
+        self.note_damage(&found, now).await?;
+        Ok(next)
+    }
+
     /// Deletes blocks of days before `kept_from`, the oldest first, some at a time; returns nothing when there are no more.
     ///
     /// # Errors

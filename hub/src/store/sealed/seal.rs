@@ -8,9 +8,9 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::row::packed;
-use super::{BlockName, row};
-use crate::model::sealed::{self, Block, DAY_MS, Damage, Group, Known, Place, RawTick};
-use crate::model::{RegionId, UtcMs, WebsiteId};
+use super::work::{Left, Work};
+use crate::model::sealed::{self, Block, DAY_MS, Known, RawTick};
+use crate::model::{RegionId, UtcMs};
 use crate::store::ingest::Transaction;
 use crate::store::jobs::on;
 use crate::store::row::{TICK, TickRow, narrow, parse};
@@ -37,8 +37,6 @@ pub struct SealPosition {
 pub struct Sealed {
     /// Ticks that are packed now.
     pub ticks: u64,
-    /// Ticks past retention that were deleted instead.
-    pub forgotten: u64,
     /// Blocks written.
     pub blocks: u64,
     /// Bytes in them.
@@ -59,42 +57,12 @@ struct KnownRow {
     damaged_at: Option<i64>,
 }
 
-/// Why a day is left as it is.
-#[derive(Debug)]
-enum Left {
-    Away(StoreError),
-    Busy,
-    Damaged(Vec<(BlockName, Damage)>),
-    NotUnderstood(String),
-}
-
-impl From<StoreError> for Left {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Corrupt(what) => Self::NotUnderstood(what),
-            error => Self::Away(error),
-        }
-    }
-}
-
-impl From<sqlx::Error> for Left {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Away(error.into())
-    }
-}
-
 impl Store {
-    /// Packs some of what is settled, that is of slots before `before`; deletes instead what is of slots before `kept_from`.
+    /// Packs some of what is settled, that is of slots before `before`.
     ///
     /// # Errors
     /// The database is away: nothing was done.
-    pub async fn seal_some(
-        &self,
-        from: SealPosition,
-        before: UtcMs,
-        kept_from: UtcMs,
-        now: UtcMs,
-    ) -> Result<Sealed, StoreError> {
+    pub async fn seal_some(&self, from: SealPosition, before: UtcMs, now: UtcMs) -> Result<Sealed, StoreError> {
         let Some((website, slot_at)) = self.oldest_raw(from, before).await? else { return Ok(Sealed::default()) };
         if slot_at >= before {
             // SQLite tells of the next website whatever it has.
@@ -105,7 +73,7 @@ impl Store {
         let next_day = SealPosition { website, slot_at: Some(day.saturating_add(DAY_MS)) };
         let mut at_once = if self.is_sqlite() { AT_ONCE_ALONE } else { AT_ONCE };
         let left = loop {
-            match self.answered_or_left(self.seal_part(website, slot_at, at_once, kept_from, now)).await {
+            match self.answered_or_left(self.seal_part(website, slot_at, at_once, now)).await {
                 Ok(done) => return Ok(done),
                 // A slow disk, on which the ticks of a day are far apart.
                 Err(Left::Away(error)) if error.is_statement_timeout() && at_once > LEAST => {
@@ -166,20 +134,13 @@ impl Store {
             .bind(from.website).bind(from.slot_at.unwrap_or(UtcMs::MIN)).bind(before).fetch_optional(pool).await?))
     }
 
-    async fn seal_part(
-        &self,
-        website: Uuid,
-        first_at: UtcMs,
-        at_once: i64,
-        kept_from: UtcMs,
-        now: UtcMs,
-    ) -> Result<Sealed, Left> {
+    async fn seal_part(&self, website: Uuid, first_at: UtcMs, at_once: i64, now: UtcMs) -> Result<Sealed, Left> {
         let mut tx = match &self.pool {
             Pool::Postgres(_) => Transaction::begin(&self.pool).await?,
             // It reads first: whoever wrote in between (a command beside the hub) would end it.
             Pool::Sqlite { write, .. } => write.begin_with("begin immediate").await?.into(),
         };
-        let done = seal_in(&mut tx, website, first_at, at_once, kept_from, now).await;
+        let done = seal_in(&mut tx, website, first_at, at_once, now).await;
         if done.is_err() {
             if let Err(error) = tx.rollback().await {
                 tracing::debug!(%error, "A transaction was not rolled back; its connection ends.");
@@ -198,7 +159,6 @@ async fn seal_in(
     website: Uuid,
     first_at: UtcMs,
     at_once: i64,
-    kept_from: UtcMs,
     now: UtcMs,
 ) -> Result<Sealed, Left> {
     if !is_ours(tx, website).await? {
@@ -211,12 +171,6 @@ async fn seal_in(
     // A slot is not divided.
     let cut = cut.map_or(end, |cut| cut.max(first_at.saturating_add(1)));
     let next = Some(SealPosition { website, slot_at: Some(cut) });
-    if end <= kept_from {
-        let forgotten = on!(tx, connection => sqlx::query(
-            "delete from tick where website_id = $1 and slot_at >= $2 and slot_at < $3")
-            .bind(website).bind(first_at).bind(cut).execute(connection).await?.rows_affected());
-        return Ok(Sealed { forgotten, next, ..Sealed::default() });
-    }
     let known = known_blocks(tx, website, day, end).await?;
     // Read by deleting: no tick that is stored meanwhile goes unread.
     let delete = format!("delete from tick where website_id = $1 and slot_at >= $2 and slot_at < $3 returning {TICK}");
@@ -315,40 +269,5 @@ async fn is_ours(tx: &mut Transaction, website: Uuid) -> Result<bool, StoreError
             .fetch_one(&mut **tx)
             .await?),
         Transaction::Sqlite(_) => Ok(true), // one writer
-    }
-}
-
-/// What becomes blocks of one region.
-struct Work {
-    region: RegionId,
-    group: Group,
-    replaced: Option<(Vec<u8>, Vec<u8>)>,
-}
-
-impl Work {
-    fn done(self, website: Uuid) -> Result<(RegionId, Vec<Block>), Left> {
-        let Self { region, group, replaced } = self;
-        let place = Place { website_id: WebsiteId(website), region_id: &region };
-        let mut packed = Vec::new();
-        if let (Some(from_at), Some((keys, columns))) = (group.replaces, replaced) {
-            packed = sealed::open(place, from_at, &keys, &columns, |_| true).map_err(|damage| {
-                Left::Damaged(vec![(BlockName { website, from_at, region: region.clone() }, damage)])
-            })?;
-        }
-        let parts = sealed::join(packed, group.ticks);
-        let blocks = parts.iter().map(|part| {
-            let block = sealed::seal(place, part).map_err(|error| Left::NotUnderstood(error.to_string()))?;
-            // What was deleted is in there: nothing else has it.
-            let again = sealed::open(place, block.from_at, &block.keys, &block.columns, |_| true);
-            if again.as_ref() == Ok(part) {
-                Ok(block)
-            } else {
-                Err(Left::NotUnderstood("a block does not come back as it was".to_owned()))
-            }
-        });
-        let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
-        // As rows, they are what people see.
-        debug_assert!(parts.iter().flatten().all(|tick| row::unpacked(website, &region, tick).is_ok()));
-        Ok((region, blocks))
     }
 }
