@@ -21,6 +21,8 @@ pub struct Pace(usize);
 
 impl Pace {
     const MOST: usize = 1_000;
+    /// As many without having seen what they have.
+    const UNSEEN: usize = 256;
     /// Ticks that a batch is to have.
     const FEW: usize = 4_000;
     const MANY: usize = 16_000;
@@ -29,8 +31,8 @@ impl Pace {
     #[must_use]
     fn after(self, ticks: usize) -> Self {
         match ticks {
-            // Nothing says nothing of the next hour.
-            0 => self,
+            // Nothing says little of the next hour.
+            0 => Self((self.0 * 2).min(Self::UNSEEN).max(self.0)),
             1..Self::FEW => Self((self.0 * 2).min(Self::MOST)),
             Self::FEW..Self::MANY => self,
             Self::MANY.. => self.fewer(),
@@ -118,10 +120,11 @@ mod tests {
             pace = pace.after(1);
         }
         assert_eq!(pace, Pace(Pace::MOST));
-        assert_eq!(pace.after(10_000), pace);
+        assert_eq!((pace.after(10_000), pace.after(0)), (pace, pace));
         for _ in 0..20 {
             pace = pace.after(1_000_000);
         }
-        assert_eq!((pace, pace.after(0), pace.after(1)), (Pace(1), Pace(1), Pace(2)));
+        assert_eq!((0..20).fold(pace, |pace, _| pace.after(0)), Pace(Pace::UNSEEN));
+        assert_eq!((pace, pace.after(0), pace.after(1)), (Pace(1), Pace(2), Pace(2)));
     }
 }

@@ -39,7 +39,7 @@ impl Grain {
 
     /// How long it is.
     #[must_use]
-    pub fn ms(self) -> i64 {
+    pub const fn ms(self) -> i64 {
         match self {
             Self::Hour => 3_600_000,
             Self::Day => 86_400_000,

@@ -202,7 +202,7 @@ impl WebsiteView {
         self
     }
 
-    /// With figures of the windows that [`windows`] tells.
+    /// With figures of the last day, week, month and quarter.
     #[must_use]
     pub fn with_figures(mut self, uptimes: &[UptimeOver], latencies: &[Latency], now: UtcMs) -> Self {
         self.figures = Figures::new(uptimes, latencies, now);

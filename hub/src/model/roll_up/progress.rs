@@ -4,6 +4,9 @@
 use super::Grain;
 use crate::model::{UtcMs, WebsiteId};
 
+/// Hours are kept for so long, then only their days: longer than any window that is asked for all the time.
+const HOURS_KEPT_MS: i64 = 100 * Grain::Day.ms();
+
 /// What is counted, one batch of websites after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Task {
@@ -131,6 +134,23 @@ impl Progress {
             (None, Task::HoursBack | Task::DaysBack) => Place::begin(work.starts_at),
         };
         self
+    }
+
+    /// Begin of the first day of which the hours are kept.
+    #[must_use]
+    pub fn hours_kept_since(&self) -> UtcMs {
+        Grain::Day.start_of(self.hours.at).saturating_sub(HOURS_KEPT_MS)
+    }
+
+    /// Begin of the day whose hours are forgotten with this batch: what grows old while days go by, and what was old when it
+    /// was counted.
+    #[must_use]
+    pub fn forgets_hours_of(&self, work: &Work) -> Option<UtcMs> {
+        match work.task {
+            Task::Hours | Task::DaysBack => None,
+            Task::Days => Some(work.starts_at.saturating_sub(HOURS_KEPT_MS)),
+            Task::HoursBack => Some(work.starts_at).filter(|at| work.completes_day() && *at < self.hours_kept_since()),
+        }
     }
 
     fn place(&self, task: Task) -> Place {

@@ -7,7 +7,7 @@ const NOON: UtcMs = 1_795_521_600_000; // 2026-11-24 12:00
 
 fn tick(n: u32) -> CountedTick {
     let outcome = [Outcome::Up, Outcome::Degraded, Outcome::Down, Outcome::Unknown][(n % 4) as usize];
-    let phases = Phases { dns_us: (n % 3 > 0).then_some(n), wait_us: Some(10 * n), ..Phases::default() };
+    let phases = Phases { dns_us: (!n.is_multiple_of(3)).then_some(n), wait_us: Some(10 * n), ..Phases::default() };
     CountedTick { outcome, late: n.is_multiple_of(5), phases, total_us: 11 * n }
 }
 
@@ -119,4 +119,17 @@ fn a_day_is_merged_once_all_its_hours_are() {
     let midnight = NOON - DAY / 2;
     assert!(work(Task::Hours, midnight - HOUR).completes_day() && !work(Task::Hours, midnight).completes_day());
     assert!(work(Task::HoursBack, midnight).completes_day() && !work(Task::HoursBack, midnight - HOUR).completes_day());
+}
+
+#[test]
+fn hours_are_forgotten_a_day_at_a_time_as_days_go_by() {
+    let progress = Progress::begin(Some(0), NOON);
+    let midnight = NOON - DAY / 2;
+    assert_eq!(progress.hours_kept_since(), midnight - 100 * DAY);
+    let forgets = |task, starts_at| progress.forgets_hours_of(&Work { task, starts_at, after: website(0) });
+    assert_eq!(forgets(Task::Days, midnight - DAY), Some(midnight - 101 * DAY), "the last that is not kept");
+    assert_eq!(forgets(Task::HoursBack, midnight - 101 * DAY), Some(midnight - 101 * DAY));
+    assert_eq!(forgets(Task::HoursBack, midnight - 100 * DAY), None, "kept");
+    assert_eq!(forgets(Task::HoursBack, midnight - 101 * DAY + HOUR), None, "its day is not counted yet");
+    assert_eq!((forgets(Task::Hours, midnight), forgets(Task::DaysBack, midnight - 200 * DAY)), (None, None));
 }

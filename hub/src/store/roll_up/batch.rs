@@ -48,12 +48,11 @@ impl From<SubjectRow> for Subject {
 }
 
 impl Store {
-    /// What a batch of ended hours or days comes to, and the last of its websites, unless it was the last of all. Ticks
-    /// before `hours_at` are counted or are being.
+    /// What a batch of ended hours or days comes to, and the last of its websites, unless it was the last of all.
     pub(super) async fn count_work(
         &self,
         work: &Work,
-        hours_at: UtcMs,
+        progress: &Progress,
         at_once: usize,
     ) -> Result<(Batch, Option<WebsiteId>), StoreError> {
         let subjects = self.subjects_after(work.after, at_once).await?;
@@ -61,10 +60,11 @@ impl Store {
         let Work { task, starts_at, .. } = *work;
         let ends_at = starts_at.saturating_add(task.grain().ms());
         let there: Vec<Subject> = subjects.into_iter().filter(|subject| subject.created_at < ends_at).collect();
-        let batch = match task {
+        let ids: Vec<WebsiteId> = there.iter().map(|subject| subject.website_id).collect();
+        let mut batch = match task {
             Task::Hours | Task::HoursBack => {
                 let hours: Vec<_> = there.iter().map(|subject| (subject.website_id, starts_at)).collect();
-                let is_over = Grain::Day.end_of(starts_at) <= hours_at.max(ends_at);
+                let is_over = Grain::Day.end_of(starts_at) <= progress.hours.at.max(ends_at);
                 let days: BTreeSet<_> = if work.completes_day() && is_over {
                     hours.iter().map(|(id, at)| (*id, Grain::Day.start_of(*at))).collect()
                 } else {
@@ -79,6 +79,7 @@ impl Store {
                 batch
             }
         };
+        batch.forgotten = progress.forgets_hours_of(work).map(|day_at| (ids, day_at));
         Ok((batch, last))
     }
 
@@ -87,6 +88,8 @@ impl Store {
         let (mut hours, mut days, mut spans) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
         for one in due {
             match one {
+                // Too late: what else its hour had is not known by the hour any more.
+                Due::Ticks(_, at) if *at < progress.hours_kept_since() => {}
                 Due::Ticks(id, at) => {
                     hours.push((*id, Grain::Hour.start_of(*at)));
                     if Grain::Day.end_of(*at) <= progress.hours.at {

@@ -47,6 +47,8 @@ struct Batch {
     hours: Vec<(Key, RollUp)>,
     days: Vec<(Key, RollUp)>,
     uptime: Vec<UptimeDay>,
+    /// Websites, and the day of theirs whose hours are forgotten.
+    forgotten: Option<(Vec<WebsiteId>, UtcMs)>,
     /// Numbers of what was due.
     done: Vec<i64>,
 }
@@ -123,7 +125,7 @@ impl Store {
         // In turns where there is both, so that neither waits for the other for ever.
         let batch = match work {
             Some(work) if due.is_empty() || known.turn % 2 == 0 => {
-                let (batch, last) = self.count_work(&work, next.hours.at, at_once).await?;
+                let (batch, last) = self.count_work(&work, &next, at_once).await?;
                 next = next.done(&work, last);
                 batch
             }
@@ -153,6 +155,9 @@ impl Store {
         }
         rows::write(&mut tx, Grain::Hour, &batch.hours).await?;
         rows::write(&mut tx, Grain::Day, &batch.days).await?;
+        if let Some((ids, day_at)) = &batch.forgotten {
+            rows::forget_hours(&mut tx, ids, *day_at).await?;
+        }
         write_days(&mut tx, &batch.uptime).await?;
         due::done(&mut tx, &batch.done).await?;
         probe::fail_point!("roll_up.written");

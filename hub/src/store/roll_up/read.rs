@@ -1,16 +1,21 @@
 //! How long answers took over any window: roll-ups merged. Whole days of it are read as days, the rest as hours.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
+use super::Key;
 use super::rows::understood;
 use crate::model::roll_up::{Grain, RollUp};
 use crate::model::{AccountId, RegionId, Span, UtcMs, WebsiteId};
 use crate::store::{Store, StoreError, read};
 
+/// Rows of a grain that begin in `[from, to)`.
+type Range = (&'static str, UtcMs, UtcMs);
+
 /// What the ticks of a window come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latency {
-    /// The window in whole hours, as far as they are counted.
+    /// The window in whole hours or days, as far as they are counted.
     pub span: Span,
     /// By region.
     pub regions: BTreeMap<RegionId, RollUp>,
@@ -36,7 +41,7 @@ fn parts(span: Span) -> [(Grain, UtcMs, UtcMs); 3] {
 
 impl Store {
     /// What the ticks of the windows come to, of one of the account's websites; `None`: not theirs. Windows are widened to
-    /// whole hours, and end where counting has come to.
+    /// whole hours, where those are not kept any more to whole days, and end where counting has come to.
     ///
     /// # Errors
     /// The database is away.
@@ -52,14 +57,17 @@ impl Store {
         if is_theirs.is_none() {
             return Ok(None);
         }
-        let counted_until = self.roll_up_progress().await?.map_or(0, |progress| progress.hours.at);
+        let progress = self.roll_up_progress().await?;
+        let (counted_until, hours_since) = progress.map_or((0, 0), |known| (known.hours.at, known.hours_kept_since()));
         let whole = |window: &Span| {
-            let to_at = Grain::Hour.start_of(window.to_at.saturating_add(Grain::Hour.ms() - 1)).min(counted_until);
-            Span { from_at: Grain::Hour.start_of(window.from_at).min(to_at), to_at }
+            let grain = |at| if at < hours_since { Grain::Day } else { Grain::Hour };
+            let last = grain(window.to_at);
+            let to_at = last.start_of(window.to_at.saturating_add(last.ms() - 1)).min(counted_until);
+            Span { from_at: grain(window.from_at).start_of(window.from_at).min(to_at), to_at }
         };
         let windows: Vec<Span> = windows.iter().map(whole).collect();
         // Windows that lie within each other share their days and their ends: each row is read once.
-        let mut parts_read: BTreeMap<(&str, UtcMs, UtcMs), Vec<(UtcMs, RegionId, RollUp)>> = BTreeMap::new();
+        let mut parts_read: BTreeMap<Range, Vec<(Key, RollUp)>> = BTreeMap::new();
         let days = windows.iter().map(|window| parts(*window)[1]).filter(|(_, from, to)| from < to);
         let all_days = days.fold(None, |all: Option<(UtcMs, UtcMs)>, (_, from, to)| {
             Some(all.map_or((from, to), |(first, last)| (first.min(from), last.max(to))))
@@ -72,13 +80,11 @@ impl Store {
                     Grain::Hour => (from, to),
                     Grain::Day => all_days.unwrap_or((from, to)),
                 };
-                let key = (grain.as_str(), first, last);
-                if !parts_read.contains_key(&key) {
-                    let rows = understood(self.roll_up_rows(id, grain, first, last).await?);
-                    let rows = rows.into_iter().map(|((_, at, region), roll_up)| (at, region, roll_up)).collect();
-                    parts_read.insert(key, rows);
-                }
-                for (at, region, roll_up) in parts_read.get(&key).into_iter().flatten() {
+                let rows = match parts_read.entry((grain.as_str(), first, last)) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(understood(self.roll_up_rows(id, grain, first, last).await?)),
+                };
+                for ((_, at, region), roll_up) in rows.iter() {
                     if (from..to).contains(at) {
                         regions.entry(region.clone()).or_default().merge(roll_up);
                     }

@@ -110,3 +110,24 @@ pub(super) async fn write(
         latency = excluded.latency where excluded.ticks >= roll_up.ticks");
     Ok(())
 }
+
+/// Takes the hours of a day away.
+pub(super) async fn forget_hours(tx: &mut Transaction, ids: &[WebsiteId], day_at: UtcMs) -> Result<(), StoreError> {
+    const HOURS: &str = "grain = 'hour' and starts_at >= $2 and starts_at < $3";
+    let end = Grain::Day.end_of(day_at);
+    match tx {
+        Transaction::Postgres(tx) => {
+            let sql = format!("delete from roll_up where website_id = any($1) and {HOURS}");
+            let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(day_at).bind(end).execute(&mut **tx).await?;
+        }
+        Transaction::Sqlite(tx) => {
+            let sql = format!("delete from roll_up where website_id = $1 and {HOURS}");
+            for id in ids {
+                let query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
+                query.bind(id.0).bind(day_at).bind(end).execute(&mut **tx).await?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! Days that are over.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sqlx::FromRow;
 
@@ -34,33 +35,33 @@ struct DayRow {
 }
 
 impl Store {
-    /// How these websites spent the whole days of these spans. Of a website with more changes of verdict than can be read
-    /// there is nothing: its windows say so.
+    /// How these websites spent the whole days of these spans, each read by itself. Of a day with more changes of verdict than
+    /// can be read there is nothing: its windows say so.
     pub(in crate::store) async fn uptime_days(
         &self,
         spans: &[(Subject, UtcMs, UtcMs)],
     ) -> Result<Vec<UptimeDay>, StoreError> {
-        let (mut days, mut announced) = (Vec::new(), BTreeMap::new());
+        let (mut days, mut known) = (Vec::new(), BTreeMap::new());
         let since = spans.iter().map(|(_, from, _)| *from).min().unwrap_or(0);
         for (subject, from, to) in spans {
             let (id, account) = (subject.website_id, subject.account_id);
             let mut day_at = Grain::Day.start_of((*from).max(subject.created_at));
-            if day_at >= *to {
-                continue;
-            }
-            let Some(verdicts) = self.verdicts(id, day_at, *to).await? else {
-                tracing::warn!(website.id = %id, "It changed too often for its days to be counted.");
-                continue;
-            };
-            if !announced.contains_key(&account) {
-                announced.insert(account, self.announced(account, since).await?);
-            }
-            let Some(announced) = announced.get(&account) else { continue };
             while day_at < *to {
                 let (begin, end) = (day_at.max(subject.created_at), Grain::Day.end_of(day_at));
-                let quiet = announced.spans(id, &subject.tags, begin, end);
-                let uptime = uptime::over(&verdicts.changes, verdicts.last, begin, end, &quiet);
-                days.push(UptimeDay { website_id: id, day_at, uptime });
+                let announced = match known.entry(account) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(self.announced(account, since).await?),
+                };
+                match self.verdicts(id, begin, end).await? {
+                    Some(verdicts) => {
+                        let quiet = announced.spans(id, &subject.tags, begin, end);
+                        let uptime = uptime::over(&verdicts.changes, verdicts.last, begin, end, &quiet);
+                        days.push(UptimeDay { website_id: id, day_at, uptime });
+                    }
+                    None => {
+                        tracing::warn!(website.id = %id, day_at, "It changed too often for this day to be counted.")
+                    }
+                }
                 day_at = end;
             }
         }

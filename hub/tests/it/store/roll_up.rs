@@ -17,6 +17,7 @@ on_both! {
     what_comes_late_is_noted_and_what_comes_in_time_is_not
     a_count_of_fewer_ticks_replaces_nothing
     what_cannot_be_read_is_left_out_and_counted_again
+    of_what_is_old_the_days_are_kept
     websites_that_are_gone_hold_nothing_up
 }
 
@@ -267,6 +268,36 @@ async fn what_cannot_be_read_is_left_out_and_counted_again(f: Fixture) {
     f.store.ingest(&[late], now).await.expect("ingest");
     f.roll(now).await;
     assert_eq!(f.rolled(&website, day, day + HOUR).await, f.recount(&website, day, day + HOUR).await);
+}
+
+async fn of_what_is_old_the_days_are_kept(f: Fixture) {
+    let website = f.old_website(130).await;
+    let midnight = Grain::Day.start_of(f.now);
+    let of_day = |days: i64| midnight - days * DAY;
+    for days in [120, 100, 1] {
+        let ticks: Vec<_> =
+            (0..48).map(|n| region_tick(&website, "INDIA", of_day(days) + n * HOUR / 2, Outcome::Up)).collect();
+        f.store.ingest(&ticks, of_day(days) + DAY).await.expect("ingest");
+    }
+    const HOURS: &str = "select count(*) from roll_up where grain = 'hour'";
+    let now = midnight + 11 * MINUTE;
+    f.roll(now).await;
+    assert_eq!(
+        f.count(HOURS).await,
+        48,
+        "those from before the first start were counted, and of the oldest only the day is kept"
+    );
+    f.agrees(&website, of_day(100), midnight).await;
+    let old = f.recount(&website, of_day(120), of_day(119)).await;
+    assert_eq!(f.rolled(&website, of_day(120) + HOUR, of_day(120) + 3 * HOUR).await, old, "by whole days");
+    f.roll(now + DAY).await;
+    assert_eq!(f.count(HOURS).await, 24, "a day later the next");
+    // Late by months: it changes nothing that is kept.
+    let late = region_tick(&website, "INDIA", of_day(120) + MINUTE, Outcome::Up);
+    f.store.ingest(&[late], now + DAY).await.expect("ingest");
+    f.roll(now + DAY).await;
+    assert_eq!(f.rolled(&website, of_day(120), of_day(119)).await, old);
+    assert_eq!((f.count(HOURS).await, f.count("select count(*) from roll_up_due").await), (24, 0));
 }
 
 async fn websites_that_are_gone_hold_nothing_up(f: Fixture) {
