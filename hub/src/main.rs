@@ -100,7 +100,8 @@ enum HistoryCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Write all ticks of the time, packed or not, oldest first, one JSON object a line.
+    /// Write all ticks of the time, packed or not, oldest first, one JSON object a line. Ends with 1 when some are missing, for
+    /// their block is damaged.
     Export(HistoryArgs),
 }
 
@@ -303,7 +304,13 @@ fn main() -> ExitCode {
                 Err(error) => Err(error),
             }
         }
-        Command::History(HistoryCommand::Export(of)) => runtime.block_on(command::history::export(&config, &of.into())),
+        Command::History(HistoryCommand::Export(of)) => {
+            match runtime.block_on(command::history::export(&config, &of.into())) {
+                Ok(true) => Ok(()),
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
+        }
         Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
         Command::Config(ConfigCommand::Show) => {
             print!("{}", config.show());

@@ -21,9 +21,12 @@ alter table sealed_tick alter column packed set storage external;
 create index sealed_tick_by_age on sealed_tick (from_at); -- retention
 create index sealed_tick_damaged on sealed_tick (damaged_at) where damaged_at is not null;
 
--- For people: what is in there. The ticks themselves: betteruptime-hub history export <website>.
+-- For people: what is in there. The ticks themselves: betteruptime-hub history export <website>. A slot is what a worker says;
+-- one that is no time (years 1 to 9999) must not end the query about all others.
 create view sealed_tick_summary as
-    select website_id, region_id, to_timestamp(from_at / 1000.0) as first_slot, to_timestamp(to_at / 1000.0) as last_slot,
+    select website_id, region_id,
+        to_timestamp(least(greatest(from_at, -62135596800000), 253402300799999) / 1000.0) as first_slot,
+        to_timestamp(least(greatest(to_at, -62135596800000), 253402300799999) / 1000.0) as last_slot,
         ticks, octet_length(keys) + octet_length(packed) as bytes,
         round((octet_length(keys) + octet_length(packed))::numeric / ticks, 1) as bytes_per_tick,
         to_timestamp(sealed_at / 1000.0) as sealed, damage

@@ -18,22 +18,29 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The first look: a hub that has just started has other things to do.
 const FIRST: Duration = Duration::from_secs(1);
 
+/// Between two lines that remind of blocks that are damaged.
+const REMIND_EVERY: Duration = Duration::from_secs(3_600);
 /// Days past retention go one at a time: a clock that is wrong by years for an hour must not cost all history.
 const FORGETS_EVERY: Duration = Duration::from_secs(300);
+
+/// Nobody ran this before (2020-01-01): older slots are a worker's mistake, or its malice. One at a time, those days would keep
+/// real ones from their turn for years.
+const NEVER_BEFORE: UtcMs = 1_577_836_800_000;
 
 /// What this hub remembers from one look to the next.
 #[derive(Debug)]
 pub struct Care {
     retention: Retention,
     forgot: Option<Instant>,
-    checked: CheckPosition,
+    /// `None`: not begun.
+    checked: Option<CheckPosition>,
 }
 
 impl Care {
     /// Of a hub that has just started.
     #[must_use]
     pub fn new(retention: Retention) -> Self {
-        Self { retention, forgot: None, checked: CheckPosition::anywhere() }
+        Self { retention, forgot: None, checked: None }
     }
 }
 
@@ -59,7 +66,9 @@ pub struct Looked {
 /// # Errors
 /// Never yet; it ends with the hub.
 pub async fn run(store: Store, retention: Retention, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let (mut care, mut wait) = (Care::new(retention), FIRST);
+    // One that is started over and over (its supervisor does so) does not forget a day each time.
+    let mut care = Care { forgot: Some(Instant::now()), ..Care::new(retention) };
+    let (mut wait, mut reminded) = (FIRST, None::<Instant>);
     loop {
         let _ = tokio::time::timeout(wait, stopping.wait_for(|stop| *stop)).await;
         if *stopping.borrow() {
@@ -78,7 +87,25 @@ pub async fn run(store: Store, retention: Retention, mut stopping: watch::Receiv
             ),
             Err(error) => tracing::warn!(%error, "History could not be looked after."),
         }
+        if reminded.is_none_or(|at| at.elapsed() >= REMIND_EVERY) {
+            reminded = Some(Instant::now());
+            remind(&store).await;
+        }
         wait = EVERY;
+    }
+}
+
+/// What was said once may have been said weeks ago.
+async fn remind(store: &Store) {
+    match store.count_damaged_blocks().await {
+        Ok(0) => {}
+        Ok(blocks) => tracing::warn!(
+            blocks,
+            "Blocks of history are damaged and not shown, and days of theirs that came late are not packed. Which: select * from \
+             sealed_tick_summary where damage is not null. If there is a backup, restore their rows of sealed_tick from that, \
+             with damaged_at and damage null."
+        ),
+        Err(error) => tracing::warn!(%error, "Damaged blocks of history could not be counted."),
     }
 }
 
@@ -97,7 +124,33 @@ pub async fn look(
     if !store.may_seal().await? {
         return Ok(looked);
     }
-    let mut position = Some(SealPosition::default());
+    let packed = pack(store, before, now, &mut looked, stopping).await;
+    if *stopping.borrow() {
+        return packed.map(|()| looked);
+    }
+    // Also where nothing can be packed, for there is no room: this makes some.
+    looked.forgotten = forget_a_day(store, care, now, stopping).await?;
+    looked.days = store.drop_empty_days(before).await?.iter().filter(|day| day.is_gone).count() as u64;
+    while !*stopping.borrow() && store.give_room_back().await? {
+        tokio::task::yield_now().await;
+    }
+    let from = match &care.checked {
+        Some(position) => position.clone(),
+        None => store.check_from().await?,
+    };
+    care.checked = Some(store.check_some(from, now).await?);
+    packed.map(|()| looked)
+}
+
+/// Packs what is settled, to its end or until told to stop.
+async fn pack(
+    store: &Store,
+    before: UtcMs,
+    now: UtcMs,
+    looked: &mut Looked,
+    stopping: &mut watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    let (mut position, mut told) = (Some(SealPosition::default()), Instant::now());
     while let Some(from) = position {
         let began = Instant::now();
         let step = store.seal_some(from, before, now).await?;
@@ -106,17 +159,18 @@ pub async fn look(
         looked.bytes += step.bytes;
         looked.left += step.left;
         position = step.next;
-        if step.ticks > 0 && is_told_to_stop(stopping, began.elapsed().min(PAUSE)).await {
-            return Ok(looked);
+        let pause = if step.ticks + step.left > 0 { began.elapsed().min(PAUSE) } else { Duration::ZERO };
+        if is_told_to_stop(stopping, pause).await {
+            return Ok(());
+        }
+        // The first look over an installation from before may take hours.
+        if told.elapsed() >= EVERY && looked.ticks > 0 {
+            told = Instant::now();
+            let Looked { ticks, blocks, bytes, left, .. } = *looked;
+            tracing::info!(ticks, blocks, bytes, left, "Days that have passed are being packed.");
         }
     }
-    looked.forgotten = forget_a_day(store, care, now, stopping).await?;
-    looked.days = store.drop_empty_days(before).await?.iter().filter(|day| day.is_gone).count() as u64;
-    while !*stopping.borrow() && store.give_room_back().await? {
-        tokio::task::yield_now().await;
-    }
-    care.checked = store.check_some(care.checked.clone(), now).await?;
-    Ok(looked)
+    Ok(())
 }
 
 /// Deletes the oldest day, where it is past retention and the last one was not deleted just now.
@@ -130,14 +184,27 @@ async fn forget_a_day(
         return Ok(0);
     }
     let Some(day) = store.oldest_sealed_day().await? else { return Ok(0) };
-    if sealed::end_of(day) >= care.retention.kept_from(now) {
+    let kept_from = care.retention.kept_from(now);
+    if sealed::end_of(day) >= kept_from {
         return Ok(0);
     }
     care.forgot = Some(Instant::now());
+    let before = sealed::end_of(day).saturating_add(1).max(NEVER_BEFORE.min(kept_from));
+    if before > NEVER_BEFORE && before.saturating_add(sealed::DAY_MS) < kept_from {
+        let day =
+            jiff::Timestamp::from_millisecond(day).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
+        tracing::warn!(
+            day,
+            retention_days = care.retention.days,
+            every_s = FORGETS_EVERY.as_secs(),
+            "There is history of more days than are kept: this one is deleted now, the next later. If that is not meant, set \
+             RETENTION_DAYS higher, or the clock right."
+        );
+    }
     let mut forgotten = 0;
     loop {
         let began = Instant::now();
-        let gone = store.forget_sealed(sealed::end_of(day).saturating_add(1)).await?.blocks;
+        let gone = store.forget_sealed(before).await?.blocks;
         forgotten += gone;
         if gone == 0 || is_told_to_stop(stopping, began.elapsed().min(PAUSE)).await {
             return Ok(forgotten);
@@ -146,6 +213,8 @@ async fn forget_a_day(
 }
 
 async fn is_told_to_stop(stopping: &mut watch::Receiver<bool>, pause: Duration) -> bool {
-    let _ = tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await;
+    if !pause.is_zero() {
+        let _ = tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await;
+    }
     *stopping.borrow()
 }

@@ -243,5 +243,12 @@ async fn a_hub_packs_by_itself_and_its_commands_tell_of_it() {
     assert!(shown.contains("INDIA") && shown.lines().count() > 4, "{shown}");
     let (code, exported) = tokio::task::block_in_place(|| run(&["history", "export"]));
     assert_eq!((code, exported.lines().count()), (Some(0), want));
+    raw!(world, pool => {
+        let sql = "update sealed_tick set damaged_at = 1, damage = 'x' where (website_id, from_at) in \
+            (select website_id, max(from_at) from sealed_tick group by website_id)";
+        sqlx::query(sql).execute(pool).await.expect("damage");
+    });
+    let (code, exported) = tokio::task::block_in_place(|| run(&["history", "export"]));
+    assert!(code == Some(1) && exported.lines().count() < want, "{code:?}");
     assert_eq!(hub.process.terminate(), Some(0));
 }

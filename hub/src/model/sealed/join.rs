@@ -1,6 +1,6 @@
 //! Which ticks make which blocks: those of a day that are not packed yet, beside blocks that are there.
 
-use super::{MAX_TICKS, RawTick};
+use super::{MAX_TEXTS, MAX_TICKS, RawTick, lengths_of_different};
 use crate::model::UtcMs;
 
 /// Ticks of a block, where there is a choice: what a page reads of it is unpacked whole.
@@ -68,7 +68,25 @@ pub fn join(packed: Vec<RawTick>, new: Vec<RawTick>) -> Vec<Vec<RawTick>> {
     if !all.is_empty() {
         done.push(all);
     }
-    done
+    let mut fit = Vec::new();
+    done.into_iter().for_each(|part| divide(part, &mut fit));
+    fit
+}
+
+/// Halves a part that has more text than a block may: somebody says something else each time, all day long.
+fn divide(mut part: Vec<RawTick>, fit: &mut Vec<Vec<RawTick>>) {
+    let (Some(first), Some(last)) = (part.first(), part.last()) else { return };
+    let (first_at, middle_at) = (first.slot_at, part[part.len() / 2].slot_at);
+    if first_at == last.slot_at || lengths_of_different(&part) <= MAX_TEXTS {
+        fit.push(part);
+        return;
+    }
+    // A slot is not divided: the first one may reach beyond the middle.
+    let cut_at = if middle_at > first_at { middle_at } else { first_at.saturating_add(1) };
+    let cut = part.partition_point(|tick| tick.slot_at < cut_at);
+    let rest = part.split_off(cut);
+    divide(part, fit);
+    divide(rest, fit);
 }
 
 #[cfg(test)]
@@ -120,5 +138,23 @@ mod tests {
         let parts = join(flood.clone(), ticks([8, 10]));
         assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [1, 50_000, 1]);
         assert_eq!(join(Vec::new(), Vec::new()), Vec::<Vec<RawTick>>::new());
+    }
+
+    #[test]
+    fn what_is_too_much_text_for_a_block_is_divided_too() {
+        let mut all = ticks(0..6_000);
+        for (n, tick) in all.iter_mut().enumerate() {
+            tick.set_text(super::super::Text::Answer, Some(format!("{n:02000}").into()));
+        }
+        let parts = join(all[..1_000].to_vec(), all[1_000..].to_vec());
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [3_000, 3_000]);
+        assert_eq!(parts.concat(), all);
+        let mut all = ticks(std::iter::repeat_n(3, 5_000).chain([4]));
+        for (n, tick) in (0..).zip(&mut all) {
+            tick.attempt = n;
+            tick.set_text(super::super::Text::Answer, Some(format!("{n:02000}").into()));
+        }
+        let parts = join(all, Vec::new());
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [5_000, 1], "a slot is not divided");
     }
 }

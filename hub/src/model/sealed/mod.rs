@@ -253,13 +253,22 @@ pub fn open(
     Ok(ticks)
 }
 
-/// Whether a block is what was written; what it holds is not looked at.
+/// Whether a block is what was written, and has the last slot and as many ticks as is said of it: by those it is found, and they
+/// are in no checksum. What else it holds is not looked at.
 ///
 /// # Errors
 /// It is damaged, or of a newer version.
-pub fn check(place: Place<'_>, from_at: UtcMs, keys: &[u8], columns: &[u8]) -> Result<(), Damage> {
-    opened(keys, checksum(place, from_at, &[]))?;
-    opened(columns, checksum(place, from_at, keys)).map(|_| ())
+pub fn check(
+    place: Place<'_>,
+    (from_at, to_at): (UtcMs, UtcMs),
+    ticks: i64,
+    keys: &[u8],
+    columns: &[u8],
+) -> Result<(), Damage> {
+    opened(columns, checksum(place, from_at, keys))?;
+    let of_keys = self::keys(place, from_at, keys)?;
+    let is_so = of_keys.last().is_some_and(|(slot_at, _)| *slot_at == to_at) && of_keys.len() as i64 == ticks;
+    if is_so { Ok(()) } else { Err(Damage::Malformed("its last slot or number of ticks is another")) }
 }
 
 /// Of what a piece is about; what it holds is added by whoever writes or reads it.

@@ -12,6 +12,10 @@ use crate::store::{Pool, Store, StoreError};
 const LOCK: &str = "set local lock_timeout = '200ms'";
 /// Reading what is left of a day over what was deleted.
 const LOOK: &str = "set local statement_timeout = '2s'";
+/// The same, while readers of all days wait for it: it was looked into a moment ago.
+const LOOK_AGAIN: &str = "set local statement_timeout = '500ms'";
+/// By its key: where much was deleted and cleaned up, the table may still be as long as it was, of empty pages. A key has none.
+const BY_KEY: &str = "set local enable_seqscan = off";
 /// Days are made so far ahead.
 const AHEAD: i64 = 7;
 /// A clean-up of one day takes no longer, or is left to the database's own.
@@ -68,8 +72,12 @@ impl Store {
         let mut done = Vec::new();
         for name in names {
             if ends_at(&name).is_some_and(|end| end <= before) {
-                let is_gone = drop_day(&mut connection, &name).await?;
-                done.push(Dropped { name, is_gone });
+                let fate = drop_day(&mut connection, &name).await?;
+                done.push(Dropped { name, is_gone: fate == Fate::Gone });
+                // Whatever keeps one from being cleaned up (a backup that runs for hours) keeps the others, too.
+                if fate == Fate::CleanedUp {
+                    break;
+                }
             }
         }
         Ok(done)
@@ -83,22 +91,35 @@ fn ends_at(partition: &str) -> Option<UtcMs> {
     Some(begin.as_millisecond().saturating_add(DAY_MS))
 }
 
-async fn drop_day(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
+/// What one look did with a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is dropped.
+    Gone,
+    /// Something is left in it, or others are at work on it.
+    Stays,
+    /// Much was deleted in it: that is cleaned up, and the next look sees whether something is left.
+    CleanedUp,
+}
+
+async fn drop_day(connection: &mut PgConnection, name: &str) -> Result<Fate, StoreError> {
     match is_empty(connection, name).await {
         Ok(true) => {}
-        Ok(false) => return Ok(false),
+        Ok(false) => return Ok(Fate::Stays),
         // Much was deleted there and is in the way: cleaned up first, which stops nobody.
-        Err(error) if error.is_statement_timeout() => return clean_up(connection, name).await.map(|()| false),
-        Err(error) if error.is_lock_timeout() || is_gone(&error) => return Ok(false),
+        Err(error) if error.is_statement_timeout() => {
+            return clean_up(connection, name).await.map(|()| Fate::CleanedUp);
+        }
+        Err(error) if error.is_lock_timeout() || is_gone(&error) => return Ok(Fate::Stays),
         Err(error) => return Err(error),
     }
     match drop_now(connection, name).await {
         Err(error) if error.is_lock_timeout() || error.is_statement_timeout() || error.is_collision() => {
             tracing::info!(%error, partition = name, "A day of ticks is in use; it is dropped later.");
-            Ok(false)
+            Ok(Fate::Stays)
         }
-        Err(error) if is_gone(&error) => Ok(false),
-        done => done,
+        Err(error) if is_gone(&error) => Ok(Fate::Stays),
+        done => Ok(if done? { Fate::Gone } else { Fate::Stays }),
     }
 }
 
@@ -112,6 +133,7 @@ async fn is_empty(connection: &mut PgConnection, name: &str) -> Result<bool, Sto
     let mut tx = connection.begin().await?;
     sqlx::query(LOCK).execute(&mut *tx).await?;
     sqlx::query(LOOK).execute(&mut *tx).await?;
+    sqlx::query(BY_KEY).execute(&mut *tx).await?;
     let sql = format!("select not exists (select 1 from {name})");
     let is_empty = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *tx).await;
     tx.rollback().await?;
@@ -124,7 +146,8 @@ async fn drop_now(connection: &mut PgConnection, name: &str) -> Result<bool, Sto
     let mut tx = connection.begin().await?;
     let done = async {
         sqlx::query(LOCK).execute(&mut *tx).await?;
-        sqlx::query(LOOK).execute(&mut *tx).await?;
+        sqlx::query(LOOK_AGAIN).execute(&mut *tx).await?;
+        sqlx::query(BY_KEY).execute(&mut *tx).await?;
         // Its own first: nobody but late ticks and readers waits while it is looked into.
         sqlx::query(sqlx::AssertSqlSafe(format!("lock table {name} in access exclusive mode")))
             .execute(&mut *tx)
@@ -158,9 +181,17 @@ async fn clean_up(connection: &mut PgConnection, name: &str) -> Result<(), Store
     let limit = format!("set statement_timeout = {}", VACUUM_WITHIN.as_millis());
     sqlx::query(sqlx::AssertSqlSafe(limit)).execute(&mut *connection).await?;
     let cleaned = sqlx::query(sqlx::AssertSqlSafe(format!("vacuum {name}"))).execute(&mut *connection).await;
-    sqlx::query("set statement_timeout = '5s'").execute(&mut *connection).await?;
-    cleaned?;
-    Ok(())
+    // To what this connection was opened with.
+    sqlx::query("reset statement_timeout").execute(&mut *connection).await?;
+    match cleaned.map_err(StoreError::from) {
+        Ok(_) => Ok(()),
+        // The database's own clean-up is at work there, or it takes longer than that: it is looked into again later.
+        Err(error) if error.is_lock_timeout() || error.is_statement_timeout() || is_gone(&error) => {
+            tracing::info!(%error, partition = name, "A day of ticks was not cleaned up; it is dropped later.");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ mod row;
 mod seal;
 mod work;
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use uuid::Uuid;
 
 pub use self::days::Dropped;
@@ -26,6 +29,16 @@ pub(super) struct BlockName {
     website: Uuid,
     from_at: UtcMs,
     region: RegionId,
+}
+
+/// Days and blocks that were told of, so many at most: hubs look every minute, and people as often as they like.
+const TOLD: usize = 1_000;
+static TOLD_OF: Mutex<BTreeSet<(Uuid, UtcMs, String)>> = Mutex::new(BTreeSet::new());
+
+/// Whether this hub has not said so yet.
+fn is_news(website: Uuid, at: UtcMs, what: &str) -> bool {
+    let mut told = TOLD_OF.lock().unwrap_or_else(PoisonError::into_inner);
+    told.len() < TOLD && told.insert((website, at, what.to_owned()))
 }
 
 /// A block, as is told of it.
@@ -67,13 +80,31 @@ impl Store {
             .bind(website.0).bind(sealed::day_of(from_at)).bind(to_at).bind(from_at).bind(limit).fetch_all(pool).await?))
     }
 
+    /// For the same: how many ticks of the website in that time, or more, are not shown, for their blocks are damaged.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn count_ticks_in_damage(
+        &self,
+        website: WebsiteId,
+        from_at: UtcMs,
+        to_at: UtcMs,
+    ) -> Result<i64, StoreError> {
+        Ok(super::read!(self, pool => sqlx::query_scalar(
+            "select cast(coalesce(sum(ticks), 0) as bigint) from sealed_tick where website_id = $1 and from_at >= $2 \
+             and from_at <= $3 and to_at >= $4 and damaged_at is not null")
+            .bind(website.0).bind(sealed::day_of(from_at)).bind(to_at).bind(from_at).fetch_one(pool).await?))
+    }
+
     /// Marks blocks that are not what was written, and says so once of each.
     pub(super) async fn note_damage(&self, found: &[(BlockName, Damage)], now: UtcMs) -> Result<(), StoreError> {
         for (name, damage) in found {
             let BlockName { website, from_at, region } = name;
             if let Damage::Newer(version) = damage {
-                tracing::warn!(website.id = %website, region = %region, from_at, version, "A block of history was written by \
-                    a newer version of the hub; this one cannot show it.");
+                if is_news(*website, *from_at, region.as_str()) {
+                    tracing::warn!(website.id = %website, region = %region, from_at, version, "A block of history was written \
+                        by a newer version of the hub; this one cannot show it.");
+                }
                 continue;
             }
             let marked = write!(self, pool => sqlx::query(

@@ -1,6 +1,8 @@
 //! Sealed ticks of one website, in order, as few blocks as it takes: day by day from the end that is asked for, for blocks are of
 //! one day each.
 
+use std::ops::RangeInclusive;
+
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -36,6 +38,26 @@ pub(in crate::store) type Key<'a> = (UtcMs, &'a str, u16);
 
 pub(in crate::store) fn key_of(tick: &StoredTick) -> Key<'_> {
     (tick.tick.slot_at, tick.region_id.as_str(), tick.tick.attempt)
+}
+
+/// Which ticks of a block are wanted, by itself: whoever unpacks is elsewhere.
+#[derive(Debug, Clone)]
+struct Part {
+    slots: RangeInclusive<UtcMs>,
+    after: Option<(UtcMs, String, u16)>,
+    newest_first: bool,
+    limit: usize,
+}
+
+impl Part {
+    fn of(window: &Window<'_>) -> Self {
+        Self {
+            slots: window.from_at..=window.to_at,
+            after: window.after.map(key_of).map(|(at, region, attempt)| (at, region.to_owned(), attempt)),
+            newest_first: window.newest_first,
+            limit: window.limit,
+        }
+    }
 }
 
 /// What was found, and what could not be read.
@@ -107,6 +129,7 @@ async fn blocks(
 
 /// Adds ticks of whole days, in order of day; those of days that are not needed any more are not unpacked.
 async fn add_days(window: &Window<'_>, blocks: Vec<BlockRow>, found: &mut Found) -> Result<(), StoreError> {
+    let part = Part::of(window);
     let mut blocks = blocks.into_iter().peekable();
     while let Some(day) = blocks.peek().map(|block| sealed::day_of(block.from_at)) {
         if found.ticks.len() >= window.limit {
@@ -130,7 +153,12 @@ async fn add_days(window: &Window<'_>, blocks: Vec<BlockRow>, found: &mut Found)
             }
             let region: RegionId = parse(&block.region_id)?;
             let (website, from_at) = (window.website.0, block.from_at);
-            match unpack(window, website, &region, &block) {
+            // A full block is work for a while, most of all on a small machine: not where checks are sent out.
+            let unpacked = tokio::task::spawn_blocking({
+                let (part, region) = (part.clone(), region.clone());
+                move || unpack(&part, website, &region, &block)
+            });
+            match unpacked.await.map_err(|panic| StoreError::Corrupt(panic.to_string()))? {
                 Ok(ticks) => {
                     for tick in ticks {
                         of_day.push(row::stored(website, &region, &tick)?);
@@ -143,7 +171,6 @@ async fn add_days(window: &Window<'_>, blocks: Vec<BlockRow>, found: &mut Found)
                 if window.newest_first { rising.reverse() } else { rising }
             });
             of_day.truncate(wanted);
-            tokio::task::yield_now().await;
         }
         found.ticks.append(&mut of_day);
     }
@@ -151,20 +178,19 @@ async fn add_days(window: &Window<'_>, blocks: Vec<BlockRow>, found: &mut Found)
 }
 
 /// The ticks of a block that are in the window, those that come first, as many as are wanted.
-fn unpack(window: &Window<'_>, website: Uuid, region: &RegionId, block: &BlockRow) -> Result<Vec<RawTick>, Damage> {
+fn unpack(part: &Part, website: Uuid, region: &RegionId, block: &BlockRow) -> Result<Vec<RawTick>, Damage> {
     let place = Place { website_id: WebsiteId(website), region_id: region };
     let is_wanted = |(slot_at, attempt): (UtcMs, i64)| {
-        let follows = window.after.is_none_or(|after| {
-            let (at, in_region, last) = key_of(after);
-            (slot_at, region.as_str(), attempt) > (at, in_region, i64::from(last))
+        let follows = part.after.as_ref().is_none_or(|(at, in_region, last)| {
+            (slot_at, region.as_str(), attempt) > (*at, in_region.as_str(), i64::from(*last))
         });
-        (window.from_at..=window.to_at).contains(&slot_at) && follows
+        part.slots.contains(&slot_at) && follows
     };
     let mut ticks = sealed::open(place, block.from_at, &block.keys, &block.packed, is_wanted)?;
-    if window.newest_first {
-        ticks.drain(..ticks.len().saturating_sub(window.limit));
+    if part.newest_first {
+        ticks.drain(..ticks.len().saturating_sub(part.limit));
     } else {
-        ticks.truncate(window.limit);
+        ticks.truncate(part.limit);
     }
     Ok(ticks)
 }

@@ -31,18 +31,12 @@ impl Default for CheckPosition {
     }
 }
 
-impl CheckPosition {
-    /// Somewhere: a hub that is often started anew comes everywhere all the same.
-    #[must_use]
-    pub fn anywhere() -> Self {
-        Self { website: Uuid::new_v4(), ..Self::default() }
-    }
-}
-
 #[derive(Debug, FromRow)]
 struct CheckedRow {
     website_id: Uuid,
     from_at: i64,
+    to_at: i64,
+    ticks: i64,
     region_id: String,
     keys: Vec<u8>,
     packed: Vec<u8>,
@@ -68,6 +62,17 @@ impl Store {
         Ok(oldest.map(sealed::day_of))
     }
 
+    /// Where to begin to check: anywhere, for a hub that is often started anew is to come everywhere all the same. Ids of websites
+    /// begin with when they were made: one that is made up is before or after all of them.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn check_from(&self) -> Result<CheckPosition, StoreError> {
+        let website: Option<Uuid> = read!(self, pool => sqlx::query_scalar(
+            "select website_id from website order by random() limit 1").fetch_optional(pool).await?);
+        Ok(website.map_or_else(CheckPosition::default, |website| CheckPosition { website, ..CheckPosition::default() }))
+    }
+
     /// Checks blocks against what was written, the next ones after a position, a few at a time; whatever is damaged is told.
     /// Returns where to go on.
     ///
@@ -75,7 +80,7 @@ impl Store {
     /// The database is away.
     pub async fn check_some(&self, from: CheckPosition, now: UtcMs) -> Result<CheckPosition, StoreError> {
         let rows: Vec<CheckedRow> = read!(self, pool => sqlx::query_as(
-            "select website_id, from_at, region_id, keys, packed from sealed_tick \
+            "select website_id, from_at, to_at, ticks, region_id, keys, packed from sealed_tick \
              where (website_id, from_at, region_id) > ($1, $2, $3) and damaged_at is null \
              order by website_id, from_at, region_id limit $4")
             .bind(from.website).bind(from.from_at).bind(&from.region).bind(CHECKED).fetch_all(pool).await?);
@@ -87,7 +92,8 @@ impl Store {
         for row in rows {
             let region: RegionId = parse(&row.region_id)?;
             let place = Place { website_id: WebsiteId(row.website_id), region_id: &region };
-            if let Err(damage) = sealed::check(place, row.from_at, &row.keys, &row.packed) {
+            let slots = (row.from_at, row.to_at);
+            if let Err(damage) = sealed::check(place, slots, row.ticks, &row.keys, &row.packed) {
                 found.push((BlockName { website: row.website_id, from_at: row.from_at, region }, damage));
             }
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::is_news;
 use super::row::packed;
 use super::work::{Left, Work};
 use crate::model::sealed::{self, Block, DAY_MS, Known, RawTick};
@@ -25,11 +26,19 @@ const LEAST: i64 = 400;
 /// Of the lock on a website that is being sealed; a word of this product's own.
 const LOCKS: i32 = 0x5EA1;
 
+/// What is stored of a tick.
+const COLUMNS: &str =
+    "select attname::text from pg_attribute where attrelid = 'tick'::regclass and attnum > 0 and not attisdropped";
+const COLUMNS_OF_SQLITE: &str = "select name from pragma_table_info('tick')";
+
 /// How far packing has come: everything before it was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SealPosition {
     website: Uuid,
     slot_at: Option<UtcMs>,
+    /// Ticks that the database had time for at once; `None`: as many as one takes. What took too long for one day takes too long
+    /// for the next: until the next look nobody tries more.
+    at_once: Option<i64>,
 }
 
 /// What one step did.
@@ -66,29 +75,41 @@ impl Store {
         let Some((website, slot_at)) = self.oldest_raw(from, before).await? else { return Ok(Sealed::default()) };
         if slot_at >= before {
             // SQLite tells of the next website whatever it has.
-            let next = SealPosition { website, slot_at: Some(UtcMs::MAX) };
+            let next = SealPosition { website, slot_at: Some(UtcMs::MAX), ..from };
             return Ok(Sealed { next: Some(next), ..Sealed::default() });
         }
         let day = sealed::day_of(slot_at);
-        let next_day = SealPosition { website, slot_at: Some(day.saturating_add(DAY_MS)) };
-        let mut at_once = if self.is_sqlite() { AT_ONCE_ALONE } else { AT_ONCE };
+        let next_day = SealPosition { website, slot_at: Some(day.saturating_add(DAY_MS)), ..from };
+        let mut at_once = from.at_once.unwrap_or(if self.is_sqlite() { AT_ONCE_ALONE } else { AT_ONCE });
         let left = loop {
-            match self.answered_or_left(self.seal_part(website, slot_at, at_once, now)).await {
+            let left = match self.answered_or_left(self.seal_part(website, slot_at, at_once, now)).await {
                 Ok(done) => return Ok(done),
-                // A slow disk, on which the ticks of a day are far apart.
-                Err(Left::Away(error)) if error.is_statement_timeout() && at_once > LEAST => {
-                    at_once /= 4;
-                    tracing::info!(%error, ticks = at_once, "Packing takes the database too long; it takes fewer ticks at once.");
-                }
-                Err(left) => break left,
+                Err(left) => left,
+            };
+            let Left::Away(error) = &left else { break left };
+            // A slow disk, on which the ticks of a day are far apart; or much work, for which a database that answers was
+            // kept waiting.
+            let is_silent = matches!(error, StoreError::Silent);
+            if !(error.is_statement_timeout() || is_silent && self.ping().await.is_ok()) {
+                break left;
             }
+            if at_once <= LEAST {
+                break Left::NotUnderstood(error.to_string());
+            }
+            at_once /= 4;
+            tracing::info!(%error, ticks = at_once, "Packing takes the database too long; it takes fewer ticks at once.");
         };
         match left {
             Left::Away(error) => return Err(error),
             Left::Busy => {}
             Left::Damaged(found) => self.note_damage(&found, now).await?,
+            // The next look says so, and does not begin.
+            Left::Newer => return Ok(Sealed { left: 1, ..Sealed::default() }),
             Left::NotUnderstood(what) => {
-                tracing::warn!(website.id = %website, day, what, "Ticks of a day cannot be packed; they are kept as they are.");
+                if is_news(website, day, &what) {
+                    tracing::warn!(website.id = %website, day, what, "Ticks of a day cannot be packed; they are kept as they \
+                        are.");
+                }
             }
         }
         Ok(Sealed { left: 1, next: Some(next_day), ..Sealed::default() })
@@ -101,14 +122,14 @@ impl Store {
     /// The database is away.
     pub async fn may_seal(&self) -> Result<bool, StoreError> {
         let sql = match &self.pool {
-            Pool::Postgres(_) => {
-                "select attname::text from pg_attribute where attrelid = 'tick'::regclass and attnum > 0 and not attisdropped"
-            }
-            Pool::Sqlite { .. } => "select name from pragma_table_info('tick')",
+            Pool::Postgres(_) => COLUMNS,
+            Pool::Sqlite { .. } => COLUMNS_OF_SQLITE,
         };
         let columns: Vec<String> = read!(self, pool => sqlx::query_scalar(sql).fetch_all(pool).await?);
-        let unknown = columns.iter().find(|column| !TICK.split(", ").any(|known| known == column.as_str()));
-        if let Some(column) = unknown {
+        let unknown = unknown(&columns);
+        if let Some(column) = unknown
+            && is_news(Uuid::nil(), 0, column)
+        {
             tracing::warn!(
                 column,
                 "Ticks have a column that this version does not know; days are packed by a newer one."
@@ -154,6 +175,11 @@ impl Store {
     }
 }
 
+/// A column of a tick that this version does not know.
+fn unknown(columns: &[String]) -> Option<&String> {
+    columns.iter().find(|column| !TICK.split(", ").any(|known| known == column.as_str()))
+}
+
 async fn seal_in(
     tx: &mut Transaction,
     website: Uuid,
@@ -170,12 +196,21 @@ async fn seal_in(
         .bind(website).bind(first_at).bind(end).bind(at_once).fetch_optional(connection).await?);
     // A slot is not divided.
     let cut = cut.map_or(end, |cut| cut.max(first_at.saturating_add(1)));
-    let next = Some(SealPosition { website, slot_at: Some(cut) });
+    let next = Some(SealPosition { website, slot_at: Some(cut), at_once: Some(at_once) });
     let known = known_blocks(tx, website, day, end).await?;
     // Read by deleting: no tick that is stored meanwhile goes unread.
     let delete = format!("delete from tick where website_id = $1 and slot_at >= $2 and slot_at < $3 returning {TICK}");
     let rows: Vec<TickRow> = on!(tx, connection => sqlx::query_as(sqlx::AssertSqlSafe(delete.as_str()))
         .bind(website).bind(first_at).bind(cut).fetch_all(connection).await?);
+    // A look takes hours where there is much, and a newer hub may start meanwhile. Asked only now: whoever deletes holds the
+    // table, and nobody gives it another column until the end.
+    let columns: Vec<String> = match tx {
+        Transaction::Postgres(tx) => sqlx::query_scalar(COLUMNS).fetch_all(&mut **tx).await?,
+        Transaction::Sqlite(tx) => sqlx::query_scalar(COLUMNS_OF_SQLITE).fetch_all(&mut **tx).await?,
+    };
+    if unknown(&columns).is_some() {
+        return Err(Left::Newer);
+    }
     let ticks = rows.len() as u64;
     let mut by_region: BTreeMap<String, Vec<RawTick>> = BTreeMap::new();
     for row in rows {
@@ -240,9 +275,11 @@ async fn take_block(
     region: &RegionId,
     from_at: UtcMs,
 ) -> Result<(Vec<u8>, Vec<u8>), Left> {
-    Ok(on!(tx, connection => sqlx::query_as(
+    let taken: Option<(Vec<u8>, Vec<u8>)> = on!(tx, connection => sqlx::query_as(
         "delete from sealed_tick where website_id = $1 and from_at = $2 and region_id = $3 returning keys, packed")
-        .bind(website).bind(from_at).bind(region.as_str()).fetch_one(connection).await?))
+        .bind(website).bind(from_at).bind(region.as_str()).fetch_optional(connection).await?);
+    // Another hub forgot it, a moment ago.
+    taken.ok_or(Left::Busy)
 }
 
 async fn write_block(

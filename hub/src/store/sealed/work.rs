@@ -14,12 +14,17 @@ pub(super) enum Left {
     Busy,
     Damaged(Vec<(BlockName, Damage)>),
     NotUnderstood(String),
+    /// A newer hub has begun to store more of a tick than this one knows.
+    Newer,
 }
 
+/// What is about the ticks of one day costs that day alone: whoever stopped for it would never pack, nor forget, what follows.
 impl From<StoreError> for Left {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt(what) => Self::NotUnderstood(what),
+            error if error.is_lock_timeout() || error.is_collision() => Self::Busy,
+            error if error.is_fault_of_the_data() => Self::NotUnderstood(error.to_string()),
             error => Self::Away(error),
         }
     }
@@ -27,7 +32,7 @@ impl From<StoreError> for Left {
 
 impl From<sqlx::Error> for Left {
     fn from(error: sqlx::Error) -> Self {
-        Self::Away(error.into())
+        StoreError::from(error).into()
     }
 }
 
