@@ -15,7 +15,7 @@ use crate::store::{CheckPosition, SealPosition, Store, StoreError};
 const EVERY: Duration = Duration::from_secs(60);
 /// The longest pause between two steps.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The first look: a hub that has just started has other things to do.
+/// The first look, and until history is counted: a hub that has just started has other things to do.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// Between two lines that remind of blocks that are damaged.
@@ -73,6 +73,20 @@ pub async fn run(store: Store, retention: Retention, mut stopping: watch::Receiv
         let _ = tokio::time::timeout(wait, stopping.wait_for(|stop| *stop)).await;
         if *stopping.borrow() {
             return Ok(());
+        }
+        // First it is counted: an hour of a day that is packed is read at the cost of the whole day, and what is past
+        // retention would be gone before it was counted.
+        match store.is_history_counted().await {
+            Ok(true) => {}
+            Ok(false) => {
+                wait = FIRST;
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "History could not be looked after.");
+                wait = EVERY;
+                continue;
+            }
         }
         match look(&store, &mut care, clock::now(), &mut stopping).await {
             Ok(Looked { ticks: 0, forgotten: 0, days: 0, .. }) => {}

@@ -99,8 +99,8 @@ pub struct RollUp {
     pub unknown: i64,
     /// Of all, those that came long after their slot.
     pub late: i64,
-    /// Sums over those up or degraded, by phase, in the order of [`Phases::named`]. A phase that did not take place adds
-    /// nothing.
+    /// Sums over those up or degraded that were measured, by phase, in the order of [`Phases::named`]. A phase that did not
+    /// take place adds nothing.
     pub phases_us: [i64; 6],
     /// Sum of their whole durations.
     pub total_us: i64,
@@ -126,6 +126,10 @@ impl RollUp {
         match tick.outcome {
             Outcome::Up | Outcome::Degraded => {}
             Outcome::Down | Outcome::Unknown => return,
+        }
+        // A job that only said that it has run: nobody knows how long it took.
+        if tick.total_us == 0 && tick.phases == Phases::default() {
+            return;
         }
         for (sum, (_, us)) in self.phases_us.iter_mut().zip(tick.phases.named()) {
             *sum = sum.saturating_add(i64::from(us.unwrap_or(0)));
@@ -155,17 +159,17 @@ impl RollUp {
         self.latency.merge(&other.latency);
     }
 
-    /// How many were up or degraded: those whose time is told.
+    /// How many were up or degraded.
     #[must_use]
     pub fn answered(&self) -> i64 {
         self.up.saturating_add(self.degraded)
     }
 
-    /// The mean of a sum over those, in microseconds; `None`: there were none.
+    /// The mean of a sum over those of them that were measured, in microseconds; `None`: there were none.
     #[must_use]
     pub fn mean_us(&self, sum_us: i64) -> Option<i64> {
-        let answered = self.answered();
-        (answered > 0).then(|| sum_us.saturating_add(answered / 2) / answered)
+        let measured = i64::try_from(self.latency.count()).unwrap_or(i64::MAX);
+        (measured > 0).then(|| sum_us.saturating_add(measured / 2) / measured)
     }
 }
 

@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// A transaction that sees what was there when it began.
-    async fn snapshot(&self) -> Result<Transaction, StoreError> {
+    pub(super) async fn snapshot(&self) -> Result<Transaction, StoreError> {
         Ok(match &self.pool {
             Pool::Postgres(pools) => {
                 pools.get().begin_with("begin isolation level repeatable read read only").await?.into()

@@ -254,6 +254,6 @@ impl Store {
             "select maintenance_id, name, scope, tag, website_id, began_at, ended_at from maintenance_past \
              where account_id = $1 and ended_at > $2 order by ended_at desc, maintenance_id limit $3")
             .bind(account.0).bind(since).bind(limit.clamp(1, 20_000)).fetch_all(pool).await?);
-        rows.into_iter().map(PastMaintenance::try_from).collect()
+        Ok(rows.into_iter().filter_map(PastRow::understood).collect())
     }
 }

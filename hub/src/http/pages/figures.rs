@@ -41,7 +41,10 @@ impl Figures {
         {
             let is_young = over.span.from_at > asked.from_at;
             let all = latency.all().latency;
-            let quantile = |per_mille| all.quantile_us(per_mille).map_or_else(|| "–".to_owned(), took);
+            // After an update older hours are still being counted: what there is of them does not stand for the window.
+            let is_counted = latency.span.from_at <= over.span.from_at;
+            let quantile =
+                |per_mille| all.quantile_us(per_mille).filter(|_| is_counted).map_or_else(|| "–".to_owned(), took);
             let (uptime, known) = over.uptime.as_ref().map_or_else(|| ("–".to_owned(), "–".to_owned()), shown);
             figures.lines.push(Figure { window, is_young, uptime, known, p50: quantile(500), p95: quantile(950) });
             let quiet_ms = over.uptime.map_or(0, |uptime| uptime.maintenance_ms);
@@ -96,6 +99,11 @@ mod tests {
             [("24 hours", false, "98.95 %", "100 %", "–"), ("7 days", true, "99.66 %", "100 %", "80 ms")]
         );
         assert_eq!(figures.maintenance.as_deref(), Some("1 h of maintenance in 7 days"));
+        let behind: Vec<_> = latencies
+            .iter()
+            .map(|latency| Latency { span: Span { from_at: now - 2 * DAY_MS, ..latency.span }, ..latency.clone() })
+            .collect();
+        assert_eq!(Figures::new(&uptimes, &behind, now).lines[1].p50, "–", "of two days of three");
         let unknown = [UptimeOver { span: windows(now)[0], uptime: None }];
         let figures = Figures::new(&unknown, &latencies, now);
         assert_eq!((&*figures.lines[0].uptime, &*figures.lines[0].known), ("–", "–"));

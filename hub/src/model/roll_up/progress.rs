@@ -2,7 +2,7 @@
 //! start are counted when there is nothing else to do, newest first, since they are asked for first.
 
 use super::Grain;
-use crate::model::{UtcMs, WebsiteId};
+use crate::model::{Span, UtcMs, WebsiteId};
 
 /// Hours are kept for so long, then only their days: longer than any window that is asked for all the time.
 const HOURS_KEPT_MS: i64 = 100 * Grain::Day.ms();
@@ -55,7 +55,7 @@ pub struct Progress {
     pub hours_back: Place,
     /// [`Task::DaysBack`].
     pub days_back: Place,
-    /// When the first website was added.
+    /// Begin of the day on which the first website was added.
     pub back_until_at: UtcMs,
 }
 
@@ -80,6 +80,14 @@ impl Work {
             Task::Days | Task::DaysBack => false,
         }
     }
+
+    /// Websites that were added before this are counted. Backwards a day is merged with its first hour, also of those that
+    /// were added later in it.
+    #[must_use]
+    pub fn ends_at(&self) -> UtcMs {
+        let grain = if self.completes_day() { Grain::Day } else { self.task.grain() };
+        grain.end_of(self.starts_at)
+    }
 }
 
 impl Place {
@@ -93,7 +101,8 @@ impl Progress {
     #[must_use]
     pub fn begin(first_at: Option<UtcMs>, now: UtcMs) -> Self {
         let [hour, day] = [Grain::Hour, Grain::Day].map(|grain| Place::begin(grain.settled_until(now)));
-        let back_until_at = first_at.unwrap_or(now).min(now);
+        // To the begin of that day: it is merged with its first hour.
+        let back_until_at = first_at.map_or(now, |at| Grain::Day.start_of(at)).min(now);
         Self { turn: 0, hours: hour, days: day, hours_back: hour, days_back: day, back_until_at }
     }
 
@@ -107,6 +116,12 @@ impl Progress {
             }
         }
         self
+    }
+
+    /// From when on hours are counted: all there are, once those from before the first start are.
+    #[must_use]
+    pub fn hours_counted_since(&self) -> UtcMs {
+        if self.hours_back.at > self.back_until_at { self.hours_back.at } else { UtcMs::MIN }
     }
 
     /// What is next; `None`: all that is over is counted.
@@ -142,15 +157,23 @@ impl Progress {
         Grain::Day.start_of(self.hours.at).saturating_sub(HOURS_KEPT_MS)
     }
 
-    /// Begin of the day whose hours are forgotten with this batch: what grows old while days go by, and what was old when it
-    /// was counted.
+    /// The days whose hours are forgotten with this batch: what grows old while days go by, and what was old when it was
+    /// counted. A day that is being counted backwards needs its hours still; they go with its last one.
     #[must_use]
-    pub fn forgets_hours_of(&self, work: &Work) -> Option<UtcMs> {
-        match work.task {
-            Task::Hours | Task::DaysBack => None,
-            Task::Days => Some(work.starts_at.saturating_sub(HOURS_KEPT_MS)),
-            Task::HoursBack => Some(work.starts_at).filter(|at| work.completes_day() && *at < self.hours_kept_since()),
-        }
+    pub fn forgets_hours_of(&self, work: &Work) -> Option<Span> {
+        let (from_at, day_at) = match work.task {
+            Task::Hours | Task::DaysBack => return None,
+            Task::Days => {
+                let counted_from = Grain::Day.end_of(self.hours_back.at.saturating_sub(1));
+                (counted_from, work.starts_at.saturating_sub(HOURS_KEPT_MS))
+            }
+            Task::HoursBack if work.completes_day() && work.starts_at < self.hours_kept_since() => {
+                (work.starts_at, work.starts_at)
+            }
+            Task::HoursBack => return None,
+        };
+        let to_at = Grain::Day.end_of(day_at);
+        (from_at < to_at).then_some(Span { from_at, to_at })
     }
 
     fn place(&self, task: Task) -> Place {
@@ -169,5 +192,16 @@ impl Progress {
             Task::HoursBack => &mut self.hours_back,
             Task::DaysBack => &mut self.days_back,
         }
+    }
+
+    /// Until when the hours or days of a website are counted. Of the one that is being counted now, those of some websites are
+    /// and those of others are not yet: what comes to be known of it meanwhile is counted again for the former.
+    #[must_use]
+    pub fn counted_until(&self, id: WebsiteId, grain: Grain) -> UtcMs {
+        let place = match grain {
+            Grain::Hour => self.hours,
+            Grain::Day => self.days,
+        };
+        if id <= place.after { place.at.saturating_add(grain.ms()) } else { place.at }
     }
 }

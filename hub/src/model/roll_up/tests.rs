@@ -36,6 +36,11 @@ fn only_what_was_answered_has_a_duration() {
     assert_eq!((all.total_us, all.least_us, all.most_us, all.latency.count()), (110, Some(0), Some(55), 4));
     assert_eq!((all.answered(), all.mean_us(all.total_us), all.mean_us(all.phases_us[0])), (4, Some(28), Some(3)));
     let down = of([2]);
+    // A ping that says that a job has run, and not for how long.
+    let mut pings = of([1]);
+    pings.count(&CountedTick { outcome: Outcome::Up, late: false, phases: Phases::default(), total_us: 0 });
+    assert_eq!((pings.answered(), pings.latency.count(), pings.least_us), (2, 1, Some(11)));
+    assert_eq!((pings.mean_us(pings.total_us), pings.latency.quantile_us(500)), (Some(11), Some(11)));
     assert_eq!((down.mean_us(0), down.least_us, down.most_us, down.latency.quantile_us(500)), (None, None, None, None));
 }
 
@@ -78,7 +83,7 @@ fn what_ends_is_counted_in_order_and_what_was_before_newest_first() {
     let begun = Progress::begin(Some(NOON - 30 * HOUR), NOON + HOUR / 2);
     let (all, progress) = all_of(begun, NOON + HOUR / 2);
     let of = |task, all: &[Work]| all.iter().filter(|w| w.task == task).map(|w| w.starts_at).collect::<Vec<_>>();
-    assert_eq!(of(Task::HoursBack, &all), (1..=30).map(|n| NOON - n * HOUR).collect::<Vec<_>>());
+    assert_eq!(of(Task::HoursBack, &all), (1..=36).map(|n| NOON - n * HOUR).collect::<Vec<_>>(), "to a midnight");
     assert_eq!(of(Task::DaysBack, &all), [NOON - DAY / 2 - DAY]);
     assert_eq!((of(Task::Hours, &all).len(), of(Task::Days, &all).len()), (0, 0));
     assert_eq!(progress.next(NOON + HOUR / 2), None);
@@ -104,6 +109,18 @@ fn a_batch_goes_on_where_the_one_before_ended() {
 }
 
 #[test]
+fn of_what_is_being_counted_some_websites_are_done() {
+    let begun = Progress::begin(Some(NOON), NOON + HOUR / 2);
+    let work = begun.next(NOON + 2 * HOUR).unwrap();
+    assert_eq!(begun.counted_until(website(1), Grain::Hour), NOON);
+    let some = begun.done(&work, Some(website(7)));
+    assert_eq!([7, 8].map(|n| some.counted_until(website(n), Grain::Hour)), [NOON + HOUR, NOON]);
+    assert_eq!(some.counted_until(website(7), Grain::Day), NOON - DAY / 2);
+    let all = some.done(&Work { after: website(7), ..work }, None);
+    assert_eq!([7, 8].map(|n| all.counted_until(website(n), Grain::Hour)), [NOON + HOUR; 2]);
+}
+
+#[test]
 fn what_a_wrong_clock_counted_too_early_is_counted_again() {
     let (_, ahead) = all_of(Progress::begin(Some(NOON), NOON), NOON + 30 * DAY + HOUR / 2);
     let right = ahead.clone().by_clock(NOON + HOUR / 2);
@@ -119,6 +136,9 @@ fn a_day_is_merged_once_all_its_hours_are() {
     let midnight = NOON - DAY / 2;
     assert!(work(Task::Hours, midnight - HOUR).completes_day() && !work(Task::Hours, midnight).completes_day());
     assert!(work(Task::HoursBack, midnight).completes_day() && !work(Task::HoursBack, midnight - HOUR).completes_day());
+    assert_eq!(work(Task::HoursBack, midnight).ends_at(), midnight + DAY, "who was added at noon has a day");
+    assert_eq!(work(Task::HoursBack, midnight + HOUR).ends_at(), midnight + 2 * HOUR);
+    assert_eq!(work(Task::Hours, midnight - HOUR).ends_at(), midnight);
 }
 
 #[test]
@@ -126,10 +146,18 @@ fn hours_are_forgotten_a_day_at_a_time_as_days_go_by() {
     let progress = Progress::begin(Some(0), NOON);
     let midnight = NOON - DAY / 2;
     assert_eq!(progress.hours_kept_since(), midnight - 100 * DAY);
-    let forgets = |task, starts_at| progress.forgets_hours_of(&Work { task, starts_at, after: website(0) });
-    assert_eq!(forgets(Task::Days, midnight - DAY), Some(midnight - 101 * DAY), "the last that is not kept");
-    assert_eq!(forgets(Task::HoursBack, midnight - 101 * DAY), Some(midnight - 101 * DAY));
-    assert_eq!(forgets(Task::HoursBack, midnight - 100 * DAY), None, "kept");
-    assert_eq!(forgets(Task::HoursBack, midnight - 101 * DAY + HOUR), None, "its day is not counted yet");
-    assert_eq!((forgets(Task::Hours, midnight), forgets(Task::DaysBack, midnight - 200 * DAY)), (None, None));
+    let forgets = |progress: &Progress, task, starts_at| {
+        let span = progress.forgets_hours_of(&Work { task, starts_at, after: website(0) })?;
+        Some((span.from_at, span.to_at))
+    };
+    let back_at = |at| Progress { hours_back: Place { at, after: website(0) }, ..progress.clone() };
+    let last = midnight - 101 * DAY;
+    assert_eq!(forgets(&back_at(0), Task::Days, midnight - DAY), Some((0, last + DAY)), "the last that is not kept");
+    assert_eq!(forgets(&back_at(last), Task::Days, midnight - DAY), Some((last, last + DAY)));
+    assert_eq!(forgets(&back_at(last + HOUR), Task::Days, midnight - DAY), None, "it is being counted");
+    assert_eq!(forgets(&progress, Task::HoursBack, last), Some((last, last + DAY)));
+    assert_eq!(forgets(&progress, Task::HoursBack, midnight - 100 * DAY), None, "kept");
+    assert_eq!(forgets(&progress, Task::HoursBack, last + HOUR), None, "its day is not counted yet");
+    let others = [(Task::Hours, midnight), (Task::DaysBack, midnight - 200 * DAY)];
+    assert_eq!(others.map(|(task, at)| forgets(&back_at(0), task, at)), [None; 2]);
 }

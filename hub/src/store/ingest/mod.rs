@@ -12,7 +12,7 @@ mod sqlite;
 mod transaction;
 
 use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use self::expire::Expired;
 use self::transaction::Loaded;
@@ -74,6 +74,15 @@ struct AsOf {
     now: UtcMs,
     /// No tick received before this is still to be read.
     read_until_at: UtcMs,
+    /// When it was given. What is halved and tried again may be stored minutes later.
+    given: Instant,
+}
+
+impl AsOf {
+    /// The hub's time as it is by now.
+    fn by_now(self) -> UtcMs {
+        self.now.saturating_add(i64::try_from(self.given.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
 }
 
 /// A tick of a batch that may be stored.
@@ -103,7 +112,7 @@ impl Store {
     /// # Errors
     /// The database is away: nothing was stored, the same batch may be given again.
     pub async fn ingest(&self, ticks: &[StoredTick], now: UtcMs) -> Result<Ingested, StoreError> {
-        self.ingest_or_halve(ticks, AsOf { now, read_until_at: UtcMs::MAX }, Locked::Wait).await
+        self.ingest_or_halve(ticks, AsOf { now, read_until_at: UtcMs::MAX, given: Instant::now() }, Locked::Wait).await
     }
 
     /// The same, of a backlog: all ticks that were received up to `read_until_at` are stored or among these. A region that
@@ -119,7 +128,7 @@ impl Store {
         read_until_at: UtcMs,
         may_wait: bool,
     ) -> Result<Ingested, StoreError> {
-        let as_of = AsOf { now, read_until_at };
+        let as_of = AsOf { now, read_until_at, given: Instant::now() };
         self.ingest_or_halve(ticks, as_of, if may_wait { Locked::Wait } else { Locked::Leave }).await
     }
 
@@ -228,7 +237,7 @@ impl Store {
         as_of: AsOf,
         locked: Locked,
     ) -> Result<(Ingested, bool), StoreError> {
-        let AsOf { now, read_until_at } = as_of;
+        let AsOf { now, read_until_at, .. } = as_of;
         let mut done = Ingested::default();
         let mut ids: Vec<WebsiteId> = ticks.iter().map(|t| t.tick.website_id).collect();
         ids.sort_unstable();
@@ -242,6 +251,8 @@ impl Store {
         tx.write_dead_letters(&letters, now).await?;
         let is_new = tx.insert_new(&entries, now).await?;
         let (mut changes, mut due) = (Vec::new(), Vec::new());
+        // Its hour may have been counted since the batch was given.
+        let stored_at = as_of.by_now();
         for (entry, is_new) in entries.iter().zip(is_new) {
             if !is_new {
                 done.known += 1;
@@ -249,7 +260,7 @@ impl Store {
             }
             done.new += 1;
             done.late += usize::from(entry.marks.late);
-            due.extend(Due::of_tick(entry.tick.tick.website_id, entry.tick.tick.slot_at, now));
+            due.extend(Due::of_tick(entry.tick.tick.website_id, entry.tick.tick.slot_at, stored_at));
             let Some(standing) = standings.get_mut(entry.place) else { continue };
             let counted = standing.count(entry.tick, now, read_until_at);
             changes.extend(Change::of(standing.website(), standing.regions(), standing.verdict(), &counted));

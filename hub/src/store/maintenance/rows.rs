@@ -91,6 +91,16 @@ pub(super) struct PastRow {
     ended_at: i64,
 }
 
+impl PastRow {
+    /// As of rules that are not understood ([`understood`]): one account's row must not end what is counted for all.
+    pub(super) fn understood(self) -> Option<PastMaintenance> {
+        let id = self.maintenance_id;
+        PastMaintenance::try_from(self)
+            .inspect_err(|error| tracing::warn!(maintenance.id = %id, %error, "A past window is left out."))
+            .ok()
+    }
+}
+
 impl TryFrom<PastRow> for PastMaintenance {
     type Error = StoreError;
 

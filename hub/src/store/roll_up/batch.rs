@@ -59,7 +59,7 @@ impl Store {
         let last = subjects.last().map(|s| s.website_id).filter(|_| subjects.len() >= at_once);
         let Work { task, starts_at, .. } = *work;
         let ends_at = starts_at.saturating_add(task.grain().ms());
-        let there: Vec<Subject> = subjects.into_iter().filter(|subject| subject.created_at < ends_at).collect();
+        let there: Vec<Subject> = subjects.into_iter().filter(|subject| subject.created_at < work.ends_at()).collect();
         let ids: Vec<WebsiteId> = there.iter().map(|subject| subject.website_id).collect();
         let mut batch = match task {
             Task::Hours | Task::HoursBack => {
@@ -79,7 +79,7 @@ impl Store {
                 batch
             }
         };
-        batch.forgotten = progress.forgets_hours_of(work).map(|day_at| (ids, day_at));
+        batch.forgotten = progress.forgets_hours_of(work).map(|days| (ids, days, starts_at));
         Ok((batch, last))
     }
 
@@ -92,7 +92,7 @@ impl Store {
                 Due::Ticks(_, at) if *at < progress.hours_kept_since() => {}
                 Due::Ticks(id, at) => {
                     hours.push((*id, Grain::Hour.start_of(*at)));
-                    if Grain::Day.end_of(*at) <= progress.hours.at {
+                    if Grain::Day.end_of(*at) <= progress.counted_until(*id, Grain::Hour) {
                         days.insert((*id, Grain::Day.start_of(*at)));
                     }
                 }
@@ -113,7 +113,7 @@ impl Store {
         let mut batch = self.count_hours(&hours, &days).await?;
         let spans: Vec<_> = spans
             .into_iter()
-            .filter_map(|(id, from)| Some((subjects.get(&id)?.clone(), from, progress.days.at)))
+            .filter_map(|(id, from)| Some((subjects.get(&id)?.clone(), from, progress.counted_until(id, Grain::Day))))
             .collect();
         batch.uptime = self.uptime_days(&spans).await?;
         Ok(batch)

@@ -12,8 +12,8 @@ use crate::store::incidents::write_rows;
 use crate::store::ingest::Transaction;
 use crate::store::{Store, StoreError, read};
 
-/// Worked off in one batch.
-const AT_ONCE: i64 = 200;
+/// Worked off in one batch, at most.
+const AT_ONCE: usize = 200;
 
 /// What is to be counted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,14 +76,16 @@ struct DueRow {
 }
 
 impl Store {
-    /// What is to be counted again, some of it, with the numbers under which it is written down.
-    pub(super) async fn due(&self) -> Result<(BTreeSet<Due>, Vec<i64>), StoreError> {
+    /// What is to be counted again, `at_once` of it at most, with the numbers under which it is written down. An hour that
+    /// is there twice is one, also where somebody wrote down an instant within it.
+    pub(super) async fn due(&self, at_once: usize) -> Result<(BTreeSet<Due>, Vec<i64>), StoreError> {
+        let limit = i64::try_from(at_once.clamp(1, AT_ONCE)).unwrap_or(1);
         let rows: Vec<DueRow> = read!(self, pool => sqlx::query_as(
             "select number, website_id, what, starts_at from roll_up_due order by number limit $1")
-            .bind(AT_ONCE).fetch_all(pool).await?);
+            .bind(limit).fetch_all(pool).await?);
         let numbers = rows.iter().map(|row| row.number).collect();
         let due = rows.into_iter().map(|row| match row.what.as_str() {
-            "ticks" => Due::Ticks(WebsiteId(row.website_id), row.starts_at),
+            "ticks" => Due::Ticks(WebsiteId(row.website_id), Grain::Hour.start_of(row.starts_at)),
             _ => Due::Verdicts(WebsiteId(row.website_id), row.starts_at),
         });
         Ok((due.collect(), numbers))

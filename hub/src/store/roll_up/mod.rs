@@ -21,7 +21,7 @@ use super::jobs::on;
 use super::uptime::{UptimeDay, write_days};
 use super::{Store, StoreError, read, write};
 use crate::model::roll_up::{Grain, Place, Progress, RollUp};
-use crate::model::{RegionId, UtcMs, WebsiteId};
+use crate::model::{RegionId, Span, UtcMs, WebsiteId};
 
 /// Of which website, since when, from which region.
 type Key = (WebsiteId, UtcMs, RegionId);
@@ -47,8 +47,8 @@ struct Batch {
     hours: Vec<(Key, RollUp)>,
     days: Vec<(Key, RollUp)>,
     uptime: Vec<UptimeDay>,
-    /// Websites, and the day of theirs whose hours are forgotten.
-    forgotten: Option<(Vec<WebsiteId>, UtcMs)>,
+    /// Websites, the days of theirs whose hours are forgotten, and the day that was counted for it.
+    forgotten: Option<(Vec<WebsiteId>, Span, UtcMs)>,
     /// Numbers of what was due.
     done: Vec<i64>,
 }
@@ -96,6 +96,15 @@ impl Store {
         Ok(row.map(Progress::from))
     }
 
+    /// Whether all from before the first start is counted.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn is_history_counted(&self) -> Result<bool, StoreError> {
+        let progress = self.roll_up_progress().await?;
+        Ok(progress.is_some_and(|known| known.hours_back.at <= known.back_until_at))
+    }
+
     async fn begin_roll_up(&self, now: UtcMs) -> Result<Progress, StoreError> {
         let first_at: Option<i64> = read!(self, pool => sqlx::query_scalar("select min(created_at) from website")
             .fetch_one(pool).await?);
@@ -109,8 +118,8 @@ impl Store {
         Ok(self.roll_up_progress().await?.unwrap_or(begun))
     }
 
-    /// Counts the next batch: what came to be known of what is counted already; hours and days that have ended, of the
-    /// next `at_once` websites; and of what was before the first start, as much.
+    /// Counts the next batch: what came to be known of what is counted already, `at_once` hours of it; hours and days that
+    /// have ended, of the next `at_once` websites; and of what was before the first start, as much.
     ///
     /// # Errors
     /// The database is away; nothing of the batch was written.
@@ -120,7 +129,7 @@ impl Store {
             None => self.begin_roll_up(now).await?,
         };
         let mut next = known.clone().by_clock(now);
-        let (due, numbers) = self.due().await?;
+        let (due, numbers) = self.due(at_once).await?;
         let work = next.next(now);
         // In turns where there is both, so that neither waits for the other for ever.
         let batch = match work {
@@ -155,8 +164,8 @@ impl Store {
         }
         rows::write(&mut tx, Grain::Hour, &batch.hours).await?;
         rows::write(&mut tx, Grain::Day, &batch.days).await?;
-        if let Some((ids, day_at)) = &batch.forgotten {
-            rows::forget_hours(&mut tx, ids, *day_at).await?;
+        if let Some((ids, days, counted_at)) = &batch.forgotten {
+            rows::forget_hours(&mut tx, ids, *days, *counted_at).await?;
         }
         write_days(&mut tx, &batch.uptime).await?;
         due::done(&mut tx, &batch.done).await?;

@@ -41,7 +41,7 @@ fn parts(span: Span) -> [(Grain, UtcMs, UtcMs); 3] {
 
 impl Store {
     /// What the ticks of the windows come to, of one of the account's websites; `None`: not theirs. Windows are widened to
-    /// whole hours, where those are not kept any more to whole days, and end where counting has come to.
+    /// whole hours, where those are not kept any more to whole days, and begin and end where counting has come to.
     ///
     /// # Errors
     /// The database is away.
@@ -58,12 +58,14 @@ impl Store {
             return Ok(None);
         }
         let progress = self.roll_up_progress().await?;
-        let (counted_until, hours_since) = progress.map_or((0, 0), |known| (known.hours.at, known.hours_kept_since()));
+        let (counted_since, counted_until, hours_since) =
+            progress.map_or((0, 0, 0), |known| (known.hours_counted_since(), known.hours.at, known.hours_kept_since()));
         let whole = |window: &Span| {
             let grain = |at| if at < hours_since { Grain::Day } else { Grain::Hour };
             let last = grain(window.to_at);
             let to_at = last.start_of(window.to_at.saturating_add(last.ms() - 1)).min(counted_until);
-            Span { from_at: grain(window.from_at).start_of(window.from_at).min(to_at), to_at }
+            let from_at = grain(window.from_at).start_of(window.from_at).max(counted_since);
+            Span { from_at: from_at.min(to_at), to_at }
         };
         let windows: Vec<Span> = windows.iter().map(whole).collect();
         // Windows that lie within each other share their days and their ends: each row is read once.

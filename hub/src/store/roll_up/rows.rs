@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Key;
 use crate::model::histogram::Histogram;
 use crate::model::roll_up::{Grain, RollUp};
-use crate::model::{RegionId, UtcMs, WebsiteId};
+use crate::model::{RegionId, Span, UtcMs, WebsiteId};
 use crate::store::StoreError;
 use crate::store::incidents::write_rows;
 use crate::store::ingest::Transaction;
@@ -55,10 +55,11 @@ impl RollUpRow {
             most_us: self.most_us.map(narrow).transpose()?,
             latency,
         };
-        if i64::try_from(roll_up.latency.count()) != Ok(roll_up.answered()) {
-            return Err(StoreError::Corrupt("its durations are not as many as its answers".to_owned()));
+        if i64::try_from(roll_up.latency.count()).is_ok_and(|durations| durations <= roll_up.answered()) {
+            Ok((key, roll_up))
+        } else {
+            Err(StoreError::Corrupt("its durations are more than its answers".to_owned()))
         }
-        Ok((key, roll_up))
     }
 }
 
@@ -111,21 +112,29 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Takes the hours of a day away.
-pub(super) async fn forget_hours(tx: &mut Transaction, ids: &[WebsiteId], day_at: UtcMs) -> Result<(), StoreError> {
-    const HOURS: &str = "grain = 'hour' and starts_at >= $2 and starts_at < $3";
-    let end = Grain::Day.end_of(day_at);
+/// Takes the hours of days away, of those websites that have ticks of the day that was counted now: a clock that is ahead by
+/// years for a moment counts days that have none, and must not cost all hours there are.
+pub(super) async fn forget_hours(
+    tx: &mut Transaction,
+    ids: &[WebsiteId],
+    days: Span,
+    counted_at: UtcMs,
+) -> Result<(), StoreError> {
+    const HOURS: &str = "grain = 'hour' and starts_at >= $2 and starts_at < $3 and exists (select 1 from roll_up as counted \
+        where counted.website_id = roll_up.website_id and counted.grain = 'day' and counted.starts_at = $4)";
+    let Span { from_at, to_at } = days;
     match tx {
         Transaction::Postgres(tx) => {
             let sql = format!("delete from roll_up where website_id = any($1) and {HOURS}");
             let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(day_at).bind(end).execute(&mut **tx).await?;
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(from_at).bind(to_at).bind(counted_at);
+            query.execute(&mut **tx).await?;
         }
         Transaction::Sqlite(tx) => {
             let sql = format!("delete from roll_up where website_id = $1 and {HOURS}");
             for id in ids {
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
-                query.bind(id.0).bind(day_at).bind(end).execute(&mut **tx).await?;
+                query.bind(id.0).bind(from_at).bind(to_at).bind(counted_at).execute(&mut **tx).await?;
             }
         }
     }

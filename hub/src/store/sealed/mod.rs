@@ -1,6 +1,7 @@
 //! Ticks of days that have passed, in blocks ([`crate::model::sealed`]): packed, read, known again, forgotten. What is in a block
 //! is in no other place, but for a tick that came again or late, which is raw until the next look.
 
+mod counted;
 mod days;
 mod known;
 mod read;
@@ -14,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
+pub(super) use self::counted::{HourBlock, blocks_of_hours};
 pub use self::days::Dropped;
 pub(super) use self::known::{known_again, last_attempt};
 pub(super) use self::read::{Window, key_of, read};

@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 use hub::history::roll_up::{Pace, step};
 use hub::model::roll_up::{CountedTick, Grain, RollUp};
 use hub::model::{Outcome, RegionId, Span, StoredTick, UtcMs, Website, WebsiteSettings};
-use hub::store::{RolledUp, Store};
+use hub::store::{RolledUp, SealPosition, Store};
 
 use super::{Fixture, MINUTE, region_tick, sqlite};
 use crate::process::{KEY, run_to_its_end};
 
 on_both! {
+    the_day_on_which_it_was_added_is_counted_backwards_too
     t173_roll_ups_are_what_a_fresh_count_gives
     t173_hubs_that_count_at_once_count_once
+    t173_what_is_packed_is_counted_with_what_comes_late
     t173_a_hub_that_is_killed_anywhere_leaves_nothing_half_done
     what_comes_late_is_noted_and_what_comes_in_time_is_not
+    what_comes_late_while_its_day_is_being_counted_is_in_it
     a_count_of_fewer_ticks_replaces_nothing
     what_cannot_be_read_is_left_out_and_counted_again
     of_what_is_old_the_days_are_kept
     websites_that_are_gone_hold_nothing_up
+    what_is_written_down_by_hand_is_counted_once
 }
 
 const HOUR: i64 = 60 * MINUTE;
@@ -183,6 +187,42 @@ async fn t173_hubs_that_count_at_once_count_once(f: Fixture) {
     }
 }
 
+async fn seal_day(f: &Fixture, day: UtcMs, now: UtcMs) {
+    let mut next = Some(SealPosition::default());
+    while let Some(from) = next {
+        next = f.store.seal_some(from, day + DAY, now).await.expect("a step").next;
+    }
+    assert_eq!(f.count("select count(*) from tick").await, 0, "all is packed");
+}
+
+async fn t173_what_is_packed_is_counted_with_what_comes_late(f: Fixture) {
+    let website = f.old_website(3).await;
+    let day = Grain::Day.start_of(f.now - 2 * DAY);
+    let now = day + DAY + 7 * HOUR;
+    let tick = |region: &str, minutes: i64| region_tick(&website, region, day + minutes * MINUTE, Outcome::Up);
+    let ticks: Vec<_> = (0..90).map(|n| tick("INDIA", n)).chain([tick("USA", 1)]).collect();
+    f.store.ingest(&ticks, day + DAY).await.expect("ingest");
+    // Packed before anybody has counted it.
+    seal_day(&f, day, now).await;
+    f.roll(now).await;
+    f.agrees(&website, day, day + DAY).await;
+    // Fewer than what is packed from there, and more: neither takes its place.
+    let late: Vec<_> = (2..50).map(|n| tick("USA", n)).chain([tick("INDIA", 58)]).chain([tick("INDIA", 95)]).collect();
+    f.store.ingest(&late, now).await.expect("ingest");
+    f.roll(now).await;
+    f.agrees(&website, day, day + DAY).await;
+    let all = f.rolled(&website, day, day + DAY).await;
+    assert_eq!(all.values().map(|roll_up| roll_up.ticks).collect::<Vec<_>>(), [91, 49]);
+    seal_day(&f, day, now).await;
+    // Of what cannot be read nobody knows how much it was.
+    f.execute("update sealed_tick set damaged_at = 1, damage = 'x' where region_id = 'USA'").await;
+    let more: Vec<_> = (60..118).map(|n| tick("USA", n)).chain((51..58).map(|n| tick("USA", n))).collect();
+    f.store.ingest(&more, now).await.expect("ingest");
+    f.roll(now).await;
+    let first = f.rolled(&website, day, day + HOUR).await;
+    assert_eq!(first.values().map(|roll_up| roll_up.ticks).collect::<Vec<_>>(), [60, 49]);
+}
+
 async fn t173_a_hub_that_is_killed_anywhere_leaves_nothing_half_done(f: Fixture) {
     let website = f.old_website(2).await;
     let (mut random, begin) = (Random(9), Grain::Day.start_of(f.now - 2 * DAY));
@@ -233,6 +273,26 @@ async fn what_comes_late_is_noted_and_what_comes_in_time_is_not(f: Fixture) {
     assert_eq!(f.rolled(&website, hour, hour + HOUR).await.values().map(|r| r.ticks).sum::<i64>(), 7);
 }
 
+async fn what_comes_late_while_its_day_is_being_counted_is_in_it(f: Fixture) {
+    let mut websites = [f.old_website(3).await, f.old_website(3).await];
+    websites.sort_by_key(|website| website.website_id);
+    let (midnight, minute) = (Grain::Day.start_of(f.now), |n: i64| n * MINUTE);
+    let day = midnight - DAY;
+    f.roll(midnight - minute(30)).await;
+    let tick = |at: UtcMs| region_tick(&websites[0], "INDIA", at, Outcome::Up);
+    f.store.ingest(&[tick(midnight - minute(20))], midnight - minute(19)).await.expect("ingest");
+    // The last hour of the day is counted of the first website, and the day with it; the second is still to come.
+    let now = midnight + minute(11);
+    assert_eq!(f.store.roll_up_some(now, 1).await.expect("a batch"), RolledUp::Counted { ticks: 1 });
+    f.store.ingest(&[tick(day + 10 * HOUR)], now).await.expect("ingest");
+    let mut batches = 0;
+    while f.store.roll_up_some(now, 1).await.expect("a batch") != RolledUp::Nothing {
+        batches += 1;
+        assert!(batches < 100, "it does not come to an end");
+    }
+    f.agrees(&websites[0], day, midnight).await;
+}
+
 async fn a_count_of_fewer_ticks_replaces_nothing(f: Fixture) {
     let website = f.old_website(2).await;
     let day = Grain::Day.start_of(f.now - DAY);
@@ -270,6 +330,25 @@ async fn what_cannot_be_read_is_left_out_and_counted_again(f: Fixture) {
     assert_eq!(f.rolled(&website, day, day + HOUR).await, f.recount(&website, day, day + HOUR).await);
 }
 
+async fn the_day_on_which_it_was_added_is_counted_backwards_too(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let day = Grain::Day.start_of(f.now - 3 * DAY);
+    let settings = WebsiteSettings { interval_ms: MINUTE, ..WebsiteSettings::new("https://example.com/".into()) };
+    let at = [4, 10].map(|hour| day + hour * HOUR);
+    for added_at in at {
+        let website = f.store.add_website(account, &settings, added_at).await.expect("a website");
+        let ticks: Vec<_> =
+            (0..50).map(|n| region_tick(&website, "INDIA", added_at + n * MINUTE, Outcome::Up)).collect();
+        f.store.ingest(&ticks, added_at + HOUR).await.expect("ingest");
+        assert_eq!(f.count("select count(*) from roll_up_due").await, 0, "in time");
+    }
+    f.roll(f.now).await;
+    assert_eq!(f.count("select count(*) from roll_up where grain = 'day'").await, 2);
+    for website in f.store.websites(account).await.expect("websites") {
+        f.agrees(&website, day, day + DAY).await;
+    }
+}
+
 async fn of_what_is_old_the_days_are_kept(f: Fixture) {
     let website = f.old_website(130).await;
     let midnight = Grain::Day.start_of(f.now);
@@ -290,14 +369,20 @@ async fn of_what_is_old_the_days_are_kept(f: Fixture) {
     f.agrees(&website, of_day(100), midnight).await;
     let old = f.recount(&website, of_day(120), of_day(119)).await;
     assert_eq!(f.rolled(&website, of_day(120) + HOUR, of_day(120) + 3 * HOUR).await, old, "by whole days");
+    // A clock that is ahead for a moment counts days without ticks.
+    f.roll(now + 3 * DAY).await;
+    assert_eq!(f.count(HOURS).await, 48, "forgets nothing");
+    f.roll(now).await;
+    let one = region_tick(&website, "INDIA", midnight + HOUR, Outcome::Up);
+    f.store.ingest(&[one], midnight + HOUR + MINUTE).await.expect("ingest");
     f.roll(now + DAY).await;
-    assert_eq!(f.count(HOURS).await, 24, "a day later the next");
+    assert_eq!(f.count(HOURS).await, 25, "a day later the next");
     // Late by months: it changes nothing that is kept.
     let late = region_tick(&website, "INDIA", of_day(120) + MINUTE, Outcome::Up);
     f.store.ingest(&[late], now + DAY).await.expect("ingest");
     f.roll(now + DAY).await;
     assert_eq!(f.rolled(&website, of_day(120), of_day(119)).await, old);
-    assert_eq!((f.count(HOURS).await, f.count("select count(*) from roll_up_due").await), (24, 0));
+    assert_eq!((f.count(HOURS).await, f.count("select count(*) from roll_up_due").await), (25, 0));
 }
 
 async fn websites_that_are_gone_hold_nothing_up(f: Fixture) {
@@ -313,6 +398,24 @@ async fn websites_that_are_gone_hold_nothing_up(f: Fixture) {
     assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
     f.store.delete_website(stays.account_id, stays.website_id).await.expect("deleted");
     assert_eq!(f.count("select count(*) from roll_up").await + f.count("select count(*) from uptime_day").await, 0);
+}
+
+async fn what_is_written_down_by_hand_is_counted_once(f: Fixture) {
+    let website = f.old_website(2).await;
+    let hour = Grain::Hour.start_of(f.now - 5 * HOUR);
+    let ticks: Vec<_> = (0..3).map(|n| region_tick(&website, "INDIA", hour + n * MINUTE, Outcome::Up)).collect();
+    f.store.ingest(&ticks, hour + 4 * MINUTE).await.expect("ingest");
+    f.roll(hour + 2 * HOUR).await;
+    f.execute(
+        "insert into roll_up_due (website_id, what, starts_at) select website_id, 'ticks', starts_at + n.ms from roll_up, \
+         (select 0 as ms union all select 1 union all select 3540000) as n where grain = 'hour'",
+    )
+    .await;
+    // A slow database has as little to do as with whatever else is counted.
+    assert_eq!(f.store.roll_up_some(hour + 2 * HOUR, 1).await.expect("a batch"), RolledUp::Counted { ticks: 3 });
+    assert_eq!(f.count("select count(*) from roll_up_due").await, 2);
+    f.roll(hour + 2 * HOUR).await;
+    f.agrees(&website, hour, hour + HOUR).await;
 }
 
 /// What windows read is a range of one index, however much history there is, and never ticks.

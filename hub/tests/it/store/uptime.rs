@@ -8,11 +8,13 @@ use super::roll_up::Random;
 use super::{Fixture, MINUTE, region_tick};
 
 on_both! {
+    latency_begins_where_counting_has_come_to
     a_worked_example
     kept_days_say_what_the_verdicts_say
     what_becomes_known_late_corrects_the_days_it_touches
     maintenance_of_the_past_stays_in_the_days
     a_website_is_not_unknown_before_it_was_added
+    days_that_a_wrong_clock_counted_are_not_told
 }
 
 const HOUR: i64 = 60 * MINUTE;
@@ -41,6 +43,23 @@ impl Fixture {
     async fn forget_days(&self) {
         self.execute("delete from uptime_day").await;
     }
+}
+
+async fn latency_begins_where_counting_has_come_to(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let website = f.website_since(account, f.now - 3 * DAY).await;
+    let (now, window) = (f.now, [Span { from_at: f.now - 2 * DAY, to_at: f.now }]);
+    let told = async || {
+        let found = f.store.latencies(website.account_id, website.website_id, &window).await.expect("a read");
+        found.expect("the website").pop().expect("a window").span
+    };
+    for _ in 0..5 {
+        f.store.roll_up_some(now, 100).await.expect("a batch");
+    }
+    let end = Grain::Hour.settled_until(now);
+    assert_eq!(told().await, Span { from_at: end - 5 * HOUR, to_at: end });
+    f.roll(now).await;
+    assert_eq!(told().await, Span { from_at: Grain::Hour.start_of(now - 2 * DAY), to_at: end });
 }
 
 /// The example of docs/ARCHITECTURE.md: of a day 23 h up, of which 30 min are announced maintenance, 30 min down, 30 min
@@ -187,4 +206,23 @@ async fn a_website_is_not_unknown_before_it_was_added(f: Fixture) {
     let before = [Span { from_at: f.now - 3 * DAY, to_at: f.now - 2 * DAY }];
     let found = f.store.uptimes(account, website.website_id, &before).await.expect("a read").expect("the website");
     assert_eq!(found[0].uptime, Some(Uptime::default()));
+}
+
+async fn days_that_a_wrong_clock_counted_are_not_told(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let midnight = Grain::Day.start_of(f.now - 3 * DAY);
+    let website = f.website_since(account, midnight).await;
+    f.looks(&website, midnight, 1, Outcome::Up).await;
+    // Two days ahead for a moment.
+    f.roll(midnight + HOUR).await;
+    f.roll(midnight + 2 * DAY + HOUR).await;
+    assert_eq!(f.count("select count(*) from uptime_day").await, 2);
+    f.roll(midnight + HOUR).await;
+    f.transition(&website, midnight + 12 * HOUR, Outcome::Up, Outcome::Down).await;
+    f.transition(&website, midnight + 18 * HOUR, Outcome::Down, Outcome::Up).await;
+    // Over, and not counted again yet.
+    let spent = f.spent(&website, midnight, midnight + DAY).await;
+    assert_eq!((spent.down_ms, spent.window_ms()), (6 * HOUR, DAY));
+    f.roll(midnight + DAY + 11 * MINUTE).await;
+    assert_eq!(f.spent(&website, midnight, midnight + DAY).await, spent);
 }
