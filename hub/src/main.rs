@@ -77,6 +77,12 @@ enum Command {
     /// What is stored of a website: ticks, and the blocks in which days that have passed are packed.
     #[command(subcommand)]
     History(HistoryCommand),
+    /// Copy the data of a hub without Postgres, which may be running, into a new directory: one that can take the place of
+    /// `STATE_DIRECTORY`.
+    Backup {
+        /// The directory, e.g. /var/backups/betteruptime-2026-11-27.
+        directory: PathBuf,
+    },
     /// Ask a running hub whether it is alive; for containers.
     Healthcheck,
     /// Settings.
@@ -297,6 +303,7 @@ fn main() -> ExitCode {
             }
         }
         Command::History(HistoryCommand::Export(of)) => runtime.block_on(command::history::export(&config, &of.into())),
+        Command::Backup { directory } => runtime.block_on(command::backup::back_up(&config, &directory)),
         Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
         Command::Config(ConfigCommand::Show) => {
             print!("{}", config.show());

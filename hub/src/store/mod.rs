@@ -6,6 +6,7 @@
 
 mod accounts;
 mod alerts;
+mod backup;
 mod board;
 mod changes;
 mod channels;
@@ -29,6 +30,7 @@ mod ties;
 mod websites;
 
 pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
+pub use backup::TableCount;
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;

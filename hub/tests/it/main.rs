@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod backup;
 mod browser;
 mod channel_pages;
 mod client;

@@ -186,7 +186,7 @@ impl Target {
     }
 
     pub fn hits(&self) -> u64 {
-        self.state.hits.load(Ordering::Relaxed)
+        self.state.hits.load(Ordering::Acquire)
     }
 
     pub fn hits_of(&self, path: &str) -> u64 {
@@ -244,14 +244,15 @@ fn answer(mut stream: TcpStream, state: &State) {
     if reader.read_exact(&mut body).is_err() {
         return;
     }
-    state.hits.fetch_add(1, Ordering::Relaxed);
+    // Counted last: who waits for the count looks at the rest then.
+    if let Ok(mut last) = state.last.lock() {
+        *last = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
+    }
     let path = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
     if let Ok(mut map) = state.by_path.lock() {
         *map.entry(path).or_default() += 1;
     }
-    if let Ok(mut last) = state.last.lock() {
-        *last = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
-    }
+    state.hits.fetch_add(1, Ordering::Release);
     std::thread::sleep(Duration::from_millis(state.delay_ms.load(Ordering::Relaxed)));
     let status = state.status.load(Ordering::Relaxed);
     let said = state.body.lock().map(|body| body.clone()).unwrap_or_default();
