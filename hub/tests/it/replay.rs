@@ -153,7 +153,7 @@ async fn verdicts_are_counted_again(url: Option<String>) {
     let all = ["--from", &rfc3339(start), "--json"];
     let (code, said) = place.replay(website.website_id, &all);
     assert_eq!(code, 0, "{said}");
-    let told: Value = serde_json::from_str(&said).unwrap();
+    let told: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
     assert_eq!(told["differences"], 0);
     assert_eq!(told["changes"].as_array().unwrap().len(), stored.len());
     assert_eq!(told["ticks_late"], late, "{said}");

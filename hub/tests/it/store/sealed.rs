@@ -391,3 +391,32 @@ async fn the_view_tells_people_what_there_is(f: Fixture) {
         assert_eq!(f.count("select count(first_slot) from sealed_tick_summary").await, 6);
     }
 }
+
+/// Whoever reads for long, such as a backup, keeps a day from being dropped, and nobody from storing ticks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_in_use_is_dropped_later_and_ingest_does_not_wait_for_it() {
+    let f = Fixture::postgres().await;
+    let (website, fed) = filled(&f).await;
+    let now = midday(&f);
+    let pool = sqlx::PgPool::connect(f.url.as_deref().unwrap()).await.expect("Postgres");
+    let mut backup = pool.begin().await.expect("a transaction");
+    sqlx::query("lock table tick in access share mode").execute(&mut *backup).await.expect("a long read");
+    let began = std::time::Instant::now();
+    let storing = async {
+        let mut longest = std::time::Duration::ZERO;
+        for n in 0..40 {
+            let began = std::time::Instant::now();
+            f.store.ingest(&[region_tick(&website, "d", now - n * 1_000, Outcome::Up)], now).await.expect("ingest");
+            longest = longest.max(began.elapsed());
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        longest
+    };
+    let (looked, longest) = tokio::join!(seal(&f.store, KEPT, now), storing);
+    assert_eq!((looked.days, looked.ticks > 0), (0, true), "in use");
+    println!("ingest took {longest:?} at most, in {:?}", began.elapsed());
+    assert!(longest < std::time::Duration::from_secs(2), "{longest:?}: longer than a lock is waited for");
+    backup.rollback().await.expect("its end");
+    assert_eq!(seal(&f.store, KEPT, now).await.days, 3);
+    assert_eq!(all(&f.store, &website, 1_000).await.len(), fed.len() + 40);
+}
