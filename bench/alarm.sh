@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How soon people are told: a hub, a worker in each of three regions, a real Redis and Postgres, and somebody who notes what
 # comes. Websites checked every 10 s and every 60 s are killed and come back, ten each; one region is cut off from all but
-# its queue (nobody may be told); 500 websites of one host go down together (few messages may come). About 12 minutes.
+# its queue, then from its name servers, then all are from theirs (nobody may be told of a website); 500 websites of one host go down together (few messages may come). About 15 minutes.
 #
 #   bench/alarm.sh
 #

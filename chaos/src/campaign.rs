@@ -17,7 +17,7 @@ use crate::watch::{Peaks, Watch};
 use crate::world::{Size, World};
 
 /// A slot's tick is there after so long: the longest a check may wait, and run.
-const ON_ITS_WAY_MS: i64 = 12_000;
+const ON_ITS_WAY_MS: i64 = 14_000;
 /// Slots of the moments before a fault are counted with it.
 const BEFORE_MS: i64 = 2_000;
 /// Requests from so long before a span are looked at, too.
@@ -139,7 +139,7 @@ pub fn run(plan: Plan) -> Report {
         before = after;
     }
     let script = script.end();
-    std::thread::sleep(Duration::from_secs(15));
+    std::thread::sleep(Duration::from_secs(17));
     let to = now() - ON_ITS_WAY_MS;
     if let Some(done) = last {
         count(done, to, &world, (&names, &outages, &script), &mut report, plan.told);

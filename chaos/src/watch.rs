@@ -10,15 +10,12 @@ use hub::model::slots;
 
 use crate::postgres::{DATABASE, Session, open};
 use crate::process::{Usage, usage};
-use crate::world::{Place, REGIONS, World};
+use crate::world::{Place, QUICK_MS, REGIONS, World};
 use crate::{lock, now};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long after its slot a tick may come until the place counts as behind.
 const ON_ITS_WAY_MS: i64 = 5_000;
-/// Only places with this interval tell how fast things recover.
-const QUICK_MS: i64 = 10_000;
-
 /// So much ahead of now may the name of a slot be.
 const AHEAD_MS: i64 = 1_000;
 
@@ -199,7 +196,7 @@ pub fn connect(port: u16, within: Duration) -> redis::RedisResult<redis::Connect
 /// Whether the tick of a slot that came a while ago is not there.
 fn is_behind(place: &Place, newest: i64, at: i64) -> bool {
     let next = slots::next_slot_at(place.phase_ms, place.interval_ms, at - ON_ITS_WAY_MS);
-    // One of the future would hide for a while that nothing comes.
+    // Only quick places tell how fast things recover. One of the future would hide for a while that nothing comes.
     place.interval_ms <= QUICK_MS && !(next - place.interval_ms..=at + AHEAD_MS).contains(&newest)
 }
 

@@ -74,11 +74,53 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy the data of a hub without Postgres, which may be running, into a new directory: one that can take the place of
+    /// `STATE_DIRECTORY`.
+    Backup {
+        /// The directory, e.g. /var/backups/betteruptime-2026-11-27.
+        directory: PathBuf,
+    },
+    /// What is stored of a website: ticks, and the blocks in which days that have passed are packed.
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Ask a running hub whether it is alive; for containers.
     Healthcheck,
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum HistoryCommand {
+    /// Show which blocks there are, and which of them are damaged. Ends with 1 when one is.
+    Show {
+        #[command(flatten)]
+        of: HistoryArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write all ticks of the time, packed or not, oldest first, one JSON object a line. Ends with 1 when some are missing, for
+    /// their block is damaged.
+    Export(HistoryArgs),
+}
+
+#[derive(clap::Args)]
+struct HistoryArgs {
+    /// Its id, as in the address of its page.
+    website: WebsiteId,
+    /// From when on, e.g. 2026-11-26T08:00:00Z (default: a day before the end).
+    #[arg(long)]
+    from: Option<jiff::Timestamp>,
+    /// Until when (default: now).
+    #[arg(long)]
+    to: Option<jiff::Timestamp>,
+}
+
+impl From<HistoryArgs> for hub::command::history::Asked {
+    fn from(args: HistoryArgs) -> Self {
+        Self { website_id: args.website, from: args.from, to: args.to }
+    }
 }
 
 #[derive(Subcommand)]
@@ -250,6 +292,21 @@ fn main() -> ExitCode {
             match runtime.block_on(command::replay::replay(&config, &asked)) {
                 Ok(true) => Ok(()),
                 // It was told; there is nothing more to say.
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
+        }
+        Command::Backup { directory } => runtime.block_on(command::backup::back_up(&config, &directory)),
+        Command::History(HistoryCommand::Show { of, json }) => {
+            match runtime.block_on(command::history::show(&config, &of.into(), json)) {
+                Ok(true) => Ok(()),
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
+        }
+        Command::History(HistoryCommand::Export(of)) => {
+            match runtime.block_on(command::history::export(&config, &of.into())) {
+                Ok(true) => Ok(()),
                 Ok(false) => return ExitCode::FAILURE,
                 Err(error) => Err(error),
             }

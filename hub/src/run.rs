@@ -77,6 +77,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (dead_man, stopping) = (DeadMan::new(alerts.clone(), vitals.clone(), url), stopping.clone());
         parts.spawn(async move { ("dead man's switch", operator::run_dead_man(dead_man, stopping).await) });
     }
+    {
+        let (store, retention, stopping) = (store.clone(), config.retention, stopping.clone());
+        parts.spawn(async move { ("history", history::run(store, retention, stopping).await) });
+    }
     let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;
     let app = App::new(store.clone(), scheduler, alerts, settings, &key)?;

@@ -72,6 +72,11 @@ impl Backlog {
         self.ticks.len()
     }
 
+    /// Letters that wait.
+    pub(crate) fn letters(&self) -> usize {
+        self.letters.len()
+    }
+
     pub(crate) fn push(&mut self, finished: Finished) -> Cost {
         let entry_id = finished.entry_id;
         match finished.end {

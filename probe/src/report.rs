@@ -57,7 +57,13 @@ pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>, spool: Op
             Ok(first) => {
                 reporter.take(first);
                 let most = if is_last_call { usize::MAX } else { BATCH };
-                finished.try_iter().take(most).for_each(|next| reporter.take(next));
+                for _ in 0..most {
+                    if !is_last_call && reporter.is_laden() {
+                        break;
+                    }
+                    let Ok(next) = finished.try_recv() else { break };
+                    reporter.take(next);
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             // No sender is left, and the channel does not wait any more.
@@ -122,6 +128,12 @@ impl Reporter<'_> {
     fn begin(&mut self) {
         let entries = self.keep.begin(KEPT);
         self.backlog.owe(entries);
+    }
+
+    /// Whether as many letters wait as are written at once, of a Redis that takes them: more wait in the channel, which
+    /// holds the reader up, and none is dropped. While it is away all are taken, since ticks come the same way.
+    fn is_laden(&self) -> bool {
+        self.backoff.is_fresh() && self.backlog.letters() >= write::LETTER_BATCH
     }
 
     fn complain(&mut self, error: &str) {

@@ -180,6 +180,7 @@ impl Shared {
             lost: count(&self.counters.lost),
             clock_offset_ms: self.clock.learnt().map(|_| clock::wall().saturating_sub(self.clock.now())),
             network: self.canaries.network(),
+            finds_no_names: self.canaries.finds_no_names(),
             excused: self.canaries.excused(),
             forbidden: count(&self.counters.forbidden),
             stopping,

@@ -16,5 +16,6 @@ pub mod measure;
 pub mod name_server;
 pub mod namespace;
 pub mod pki;
+pub mod port;
 pub mod server;
 mod threads;

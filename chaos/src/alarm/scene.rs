@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use testbed::measure::wait_for;
+use testbed::name_server::{Answer, NameServer};
 
 use super::receiver::Receiver;
 use crate::fault::partition;
@@ -17,6 +18,7 @@ use crate::world::{await_port, bin, free_port, programs};
 pub(super) const REGIONS: [&str; 3] = ["EUROPE", "INDIA", "USA"];
 /// Well-known services, in the eyes of the workers.
 const CANARIES: [Ipv4Addr; 2] = [Ipv4Addr::new(11, 8, 8, 8), Ipv4Addr::new(12, 1, 1, 1)];
+const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(11, 0, 0, 53);
 const ACCOUNT: uuid::Uuid = uuid::Uuid::from_u128(0xACC);
 /// Each worker is a user of its own, so that its packets can be told from others'.
 const USERS: [u32; 3] = [60_001, 60_002, 60_003];
@@ -28,6 +30,7 @@ pub(super) struct Scene {
     hub: Process,
     probes: Vec<Process>,
     redis: Process,
+    _names: NameServer,
     _directory: tempfile::TempDir,
 }
 
@@ -44,6 +47,15 @@ impl Scene {
         }
         let directory = tempfile::Builder::new().prefix("betteruptime-alarm.").tempdir().unwrap();
         let path = directory.path().to_owned();
+        let resolver = path.join("resolv.conf");
+        std::fs::write(&resolver, format!("nameserver {NAME_SERVER}\n")).unwrap();
+        // For this process and its children only: it has a mount namespace of its own.
+        partition::run("mount", &["--make-rprivate", "/"]);
+        partition::run("mount", &["--bind", resolver.to_str().unwrap(), "/etc/resolv.conf"]);
+        let names = NameServer::at((NAME_SERVER, 53).into(), |question| match named(&question.name) {
+            Some(address) => Answer::address(question, address),
+            None => Answer::Records(Vec::new()),
+        });
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let postgres = Postgres::start(&path, free_port(), None);
         let (redis_port, hub_port) = (free_port(), free_port());
@@ -57,7 +69,7 @@ impl Scene {
             .variable("REDIS_URL", &format!("redis://127.0.0.1:{redis_port}"));
         let receiver = Receiver::start();
         let probes = (0..REGIONS.len()).map(|n| probe(n, &path, redis_port)).collect();
-        let mut scene = Self { postgres, receiver, hub, probes, redis, _directory: directory };
+        let mut scene = Self { postgres, receiver, hub, probes, redis, _names: names, _directory: directory };
         scene.hub.start();
         await_port("the hub", hub_port);
         scene.probes.iter_mut().for_each(Process::start);
@@ -121,6 +133,14 @@ impl Scene {
         }
     }
 
+    /// Questions of these regions' workers to the name server vanish, and nothing else does.
+    pub(super) fn cut_names(&self, regions: std::ops::Range<usize>) {
+        partition::nft("add chain inet chaos out { type filter hook output priority 0; }");
+        for user in &USERS[regions] {
+            partition::nft(&format!("add rule inet chaos out meta skuid {user} ip daddr {NAME_SERVER} drop"));
+        }
+    }
+
     pub(super) fn mend(&self) {
         partition::nft("flush chain inet chaos out");
     }
@@ -129,6 +149,11 @@ impl Scene {
         let all = self.probes.iter().chain([&self.hub]);
         all.map(|p| format!("--- {}\n{}\n", p.name, p.log_end())).collect()
     }
+}
+
+/// Where `<n>.named.example` is.
+pub(super) fn named(name: &str) -> Option<Ipv4Addr> {
+    Some(Ipv4Addr::new(11, 4, 0, name.strip_suffix(".named.example")?.parse().ok()?))
 }
 
 fn probe(n: usize, directory: &Path, redis_port: u16) -> Process {

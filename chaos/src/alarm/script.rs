@@ -8,7 +8,7 @@ use testbed::measure::wait_for;
 
 use super::doors::Door;
 use super::receiver::Message;
-use super::scene::{REGIONS, Scene};
+use super::scene::{REGIONS, Scene, named};
 use crate::now;
 
 /// Websites that go down in each round: a median of ten.
@@ -34,6 +34,10 @@ pub fn run() -> String {
     }
     eprintln!("one region is cut off");
     table += &cut(&scene);
+    eprintln!("name servers are cut off");
+    let (lines, open) = nameless(&scene);
+    table += &lines;
+    doors.extend(open);
     eprintln!("{CROWD} websites of one host");
     table += &crowd(&scene);
     let messages = scene.receiver.messages();
@@ -144,6 +148,53 @@ fn cut(scene: &Scene) -> String {
         let _ = writeln!(text, "PROBLEM told of it: {}", message.body);
     }
     text
+}
+
+/// What stands in a message about name servers.
+const NAMELESS: &str = "finds no names";
+
+/// Name servers do not answer, first the worker of one region, then those of all; networks, canaries and the queue work.
+/// No website is down for that, and the operator hears of it. Then unknown is what has a name, and only that.
+fn nameless(scene: &Scene) -> (String, Vec<Door>) {
+    let hosts: Vec<String> = (1..=DOORS).map(|n| format!("{n}.named.example")).collect();
+    let doors: Vec<Door> = hosts.iter().filter_map(|host| named(host)).map(Door::open_at).collect();
+    let urls: Vec<String> = hosts.iter().map(|host| format!("http://{host}/")).collect();
+    let before = up(scene);
+    scene.watch(&urls, 10_000);
+    scene.await_verdicts("up", before + urls.len(), Duration::from_secs(180));
+    let mut text = String::new();
+    for regions in [0..1, 0..REGIONS.len()] {
+        let (from, names) = (now(), REGIONS[regions.clone()].join(", "));
+        scene.cut_names(regions.clone());
+        let told = |event: &str, region: &str, from: i64| {
+            let said = format!("Region {region} {}", if event == "opened" { NAMELESS } else { "finds names again" });
+            let message = wait_for(&format!("{event}: {said}"), Duration::from_secs(150), || {
+                scene.receiver.first(event, &said, from)
+            });
+            message.at - from
+        };
+        let opened: Vec<i64> = REGIONS[regions.clone()].iter().map(|region| told("opened", region, from)).collect();
+        let verdicts = scene.session().rows::<(bool, String, i64)>(
+            "select url like '%named.example/', verdict, count(*) from website_state join website using (website_id) \
+             group by 1, 2 order by 1, 2",
+        );
+        let mended_at = now();
+        scene.mend();
+        let closed: Vec<i64> = REGIONS[regions].iter().map(|region| told("resolved", region, mended_at)).collect();
+        scene.await_verdicts("up", before + urls.len(), Duration::from_secs(60));
+        let is_other = |m: &&Message| m.at > from && !(m.body.contains(OPERATOR) && m.body.contains("finds n"));
+        let messages = scene.receiver.messages();
+        let others: Vec<&Message> = messages.iter().filter(is_other).collect();
+        let _ = write!(text, "name servers of {names} silent: {} messages of anything else; verdicts", others.len());
+        for (has_name, verdict, count) in verdicts {
+            let _ = write!(text, ", {count} {} {verdict}", if has_name { "by name" } else { "by address" });
+        }
+        let _ = writeln!(text, "; operator told after {}, that it is over after {}", spread(opened), spread(closed));
+        for message in others {
+            let _ = writeln!(text, "PROBLEM told: {}", message.body);
+        }
+    }
+    (text, doors)
 }
 
 /// Hundreds of websites of one host go down together.

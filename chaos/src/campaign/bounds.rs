@@ -5,12 +5,12 @@ use crate::fault::{Harm, Outage};
 use crate::judge::Change;
 use crate::process::Process;
 use crate::watch::Peaks;
-use crate::world::World;
+use crate::world::{QUICK_MS, World};
 
 /// P11, in milliseconds.
 const RECOVERED_WITHIN_MS: i64 = 30_000;
-/// Longer than this without a region its websites are unknown: P5 at 10 s, and a turn of the housekeeping.
-const BLIND_MS: i64 = 50_000;
+/// Longer than this without a region its websites are unknown: P5 at [`QUICK_MS`], and a turn of the housekeeping.
+const BLIND_MS: i64 = 54_000;
 
 pub(super) fn problems(line: &Line) -> Vec<String> {
     let mut problems = line.count.problems();
@@ -34,7 +34,7 @@ pub(super) fn blindness(world: &World, outage: &Outage, changes: &[Change]) -> O
         .websites
         .iter()
         .enumerate()
-        .filter(|(_, w)| (silent.is_none() || w.region == silent) && w.interval_ms <= 10_000);
+        .filter(|(_, w)| (silent.is_none() || w.region == silent) && w.interval_ms <= QUICK_MS);
     let unshown: Vec<usize> = blind
         .map(|(n, _)| n)
         .filter(|n| {

@@ -11,6 +11,8 @@ use crate::world::TIMEOUT_MS;
 /// A website that is down for so long without a break in which nobody could look is said to be down: its next check, the
 /// confirmation, and their ticks (P1, P4).
 pub(super) const SEEN_AFTER_MS: i64 = 25_000;
+/// The same of one that is up again and said to be down: two good checks (P4), and their ticks.
+const ENDED_AFTER_MS: i64 = 30_000;
 /// After a website is up again, so long may it take until that is said: two good rounds (P4), and the way.
 pub const CLOSED_AFTER_MS: i64 = 45_000;
 /// A shorter standstill makes no website unknown.
@@ -78,7 +80,7 @@ pub fn unseen(case: &Case<'_>, changes: &[Change]) -> Vec<String> {
             if times > 1 && !may_be_two {
                 problems.push(format!("one outage of website {website} at {down_at} was {times} incidents"));
             }
-            if stands == Some("down") && clear_ms(*up_at, until) >= SEEN_AFTER_MS {
+            if stands == Some("down") && clear_ms(*up_at, until) >= ENDED_AFTER_MS {
                 problems.push(format!("the outage of website {website} at {down_at} was not seen to end"));
             }
         }

@@ -5,7 +5,7 @@ mod disks;
 pub(crate) mod programs;
 mod websites;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use testbed::measure::wait_for;
 
 pub use self::disks::Disks;
 pub use self::programs::bin;
-pub use self::websites::{Place, TIMEOUT_MS, Website};
+pub use self::websites::{Place, QUICK_MS, TIMEOUT_MS, Website};
 use crate::postgres::Postgres;
 use crate::process::Process;
 use crate::target::Targets;
@@ -33,7 +33,7 @@ pub struct Size {
     pub workers: usize,
     /// Checks at once per worker.
     pub concurrency: u16,
-    /// One website in six has this interval in milliseconds, the others 10 s.
+    /// One website in six has this interval in milliseconds, the others [`QUICK_MS`], or 10 s where speed is measured.
     pub long_interval_ms: i64,
     /// Requests are noted, and connections go through proxies: not where speed is measured.
     pub examined: bool,
@@ -81,10 +81,10 @@ pub struct World {
     directory: tempfile::TempDir,
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, and stays it: also while the process that has it is killed and away.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).unwrap().port()
+    testbed::port::free()
 }
 
 /// Waits until somebody listens on a port of this machine.
@@ -167,12 +167,14 @@ impl World {
     /// Waits until every place has a tick of a slot.
     fn await_steady(&self) {
         let mut session = self.postgres.session();
-        let quick: usize = self.places.iter().filter(|p| p.interval_ms <= 10_000).count();
-        let sql = "select count(*) from (select distinct t.website_id, t.region_id from tick t join website w \
-                   using (website_id) where t.kind = 'scheduled' and w.interval_ms <= 10000) p";
+        let quick: usize = self.places.iter().filter(|p| p.interval_ms <= QUICK_MS).count();
+        let sql = format!(
+            "select count(*) from (select distinct t.website_id, t.region_id from tick t join website w \
+             using (website_id) where t.kind = 'scheduled' and w.interval_ms <= {QUICK_MS}) p"
+        );
         let started = std::time::Instant::now();
         loop {
-            let found = session.rows::<(i64,)>(sql)[0].0;
+            let found = session.rows::<(i64,)>(&sql)[0].0;
             if usize::try_from(found).unwrap() >= quick {
                 return;
             }

@@ -1,6 +1,8 @@
 //! The commands beside `serve`: short, they end with a line for people or an error.
 
+pub mod backup;
 pub mod dead_letters;
+pub mod history;
 pub mod probe;
 pub mod replay;
 

@@ -17,6 +17,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::model::FieldErrors;
 use crate::model::courtesy::PER_HOST_S;
+use crate::model::retention::Retention;
 use crate::secret::Secret;
 use read::Reader;
 
@@ -106,6 +107,9 @@ pub struct Config {
     /// `HOST_CHECKS_PER_S`: checks of the schedule per second that one host gets, of all websites on it; 1 to 1,000
     /// (default 20).
     pub host_checks_per_s: u32,
+    /// `RETENTION_DAYS`: whole days for which history is kept; 2 to 3,650 (default 400). Incidents and changes of verdict
+    /// stay.
+    pub retention: Retention,
     /// `CANARIES` of the embedded probe: who is asked whether its own network works.
     pub canaries: Canaries,
     /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, and the connection to Redis
@@ -135,6 +139,7 @@ impl Config {
             log_format: read.log_format(),
             concurrency: read.number("CONCURRENCY", 1..=2_000, 50),
             host_checks_per_s: read.number("HOST_CHECKS_PER_S", 1..=1_000, PER_HOST_S),
+            retention: Retention { days: read.number("RETENTION_DAYS", 2..=3_650, 400) },
             canaries: read.canaries(),
             ca_file,
             extra_roots,

@@ -32,6 +32,7 @@ impl Config {
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
             ("HOST_CHECKS_PER_S", self.host_checks_per_s.to_string()),
+            ("RETENTION_DAYS", self.retention.days.to_string()),
             ("CANARIES", self.canaries.to_string()),
             ("CA_FILE", self.ca_file.clone().unwrap_or_default()),
             ("TLS_CERT_FILE", path(self.tls.as_ref().map(|t| &t.certificate))),

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
 const SECRETS: [&str; 5] = ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY", "DEAD_MAN_URL"];
-const PLAIN: [&str; 15] = [
+const PLAIN: [&str; 16] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -18,6 +18,7 @@ const PLAIN: [&str; 15] = [
     "RUST_LOG",
     "CONCURRENCY",
     "HOST_CHECKS_PER_S",
+    "RETENTION_DAYS",
     "CANARIES",
     "CA_FILE",
     "TLS_CERT_FILE",

@@ -40,7 +40,9 @@ pub mod recent;
 pub mod recount;
 pub mod region;
 pub mod regional;
+pub mod retention;
 pub mod roll_up;
+pub mod sealed;
 pub mod shares;
 pub mod slots;
 mod standing;
@@ -82,7 +84,7 @@ pub use standing::{Counted, Standing};
 pub use state::{BoardRow, Notice, RecentTick, RegionState, StoredTick, Transition, Uptime, WebsiteState};
 pub use status_codes::accept_text;
 pub use tags::{NoTag, Tag, Ties, tags_of};
-pub use website::{INTERVALS_OFFERED_S, Website, WebsiteKind, WebsiteName, WebsiteSettings};
+pub use website::{INTERVALS_OFFERED_S, Website, WebsiteCursor, WebsiteKind, WebsiteName, WebsiteSettings};
 
 pub use probe::wire::{
     Blame, Certificate, Check, CheckKind, Class, DeadLetter, DeadReason, Delays, Failure, Heartbeat, IpFamily, Method,

@@ -32,10 +32,14 @@ pub enum Condition {
     RegionSilent(RegionId),
     /// The workers of a region are cut off from what they watch (`probe_blind`, T188).
     RegionCutOff(RegionId),
+    /// The name servers of a region's workers find nothing, though their networks work (T188).
+    RegionNoNames(RegionId),
     /// A worker is silent, and others of its region are not.
     WorkerSilent(RegionId, WorkerId),
     /// A worker is cut off, and others of its region are not.
     WorkerCutOff(RegionId, WorkerId),
+    /// A worker's name servers find nothing, and those of others of its region do.
+    WorkerNoNames(RegionId, WorkerId),
     /// A worker's clock is wrong by more than a minute (T198).
     WorkerClock(RegionId, WorkerId),
     /// A worker writes more than is read, and loses the oldest of it (T233).
@@ -66,8 +70,10 @@ impl Condition {
             Self::AllSilent | Self::AllCutOff | Self::QueueAway | Self::StoreFull | Self::HubLate(_) => Tone::Bad,
             Self::RegionSilent(_)
             | Self::RegionCutOff(_)
+            | Self::RegionNoNames(_)
             | Self::WorkerSilent(..)
             | Self::WorkerCutOff(..)
+            | Self::WorkerNoNames(..)
             | Self::WorkerClock(..)
             | Self::WorkerFloods(..)
             | Self::QueueLag(_)
@@ -93,8 +99,10 @@ impl fmt::Display for Condition {
             Self::AllCutOff => f.write_str("regions:cut_off"),
             Self::RegionSilent(region) => write!(f, "region:{region}:silent"),
             Self::RegionCutOff(region) => write!(f, "region:{region}:cut_off"),
+            Self::RegionNoNames(region) => write!(f, "region:{region}:no_names"),
             Self::WorkerSilent(region, worker) => write!(f, "worker:{region}/{worker}:silent"),
             Self::WorkerCutOff(region, worker) => write!(f, "worker:{region}/{worker}:cut_off"),
+            Self::WorkerNoNames(region, worker) => write!(f, "worker:{region}/{worker}:no_names"),
             Self::WorkerClock(region, worker) => write!(f, "worker:{region}/{worker}:clock"),
             Self::WorkerFloods(region, worker) => write!(f, "worker:{region}/{worker}:flood"),
             Self::QueueAway => f.write_str("queue:away"),
@@ -137,8 +145,10 @@ impl FromStr for Condition {
         match (of, what) {
             ("region", "silent") => region().map(Self::RegionSilent),
             ("region", "cut_off") => region().map(Self::RegionCutOff),
+            ("region", "no_names") => region().map(Self::RegionNoNames),
             ("worker", "silent") => of_worker(Self::WorkerSilent),
             ("worker", "cut_off") => of_worker(Self::WorkerCutOff),
+            ("worker", "no_names") => of_worker(Self::WorkerNoNames),
             ("worker", "clock") => of_worker(Self::WorkerClock),
             ("worker", "flood") => of_worker(Self::WorkerFloods),
             ("queue", "lag") => region().map(Self::QueueLag),

@@ -1,5 +1,7 @@
 //! A website and what a user may ask of it.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{AccountId, Options, RegionId, UtcMs, WebsiteId};
@@ -98,4 +100,32 @@ pub struct WebsiteName {
     pub website_id: WebsiteId,
     /// Its address.
     pub url: String,
+}
+/// A place in an account's list of websites, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebsiteCursor {
+    /// When the last one seen was made.
+    pub created_at: UtcMs,
+    /// Which it was.
+    pub id: WebsiteId,
+}
+
+impl WebsiteCursor {
+    /// Before all of them.
+    pub const FIRST: Self = Self { created_at: UtcMs::MIN, id: WebsiteId(uuid::Uuid::nil()) };
+}
+
+impl fmt::Display for WebsiteCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.created_at, self.id.0.simple())
+    }
+}
+
+impl FromStr for WebsiteCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, id) = text.split_once('_').ok_or(())?;
+        Ok(Self { created_at: at.parse().map_err(|_| ())?, id: id.parse().map_err(|_| ())? })
+    }
 }

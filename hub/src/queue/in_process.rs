@@ -127,6 +127,7 @@ impl InProcess {
             checks: self.counters.checks.load(Ordering::Relaxed),
             expired: self.counters.expired.load(Ordering::Relaxed),
             network: self.canaries.network(),
+            finds_no_names: self.canaries.finds_no_names(),
             excused: self.canaries.excused(),
             forbidden: self.counters.forbidden.load(Ordering::Relaxed),
             ..Heartbeat::default()

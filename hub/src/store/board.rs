@@ -10,7 +10,9 @@ use super::ticks::TransitionRow;
 use super::ties::ties_of;
 use super::{Store, StoreError, read};
 use crate::model::maintenance::united;
-use crate::model::{AccountId, BoardRow, RegionState, Scope, Span, Tag, Transition, UtcMs, Website, WebsiteId, uptime};
+use crate::model::{
+    AccountId, BoardRow, RegionState, Scope, Span, Tag, Transition, UtcMs, Website, WebsiteCursor, WebsiteId, uptime,
+};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -52,13 +54,38 @@ impl Quiet {
     }
 }
 
+/// Some of the websites.
+struct Page {
+    after: WebsiteCursor,
+    limit: i64,
+}
+
+impl Page {
+    const ALL: Self = Self { after: WebsiteCursor::FIRST, limit: i64::MAX };
+}
+
 impl Store {
     /// All of the account's websites with what is known now, oldest first.
     ///
     /// # Errors
     /// The database is away.
     pub async fn board(&self, account: AccountId, now: UtcMs) -> Result<Vec<BoardRow>, StoreError> {
-        self.board_of(account, None, now).await
+        self.board_of(account, None, &Page::ALL, now).await
+    }
+
+    /// At most `limit` of the account's websites with what is known now, oldest first, those that follow `after`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn board_page(
+        &self,
+        account: AccountId,
+        after: Option<WebsiteCursor>,
+        limit: i64,
+        now: UtcMs,
+    ) -> Result<Vec<BoardRow>, StoreError> {
+        let after = after.unwrap_or(WebsiteCursor::FIRST);
+        self.board_of(account, None, &Page { after, limit }, now).await
     }
 
     /// One of the account's websites with what is known now.
@@ -71,36 +98,45 @@ impl Store {
         id: WebsiteId,
         now: UtcMs,
     ) -> Result<Option<BoardRow>, StoreError> {
-        Ok(self.board_of(account, Some(id), now).await?.pop())
+        Ok(self.board_of(account, Some(id), &Page::ALL, now).await?.pop())
     }
 
     async fn board_of(
         &self,
         account: AccountId,
         only: Option<WebsiteId>,
+        page: &Page,
         now: UtcMs,
     ) -> Result<Vec<BoardRow>, StoreError> {
         let only = only.map(|id| id.0);
         let select_websites = format!(
             "select {WEBSITE}, {STATE}, tags, parent_id, pinged_at from website \
              join website_state using (website_id) left join job using (website_id) \
-             where account_id = $1 and ($2 is null or website_id = $2) order by created_at, website_id"
+             where account_id = $1 and ($2 is null or website_id = $2) and (website.created_at, website_id) > ($3, $4) \
+             order by website.created_at, website_id limit $5"
         );
         let select_states = format!(
             "select {REGION_STATE} from region_state join website using (website_id) \
-             where account_id = $1 and ($2 is null or website_id = $2) order by region_id"
+             where account_id = $1 and ($2 is null or website_id = $2) and (website.created_at, website_id) > ($3, $4) \
+             and (website.created_at, website_id) <= ($5, $6) order by region_id"
         );
         let (rows, states, changes) = read!(self, pool => {
             let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(select_websites.as_str()))
-                .bind(account.0).bind(only).fetch_all(pool).await?;
+                .bind(account.0).bind(only).bind(page.after.created_at).bind(page.after.id.0).bind(page.limit)
+                .fetch_all(pool).await?;
+            let last = rows.last().map(|row| (row.website.created_at, row.website.website_id));
+            let (last_at, last_id) = last.unwrap_or((i64::MIN, Uuid::nil()));
             let states: Vec<RegionStateRow> = sqlx::query_as(sqlx::AssertSqlSafe(select_states.as_str()))
-                .bind(account.0).bind(only).fetch_all(pool).await?;
+                .bind(account.0).bind(only).bind(page.after.created_at).bind(page.after.id.0).bind(last_at).bind(last_id)
+                .fetch_all(pool).await?;
             let changes: Vec<TransitionRow> = sqlx::query_as(
                 "select website_id, at, decided_at, from_verdict, to_verdict, transition.reason from transition \
                  join website using (website_id) \
                  where account_id = $1 and ($2 is null or website_id = $2) and decided_at >= $3 \
+                 and (website.created_at, website_id) > ($4, $5) and (website.created_at, website_id) <= ($6, $7) \
                  order by decided_at, number")
-                .bind(account.0).bind(only).bind(now - DAY_MS).fetch_all(pool).await?;
+                .bind(account.0).bind(only).bind(now - DAY_MS).bind(page.after.created_at).bind(page.after.id.0)
+                .bind(last_at).bind(last_id).fetch_all(pool).await?;
             (rows, states, changes)
         });
         let mut regions: HashMap<Uuid, Vec<RegionState>> = HashMap::new();

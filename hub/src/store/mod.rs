@@ -6,10 +6,12 @@
 
 mod accounts;
 mod alerts;
+mod backup;
 mod board;
 mod changes;
 mod channels;
 mod dead_letters;
+mod history;
 mod incidents;
 mod ingest;
 mod jobs;
@@ -22,6 +24,7 @@ mod regions;
 mod roll_up;
 mod row;
 mod schedule;
+mod sealed;
 mod sessions;
 mod ticks;
 mod ties;
@@ -29,6 +32,7 @@ mod uptime;
 mod websites;
 
 pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
+pub use backup::TableCount;
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
@@ -38,6 +42,7 @@ pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use roll_up::{Latency, RolledUp, SELECT_ROLL_UPS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
+pub use sealed::{CheckPosition, Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};
 pub use websites::Edited;

@@ -7,10 +7,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgConnection;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use super::pools::Pools;
 use super::{Pool, Store, StoreError};
@@ -59,6 +59,13 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
+        if std::fs::metadata(file).is_ok_and(|found| found.len() == 0) {
+            // Of a file that is new: room can be given back piece by piece. One from before keeps it for what comes. Not on
+            // every connection: it writes, and whoever has read by then in his transaction may not write any more.
+            let mut first = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).connect().await?;
+            sqlx::query("vacuum").execute(&mut first).await?;
+            first.close().await?;
+        }
         let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(5));
         let write = pool(1).connect_with(options.clone()).await?;
         let read = pool(4).connect_with(options).await?;
@@ -118,31 +125,6 @@ impl Store {
             self.ensure_partitions(clock::now()).await?;
         }
         Ok(names)
-    }
-
-    /// Makes the daily partitions of ticks from yesterday to a week ahead. Nothing to do on SQLite.
-    ///
-    /// # Errors
-    /// The database refused.
-    pub async fn ensure_partitions(&self, now: i64) -> Result<(), StoreError> {
-        const DAY_MS: i64 = 86_400_000;
-        let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
-        let pool = &pools.get();
-        for day in now.div_euclid(DAY_MS) - 1..=now.div_euclid(DAY_MS) + 7 {
-            let name = jiff::Timestamp::from_millisecond(day * DAY_MS)
-                .map(|t| t.to_string()[..10].replace('-', ""))
-                .map_err(|e| StoreError::Corrupt(e.to_string()))?;
-            let sql = format!(
-                "create table if not exists tick_{name} partition of tick for values from ({}) to ({})",
-                day * DAY_MS,
-                (day + 1) * DAY_MS
-            );
-            if let Err(error) = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await {
-                // Another hub made it at the same moment, or the default partition holds rows of that day: they stay there.
-                tracing::warn!(%error, partition = name, "A partition of ticks was not made; its ticks go to the default one.");
-            }
-        }
-        Ok(())
     }
 
     /// Whether the database answers.

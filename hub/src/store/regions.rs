@@ -45,7 +45,9 @@ impl Store {
                      on conflict (region_id, worker_id) do update set \
                      alive_since_at = case when worker.stopped_at is not null or worker.seen_at > $10 \
                      or excluded.seen_at - worker.seen_at > $13 then excluded.seen_at else worker.alive_since_at end, \
-                     network_since_at = case when (excluded.network = 'cut_off') = (worker.network = 'cut_off') \
+                     network_since_at = case when (case when excluded.network in ('cut_off', 'no_names') \
+                     then excluded.network else 'works' end) = (case when worker.network in ('cut_off', 'no_names') \
+                     then worker.network else 'works' end) \
                      and worker.seen_at <= $10 and worker.network_since_at > 0 then worker.network_since_at else excluded.seen_at end, \
                      stopped_at = excluded.stopped_at, clock_wrong_since_at = case when excluded.clock_wrong_since_at is null \
                      or worker.clock_wrong_since_at > $10 then excluded.clock_wrong_since_at \
@@ -57,7 +59,7 @@ impl Store {
                     .bind(region.as_str()).bind(worker.as_str()).bind(*received_at)
                     .bind(&version).bind(i64::from(beat.concurrency))
                     .bind(i64::try_from(beat.checks).unwrap_or(i64::MAX)).bind(offset_ms)
-                    .bind(beat.network.as_str()).bind(i64::try_from(beat.excused).unwrap_or(i64::MAX))
+                    .bind(beat.network_state().as_str()).bind(i64::try_from(beat.excused).unwrap_or(i64::MAX))
                     .bind(now + CLOCK_ERROR_MS)
                     .bind(beat.stopping.then_some(*received_at))
                     .bind((offset_ms.saturating_abs() > CLOCK_ERROR_MS).then_some(*received_at))

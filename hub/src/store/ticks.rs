@@ -1,14 +1,14 @@
-//! History: ticks and transitions of one website in bounded pieces, newest first for those who look, oldest first for
-//! whoever counts them again.
+//! History: transitions of one website in bounded pieces, newest first for those who look, oldest first for whoever counts
+//! them again. Its ticks are read in [`super::history`].
 
 use std::ops::RangeInclusive;
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{TICK, TickRow, WEBSITE, WebsiteRow};
+use super::row::{WEBSITE, WebsiteRow};
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, Outcome, StoredTick, Transition, UtcMs, Website, WebsiteId};
+use crate::model::{AccountId, Outcome, Transition, UtcMs, Website, WebsiteId};
 
 #[derive(Debug, FromRow)]
 pub(super) struct TransitionRow {
@@ -55,34 +55,6 @@ impl Store {
         row.map(|row| Ok((Website::try_from(row.website)?, row.watched_since_at))).transpose()
     }
 
-    /// Ticks of one of the account's websites with a slot in `slots`, oldest first, at most 1,000; those that follow
-    /// `after`.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn ticks_in_order(
-        &self,
-        account: AccountId,
-        id: WebsiteId,
-        slots: &RangeInclusive<UtcMs>,
-        after: Option<&StoredTick>,
-        limit: i64,
-    ) -> Result<Vec<StoredTick>, StoreError> {
-        let select = format!(
-            "select {TICK} from tick where website_id = $2 and slot_at >= $3 and slot_at <= $4 \
-             and (slot_at, region_id, attempt) > ($3, $5, $6) \
-             and exists (select 1 from website where account_id = $1 and website_id = $2) \
-             order by website_id, slot_at, region_id, attempt limit $7"
-        );
-        let from = after.map_or(*slots.start(), |tick| tick.tick.slot_at);
-        let region = after.map_or("", |tick| tick.region_id.as_str());
-        let attempt = after.map_or(-1, |tick| i64::from(tick.tick.attempt));
-        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
-            .bind(account.0).bind(id.0).bind(from).bind(*slots.end()).bind(region).bind(attempt)
-            .bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
-        rows.into_iter().map(StoredTick::try_from).collect()
-    }
-
     /// Changes of verdict of one of the account's websites that were decided within `decided`, in that order; at most
     /// `limit`, 10,001 at most.
     ///
@@ -121,28 +93,6 @@ impl Store {
              order by decided_at desc, number desc limit $4")
             .bind(account.0).bind(id.0).bind(before).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
         Ok(rows.into_iter().map(Transition::from).collect())
-    }
-
-    /// Ticks of one of the account's websites with a slot before `before`, newest first.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn ticks(
-        &self,
-        account: AccountId,
-        id: WebsiteId,
-        before: Option<UtcMs>,
-        limit: i64,
-    ) -> Result<Vec<StoredTick>, StoreError> {
-        let select = format!(
-            "select {TICK} from tick where website_id = $2 and slot_at < $3 \
-             and exists (select 1 from website where account_id = $1 and website_id = $2) \
-             order by website_id desc, slot_at desc, region_id desc, attempt desc limit $4"
-        );
-        let rows: Vec<TickRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
-            .bind(account.0).bind(id.0).bind(before.unwrap_or(i64::MAX)).bind(limit.clamp(1, 1_000))
-            .fetch_all(pool).await?);
-        rows.into_iter().map(StoredTick::try_from).collect()
     }
 
     /// Changes of verdict of one of the account's websites, newest first.

@@ -79,13 +79,30 @@ impl Drop for Driver {
 }
 
 pub async fn type_into(client: &Client, field: &str, text: &str) {
+    awaited(client, field, Duration::from_secs(10)).await;
     let element = client.find(Locator::Css(field)).await.unwrap();
     element.clear().await.unwrap();
     element.send_keys(text).await.unwrap();
 }
 
+/// Clicks once. A page that keeps itself current may have replaced the element between the look for it and the click: then
+/// the new one is looked for.
 pub async fn press(client: &Client, selector: &str) {
-    client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+    let started = std::time::Instant::now();
+    loop {
+        awaited(client, selector, Duration::from_secs(10)).await;
+        let pressed = match client.find(Locator::Css(selector)).await {
+            Ok(element) => element.click().await,
+            Err(error) => Err(error),
+        };
+        match pressed {
+            Ok(()) => return,
+            Err(error) if error.is_stale_element_reference() || error.is_no_such_element() => {
+                assert!(started.elapsed() < Duration::from_secs(10), "{selector} is never still: {error}");
+            }
+            Err(error) => panic!("{selector}: {error}"),
+        }
+    }
 }
 
 pub async fn awaited(client: &Client, selector: &str, wait: Duration) {
@@ -124,8 +141,7 @@ fn a_person_signs_up_adds_a_website_and_sees_it_go_up_and_down() {
 
         client.goto(&hub.url("/")).await.unwrap();
         awaited(&client, "td.status.up", Duration::from_secs(10)).await;
-        let website = client.find(Locator::Css(".board th a")).await.unwrap();
-        website.click().await.unwrap();
+        press(&client, ".board th a").await;
         target.stop();
         press(&client, "form[action$='/check'] button").await;
         // Three looks in a row within 2 s, then the page shows it without a reload.

@@ -9,15 +9,15 @@ use crate::client::{call, form, page, token};
 use crate::process::{Hub, Target};
 use crate::services::wait_until;
 
-/// Requests in each of some seconds.
-fn per_second(target: &Target, seconds: usize) -> Vec<u64> {
+/// Requests in each of some seconds, and how many seconds it were, begun ones included: a busy machine looks late.
+fn per_second(target: &Target, seconds: usize) -> (Vec<u64>, u64) {
     let begun = Instant::now();
     let mut counts = vec![target.hits()];
     for n in 1..=seconds {
         std::thread::sleep((begun + Duration::from_secs(n as u64)).saturating_duration_since(Instant::now()));
         counts.push(target.hits());
     }
-    counts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    (counts.windows(2).map(|pair| pair[1] - pair[0]).collect(), begun.elapsed().as_secs() + 1)
 }
 
 #[test]
@@ -35,16 +35,16 @@ fn t258_many_websites_on_one_host_get_their_share_one_by_one() {
         assert_eq!(form(&base, "/websites/new", &ann, &body), 303);
     }
     // First looks besides, at half the rate; a second here is not quite one there.
-    let first = per_second(&target, 20);
-    assert!(first.iter().all(|hits| *hits <= 2 * (PER_S + PER_S / 2) + 2), "{first:?}");
-    assert!(first.iter().sum::<u64>() <= (PER_S + PER_S / 2) * 20 + 4, "{first:?}");
+    let (first, seconds) = per_second(&target, 20);
+    assert!(first.iter().all(|hits| *hits <= 4 * (PER_S + PER_S / 2) + 2), "{first:?}");
+    assert!(first.iter().sum::<u64>() <= (PER_S + PER_S / 2) * seconds + 4, "{seconds}: {first:?}");
     // By now they are over: none is worth sending after its interval.
-    let steady = per_second(&target, 20);
+    let (steady, seconds) = per_second(&target, 20);
     let sum: u64 = steady.iter().sum();
-    // A busy machine makes a second of two; the sum is what tells.
-    assert!(steady.iter().all(|hits| *hits <= 2 * PER_S + 2), "{steady:?}");
-    assert!((PER_S * 20 * 6 / 10..=PER_S * 20 + 4).contains(&sum), "{steady:?}");
-    per_second(&target, 20);
+    // A busy machine makes a second of two or three; the sum is what tells.
+    assert!(steady.iter().all(|hits| *hits <= 4 * PER_S + 2), "{steady:?}");
+    assert!((PER_S * 20 * 6 / 10..=PER_S * seconds + 4).contains(&sum), "{seconds}: {steady:?}");
+    let _ = per_second(&target, 20);
     assert!(!hub.process.log().contains("No region reports"), "{}", hub.process.log());
     let list = call("GET", &hub.url("/website"), Some(&ann), None).1;
     let id = list[0]["id"].as_str().unwrap();
@@ -90,7 +90,7 @@ fn t256_after_an_hour_off_the_load_comes_back_over_one_interval() {
     });
     let hub = Hub::start(directory.path(), &[("HOST_CHECKS_PER_S", "1000")]);
     wait_until("the schedule to be loaded", Duration::from_secs(20), || hub.process.log().contains("websites=2000"));
-    let seconds = per_second(&target, 20);
+    let (seconds, _) = per_second(&target, 20);
     let per_s = (WEBSITES / INTERVAL_S) as u64;
     // A busy machine makes a second of two or three; what was missed would be hundreds.
     assert!(seconds.iter().all(|hits| *hits <= 5 * per_s), "no burst: {seconds:?}");

@@ -105,7 +105,7 @@ fn an_operator_sees_replays_and_discards(directory: &Path, database: &Database, 
     assert!(empty.contains("There are none.") && !empty.contains("badge"), "{empty}");
     let url = json!({"url": target.url("/watched?key=hunter2")});
     let website = call("POST", &hub.url("/website"), Some(&ann), Some(&url)).1["id"].as_str().unwrap().to_owned();
-    wait_until("the first look", Duration::from_secs(10), || target.hits() == 1);
+    wait_until("the first look", Duration::from_secs(10), || target.hits() >= 1);
     let slot = hub::clock::now() - 120_000;
     let wire = |body: &str| format!("v=1\nkind=tick\nbody={body}\n");
     runtime.block_on(async {
@@ -163,9 +163,10 @@ fn an_operator_sees_replays_and_discards(directory: &Path, database: &Database, 
     assert_eq!((api("DELETE", &format!("/{}", id(4))).0, api("DELETE", "/nonsense").0), (404, 404));
 
     // The page's forms.
+    let before = target.hits();
     let (status, _) = form_page(&base, &format!("/dead-letters/{}/replay", id(2)), &ann, "kind=&stream=");
     assert_eq!(status, 303);
-    wait_until("the look that was asked for", Duration::from_secs(10), || target.hits() == 2);
+    wait_until("the look that was asked for", Duration::from_secs(10), || target.hits() > before);
     let (_, sure) = page(&base, "/dead-letters/discard?kind=not_understood", &ann);
     assert!(sure.contains("1 dead letter of the kind"), "{sure}");
     let fields = |until: &str| encoded(&[("kind", "not_understood"), ("stream", ""), ("until", until)]);

@@ -352,7 +352,7 @@ fn t228_a_worker_joins_works_with_exactly_its_rights_and_is_cut_off_when_revoked
         let ticks = shown["ticks"].as_array().cloned().unwrap_or_default();
         ticks.iter().filter(|tick| tick["regionId"] == region && tick["status"] == "Up").count()
     };
-    wait_until("a tick", Duration::from_secs(20), || ticks("eu") == 1);
+    wait_until("a tick", Duration::from_secs(20), || ticks("eu") >= 1);
     assert_eq!(redis.refused("bu-probe-eu-w1"), Vec::<String>::new(), "the worker asks for nothing beyond its rights");
     // The library tells its name; Redis refuses that, and nothing else is asked for.
     let refused: Vec<String> = redis.refused("bu-hub").into_iter().filter(|what| what != "client|setinfo").collect();
@@ -406,7 +406,9 @@ fn t228_a_worker_joins_works_with_exactly_its_rights_and_is_cut_off_when_revoked
         status == 200 && said.contains("has no access any more") && !said.contains("connections ended: 0."),
         "{said}"
     );
-    wait_until("the worker to say why it has stopped", Duration::from_secs(10), || {
+    // Its reader has waited for the hub to open the region, said so, and says no more for a minute. Its reporter finds
+    // out with the next sign of life, of which there is one every 10 s.
+    wait_until("the worker to say why it has stopped", Duration::from_secs(30), || {
         let log = worker.log();
         log.lines().skip(lines).any(|line| line.contains("cannot be written to") || line.contains("cannot be read"))
     });

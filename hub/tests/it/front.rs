@@ -30,7 +30,8 @@ fn assert_well(hub: &Hub, after: &str) {
     let started = Instant::now();
     let answer = exchange(hub.address, b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     assert_eq!(status(&answer), 200, "after {after}: {answer}");
-    assert!(started.elapsed() < Duration::from_secs(1), "slow after {after}");
+    // At once where nothing else runs; tests share the machine.
+    assert!(started.elapsed() < Duration::from_secs(8), "slow after {after}");
     assert!(!hub.process.log().contains("panicked"), "a panic after {after}: {}", hub.process.log());
 }
 

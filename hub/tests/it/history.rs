@@ -1,163 +1,254 @@
-//! Figures as people and programs get them: page, API and formula agree.
+//! Hubs that pack history and are killed while they do: nothing is lost, nothing is there twice.
 
 use std::time::Duration;
 
-use hub::model::{AccountId, CheckKind, Delays, MaintenancePlan, Phases, StoredTick, Tick};
-use hub::model::{Outcome, Rule, Scope, UtcMs, WebsiteId};
+use hub::history::seal::Looked;
+use hub::model::retention::Retention;
+use hub::model::sealed::{DAY_MS, day_of, settled_before};
+use hub::model::{MadeBy, StoredTick, UtcMs, Website, WebsiteSettings};
 use hub::store::Store;
-use serde_json::{Value, json};
 
-use crate::client::{call, page, token};
-use crate::process::Hub;
-use crate::services::wait_until;
+use crate::process::{Hub, KEY, run_to_its_end, run_to_its_end_within};
+use crate::services::{self, wait_until};
+use crate::store::sealed::seal;
 
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+const WEBSITES: usize = 40;
+const DAYS: i64 = 4;
+const STEP_MS: i64 = 600_000;
+const KEPT: Retention = Retention { days: 3 };
 
-fn rfc3339(at: UtcMs) -> String {
-    jiff::Timestamp::from_millisecond(at).unwrap().to_string()
+/// A database with days of ticks in it, written past the store: as many as that take long to come in.
+struct World {
+    store: Store,
+    url: Option<String>,
+    directory: tempfile::TempDir,
+    websites: Vec<Website>,
+    /// When all of it is past, or settled.
+    now: UtcMs,
 }
 
-fn up(id: WebsiteId, region: &str, slot_at: UtcMs, total_us: u32) -> StoredTick {
-    let tick = Tick {
-        website_id: id,
-        slot_at,
-        attempt: 0,
-        kind: CheckKind::Scheduled,
-        started_at: slot_at,
-        outcome: Outcome::Up,
-        failure: None,
-        phases: Phases { wait_us: Some(total_us), ..Phases::default() },
-        total_us,
-        status: Some(200),
-        remote: None,
-        body_bytes: 1,
-        truncated: false,
-        hops: Vec::new(),
-        certificate: None,
-        answer: None,
-        notes: Vec::new(),
-        delays: Delays::default(),
-    };
-    StoredTick::received(region.parse().unwrap(), "w1".parse().unwrap(), slot_at + 500, tick)
-}
-
-/// The example of docs/ARCHITECTURE.md, written past the hub, which does not run meanwhile.
-async fn write_history(directory: &std::path::Path, id: WebsiteId, midnight: UtcMs) {
-    let store = Store::open_sqlite(directory).await.expect("the hub's file");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("betteruptime.sqlite"));
-    let pool = sqlx::SqlitePool::connect_with(options).await.expect("SQLite");
-    let account: uuid::Uuid = sqlx::query_scalar("select account_id from website where website_id = $1")
-        .bind(id.0)
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    sqlx::raw_sql("delete from transition; update website set paused = 1").execute(&pool).await.unwrap();
-    sqlx::query("update website set created_at = $1").bind(midnight).execute(&pool).await.unwrap();
-    sqlx::query("update website_state set verdict = 'up', since_at = $1, fresh_until_at = null")
-        .bind(midnight)
-        .execute(&pool)
-        .await
-        .unwrap();
-    let half = HOUR / 2;
-    for (at, from, to) in [
-        (midnight + 10 * HOUR, "up", "down"),
-        (midnight + 10 * HOUR + half, "down", "up"),
-        (midnight + 15 * HOUR, "up", "unknown"),
-        (midnight + 15 * HOUR + half, "unknown", "up"),
-    ] {
-        sqlx::query("insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) values ($1, $2, 0, $2, $3, $4, 'x')")
-            .bind(id.0).bind(at).bind(from).bind(to).execute(&pool).await.unwrap();
-    }
-    let starts = rfc3339(midnight + 20 * HOUR)[..16].parse().unwrap();
-    let rule = Rule::new("Etc/UTC", starts, "once".parse().unwrap(), half).unwrap();
-    let plan = MaintenancePlan { name: "Update".to_owned(), scope: Scope::Website(id), rule };
-    store.add_maintenance(AccountId(account), &plan, midnight).await.expect("added");
-    // 100 answers of 1 to 100 ms from one region; from another ten of 1 s.
-    let mut ticks: Vec<_> =
-        (1..=100).map(|n| up(id, "INDIA", midnight + i64::from(n) * 10 * MINUTE, n * 1_000)).collect();
-    ticks.extend((0..10).map(|n| up(id, "USA", midnight + n * HOUR, 1_000_000)));
-    store.ingest(&ticks, midnight + DAY).await.expect("ingest");
-    pool.close().await;
-    store.close().await;
-}
-
-#[test]
-fn page_api_and_formula_agree_and_are_their_owners_alone() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
-    let (ann, bob) = (token(&hub.url(""), "ann", "correct horse"), token(&hub.url(""), "bob", "correct horse"));
-    let (status, made) =
-        call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": "https://example.invalid/"})));
-    assert_eq!(status, 201, "{made}");
-    let id = made["id"].as_str().unwrap().to_owned();
-    assert_eq!(hub.process.terminate(), Some(0));
-    let now = hub::clock::wall();
-    let midnight = now - now.rem_euclid(DAY) - DAY;
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(write_history(&directory.path().join("data"), id.parse().unwrap(), midnight));
-    let hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
-    let get =
-        |token: Option<&str>, path: &str| call("GET", &hub.url(&format!("/api/v1/websites/{id}{path}")), token, None);
-    let day = format!("?from={}&to={}", rfc3339(midnight), rfc3339(midnight + DAY));
-
-    let (status, uptime) = get(Some(&ann), &format!("/uptime{day}"));
-    assert_eq!(status, 200, "{uptime}");
-    let parts =
-        ["up_ms", "degraded_ms", "down_ms", "unknown_ms", "maintenance_ms"].map(|name| uptime[name].as_i64().unwrap());
-    assert_eq!(parts, [22 * HOUR + HOUR / 2, 0, HOUR / 2, HOUR / 2, HOUR / 2]);
-    let told = ["uptime_ratio", "coverage_ratio"].map(|name| format!("{:.4}", uptime[name].as_f64().unwrap()));
-    assert_eq!(told, ["0.9783", "0.9787"]);
-    assert_eq!(uptime["from_at"], json!(rfc3339(midnight).replace('Z', ".000Z")));
-
-    // Yesterday is counted in the first minutes of a day, and at once later on.
-    let is_settled = now.rem_euclid(DAY) > 11 * MINUTE;
-    if is_settled {
-        wait_until("yesterday to be counted", Duration::from_secs(30), || {
-            get(Some(&ann), &format!("/latency{day}")).1["all"]["ticks"] == json!(110)
-        });
-        let (_, latency) = get(Some(&ann), &format!("/latency{day}"));
-        let near = |value: &Value, exact: f64| {
-            let told = value.as_f64().unwrap();
-            assert!((told - exact).abs() <= 0.01 * exact, "{told} for {exact}");
-        };
-        let [india, usa] = latency["regions"].as_array().unwrap().as_slice() else { panic!("{latency}") };
-        assert_eq!((&india["region"], &usa["region"]), (&json!("INDIA"), &json!("USA")));
-        for (field, exact) in [("p50_us", 50_000.0), ("p95_us", 95_000.0), ("p99_us", 99_000.0)] {
-            near(&india[field], exact);
-            near(&usa[field], 1_000_000.0);
+macro_rules! raw {
+    ($self:expr, $pool:ident => $body:expr) => {
+        match &$self.url {
+            Some(url) => {
+                let $pool = &sqlx::PgPool::connect(url).await.expect("Postgres");
+                $body
+            }
+            None => {
+                let file = $self.directory.path().join("data/betteruptime.sqlite");
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+                let $pool = &sqlx::SqlitePool::connect_with(options).await.expect("SQLite");
+                $body
+            }
         }
-        near(&latency["all"]["p50_us"], 55_000.0);
-        near(&latency["all"]["p95_us"], 1_000_000.0);
-        assert_eq!(
-            (&india["mean_us"]["wait"], &india["mean_us"]["total"], &india["mean_us"]["dns"]),
-            (&json!(50_500), &json!(50_500), &json!(0))
-        );
-        assert_eq!((&latency["quantile_error"], &india["late"]), (&json!(0.01), &json!(0)));
-    }
-
-    // The page shows what the API tells of the same window, however far the clock is by then.
-    let percent = |answer: &Value| {
-        let hundredths = (answer["uptime_ratio"].as_f64().unwrap() * 10_000.0).floor() as i64;
-        format!("{}.{:02} %", hundredths / 100, hundredths % 100)
     };
-    let week = format!("/uptime?from={}", rfc3339(now - 7 * DAY));
-    let before = percent(&get(Some(&ann), &week).1);
-    let (status, html) = page(&hub.url(""), &format!("/websites/{id}"), &ann);
-    let after = percent(&get(Some(&ann), &week).1);
-    assert!(status == 200 && (html.contains(&before) || html.contains(&after)), "{before} {html}");
-    assert!(html.contains("7 days<small>since it was added</small>") && !html.contains("30 days"), "{html}");
-    assert!(html.contains("30 min of maintenance in 7 days") && !html.contains("Uptime, last 24 h"), "{html}");
+}
 
-    for path in ["/uptime", "/latency"] {
-        assert_eq!(get(None, path).0, 401);
-        assert_eq!(get(Some(&bob), path).0, 404, "another's");
-        let (status, wrong) = get(Some(&ann), &format!("{path}?from=2020-01-01T00:00:00Z&to=soon"));
-        assert_eq!((status, &wrong["errors"][0]["field"]), (422, &json!("to")), "{wrong}");
-        let reversed = format!("{path}?from={}&to={}", rfc3339(midnight), rfc3339(midnight - 1));
-        assert_eq!(get(Some(&ann), &reversed).1["errors"][0]["field"], json!("from"));
-        let ahead = format!("{path}?to={}", rfc3339(now + DAY));
-        assert_eq!(get(Some(&ann), &ahead).1["errors"][0]["field"], json!("to"));
+const COLUMNS: &str = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, outcome, class, phase, \
+    blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, remote, body_bytes, truncated, \
+    certificate_not_after_at, certificate_issuer, certificate_subject, tls_version, notes, publish_ms, queue_ms, thread_us, \
+    report_us";
+/// `w` is a website, `r` a region, `n` a slot.
+const VALUES: &str = "website_id, at, r, 0, 'w1', at + 90 + n % 7, 'scheduled', at + n % 5, \
+    case when n % 90 < 3 then 'down' else 'up' end, case when n % 90 < 3 then 'first_byte_timeout' end, \
+    case when n % 90 < 3 then 'wait' end, case when n % 90 < 3 then 'target' end, \
+    case when n % 90 < 3 then 'No answer.' end, 900 + n * 7919 % 300, 40000 + n * 104729 % 900, 42000 + n * 15485863 % 1500, \
+    30 + n % 9, 60000 + n * 32452843 % 9000, 400 + n * 49979687 % 100, 150000 + n * 7919 % 300, 200, '203.0.113.7:443', 23456, \
+    n % 50 = 0, 1900000000000, 'R11', 'www.example.com', 'TLSv1.3', '', n % 4, n % 3, 80 + n % 40, 140 + n % 60";
+
+impl World {
+    async fn new(is_postgres: bool) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(directory.path().join("data")).expect("a directory");
+        let url = if is_postgres { Some(services::database().await) } else { None };
+        let store = match &url {
+            Some(url) => Store::open_postgres(url).await.expect("a store"),
+            None => Store::open_sqlite(&directory.path().join("data")).await.expect("a store"),
+        };
+        store.migrate(false).await.expect("migrations");
+        let now = hub::clock::now();
+        let ann = store.create_account("ann", "hash", MadeBy::Owner, now).await.expect("an account").account_id;
+        let mut websites = Vec::new();
+        for n in 0..WEBSITES {
+            let settings = WebsiteSettings::new(format!("https://{n}.example.com/"));
+            let website = store.add_website(ann, &settings, now).await.expect("a website");
+            // Nobody is to look at it.
+            store.set_paused(ann, website.website_id, true, now).await.expect("a pause");
+            websites.push(website);
+        }
+        let world = Self { store, url, directory, websites, now };
+        // One day more than is kept: of that, everything goes.
+        let until = settled_before(now);
+        let from = day_of(now) - DAY_MS * (DAYS + 1);
+        world.store.ensure_partitions(from).await.expect("partitions");
+        let slots = (until - from) / STEP_MS;
+        raw!(world, pool => {
+            let sql = format!(
+                "insert into tick ({COLUMNS}) with recursive s (n) as (select cast(0 as bigint) union all select n + 1 from s where n + 1 < {slots}), \
+                 r (r) as (select 'INDIA' union all select 'USA'), \
+                 t as (select website_id, r, n, {from} + 17000 + n * {STEP_MS} as at from website, r, s) select {VALUES} from t"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.expect("ticks");
+        });
+        world
     }
+
+    async fn all(&self) -> Vec<Vec<StoredTick>> {
+        let mut all = Vec::new();
+        for website in &self.websites {
+            let mut ticks: Vec<StoredTick> = Vec::new();
+            loop {
+                let slots = KEPT.kept_from(self.now)..=UtcMs::MAX;
+                let (account, id) = (website.account_id, website.website_id);
+                let more = self.store.ticks_in_order(account, id, &slots, ticks.last(), 1_000).await.expect("ticks");
+                if more.is_empty() {
+                    break;
+                }
+                ticks.extend(more);
+            }
+            all.push(ticks);
+        }
+        all
+    }
+
+    async fn counts(&self) -> (i64, i64) {
+        let kept = KEPT.kept_from(self.now);
+        let raw = format!("select count(*) from tick where slot_at >= {kept}");
+        let packed = format!("select cast(coalesce(sum(ticks), 0) as bigint) from sealed_tick where from_at >= {kept}");
+        raw!(self, pool => (
+            sqlx::query_scalar(sqlx::AssertSqlSafe(raw)).fetch_one(pool).await.expect("a count"),
+            sqlx::query_scalar(sqlx::AssertSqlSafe(packed)).fetch_one(pool).await.expect("a count"),
+        ))
+    }
+
+    async fn reopen(&mut self) {
+        if self.url.is_none() {
+            self.store = Store::open_sqlite_beside(&self.directory.path().join("data")).await.expect("a store");
+        }
+    }
+}
+
+async fn survives_kills(mut world: World) {
+    let before = world.all().await;
+    let in_all: usize = before.iter().map(Vec::len).sum();
+    let kept: i64 = in_all.try_into().unwrap();
+    assert!(kept > 20_000, "{kept}");
+    assert_eq!(world.counts().await, (kept, 0));
+    if world.url.is_none() {
+        world.store.close().await; // a hub's own file
+        world.reopen().await;
+    }
+    let days = KEPT.days.to_string();
+    let url = world.url.clone().unwrap_or_default();
+    let mut environment = vec![("RETENTION_DAYS", days.as_str()), ("JWT_SECRET_KEY", KEY)];
+    if world.url.is_some() {
+        environment.push(("DATABASE_URL", &url));
+    }
+    let directory = world.directory.path().to_owned();
+    let (mut seen, mut kills) = (Vec::new(), 0);
+    // Between writing and committing, and after it.
+    for point in ["seal.packed:3", "seal.sealed:4", "seal.packed:1"] {
+        let environment = [&environment[..], &[("FAIL_POINT", point)]].concat();
+        let log = tokio::task::block_in_place(|| run_to_its_end(&directory, &environment));
+        assert!(log.contains("ends at the fail point"), "{log}");
+        let (raw, packed) = world.counts().await;
+        assert_eq!(raw + packed, kept, "after {point}");
+        seen.push(packed);
+    }
+    // At any moment: kill -9.
+    let mut moment = 0x9E37_79B9_u32;
+    while kills < 10 {
+        moment = moment.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let hub = tokio::task::block_in_place(|| Hub::start(&directory, &environment));
+        tokio::time::sleep(Duration::from_millis(1_000 + u64::from(moment >> 22))).await;
+        tokio::task::block_in_place(|| {
+            hub.process.signal("KILL");
+            drop(hub);
+        });
+        kills += 1;
+        let (raw, packed) = world.counts().await;
+        assert_eq!(raw + packed, kept, "after kill {kills}");
+        seen.push(packed);
+    }
+    println!("packed of {kept} after each end: {seen:?}");
+    assert!(seen[12] > seen[2], "hubs were killed before they did anything: {seen:?}");
+    if world.url.is_some() {
+        let environment = [&environment[..], &[("FAIL_POINT", "seal.dropped:2")]].concat();
+        let bound = Duration::from_secs(180);
+        let log = tokio::task::block_in_place(|| run_to_its_end_within(bound, &directory, &environment));
+        assert!(log.contains("ends at the fail point"), "{log}");
+        assert_eq!(world.counts().await, (0, kept), "killed while it dropped days");
+    }
+    // Two that are left in peace finish it together.
+    let finish = async |store: &Store| seal(store, KEPT, world.now).await;
+    let (one, two) = match &world.url {
+        Some(url) => {
+            let other = Store::open_postgres(url).await.expect("a store");
+            tokio::join!(finish(&world.store), finish(&other))
+        }
+        None => (finish(&world.store).await, Looked::default()),
+    };
+    let rest = finish(&world.store).await;
+    println!("the rest: {one:?} {two:?} {rest:?}");
+    let after = world.all().await;
+    assert_eq!(after.iter().map(Vec::len).sum::<usize>(), in_all);
+    for (after, before) in after.iter().zip(&before) {
+        assert!(after == before, "content");
+    }
+    assert_eq!(world.counts().await, (0, kept), "all of it is settled");
+    let left = raw!(world, pool => sqlx::query_scalar::<_, i64>("select cast((select count(*) from tick) + \
+        (select coalesce(sum(ticks), 0) from sealed_tick) as bigint)").fetch_one(pool).await.unwrap());
+    assert_eq!(left, kept, "what is past retention is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_is_killed_while_it_packs_loses_nothing_and_doubles_nothing_on_postgres() {
+    survives_kills(World::new(true).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_is_killed_while_it_packs_loses_nothing_and_doubles_nothing_on_sqlite() {
+    survives_kills(World::new(false).await).await;
+}
+
+/// A real hub, and the commands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_packs_by_itself_and_its_commands_tell_of_it() {
+    let world = World::new(true).await;
+    let url = world.url.clone().unwrap();
+    let environment = [("RETENTION_DAYS", "3"), ("JWT_SECRET_KEY", KEY), ("DATABASE_URL", url.as_str())];
+    let want: usize = world.all().await.first().map(Vec::len).unwrap();
+    let mut hub = tokio::task::block_in_place(|| Hub::start(world.directory.path(), &environment));
+    let log = || hub.process.log();
+    tokio::task::block_in_place(|| {
+        wait_until("the first look to end", Duration::from_secs(120), || {
+            log().contains("Days that have passed were packed")
+        });
+    });
+    assert_eq!(world.counts().await.0, 0);
+    let from = jiff::Timestamp::from_millisecond(KEPT.kept_from(world.now)).unwrap().to_string();
+    let id = world.websites[0].website_id.to_string();
+    let run = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_betteruptime-hub"))
+            .args(words)
+            .args([id.as_str(), "--from", &from])
+            .env_clear()
+            .envs(environment)
+            .output()
+            .expect("the command");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, shown) = tokio::task::block_in_place(|| run(&["history", "show"]));
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("INDIA") && shown.lines().count() > 4, "{shown}");
+    let (code, exported) = tokio::task::block_in_place(|| run(&["history", "export"]));
+    assert_eq!((code, exported.lines().count()), (Some(0), want));
+    raw!(world, pool => {
+        let sql = "update sealed_tick set damaged_at = 1, damage = 'x' where (website_id, from_at) in \
+            (select website_id, max(from_at) from sealed_tick group by website_id)";
+        sqlx::query(sql).execute(pool).await.expect("damage");
+    });
+    let (code, exported) = tokio::task::block_in_place(|| run(&["history", "export"]));
+    assert!(code == Some(1) && exported.lines().count() < want, "{code:?}");
+    assert_eq!(hub.process.terminate(), Some(0));
 }

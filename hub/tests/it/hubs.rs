@@ -122,7 +122,7 @@ async fn one_hub_looks_first_and_the_doorbell_rings() {
     let mut bell = two.doorbell().await.expect("a doorbell").expect("Postgres has one");
     let mut position = two.changes_position().await.unwrap().unwrap();
     let id = website(&one, account).await.website_id;
-    tokio::time::timeout(Duration::from_secs(2), bell.rings()).await.expect("it rings").expect("the connection holds");
+    tokio::time::timeout(Duration::from_secs(10), bell.rings()).await.expect("it rings").expect("the connection holds");
     let changes = told(two.changes_since(&mut position).await.unwrap());
     let (a, b) = tokio::join!(one.take_first_looks(&changes), two.take_first_looks(&changes));
     let mut both = a.unwrap();
@@ -190,8 +190,8 @@ fn a_first_look_taken_on_by_a_hub_that_died_is_done_by_another() {
 }
 
 const WEBSITES: usize = 40;
-/// Slots are made good for 7 s, and taken over within 5.
-const INTERVAL_S: i64 = 14;
+/// Slots are made good for 10 s, and taken over within 5.
+const INTERVAL_S: i64 = 20;
 
 #[test]
 fn t292_hubs_stopped_killed_and_paused_lose_no_slot() {
@@ -218,7 +218,8 @@ fn t292_hubs_stopped_killed_and_paused_lose_no_slot() {
     let body = |n: usize| format!("url={}&interval_s={INTERVAL_S}&timeout_s=5", target.url(&format!("/{n}")));
     assert_eq!(form(&one.url(""), "/websites/new", &ann, &body(0)), 303);
     let added = Instant::now();
-    wait_until("the other hub to know", Duration::from_secs(2), || followed() > 0);
+    // P9 allows 5 s.
+    wait_until("the other hub to know", Duration::from_secs(5), || followed() > 0);
     eprintln!("an edit reached the other hub within {:?} (a log file is looked at)", added.elapsed());
     (1..WEBSITES).for_each(|n| assert_eq!(form(&one.url(""), "/websites/new", &ann, &body(n)), 303));
 
@@ -234,7 +235,7 @@ fn t292_hubs_stopped_killed_and_paused_lose_no_slot() {
     };
     let rounds = |more: usize| {
         let before = slots().len();
-        wait_until("more slots", Duration::from_secs(60), || slots().len() >= before + more * WEBSITES);
+        wait_until("more slots", Duration::from_secs(90), || slots().len() >= before + more * WEBSITES);
     };
     rounds(1);
     one.process.signal("STOP");
@@ -255,6 +256,10 @@ fn t292_hubs_stopped_killed_and_paused_lose_no_slot() {
         by_website.entry(website).or_default().push(slot_at);
     }
     assert_eq!(by_website.len(), WEBSITES);
+    // Where in the interval a website's slots are is chance: so many of them are in three seconds in a row.
+    let seconds: Vec<i64> = by_website.values().map(|of| of[0].rem_euclid(INTERVAL_S * 1_000) / 1_000).collect();
+    let crowd = |from: i64| seconds.iter().filter(|second| (**second - from).rem_euclid(INTERVAL_S) < 3).count();
+    let busiest = (0..INTERVAL_S).map(crowd).max().unwrap_or_default();
     for (website, mut slots) in by_website {
         slots.sort_unstable();
         let gaps: HashSet<i64> = slots.windows(2).map(|w| w[1] - w[0]).collect();
@@ -266,7 +271,7 @@ fn t292_hubs_stopped_killed_and_paused_lose_no_slot() {
     let doubled = target.hits() as usize - ticks(&runtime, &url);
     eprintln!("requests beyond one per slot: {doubled_by_a_stop} around pause and stop, {doubled} in all");
     // What a killed hub published in the second it did not live to mark, twice; and one round trip of a paused hub.
-    assert!(doubled <= 2 * 3 * WEBSITES / INTERVAL_S as usize + 3, "{doubled}");
+    assert!(doubled <= 2 * busiest + 3, "{doubled}, at most {busiest} in three seconds");
     assert!(!two.process.log().contains("panicked") && !one.process.log().contains("panicked"));
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod backup;
 mod browser;
 mod channel_pages;
 mod client;
@@ -30,5 +31,6 @@ mod queue;
 mod queue_faults;
 mod queue_limits;
 mod replay;
+mod roll_ups;
 mod services;
 mod store;

@@ -49,6 +49,17 @@ fn running() -> Value {
     })
 }
 
+/// The next Sunday on which clocks in Berlin are put forward, of which the night before is still to come.
+fn put_forward() -> jiff::civil::Date {
+    let last_sunday_of_march = |year: i16| {
+        let last = jiff::civil::date(year, 3, 31);
+        last - jiff::Span::new().days(last.weekday().to_sunday_zero_offset())
+    };
+    let today: jiff::civil::Date = jiff::Timestamp::now().to_string()[..10].parse().unwrap();
+    let of_this_year = last_sunday_of_march(today.year());
+    if of_this_year > today + jiff::Span::new().days(3) { of_this_year } else { last_sunday_of_march(today.year() + 1) }
+}
+
 #[test]
 fn programs_plan_read_change_end_and_delete_windows() {
     let place = Place::new();
@@ -137,11 +148,15 @@ fn people_see_the_night_with_a_change_of_clocks_before_they_save() {
     let place = Place::new();
     let (ann, base) = (&place.ann, place.hub.url(""));
     assert_eq!(page(&base, "/maintenance/new", ann).0, 200);
+    let sunday = put_forward();
+    let one_day = jiff::Span::new().days(1);
+    let (saturday, monday) = (sunday - one_day, sunday + one_day);
+    let starts = format!("{saturday}T02:30");
     let mut fields = vec![
         ("name", "Nightly"),
         ("scope", "all"),
         ("time_zone", "Europe/Berlin"),
-        ("starts", "2027-03-27T02:30"),
+        ("starts", starts.as_str()),
         ("repeats", "daily"),
         ("hours", "1"),
         ("minutes", "0"),
@@ -150,13 +165,13 @@ fn people_see_the_night_with_a_change_of_clocks_before_they_save() {
     let (status, text) = form_page(&base, "/maintenance/new", ann, &encoded(&fields));
     assert_eq!(status, 200);
     for words in [
-        "Sat 2027-03-27 02:30 +01:00 to Sat 2027-03-27 03:30 +01:00",
-        "Sun 2027-03-28 03:30 +02:00 to Sun 2027-03-28 04:30 +02:00",
-        "clocks are put forward: that time does not exist on this day",
-        "2027-03-29 00:30",
-        "value=\"Nightly\"",
+        format!("Sat {saturday} 02:30 +01:00 to Sat {saturday} 03:30 +01:00"),
+        format!("Sun {sunday} 03:30 +02:00 to Sun {sunday} 04:30 +02:00"),
+        "clocks are put forward: that time does not exist on this day".to_owned(),
+        format!("{monday} 00:30"),
+        "value=\"Nightly\"".to_owned(),
     ] {
-        assert!(text.contains(words), "{words}: {text}");
+        assert!(text.contains(&words), "{words}: {text}");
     }
     assert!(page(&base, "/maintenance", ann).1.contains("None is planned"), "a look saves nothing");
     fields.pop();

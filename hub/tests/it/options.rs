@@ -47,7 +47,7 @@ fn a_website_is_asked_and_judged_as_its_owner_said() {
     ];
     assert_eq!(form(&base, "/websites/new", &ann, &encoded(&fields)), 303);
     let id = only_website(&hub, &ann);
-    wait_until("the first tick", Duration::from_secs(5), || status_of(&hub, &ann, &id) == "Up");
+    wait_until("the first tick", Duration::from_secs(10), || status_of(&hub, &ann, &id) == "Up");
     let asked = target.last().to_ascii_lowercase();
     assert!(asked.starts_with("post /health?token=query-secret http/1.1\r\n"), "{asked}");
     assert!(asked.ends_with("\r\n\r\n{\n\"probe\": true}"), "{asked}");
@@ -66,7 +66,7 @@ fn a_website_is_asked_and_judged_as_its_owner_said() {
     again.push(("revision", "1"));
     let hits = target.hits();
     assert_eq!(form(&base, &format!("/websites/{id}/edit"), &ann, &encoded(&again)), 303);
-    wait_until("a look at what it is now", Duration::from_secs(5), || target.hits() > hits);
+    wait_until("a look at what it is now", Duration::from_secs(10), || target.hits() > hits);
     let asked = target.last().to_ascii_lowercase();
     for line in ["x-tenant: t2", "x-api-key: header-secret", "authorization: basic yw5uonbhc3n3b3jklxnly3jlda=="] {
         assert!(asked.contains(&format!("\r\n{line}\r\n")), "{line}: {asked}");
@@ -175,9 +175,10 @@ fn t076_an_address_of_2048_bytes_works_end_to_end() {
     assert_eq!(form(&base, "/websites/new", &ann, &encoded(&[("url", &of(2_049))])), 422);
     assert_eq!(form(&base, "/websites/new", &ann, &encoded(&[("url", &of(2_048))])), 303);
     let id = only_website(&hub, &ann);
-    wait_until("the first tick", Duration::from_secs(5), || status_of(&hub, &ann, &id) == "Up");
+    wait_until("the first tick", Duration::from_secs(10), || status_of(&hub, &ann, &id) == "Up");
     let path = of(2_048).split_off(target.url("").len());
-    assert_eq!(target.hits_of(&path), 1);
+    // Its slot may come by now, too.
+    assert!(target.hits_of(&path) >= 1, "{}", target.last());
     for shown in ["/".to_owned(), format!("/websites/{id}"), format!("/websites/{id}/edit")] {
         assert_eq!(page(&base, &shown, &ann).0, 200, "{shown}");
     }
@@ -229,7 +230,7 @@ fn t078_strangers_do_not_become_the_owners_when_sign_ups_are_closed_behind_them(
     let (status, website) = call("POST", &hub.url("/website"), Some(&bob), Some(&by_address));
     assert_eq!(status, 201, "{website}");
     let id = website["id"].as_str().unwrap();
-    wait_until("the refusal", Duration::from_secs(5), || !status_of(&hub, &bob, id).is_empty());
+    wait_until("the refusal", Duration::from_secs(10), || !status_of(&hub, &bob, id).is_empty());
     assert_eq!(target.hits(), 0);
     let log = hub.process.log();
     assert_eq!(log.matches("made while SIGNUPS was open").count(), 1, "{log}");
@@ -260,10 +261,11 @@ fn a_website_of_a_newer_version_is_left_alone_and_said_so() {
         assert_eq!(status, 201);
     }
     let id = only_website(&hub, &ann);
-    wait_until("a look at both", Duration::from_secs(5), || {
-        target.hits_of("/odd") == 1 && target.hits_of("/fine") == 1
+    wait_until("a look at both", Duration::from_secs(10), || {
+        target.hits_of("/odd") >= 1 && target.hits_of("/fine") >= 1
     });
     assert_eq!(hub.process.terminate(), Some(0));
+    let before = target.hits_of("/odd");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let file = directory.path().join("data/betteruptime.sqlite");
@@ -284,11 +286,10 @@ fn a_website_of_a_newer_version_is_left_alone_and_said_so() {
     let (status, text) = crate::client::form_page(&base, &format!("{website}/check"), &ann, "");
     assert!(status == 409 && text.contains("does not understand"), "{status}: {text}");
     // Saved anew, it is checked at once.
-    let before = target.hits_of("/odd");
-    assert_eq!(before, 1);
+    assert_eq!(target.hits_of("/odd"), before, "whoever does not understand it leaves it alone");
     assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&[("url", &target.url("/odd"))])), 409);
     let seen = [("url", target.url("/odd")), ("revision", "1".to_owned())];
     let seen = seen.each_ref().map(|(name, value)| (*name, value.as_str()));
     assert_eq!(form(&base, &format!("{website}/edit"), &ann, &encoded(&seen)), 303);
-    wait_until("a look at it", Duration::from_secs(5), || target.hits_of("/odd") == 2);
+    wait_until("a look at it", Duration::from_secs(10), || target.hits_of("/odd") > before);
 }

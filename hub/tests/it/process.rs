@@ -87,10 +87,15 @@ pub struct Hub {
 
 /// Starts a hub that is to end by itself, and waits for that. Returns its log.
 pub fn run_to_its_end(directory: &Path, environment: &[(&str, &str)]) -> String {
+    run_to_its_end_within(Duration::from_secs(30), directory, environment)
+}
+
+/// The same, of one that has much to do before.
+pub fn run_to_its_end_within(bound: Duration, directory: &Path, environment: &[(&str, &str)]) -> String {
     let all = [&[("LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info"), ("CANARIES", "off")][..], environment].concat();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_betteruptime-hub"));
     let mut process = Process::start(&program, directory, &format!("hub-{}", uuid::Uuid::new_v4().simple()), &all);
-    wait_until("the hub to end; is it built with fail points?", Duration::from_secs(30), || {
+    wait_until("the hub to end; is it built with fail points?", bound, || {
         process.child.try_wait().expect("the hub").is_some()
     });
     process.log()
@@ -181,7 +186,7 @@ impl Target {
     }
 
     pub fn hits(&self) -> u64 {
-        self.state.hits.load(Ordering::Relaxed)
+        self.state.hits.load(Ordering::Acquire)
     }
 
     pub fn hits_of(&self, path: &str) -> u64 {
@@ -239,14 +244,15 @@ fn answer(mut stream: TcpStream, state: &State) {
     if reader.read_exact(&mut body).is_err() {
         return;
     }
-    state.hits.fetch_add(1, Ordering::Relaxed);
+    // Counted last: who waits for the count looks at the rest then.
+    if let Ok(mut last) = state.last.lock() {
+        *last = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
+    }
     let path = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
     if let Ok(mut map) = state.by_path.lock() {
         *map.entry(path).or_default() += 1;
     }
-    if let Ok(mut last) = state.last.lock() {
-        *last = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
-    }
+    state.hits.fetch_add(1, Ordering::Release);
     std::thread::sleep(Duration::from_millis(state.delay_ms.load(Ordering::Relaxed)));
     let status = state.status.load(Ordering::Relaxed);
     let said = state.body.lock().map(|body| body.clone()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Real services for tests: a Redis of one's own (tests kill, flush and restart it), a database of one's own on the
 //! Postgres that `./test.sh` started.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,14 @@ pub fn wait_until(what: &str, bound: Duration, mut ready: impl FnMut() -> bool) 
     let started = Instant::now();
     while !ready() {
         assert!(started.elapsed() < bound, "waited {bound:?} for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        // What is asked meanwhile is a process of Postgres' own each time: it is to leave something to what is awaited.
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, and stays it.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port()
+    testbed::port::free()
 }
 
 /// A redis-server on a free port, without persistence; ends with the value.

@@ -9,6 +9,9 @@ use hub::store::{Edited, Store, StoreError};
 use crate::services;
 
 const MINUTE: i64 = 60_000;
+/// Who waits for a lock in this database: other tests have theirs on the same Postgres.
+const WAITING: &str =
+    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
 
 /// A migrated store; the directory must outlive it.
 struct Fixture {
@@ -134,6 +137,7 @@ mod options;
 mod regions;
 mod roll_up;
 mod schema;
+pub mod sealed;
 mod silence;
 mod uptime;
 mod verdicts;

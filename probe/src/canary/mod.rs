@@ -8,6 +8,7 @@ mod ask;
 mod evidence;
 mod gateways;
 mod habit;
+mod names;
 mod review;
 mod route;
 mod settings;
@@ -25,6 +26,7 @@ use crate::engine::{AddressKind, Engine, Seen};
 use crate::wire::{NetworkState, Tick};
 use evidence::{Evidence, Failed, Families};
 use gateways::Gateways;
+use names::Names;
 use review::{Excuse, Need};
 use track::{Track, Words};
 use websites::Websites;
@@ -36,6 +38,7 @@ pub struct Keeper {
     internet: Option<Arc<Track>>,
     websites: Arc<Websites>,
     gateways: Gateways,
+    names: Option<Names>,
     excused: AtomicU64,
 }
 
@@ -44,6 +47,7 @@ impl Keeper {
     #[must_use]
     pub fn new(canaries: Canaries, engine: Engine) -> Self {
         let list = canaries.list().to_vec();
+        let names = Some(Names::new(engine.clone()));
         let websites = Arc::new(Websites::new());
         let internet = (!list.is_empty()).then(|| {
             let cut_off = format!(
@@ -54,23 +58,26 @@ impl Keeper {
             let ask = move |tell: &ask::Tell<'_>| ask::canaries(&list, &engine, tell);
             Arc::new(Track::new(words, ask::CANARIES_LIMIT, ask).with(websites.clone()))
         });
-        Self::of(canaries, internet, websites)
+        Self::of(canaries, internet, websites, names)
     }
 
     /// Asks nobody and excuses nothing.
     #[must_use]
     pub fn off() -> Self {
-        Self::of(Canaries::off(), None, Arc::new(Websites::new()))
+        Self::of(Canaries::off(), None, Arc::new(Websites::new()), None)
     }
 
-    fn of(canaries: Canaries, internet: Option<Arc<Track>>, websites: Arc<Websites>) -> Self {
-        Self { canaries, internet, websites, gateways: Gateways::default(), excused: AtomicU64::new(0) }
+    fn of(canaries: Canaries, internet: Option<Arc<Track>>, websites: Arc<Websites>, names: Option<Names>) -> Self {
+        Self { canaries, internet, websites, gateways: Gateways::default(), names, excused: AtomicU64::new(0) }
     }
 
     /// The tick of a check that ran from `started` to `ended`, excused when the probe's own network was cut off
     /// meanwhile, or when nobody can tell. May ask and wait for an answer, 8 s at most.
     #[must_use]
     pub fn review(&self, tick: Tick, seen: &Seen, started: Instant, ended: Instant) -> Tick {
+        if let Some(names) = &self.names {
+            names.note(&tick, seen, ended);
+        }
         let Some(internet) = &self.internet else { return tick };
         if let Some((address, at)) = review::witness(&tick, ended) {
             match AddressKind::of(address) {
@@ -123,6 +130,12 @@ impl Keeper {
         }
     }
 
+    /// Whether this machine's name servers find nothing, as far as they were asked lately.
+    #[must_use]
+    pub fn finds_no_names(&self) -> bool {
+        self.names.as_ref().and_then(Names::work) == Some(false)
+    }
+
     /// Failures that were not counted against their website.
     #[must_use]
     pub fn excused(&self) -> u64 {
@@ -135,6 +148,9 @@ impl Keeper {
             track.end_soon();
         }
         self.gateways.end_soon();
+        if let Some(names) = &self.names {
+            names.end_soon();
+        }
     }
 }
 

@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn seen(addresses: &[&str]) -> Seen {
-        Seen { addresses: addresses.iter().map(|text| text.parse().unwrap()).collect() }
+        Seen { addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(), ..Seen::default() }
     }
 
     const V4: Need = Need::Internet(Families { v4: true, v6: false });

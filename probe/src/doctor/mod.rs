@@ -189,7 +189,7 @@ mod tests {
         });
         let quick: Look = Box::new(|teller| teller.tell(Finding::warn("a", "odd", "mend it")));
         let panicking: Look = Box::new(|_| panic!("a bug"));
-        let found = look(vec![("a", quick), ("b", hanging), ("c", panicking)], Duration::from_millis(300));
+        let found = look(vec![("a", quick), ("b", hanging), ("c", panicking)], Duration::from_millis(1_500));
         drop(release);
         let told: Vec<(&str, State)> = found.iter().map(|finding| (finding.area, finding.state)).collect();
         assert_eq!(told, [("a", State::Warn), ("b", State::Ok), ("b", State::Fail), ("c", State::Fail)]);

@@ -28,6 +28,8 @@ pub(super) struct Exchange {
     pub(super) phases: Phases,
     /// Addresses there were to connect to; none when it did not come to that.
     pub(super) addresses: Vec<std::net::IpAddr>,
+    /// A name server was asked for the host, and found it.
+    pub(super) name_found: bool,
     pub(super) remote: Option<std::net::SocketAddr>,
     pub(super) certificate: Option<Certificate>,
     pub(super) answer: Option<Answer>,
@@ -66,7 +68,7 @@ pub(super) fn exchange(
     let (mut answer, failure, listener) = talk(&agent, shared, &hop, url, ask, &target.expect, follows);
     drop(agent);
     let record = hop.finish();
-    let Record { stopwatch, addresses, remote, seen, tls_version, .. } = record;
+    let Record { stopwatch, addresses, name_found, remote, seen, tls_version, .. } = record;
     let phases = stopwatch.stop();
     // Judging is our own time, in no phase.
     if failure.is_none()
@@ -78,7 +80,7 @@ pub(super) fn exchange(
         };
     }
     let certificate = seen.shown.map(|shown| shown.facts(tls_version));
-    Exchange { phases, addresses, remote, certificate, answer, failure }
+    Exchange { phases, addresses, name_found, remote, certificate, answer, failure }
 }
 
 impl Answer {
@@ -113,6 +115,7 @@ impl Exchange {
         Self {
             phases: Phases::default(),
             addresses: Vec::new(),
+            name_found: false,
             remote: None,
             certificate: None,
             answer: None,

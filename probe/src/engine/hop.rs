@@ -37,6 +37,8 @@ pub(super) struct Record {
     pub(super) stopwatch: Stopwatch,
     /// Addresses there were to connect to.
     pub(super) addresses: Vec<IpAddr>,
+    /// A name server was asked for the host, and found it.
+    pub(super) name_found: bool,
     pub(super) remote: Option<SocketAddr>,
     pub(super) seen: Seen,
     pub(super) tls_version: Option<String>,
@@ -88,6 +90,7 @@ impl Record {
         Self {
             stopwatch: Stopwatch::start(first),
             addresses: Vec::new(),
+            name_found: false,
             remote: None,
             seen: Seen::default(),
             tls_version: None,

@@ -99,6 +99,8 @@ pub struct Seen {
     /// Addresses that the last hop's host had and the policy allows, in the order they are tried; none when it did not
     /// come to that.
     pub addresses: Vec<IpAddr>,
+    /// A name server was asked for the last hop's host, and found it.
+    pub name_found: bool,
 }
 
 /// Runs checks. One engine serves any number of threads.
@@ -175,6 +177,7 @@ impl Engine {
                 tick.hops = journey.hops;
                 tick.notes = journey.notes;
                 seen.addresses = journey.last.addresses;
+                seen.name_found = journey.last.name_found;
                 tick.remote = journey.last.remote;
                 tick.certificate = journey.last.certificate;
                 if let Some(answer) = journey.last.answer {
@@ -194,6 +197,11 @@ impl Engine {
     /// Addresses of a name as checks find them, by `deadline`; none when it has none.
     pub(crate) fn addresses(&self, name: &str, deadline: Instant) -> Vec<IpAddr> {
         self.shared.dns.addresses(name, IpFamily::Any, deadline).unwrap_or_default()
+    }
+
+    /// What each name server that checks use says of the root, within `budget`.
+    pub(crate) fn survey_name_servers(&self, budget: Duration) -> Vec<ServerAnswer> {
+        self.shared.dns.survey(budget)
     }
 }
 

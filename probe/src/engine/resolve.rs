@@ -12,7 +12,16 @@ use super::own::is_this_machine;
 use super::policy::AddressPolicy;
 use crate::wire::{Blame, Class, Failure, IpFamily, Phase};
 
-/// Addresses in the order they are to be tried.
+/// Where a host is.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    /// In the order they are to be tried.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// A name server told them.
+    pub(super) was_asked: bool,
+}
+
+/// Finds where a host is, as far as the policy allows to go there.
 pub(super) fn resolve(
     dns: &Dns,
     policy: &AddressPolicy,
@@ -20,14 +29,14 @@ pub(super) fn resolve(
     port: u16,
     family: IpFamily,
     deadline: Instant,
-) -> Result<Vec<SocketAddr>, Failure> {
-    let (found, name) = match host {
-        Host::Ipv4(address) => (vec![IpAddr::from(*address)], None),
-        Host::Ipv6(address) => (vec![IpAddr::from(*address)], None),
-        Host::Domain(name) => (
-            dns.addresses(name, family, deadline).map_err(|error| blame_of_dns(name, family, &error))?,
-            Some(name.as_str()),
-        ),
+) -> Result<Resolved, Failure> {
+    let (found, name, was_asked) = match host {
+        Host::Ipv4(address) => (vec![IpAddr::from(*address)], None, false),
+        Host::Ipv6(address) => (vec![IpAddr::from(*address)], None, false),
+        Host::Domain(name) => {
+            let (found, was_asked) = dns.look_up(name, family, deadline);
+            (found.map_err(|error| blame_of_dns(name, family, &error))?, Some(name.as_str()), was_asked)
+        }
     };
     let blocked = |address: Option<&IpAddr>, why: &str| -> Failure {
         let address = address.map(IpAddr::to_string).unwrap_or_default();
@@ -53,7 +62,8 @@ pub(super) fn resolve(
         let detail = format!("{what} is the probe's own Redis, which is never checked.");
         return Err(Trouble { class: Class::BlockedByPolicy, phase: Phase::Dns, blame: Blame::Policy, detail }.into());
     }
-    Ok(tried.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    let addresses = tried.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+    Ok(Resolved { addresses, was_asked })
 }
 
 /// IPv6 and IPv4 in turn, IPv6 first (RFC 8305), so that one broken family costs one try.

@@ -45,8 +45,9 @@ impl Resolver for Layers {
         let deadline = hop.deadline.min(Instant::now() + DNS_BUDGET);
         let found = resolve(&self.shared.dns, &self.shared.policy, &hop.host, hop.port, hop.family, deadline)
             .map_err(|failure| self.fail(failure))?;
+        hop.record().name_found = found.was_asked;
         let mut addresses = self.empty();
-        for address in found {
+        for address in found.addresses {
             addresses.push(address);
         }
         Ok(addresses)

@@ -11,7 +11,7 @@ use crate::entry;
 use crate::wire::{self, KIND_DEAD_LETTER, KIND_HEARTBEAT, KIND_TICK, MAX_TICK_BYTES};
 
 /// Dead letters written at once, beside the ticks.
-const LETTER_BATCH: usize = 100;
+pub(super) const LETTER_BATCH: usize = 100;
 /// P7.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 /// How long a command may take.

@@ -268,6 +268,9 @@ pub struct Heartbeat {
     /// What the canaries say about the worker's own network.
     #[serde(default)]
     pub network: NetworkState,
+    /// Its name servers find nothing. Beside `network`, which hubs of before would not understand otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finds_no_names: bool,
     /// Failures that were not counted against their website, because the canaries failed too or nobody could tell.
     #[serde(default)]
     pub excused: u64,
@@ -290,6 +293,21 @@ crate::named! {
         Works = "works",
         /// No canary answers: what fails now says nothing about the websites.
         CutOff = "cut_off",
+        /// The network is not cut off as far as is known, but its name servers find nothing: nobody can tell how websites
+        /// are that are watched by their name. Never sent as such ([`Heartbeat::finds_no_names`]).
+        NoNames = "no_names",
+    }
+}
+
+impl Heartbeat {
+    /// How it is with the worker's own network.
+    #[must_use]
+    pub fn network_state(&self) -> NetworkState {
+        match self.network {
+            NetworkState::CutOff | NetworkState::NoNames => self.network,
+            NetworkState::Unasked | NetworkState::Works if self.finds_no_names => NetworkState::NoNames,
+            NetworkState::Unasked | NetworkState::Works => self.network,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ fn t004_a_closed_port_is_refused_at_once() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let tick = get(format!("http://{closed}/"));
     assert_down(&tick, Class::ConnectRefused);
-    assert!(tick.total_us < 100_000);
+    assert!(tick.total_us < 1_000_000, "of the five seconds it has: {tick:?}");
     assert_eq!((tick.status, tick.remote), (None, None));
 }
 

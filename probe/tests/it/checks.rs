@@ -61,7 +61,8 @@ pub(crate) fn run_on(engine: &Engine, target: Target) -> Tick {
     assert!(took <= budget, "took {took:?}: {tick:?}");
     assert_eq!(tick.total_us, tick.phases.sum_us());
     let missing = took.saturating_sub(Duration::from_micros(u64::from(tick.total_us)));
-    assert!(missing < Duration::from_millis(250), "{missing:?} are in no phase: {tick:?}");
+    // Less than any phase takes that a test waits for; a busy machine may keep the processor for a while.
+    assert!(missing < Duration::from_millis(600), "{missing:?} are in no phase: {tick:?}");
     assert_eq!(tick.outcome == Outcome::Up, tick.failure.is_none(), "{tick:?}");
     if let Some(failure) = &tick.failure {
         assert!(failure.detail.len() <= 512 && failure.detail.bytes().all(|b| (b' '..=b'~').contains(&b)));

@@ -159,7 +159,7 @@ fn t224_a_replica_and_a_busy_script_are_waited_out() {
 
 #[test]
 fn t224_a_replica_whose_master_is_down_and_a_redis_that_loads_its_data_are_waited_out() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = testbed::port::free();
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().to_str().unwrap();
     let mut redis = Redis::start_at(port, &["--dir", data]);
@@ -222,7 +222,7 @@ fn t228_a_wrong_password_and_a_revoked_user_are_told_once_and_healed_by_themselv
     });
     let (before, began) = (stranger.cpu(), Instant::now());
     wait_for("a while", S(11), || (began.elapsed() >= S(10)).then_some(()));
-    assert!(stranger.cpu() - before < 20, "{}0 ms", stranger.cpu() - before);
+    assert!(stranger.cpu() - before < 50, "{}0 ms in ten seconds", stranger.cpu() - before);
     assert_eq!(stranger.log().matches("cannot be").count(), 1, "{}", stranger.log());
     let refused: Vec<redis::Value> = redis.run(&["ACL", "LOG"]);
     assert!(refused.len() <= 10 && !stranger.log().contains("wrong"), "{refused:?}");
@@ -261,6 +261,11 @@ fn t170_two_workers_of_one_name_both_work_and_no_check_is_lost() {
         starts.sort_unstable();
         starts.dedup();
         (starts.len() == 2).then_some(())
+    });
+    // And not while the other still reads what is pending under the name they share, which is all that one is given.
+    wait_for("both to wait for checks", S(20), || {
+        let clients: String = redis.run(&["CLIENT", "LIST"]);
+        (clients.lines().filter(|client| client.contains(" flags=b ")).count() == 2).then_some(())
     });
     (1..=200).for_each(|slot| drop(redis.publish("*", &check(slot, &website.url("/")))));
     wait_for("all ticks", S(30), || (slots(&mut redis).len() == 200).then_some(()));
@@ -346,7 +351,7 @@ fn t235_tls_needs_the_right_authority_and_the_right_name() {
     let (chain, key) = (file("chain.pem", &chain), file("key.pem", &key));
     let right = file("right.pem", &pem("CERTIFICATE", &ours.der()));
     let wrong = file("wrong.pem", &pem("CERTIFICATE", &theirs.der()));
-    let tls_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tls_port = testbed::port::free();
     let port = tls_port.to_string();
     let mut redis = Redis::start_with(&[
         "--tls-port",

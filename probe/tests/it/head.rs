@@ -44,7 +44,8 @@ fn t039_interim_answers_without_end_are_a_head_too_large() {
     });
     let started = Instant::now();
     assert_down(&get(server.url("/")), Class::HeaderTooLarge);
-    assert!(started.elapsed() < Duration::from_secs(1));
+    // Without an end to it, the check would have lasted its five seconds.
+    assert!(started.elapsed() < Duration::from_secs(4));
 }
 
 #[test]

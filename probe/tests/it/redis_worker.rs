@@ -1,6 +1,6 @@
 //! A Redis and a worker of one's own: the real programs, each ending with its value.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -31,9 +31,7 @@ impl Redis {
 
     /// With more arguments for the server.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        // Closed before the server starts.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::start_at(port, arguments)
+        Self::start_at(testbed::port::free(), arguments)
     }
 
     pub(crate) fn start_at(port: u16, arguments: &[&str]) -> Self {

@@ -7,10 +7,13 @@ use uuid::Uuid;
 use super::rfc3339;
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{BoardRow, Outcome, RecentTick, RegionId, SettingsInput, WebsiteId};
+use crate::model::{BoardRow, Outcome, RecentTick, RegionId, SettingsInput, WebsiteCursor, WebsiteId};
 
 /// Newest ticks shown per website.
 const TICKS: usize = 10;
+/// Websites in one answer, and their bytes: an answer has 2 MiB at most (P8).
+const MOST: i64 = 2_000;
+const ROOM: usize = 2 * 1024 * 1024 - 64 * 1024;
 
 #[derive(Deserialize)]
 struct Credentials {
@@ -129,14 +132,42 @@ fn shown(row: &BoardRow) -> serde_json::Value {
     })
 }
 
-/// `GET /website` -> 200, the account's websites with their newest ticks.
+/// `GET /website?after=` -> 200, the account's websites with their newest ticks, oldest first. All of them, unless that were
+/// more than fits one answer: then there is a `Link` with `rel="next"` to the rest.
 ///
 /// # Errors
-/// 401.
+/// 400 for an `after` that was made up, 401.
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
-    let board = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
-    Ok(Response::json(200, &board.iter().map(shown).collect::<Vec<_>>()))
+    let after = match request.query("after").unwrap_or_default() {
+        "" => None,
+        given => Some(given.parse::<WebsiteCursor>().map_err(|()| {
+            HttpError::BadRequest(format!("\"after\" is \"{given}\"; take it from the Link of the answer before."))
+        })?),
+    };
+    let board = app.store.board_page(account.account_id, after, MOST + 1, clock::now());
+    let board = app.wait(board).map_err(login::store)?;
+    let (mut body, mut last) = (b"[".to_vec(), None);
+    for (row, _) in board.iter().zip(0..MOST) {
+        let one = serde_json::to_vec(&shown(row)).map_err(anyhow::Error::from)?;
+        if last.is_some() && body.len() + one.len() > ROOM {
+            break;
+        }
+        if last.is_some() {
+            body.push(b',');
+        }
+        body.extend(one);
+        last = Some(row.website.website_id);
+    }
+    body.push(b']');
+    let answer = Response::new(200, "application/json", body);
+    // More follow where the last one that is shown is not the last one there is.
+    let Some(row) = board.iter().find(|row| Some(row.website.website_id) == last) else { return Ok(answer) };
+    if board.last().is_none_or(|end| end.website.website_id == row.website.website_id) {
+        return Ok(answer);
+    }
+    let next = WebsiteCursor { created_at: row.website.created_at, id: row.website.website_id };
+    Ok(answer.with("link", &format!("</website?after={next}>; rel=\"next\"")))
 }
 
 /// `GET /status/:id` -> 200, one of them.

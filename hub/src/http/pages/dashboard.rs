@@ -14,6 +14,8 @@ use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::verdict::first_sentence;
 use crate::model::{BoardRow, Outcome, RegionState, Tag, WebsiteId, WebsiteKind, cause};
 
+/// Websites on one page of the list: of more, an answer would be larger than one may be (2 MiB), and no pleasure.
+const AT_ONCE: usize = 200;
 /// Tags offered above the list.
 const TAGS_SHOWN: usize = 50;
 
@@ -31,18 +33,50 @@ pub struct BoardPage {
 impl BoardPage {
     /// Around the part that renews itself.
     pub fn new(viewer: impl Into<Viewer>, rows: &[BoardRow]) -> Result<Self, askama::Error> {
-        Self::of(viewer, rows, None)
+        Self::of(viewer, rows, &Part::default())
     }
 
-    /// The same, of the websites with a tag.
-    pub fn of(viewer: impl Into<Viewer>, rows: &[BoardRow], tag: Option<&Tag>) -> Result<Self, askama::Error> {
+    /// The same, of the websites with a tag, and of many the part on this page.
+    pub fn of(viewer: impl Into<Viewer>, rows: &[BoardRow], part: &Part) -> Result<Self, askama::Error> {
         let viewer = viewer.into();
-        let board = Board::of(rows, tag).with_open(viewer.open).told(viewer.is_told);
-        let source = tag.map(|tag| format!("/websites/fragment?{}", query(tag.as_str())));
-        let source = source.unwrap_or_else(|| "/websites/fragment".to_owned());
+        let board = Board::of(rows, part).with_open(viewer.open).told(viewer.is_told);
+        let source = part.path("/websites/fragment", part.page);
         let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
         let fragment = board.render()?;
         Ok(Self { frame: Frame::wide(title, viewer).at("/"), etag: etag(&fragment), fragment, source })
+    }
+}
+
+/// Which websites of the account are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Part {
+    /// Those with this tag.
+    pub tag: Option<Tag>,
+    /// Of those, from 0 on: the one in so many pages; one that there is not is the last.
+    pub page: usize,
+}
+
+impl Part {
+    /// What is asked for; what is no tag and what is no number limits nothing.
+    fn asked(request: &Request) -> Self {
+        let tag = request.query("tag").and_then(|tag| tag.parse().ok());
+        let page = request.query("page").and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
+        Self { tag, page: page.saturating_sub(1) }
+    }
+
+    /// Where a page of it is.
+    fn path(&self, path: &str, page: usize) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(tag) = &self.tag {
+            query.append_pair("tag", tag.as_str());
+        }
+        if page > 0 {
+            query.append_pair("page", &(page + 1).to_string());
+        }
+        match query.finish() {
+            query if query.is_empty() => path.to_owned(),
+            query => format!("{path}?{query}"),
+        }
     }
 }
 
@@ -60,6 +94,10 @@ pub struct Board {
     is_limited: bool,
     /// There is a channel that is on.
     is_told: bool,
+    /// Where in the list this is; empty where it is all of it.
+    place: String,
+    before: Option<String>,
+    next: Option<String>,
 }
 
 /// A way to the websites with a tag.
@@ -95,12 +133,13 @@ impl Board {
     /// Sorted so that trouble comes first.
     #[must_use]
     pub fn new(rows: &[BoardRow]) -> Self {
-        Self::of(rows, None)
+        Self::of(rows, &Part::default())
     }
 
-    /// The same, of the websites with a tag.
+    /// The same, of the websites with a tag, and of many the part on this page.
     #[must_use]
-    pub fn of(rows: &[BoardRow], tag: Option<&Tag>) -> Self {
+    pub fn of(rows: &[BoardRow], part: &Part) -> Self {
+        let tag = part.tag.as_ref();
         let is_shown = |row: &&BoardRow| tag.is_none_or(|tag| row.ties.tags.contains(tag));
         let mut lines: Vec<Line> = rows.iter().filter(is_shown).map(Line::new).collect();
         let tags: BTreeSet<&Tag> = rows.iter().flat_map(|row| &row.ties.tags).chain(tag).collect();
@@ -116,11 +155,18 @@ impl Board {
         let show_regions = lines.iter().any(|l| l.dots.len() > 1);
         let summary =
             if tag.is_some() && marks.is_empty() { "No website has this tag".to_owned() } else { summary(&marks) };
+        let count = lines.len();
+        let page = part.page.min(count.saturating_sub(1) / AT_ONCE);
+        let (first, end) = (page * AT_ONCE, count.min((page + 1) * AT_ONCE));
+        let is_whole = end - first == count;
         Self {
             summary,
             worst: marks.first().copied().unwrap_or(Mark::Up),
             open: String::new(),
-            rows: lines,
+            rows: lines.drain(first..end).collect(),
+            place: if is_whole { String::new() } else { format!("{} to {end} of {count}", first + 1) },
+            before: (page > 0).then(|| part.path("/", page - 1)),
+            next: (end < count).then(|| part.path("/", page + 1)),
             show_regions,
             tags,
             is_limited: tag.is_some(),
@@ -183,11 +229,6 @@ impl Dot {
     }
 }
 
-/// `?tag=`; what is no tag limits nothing.
-fn tag(request: &Request) -> Option<Tag> {
-    request.query("tag")?.parse().ok()
-}
-
 fn query(tag: &str) -> String {
     url::form_urlencoded::Serializer::new(String::new()).append_pair("tag", tag).finish()
 }
@@ -239,8 +280,8 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
         Ok(who) => {
             let rows = app.wait(app.store.board(who.account.account_id, clock::now())).map_err(login::store)?;
             let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
-            let (tag, viewer) = (tag(request), Viewer::of(app, &who.account).told(is_told));
-            let board = BoardPage::of(viewer, &rows, tag.as_ref()).map_err(anyhow::Error::from)?;
+            let viewer = Viewer::of(app, &who.account).told(is_told);
+            let board = BoardPage::of(viewer, &rows, &Part::asked(request)).map_err(anyhow::Error::from)?;
             page(200, &board)
         }
         Err(HttpError::SignInFirst) => match (app.settings.sign_ups, login::may_sign_up(app)?) {
@@ -261,7 +302,7 @@ pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, Ht
     let rows = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
     let open = app.wait(app.store.count_open_incidents(account.account_id)).map_err(login::store)?;
     let is_told = app.wait(app.store.has_channel_on(account.account_id)).map_err(login::store)?;
-    super::fragment(request, &Board::of(&rows, tag(request).as_ref()).with_open(open).told(is_told))
+    super::fragment(request, &Board::of(&rows, &Part::asked(request)).with_open(open).told(is_told))
 }
 
 #[cfg(test)]

@@ -279,7 +279,7 @@ pub fn probes() -> Vec<KnownProbe> {
         seen,
         access,
     };
-    use NetworkState::{CutOff, Unasked, Works};
+    use NetworkState::{CutOff, NoNames, Unasked, Works};
     vec![
         of(
             "EU-WEST",
@@ -289,6 +289,7 @@ pub fn probes() -> Vec<KnownProbe> {
         ),
         of("EU-WEST", "pi-1", Some(seen("pi-1", NOW - 7_000, CutOff, -125_000, 1_234)), Some(Access::Own)),
         of("INDIA", "pi-2", Some(seen("pi-2", NOW - 90_000_000, Works, 240, 7)), Some(Access::Shared)),
+        of("INDIA", "pi-4", Some(seen("pi-4", NOW - 3_000, NoNames, 12, 0)), Some(Access::Own)),
         of("INDIA", "pi-3", None, Some(Access::Own)),
         of("USA", "a", Some(seen("a", NOW - 90_000_000, Unasked, 0, 0)), Some(Access::Off)),
     ]

@@ -130,7 +130,8 @@ impl Line {
             version: seen.map_or_else(dash, |worker| worker.version.clone()),
             concurrency: seen.map_or_else(dash, |worker| worker.concurrency.to_string()),
             network: seen.map_or("–", |worker| network_words(worker.network)),
-            is_cut_off: seen.is_some_and(|worker| worker.network == NetworkState::CutOff),
+            is_cut_off: seen
+                .is_some_and(|worker| matches!(worker.network, NetworkState::CutOff | NetworkState::NoNames)),
             excused: seen.map_or_else(dash, |worker| worker.excused.to_string()),
             clock: seen.map_or_else(dash, |worker| clock_words(worker.clock_offset_ms)),
             access: probe.access.map_or("–", Access::words),
@@ -144,6 +145,7 @@ fn network_words(network: NetworkState) -> &'static str {
         NetworkState::Unasked => "not in doubt",
         NetworkState::Works => "works",
         NetworkState::CutOff => "cut off",
+        NetworkState::NoNames => "finds no names",
     }
 }
 

@@ -1,7 +1,7 @@
 use askama::Template;
 
 use super::account::SignPage;
-use super::dashboard::{Board, BoardPage};
+use super::dashboard::{Board, BoardPage, Part};
 use super::dead_letters::{ConfirmPage, DeadLettersPage, Found};
 use super::delete::DeletePage;
 use super::invented::{HOSTILE, NOW, account, figures, letters, options, row, rows, ticks, transitions};
@@ -105,7 +105,8 @@ fn all_pages() -> Vec<(String, String)> {
     add("website-tied", WebsitePage::around(HOSTILE, &tied, &view).and_then(|p| p.render()));
     add(
         "board-tag",
-        BoardPage::of(HOSTILE, std::slice::from_ref(&tied), tied.ties.tags.first()).and_then(|p| p.render()),
+        BoardPage::of(HOSTILE, std::slice::from_ref(&tied), &Part { tag: tied.ties.tags.first().cloned(), page: 0 })
+            .and_then(|p| p.render()),
     );
     let planned = hostile_window();
     let ties = [(tied.website.website_id, tied.ties.clone())].into();
@@ -374,9 +375,12 @@ fn the_dashboard_can_be_limited_to_a_tag() {
     rows[2].ties.tags = vec![tag.clone()];
     let all = BoardPage::new("owner", &rows).unwrap().render().unwrap();
     assert!(all.contains("href=\"/?tag=eu+%26+west\"") && all.contains("data-live=\"/websites/fragment\""), "{all}");
-    let some = BoardPage::of("owner", &rows, Some(&tag)).unwrap().render().unwrap();
+    let some = BoardPage::of("owner", &rows, &Part { tag: Some(tag.clone()), page: 0 }).unwrap().render().unwrap();
     assert!(some.contains("data-live=\"/websites/fragment?tag=eu+%26+west\""), "{some}");
     assert_eq!((all.matches("<tr").count(), some.matches("<tr").count()), (rows.len() + 1, 2));
-    let none = BoardPage::of("owner", &rows, Some(&"other".parse().unwrap())).unwrap().render().unwrap();
+    let none = BoardPage::of("owner", &rows, &Part { tag: Some("other".parse().unwrap()), page: 0 })
+        .unwrap()
+        .render()
+        .unwrap();
     assert!(none.contains("No website has this tag") && none.contains("href=\"/\">all</a>"), "{none}");
 }

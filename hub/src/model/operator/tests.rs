@@ -72,8 +72,12 @@ fn all() -> Vec<Condition> {
         Condition::StoreLow,
         Condition::StoreFull,
     ];
-    all.extend([Condition::RegionSilent, Condition::RegionCutOff, Condition::QueueLag].map(|of| of_region(of, "EU-1")));
-    for of in [Condition::WorkerSilent, Condition::WorkerCutOff, Condition::WorkerClock, Condition::WorkerFloods] {
+    all.extend(
+        [Condition::RegionSilent, Condition::RegionCutOff, Condition::RegionNoNames, Condition::QueueLag]
+            .map(|of| of_region(of, "EU-1")),
+    );
+    let ways = [Condition::WorkerSilent, Condition::WorkerCutOff, Condition::WorkerNoNames];
+    for of in ways.into_iter().chain([Condition::WorkerClock, Condition::WorkerFloods]) {
         all.push(of_worker(of, "EU-1", "pi.local_1"));
     }
     all.extend([Condition::HubSilent, Condition::HubLate, Condition::HubDeaf].map(|of| of("a:b-3001".to_owned())));
@@ -83,7 +87,7 @@ fn all() -> Vec<Condition> {
 #[test]
 fn a_key_names_one_condition_and_each_has_words_of_its_own() {
     let keys: BTreeSet<String> = all().iter().map(ToString::to_string).collect();
-    assert_eq!(keys.len(), 16);
+    assert_eq!(keys.len(), 18);
     for condition in all() {
         assert_eq!(condition.to_string().parse(), Ok(condition.clone()));
         for words in
@@ -225,6 +229,24 @@ fn t188_whoever_is_blind_is_told_when_he_is_for_a_minute() {
     assert_eq!((ends(&works(29), &region), ends(&works(30), &region)), (None, Some(ClosedAs::Recovered)));
     let silent = with(vec![WatchedWorker { seen_at: NOW - 50 * S, ..blind("a", 90) }]);
     assert_eq!(ends(&silent, &region), None, "who is silent does not say that it works");
+}
+
+#[test]
+fn t188_whoever_finds_no_names_is_told_when_he_does_not_for_a_minute() {
+    let of = |name: &str, network, s| WatchedWorker { network, network_since_at: NOW - s * S, ..worker("EU", name, 3) };
+    let lost = |name: &str, s| of(name, NetworkState::NoNames, s);
+    let with = |workers: Vec<WatchedWorker>| known([workers, vec![worker("ASIA", "c", 3)]].concat());
+    assert!(begins(&with(vec![lost("a", 59)])).is_empty());
+    assert_eq!(begins(&with(vec![lost("a", 60)])), ["region:EU:no_names"]);
+    assert_eq!(begins(&known(vec![lost("a", 60)])), ["region:EU:no_names"], "what has an address can be told");
+    assert_eq!(begins(&with(vec![lost("a", 60), worker("EU", "b", 3)])), ["worker:EU/a:no_names"]);
+    let region = of_region(Condition::RegionNoNames, "EU");
+    let other_way = with(vec![of("a", NetworkState::CutOff, 60)]);
+    assert_eq!((begins(&other_way), ends(&other_way, &region)), (vec!["region:EU:cut_off".to_owned()], None));
+    let cut = of_region(Condition::RegionCutOff, "EU");
+    assert_eq!(ends(&with(vec![lost("a", 30)]), &cut), Some(ClosedAs::Recovered), "canaries answer");
+    let finds = |s| with(vec![of("a", NetworkState::Works, s)]);
+    assert_eq!((ends(&finds(29), &region), ends(&finds(30), &region)), (None, Some(ClosedAs::Recovered)));
 }
 
 #[test]
@@ -402,8 +424,11 @@ impl World {
             }
             (worker.seen_at, worker.stopped_at) = (now, stops.then_some(now));
             if cuts {
-                let is_cut = worker.network == NetworkState::CutOff;
-                worker.network = if is_cut { NetworkState::Works } else { NetworkState::CutOff };
+                worker.network = match worker.network {
+                    NetworkState::CutOff => NetworkState::NoNames,
+                    NetworkState::NoNames | NetworkState::Unasked => NetworkState::Works,
+                    NetworkState::Works => NetworkState::CutOff,
+                };
                 worker.network_since_at = now;
             }
             if wrong {

@@ -42,6 +42,11 @@ impl Condition {
                 "None of its workers' canaries answers, so what it sees says nothing and has no vote. Look after its network \
                  and name servers, and at CANARIES if those are blocked there.",
             ),
+            Self::RegionNoNames(region) => Words::new(
+                format!("Region {region} finds no names"),
+                "The network of its workers works, but their name servers find nothing: from there websites watched by their \
+                 name are unknown, not down. Look at /etc/resolv.conf of its workers and the servers named there.",
+            ),
             Self::WorkerSilent(region, worker) => Words::new(
                 format!("Worker {worker} of region {region} is silent"),
                 "Other workers of its region do its work meanwhile. Start it again, or revoke it if it is gone for good.",
@@ -50,6 +55,11 @@ impl Condition {
                 format!("Worker {worker} of region {region} is cut off from what it watches"),
                 "Its canaries do not answer, while others of its region work: what it sees says nothing. Look after its \
                  network and name servers.",
+            ),
+            Self::WorkerNoNames(region, worker) => Words::new(
+                format!("Worker {worker} of region {region} finds no names"),
+                "Its network works, but its name servers find nothing, while those of others of its region do: what it sees of \
+                 websites watched by their name says nothing. Look at its /etc/resolv.conf and the servers named there.",
             ),
             Self::WorkerClock(region, worker) => Words::new(
                 format!("The clock of worker {worker} of region {region} is wrong by more than a minute"),
@@ -110,12 +120,20 @@ impl Condition {
                 format!("Region {region} reaches what it watches again"),
                 "The network of one of its workers works again; it votes again.",
             ),
+            Self::RegionNoNames(region) => Words::new(
+                format!("Region {region} finds names again"),
+                "The name servers of one of its workers find names again.",
+            ),
             Self::WorkerSilent(region, worker) => {
                 Words::new(format!("Worker {worker} of region {region} is back"), "It reports again.")
             }
             Self::WorkerCutOff(region, worker) => Words::new(
                 format!("Worker {worker} of region {region} reaches what it watches again"),
                 "Its network works again, by its canaries.",
+            ),
+            Self::WorkerNoNames(region, worker) => Words::new(
+                format!("Worker {worker} of region {region} finds names again"),
+                "Its name servers find names again.",
             ),
             Self::WorkerClock(region, worker) => {
                 Words::new(format!("The clock of worker {worker} of region {region} is right again"), "It was set.")
@@ -147,8 +165,10 @@ impl Condition {
             | Self::AllCutOff
             | Self::RegionSilent(_)
             | Self::RegionCutOff(_)
+            | Self::RegionNoNames(_)
             | Self::WorkerSilent(..)
             | Self::WorkerCutOff(..)
+            | Self::WorkerNoNames(..)
             | Self::WorkerClock(..)
             | Self::WorkerFloods(..)
             | Self::QueueLag(_) => Some("/probes"),

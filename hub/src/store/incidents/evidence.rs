@@ -7,8 +7,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::model::{Change, SeenCertificate, Tick, UtcMs};
-use crate::store::StoreError;
 use crate::store::ingest::Transaction;
+use crate::store::{StoreError, sealed};
 
 /// Website, region, slot.
 type Key = (Uuid, String, UtcMs);
@@ -23,6 +23,24 @@ struct SeenRow {
     certificate_subject: Option<String>,
     answer: Option<String>,
 }
+
+impl SeenRow {
+    fn of(website_id: Uuid, region_id: String, tick: Tick) -> Self {
+        let certificate = tick.certificate;
+        Self {
+            website_id,
+            region_id,
+            slot_at: tick.slot_at,
+            certificate_not_after_at: certificate.as_ref().map(|c| c.not_after_at),
+            certificate_issuer: certificate.as_ref().map(|c| c.issuer.clone()),
+            certificate_subject: certificate.map(|c| c.subject),
+            answer: tick.answer,
+        }
+    }
+}
+
+/// Blocks of days that have passed, unpacked for one transaction: some milliseconds each.
+const SEALED: usize = 20;
 
 /// Of one slot the last attempt, which is what a region's state is of. Each by its key, whatever the planner makes of how many
 /// there are.
@@ -41,11 +59,17 @@ pub(super) async fn add_from_ticks(tx: &mut Transaction, changes: &mut [Change])
     if keys.is_empty() {
         return Ok(());
     }
-    let found: BTreeMap<Key, SeenRow> = read(tx, keys)
+    let mut found: BTreeMap<Key, SeenRow> = read(tx, keys.clone())
         .await?
         .into_iter()
         .map(|row| ((row.website_id, row.region_id.clone(), row.slot_at), row))
         .collect();
+    // Of a region that has been silent for days: packed with its day, or gone.
+    for key in keys.difference(&found.keys().cloned().collect()).take(SEALED) {
+        let (website_id, region_id, slot_at) = key.clone();
+        let Some(tick) = sealed::last_attempt(tx, website_id, &region_id, slot_at).await? else { continue };
+        found.insert(key.clone(), SeenRow::of(website_id, region_id, tick.tick));
+    }
     for change in changes {
         for seen in &mut change.evidence {
             let key = (change.website_id.0, seen.region_id.as_str().to_owned(), seen.slot_at);

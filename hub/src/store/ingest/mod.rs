@@ -240,7 +240,7 @@ impl Store {
         let (entries, letters) = sort_out(ticks, &loaded, now, &mut done);
         let standings = &mut loaded.standings;
         tx.write_dead_letters(&letters, now).await?;
-        let is_new = tx.insert_ticks(&entries).await?;
+        let is_new = tx.insert_new(&entries, now).await?;
         let (mut changes, mut due) = (Vec::new(), Vec::new());
         for (entry, is_new) in entries.iter().zip(is_new) {
             if !is_new {

@@ -10,7 +10,7 @@ use crate::model::shares::Shares;
 use crate::model::{Standing, StoredTick, Transition, UtcMs, WebsiteId, WebsiteState};
 use crate::store::dead_letters::DeadLetter;
 use crate::store::roll_up::{self, Due};
-use crate::store::{Pool, StoreError};
+use crate::store::{Pool, StoreError, sealed};
 
 /// What to do about a website, or an account's incidents, that another transaction is at work on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +149,18 @@ impl Transaction {
             return Ok(Vec::new());
         }
         either!(self, tx => postgres::insert_ticks(tx, entries), sqlite::insert_ticks(tx, entries))
+    }
+
+    /// The same, of ticks of any age: one that is packed with its day is known, too.
+    pub(super) async fn insert_new(&mut self, entries: &[Entry<'_>], now: UtcMs) -> Result<Vec<bool>, StoreError> {
+        let mut is_new = self.insert_ticks(entries).await?;
+        let places: Vec<usize> = is_new.iter().enumerate().filter(|(_, new)| **new).map(|(place, _)| place).collect();
+        let stored: Vec<&StoredTick> = places.iter().filter_map(|place| Some(entries.get(*place)?.tick)).collect();
+        let again = sealed::known_again(self, &stored, now).await?;
+        for (place, _) in places.iter().zip(again).filter(|(_, again)| *again) {
+            is_new[*place] = false;
+        }
+        Ok(is_new)
     }
 
     /// One tick beside those that come from the queue; one that is known stays as it is.

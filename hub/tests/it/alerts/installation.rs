@@ -1,5 +1,6 @@
 //! The installation in trouble, with real workers, and the switch that hears when the hub itself is.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hub::operator::{DeadMan, Watch};
@@ -7,6 +8,8 @@ use hub::queue::Queue;
 use hub::schedule::Scheduler;
 use hub::secret::Secret;
 use hub::vital::{Part, Vitals};
+use testbed::name_server::{Answer, NameServer};
+use testbed::server::Server;
 use testbed::{namespace, test_name};
 use tokio::sync::watch;
 
@@ -72,42 +75,111 @@ async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
     }
 }
 
-/// The probe's DNS is broken and its canaries are out of reach: what it would call down is unknown, and the operator hears
-/// of it. The whole hub as its users run it; the dead man's switch hears that it works all the while.
-#[test]
-fn t188_broken_dns_is_unknown_and_an_incident_of_the_installation() {
-    namespace::run(test_name!(), |network| {
-        let (directory, switch) = (tempfile::tempdir().unwrap(), Receiver::taking());
+/// The whole hub as its users run it, with a website that is watched by its name, and a name server that is never heard.
+struct Nameless {
+    hub: Hub,
+    ann: String,
+    pool: sqlx::SqlitePool,
+    runtime: tokio::runtime::Runtime,
+    _directory: tempfile::TempDir,
+}
+
+impl Nameless {
+    fn start(network: &namespace::Network, environment: &[(&str, &str)]) -> Self {
         network.replace_file("/etc/resolv.conf", "nameserver 11.0.0.53\n");
-        let url = switch.server.url("/ping/hunter2");
-        let hub = Hub::start(directory.path(), &[("CANARIES", "11.8.8.8:443"), ("DEAD_MAN_URL", &url)]);
+        let directory = tempfile::tempdir().unwrap();
+        let hub = Hub::start(directory.path(), environment);
         let ann = token(&hub.url(""), "ann", "correct horse");
-        let site = serde_json::json!({"url": "http://www.example.com/"});
-        let id = call("POST", &hub.url("/website"), Some(&ann), Some(&site)).1["id"].as_str().unwrap().to_owned();
-        wait_until("a tick", Duration::from_secs(30), || {
-            let (_, website) = call("GET", &hub.url(&format!("/status/{id}")), Some(&ann), None);
-            website["ticks"][0]["status"] == "Unknown"
-        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let file = directory.path().join("data/betteruptime.sqlite");
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_secs(20));
         let pool = runtime.block_on(sqlx::SqlitePool::connect_with(options)).unwrap();
-        // A minute goes by.
-        wait_until("the heartbeat to say that it is cut off", Duration::from_secs(30), || {
-            let shift = "update worker set network_since_at = network_since_at - 100000 where network = 'cut_off'";
-            runtime.block_on(sqlx::query(shift).execute(&pool)).unwrap().rows_affected() == 1
+        Self { hub, ann, pool, runtime, _directory: directory }
+    }
+
+    fn watch(&self, url: &str) -> String {
+        let site = serde_json::json!({ "url": url });
+        call("POST", &self.hub.url("/website"), Some(&self.ann), Some(&site)).1["id"].as_str().unwrap().to_owned()
+    }
+
+    fn await_tick(&self, id: &str, status: &str) {
+        wait_until("a tick", Duration::from_secs(30), || {
+            let (_, website) = call("GET", &self.hub.url(&format!("/status/{id}")), Some(&self.ann), None);
+            website["ticks"][0]["status"] == status
         });
-        let incidents =
-            || call("GET", &hub.url("/api/v1/incidents?kind=operator"), Some(&ann), None).1["incidents"].clone();
-        wait_until("the operator to be told", Duration::from_secs(20), || !incidents()[0].is_null());
-        let incident = incidents()[0].clone();
+    }
+
+    /// A minute goes by since the worker has said so.
+    fn put_into_the_past(&self, network: &str) {
+        let sql = "update worker set network_since_at = network_since_at - 100000 where network = $1";
+        wait_until(&format!("a heartbeat that says {network}"), Duration::from_secs(40), || {
+            let shift = sqlx::query(sql).bind(network).execute(&self.pool);
+            self.runtime.block_on(shift).unwrap().rows_affected() == 1
+        });
+    }
+
+    /// The one incident there is, once it is, or is not, over.
+    fn only_incident(&self, is_over: bool) -> serde_json::Value {
+        let all = || call("GET", &self.hub.url("/api/v1/incidents"), Some(&self.ann), None).1["incidents"].clone();
+        wait_until("an incident", Duration::from_secs(20), || {
+            all()[0].is_object() && all()[0]["ended_at"].is_null() != is_over
+        });
+        assert_eq!(all().as_array().map(Vec::len), Some(1), "and nothing is down: {}", all());
+        all()[0].clone()
+    }
+}
+
+/// The probe's DNS is broken and its canaries are out of reach: what it would call down is unknown, and the operator hears
+/// of it. The dead man's switch hears that the hub works all the while.
+#[test]
+fn t188_broken_dns_is_unknown_and_an_incident_of_the_installation() {
+    namespace::run(test_name!(), |network| {
+        let switch = Receiver::taking();
+        let url = switch.server.url("/ping/hunter2");
+        let world = Nameless::start(network, &[("CANARIES", "11.8.8.8:443"), ("DEAD_MAN_URL", &url)]);
+        let id = world.watch("http://www.example.com/");
+        world.await_tick(&id, "Unknown");
+        world.put_into_the_past("cut_off");
+        let incident = world.only_incident(false);
+        assert_eq!(incident["kind"], "operator");
         assert_eq!(incident["cause"], "No region can tell: all workers are cut off from what they watch");
         assert_eq!((&incident["website_count"], &incident["first_url"]), (&0.into(), &serde_json::Value::Null));
-        let all = call("GET", &hub.url("/api/v1/incidents"), Some(&ann), None).1;
-        assert_eq!(all["incidents"].as_array().map(Vec::len), Some(1), "and nothing is down: {all}");
         wait_until("the dead man's switch to be told", Duration::from_secs(20), || !switch.got().is_empty());
         assert!(switch.got()[0].head.starts_with("GET /ping/hunter2 HTTP/1.1"), "{:?}", switch.got());
-        assert!(!hub.process.log().contains("hunter2"), "{}", hub.process.log());
+        let log = world.hub.process.log();
+        assert!(!log.contains("hunter2"), "{log}");
+    });
+}
+
+/// The probe's DNS alone is broken: the network works, so what has an address is told, and what has a name is unknown. The
+/// operator hears of it, and when names are found again.
+#[test]
+fn t188_broken_dns_in_a_network_that_works_is_unknown_and_an_incident_of_the_installation() {
+    namespace::run(test_name!(), |network| {
+        let (canary, server): (IpAddr, IpAddr) = ([11, 8, 8, 8].into(), [11, 0, 0, 53].into());
+        let website: IpAddr = [11, 9, 9, 9].into();
+        [canary, server, website].into_iter().for_each(|address| network.elsewhere(address));
+        let _canary = Server::at((canary, 443).into(), None, |_, _| ());
+        let _website = Server::at((website, 80).into(), None, |_, mut stream| {
+            stream.head();
+            stream.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        });
+        network.drop_to(server);
+        let world = Nameless::start(network, &[("CANARIES", "11.8.8.8:443")]);
+        let named = world.watch("http://www.example.com/");
+        world.await_tick(&named, "Unknown");
+        let addressed = world.watch("http://11.9.9.9/");
+        world.await_tick(&addressed, "Up");
+        world.put_into_the_past("no_names");
+        let incident = world.only_incident(false);
+        assert_eq!(
+            (incident["kind"].as_str(), incident["cause"].as_str()),
+            (Some("operator"), Some("Region LOCAL finds no names"))
+        );
+        let _server = NameServer::at((server, 53).into(), move |question| Answer::address(question, website));
+        network.nft("flush chain inet testbed in");
+        world.put_into_the_past("works");
+        assert_eq!(world.only_incident(true)["id"], incident["id"]);
     });
 }
 

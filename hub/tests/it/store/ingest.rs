@@ -250,7 +250,7 @@ async fn t211_a_deadlock_is_tried_again() {
     let (store, now) = (f.store.clone(), f.now);
     let ingest = tokio::spawn(async move { store.ingest(&batch, now).await });
     let started = std::time::Instant::now();
-    while f.count("select count(*) from pg_locks where not granted").await == 0 {
+    while f.count(super::WAITING).await == 0 {
         assert!(started.elapsed() < std::time::Duration::from_secs(10), "waited for ingest to wait");
     }
     touch(&mut held, &one).await;

@@ -7,6 +7,7 @@ use super::Fixture;
 on_both! {
     heartbeats_make_regions
     t203_a_sign_of_life_from_the_future_gives_way_to_one_of_now
+    t188_since_when_a_worker_is_blind_in_which_way_is_kept
 }
 
 async fn heartbeats_make_regions(f: Fixture) {
@@ -50,4 +51,32 @@ async fn t203_a_sign_of_life_from_the_future_gives_way_to_one_of_now(f: Fixture)
     f.store.record_heartbeats(&right, now).await.expect("it was set right");
     let seen = f.store.regions().await.expect("regions").iter().map(|region| region.workers[0].seen_at).max();
     assert_eq!(seen, Some(now));
+}
+
+async fn t188_since_when_a_worker_is_blind_in_which_way_is_kept(f: Fixture) {
+    let (region, worker): (RegionId, WorkerId) =
+        ("INDIA".parse().expect("a region"), "pi-1".parse().expect("a worker"));
+    let s = 1_000;
+    let mut told = Vec::new();
+    for (at, network, finds_no_names) in [
+        (1, NetworkState::Unasked, false),
+        (2, NetworkState::Works, false),
+        (3, NetworkState::Works, true),
+        (4, NetworkState::Unasked, true),
+        (5, NetworkState::CutOff, true),
+        (6, NetworkState::CutOff, false),
+        (7, NetworkState::Works, true),
+        (8, NetworkState::Works, false),
+    ] {
+        let beat = Heartbeat { network, finds_no_names, sent_at: at * s, ..Heartbeat::default() };
+        let beats = [(region.clone(), worker.clone(), beat, at * s)];
+        f.store.record_heartbeats(&beats, at * s).await.expect("a heartbeat");
+        let workers = f.store.watched_workers().await.expect("the workers");
+        told.push((workers[0].network, workers[0].network_since_at / s));
+    }
+    use NetworkState::{CutOff, NoNames, Unasked, Works};
+    assert_eq!(
+        told,
+        [(Unasked, 1), (Works, 1), (NoNames, 3), (NoNames, 3), (CutOff, 5), (CutOff, 5), (NoNames, 7), (Works, 8)]
+    );
 }

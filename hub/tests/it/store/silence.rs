@@ -30,7 +30,7 @@ async fn t193_a_transaction_without_an_answer_is_given_up_and_its_batch_stored_b
         async move { store.ingest(&batch, now).await }
     });
     let started = Instant::now();
-    while f.count("select count(*) from pg_locks where not granted").await == 0 {
+    while f.count(WAITING).await == 0 {
         assert!(started.elapsed() < Duration::from_secs(10), "waited for ingest to wait");
     }
     proxy.freeze();

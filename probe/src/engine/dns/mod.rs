@@ -8,7 +8,7 @@ mod system;
 mod tcp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use survey::{RootAnswer, ServerAnswer, survey_name_servers};
 pub use system::ResolverConfig;
@@ -45,18 +45,33 @@ impl Dns {
 
     /// Addresses of `name` in the server's order, by `deadline`.
     pub(super) fn addresses(&self, name: &str, family: IpFamily, deadline: Instant) -> Result<Vec<IpAddr>, DnsError> {
+        self.look_up(name, family, deadline).0
+    }
+
+    /// The same, and whether a name server was asked.
+    pub(super) fn look_up(
+        &self,
+        name: &str,
+        family: IpFamily,
+        deadline: Instant,
+    ) -> (Result<Vec<IpAddr>, DnsError>, bool) {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         if name == "localhost" || name.ends_with(".localhost") {
-            return keep(&[Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()], family);
+            return (keep(&[Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()], family), false);
         }
         if !message::is_name(&name) {
-            return Err(DnsError::Nxdomain);
+            return (Err(DnsError::Nxdomain), false);
         }
         let known = self.source.known();
         if let Some(addresses) = known.hosts.get(&name) {
-            return keep(addresses, family);
+            return (keep(addresses, family), false);
         }
-        lookup::Lookup::new(&name, family, &known.servers, deadline).run()
+        (lookup::Lookup::new(&name, family, &known.servers, deadline).run(), true)
+    }
+
+    /// What each name server says of the root.
+    pub(super) fn survey(&self, budget: Duration) -> Vec<ServerAnswer> {
+        survey::survey(&self.source, budget)
     }
 }
 

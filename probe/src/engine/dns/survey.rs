@@ -31,11 +31,12 @@ pub enum RootAnswer {
 /// Asks all servers of the system at the same time.
 #[must_use]
 pub fn survey_name_servers(budget: Duration) -> Vec<ServerAnswer> {
-    survey(ResolverConfig::System, budget)
+    survey(&Source::new(ResolverConfig::System), budget)
 }
 
-fn survey(config: ResolverConfig, budget: Duration) -> Vec<ServerAnswer> {
-    let known = Source::new(config).known();
+/// Asks all servers of a source at the same time.
+pub(super) fn survey(source: &Source, budget: Duration) -> Vec<ServerAnswer> {
+    let known = source.known();
     std::thread::scope(|scope| {
         let asked: Vec<_> =
             known.servers.iter().map(|address| (*address, scope.spawn(|| ask(*address, budget)))).collect();
@@ -107,8 +108,10 @@ mod tests {
                 socket.send_to(&buffer[..length], from).unwrap();
             });
         }
-        let found =
-            survey(ResolverConfig::Fixed { servers: servers.clone(), hosts: Vec::new() }, Duration::from_secs(1));
+        let found = survey(
+            &Source::new(ResolverConfig::Fixed { servers: servers.clone(), hosts: Vec::new() }),
+            Duration::from_secs(1),
+        );
         assert_eq!(found.iter().map(|answer| answer.address).collect::<Vec<_>>(), servers);
         let root = |index: usize| &found[index].root;
         assert!(matches!((root(0), root(2)), (RootAnswer::Known(_), RootAnswer::NotTold(_))), "{found:?}");

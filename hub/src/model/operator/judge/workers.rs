@@ -10,8 +10,8 @@ use crate::model::operator::Condition;
 use crate::model::region::CLOCK_ERROR_MS;
 use crate::model::{ClosedAs, NetworkState, RegionId, UtcMs, Worker, WorkerId};
 
-/// A network that is cut off for so long is worth a word.
-const CUT_OFF_MS: i64 = 60_000;
+/// A network that is cut off, or name servers that find nothing, for so long is worth a word.
+const BLIND_MS: i64 = 60_000;
 /// One that works for so long is back.
 const WORKS_MS: i64 = 30_000;
 /// A clock that is wrong by more (T198), for some signs of life: one that was held up on its way looks like one.
@@ -24,6 +24,15 @@ const CALM_MS: i64 = 600_000;
 /// A check that waits for so long: those of the shortest timeouts have run out.
 const LAG_MS: i64 = 30_000;
 const LAG_OVER_MS: i64 = 10_000;
+
+/// In which way a worker does not see what it watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By its canaries its network is cut off.
+    CutOff,
+    /// Its name servers find nothing.
+    NoNames,
+}
 
 /// How a worker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,14 +72,24 @@ impl WatchedWorker {
         }
     }
 
-    /// It works, or cannot be expected to say so. `None`: not for long enough.
-    fn is_cut_off(&self, now: UtcMs) -> Option<bool> {
+    /// Whether it is blind in this way. `None`: it is, or is not, not for long enough.
+    fn is_blind(&self, way: Way, now: UtcMs) -> Option<bool> {
         let for_ms = now.saturating_sub(self.network_since_at);
-        match self.network {
+        match (self.network, way) {
             // Of a worker from before an update nobody knows since when: its next sign of life begins it.
-            NetworkState::CutOff if self.network_since_at <= 0 => None,
-            NetworkState::CutOff => (for_ms >= CUT_OFF_MS).then_some(true),
-            NetworkState::Works | NetworkState::Unasked => (for_ms >= WORKS_MS).then_some(false),
+            (NetworkState::CutOff, Way::CutOff) | (NetworkState::NoNames, Way::NoNames)
+                if self.network_since_at <= 0 =>
+            {
+                None
+            }
+            (NetworkState::CutOff, Way::CutOff) | (NetworkState::NoNames, Way::NoNames) => {
+                (for_ms >= BLIND_MS).then_some(true)
+            }
+            // Without a network no name server is reached either.
+            (NetworkState::CutOff, Way::NoNames) => None,
+            (NetworkState::NoNames, Way::CutOff) | (NetworkState::Works | NetworkState::Unasked, _) => {
+                (for_ms >= WORKS_MS).then_some(false)
+            }
         }
     }
 }
@@ -107,13 +126,13 @@ impl<'a> Place<'a> {
         self.workers.iter().map(|(worker, _)| worker.seen_at).max().unwrap_or_default()
     }
 
-    /// All that report are cut off: `None` when that is not clear.
-    fn is_cut_off(&self, now: UtcMs) -> Option<bool> {
+    /// All that report are blind in this way: `None` when that is not clear.
+    fn is_blind(&self, way: Way, now: UtcMs) -> Option<bool> {
         let heard: Vec<Option<bool>> = self
             .workers
             .iter()
             .filter(|(worker, _)| is_heard(worker, now))
-            .map(|(worker, _)| worker.is_cut_off(now))
+            .map(|(worker, _)| worker.is_blind(way, now))
             .collect();
         if heard.is_empty() {
             return None;
@@ -124,7 +143,7 @@ impl<'a> Place<'a> {
         heard.iter().all(|one| *one == Some(true)).then_some(true)
     }
 
-    fn cut_off_since(&self, now: UtcMs) -> UtcMs {
+    fn blind_since(&self, now: UtcMs) -> UtcMs {
         let heard = self.workers.iter().filter(|(worker, _)| is_heard(worker, now));
         heard.map(|(worker, _)| worker.network_since_at).max().unwrap_or(now)
     }
@@ -155,9 +174,12 @@ pub(super) fn judge(known: &Known, hubs: &[&HubReport], states: &mut BTreeMap<Co
         let state = silent(place);
         let state = if is_all_quiet { explained(state) } else { state };
         states.insert(Condition::RegionSilent(place.region.clone()), state);
-        let state = cut_off(place, now);
-        let state = if is_all_cut_off { explained(state) } else { state };
-        states.insert(Condition::RegionCutOff(place.region.clone()), state);
+        let condition = Condition::RegionCutOff(place.region.clone());
+        let state = blind(place, Way::CutOff, &condition, now);
+        states.insert(condition, if is_all_cut_off { explained(state) } else { state });
+        let condition = Condition::RegionNoNames(place.region.clone());
+        let state = blind(place, Way::NoNames, &condition, now);
+        states.insert(condition, state);
         let lag = lag(place, known.lags.get(place.region).copied(), now);
         states.insert(Condition::QueueLag(place.region.clone()), lag);
         for (worker, life) in &place.workers {
@@ -189,7 +211,8 @@ fn all_silent(places: &[Place<'_>]) -> State {
 }
 
 fn all_cut_off(places: &[Place<'_>], now: UtcMs) -> State {
-    let all: Vec<Option<bool>> = places.iter().filter(|p| !p.is_quiet(now)).map(|p| p.is_cut_off(now)).collect();
+    let all: Vec<Option<bool>> =
+        places.iter().filter(|p| !p.is_quiet(now)).map(|p| p.is_blind(Way::CutOff, now)).collect();
     if all.contains(&Some(false)) {
         return State::Well(ClosedAs::Recovered);
     }
@@ -197,7 +220,7 @@ fn all_cut_off(places: &[Place<'_>], now: UtcMs) -> State {
     if all.is_empty() || all.contains(&None) {
         return State::Undecided;
     }
-    let since_at = places.iter().filter(|p| !p.is_quiet(now)).map(|p| p.cut_off_since(now)).max().unwrap_or(now);
+    let since_at = places.iter().filter(|p| !p.is_quiet(now)).map(|p| p.blind_since(now)).max().unwrap_or(now);
     State::Holds(Finding { since_at, said: Condition::AllCutOff.words().said, is_explained: false })
 }
 
@@ -218,17 +241,18 @@ fn silent(place: &Place<'_>) -> State {
     }
 }
 
-fn cut_off(place: &Place<'_>, now: UtcMs) -> State {
+fn blind(place: &Place<'_>, way: Way, condition: &Condition, now: UtcMs) -> State {
     if place.is_forgotten() {
         return State::Well(ClosedAs::Retired);
     }
-    match place.is_cut_off(now) {
+    match place.is_blind(way, now) {
         Some(false) => State::Well(ClosedAs::Recovered),
         None => State::Undecided,
-        Some(true) => {
-            let said = Condition::RegionCutOff(place.region.clone()).words().said;
-            State::Holds(Finding { since_at: place.cut_off_since(now), said, is_explained: false })
-        }
+        Some(true) => State::Holds(Finding {
+            since_at: place.blind_since(now),
+            said: condition.words().said,
+            is_explained: false,
+        }),
     }
 }
 
@@ -272,17 +296,18 @@ fn worker_of(
     states.insert(condition, state);
     let is_gone = matches!(life, Life::Stopped | Life::Forgotten);
     let heard = is_heard_at_all && is_heard(worker, now);
-    let condition = of(Condition::WorkerCutOff);
-    let state = match worker.is_cut_off(now).filter(|_| heard) {
-        _ if is_gone => State::Well(ClosedAs::Retired),
-        None => State::Undecided,
-        Some(false) => State::Well(ClosedAs::Recovered),
-        Some(true) => {
-            let is_explained = place.is_cut_off(now) != Some(false);
-            State::Holds(Finding { since_at: worker.network_since_at, said: condition.words().said, is_explained })
-        }
-    };
-    states.insert(condition, state);
+    for (way, condition) in [(Way::CutOff, of(Condition::WorkerCutOff)), (Way::NoNames, of(Condition::WorkerNoNames))] {
+        let state = match worker.is_blind(way, now).filter(|_| heard) {
+            _ if is_gone => State::Well(ClosedAs::Retired),
+            None => State::Undecided,
+            Some(false) => State::Well(ClosedAs::Recovered),
+            Some(true) => {
+                let is_explained = place.is_blind(way, now) != Some(false);
+                State::Holds(Finding { since_at: worker.network_since_at, said: condition.words().said, is_explained })
+            }
+        };
+        states.insert(condition, state);
+    }
     let condition = of(Condition::WorkerClock);
     let off_ms = worker.clock_offset_ms.saturating_abs();
     let state = match worker.clock_wrong_since_at {
