@@ -1,7 +1,7 @@
 //! The loop that counts hours and days that have ended ([`crate::model::roll_up`]). Any number of hubs may run it: what one
 //! has written the others find done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -10,7 +10,7 @@ use crate::store::{RolledUp, Store, StoreError};
 
 /// Between two looks when there is nothing to do. An hour is counted within ten minutes and this after its end.
 const EVERY: Duration = Duration::from_secs(20);
-/// Between two batches: ingest has the database, and on SQLite the one writer, for most of the time.
+/// Between two batches at least; otherwise as long as the one before took: half of the time at least is for others.
 const BETWEEN: Duration = Duration::from_millis(20);
 /// A turn was lost to another hub, which goes on with what there is.
 const OVERTAKEN: Duration = Duration::from_secs(3);
@@ -73,6 +73,7 @@ pub async fn step(store: &Store, pace: &mut Pace, now: i64) -> Result<RolledUp, 
 pub async fn run(store: Store, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (mut pace, mut is_failing) = (Pace::default(), false);
     while !*stopping.borrow() {
+        let began = Instant::now();
         // Its own task, awaited to the end: a transaction must not be cancelled half-way (D18).
         let turn = tokio::spawn({
             let store = store.clone();
@@ -87,7 +88,7 @@ pub async fn run(store: Store, mut stopping: watch::Receiver<bool>) -> anyhow::R
                 let is_first_failure = done.is_err() && !is_failing;
                 is_failing = done.is_err();
                 match done {
-                    Ok(RolledUp::Counted { .. }) => BETWEEN,
+                    Ok(RolledUp::Counted { .. }) => began.elapsed().max(BETWEEN),
                     Ok(RolledUp::Overtaken) => OVERTAKEN,
                     Ok(RolledUp::Nothing) => EVERY,
                     // Said once: others tell of a database that is away, every few seconds.

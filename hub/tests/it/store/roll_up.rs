@@ -8,7 +8,7 @@ use hub::model::{Outcome, RegionId, Span, StoredTick, UtcMs, Website, WebsiteSet
 use hub::store::{RolledUp, SealPosition, Store};
 
 use super::{Fixture, MINUTE, region_tick, sqlite};
-use crate::process::{KEY, run_to_its_end};
+use crate::process::{Hub, KEY, run_to_its_end};
 
 on_both! {
     the_day_on_which_it_was_added_is_counted_backwards_too
@@ -16,6 +16,7 @@ on_both! {
     t173_hubs_that_count_at_once_count_once
     t173_what_is_packed_is_counted_with_what_comes_late
     t173_a_hub_that_is_killed_anywhere_leaves_nothing_half_done
+    t173_a_hub_that_is_killed_ten_times_counts_all
     what_comes_late_is_noted_and_what_comes_in_time_is_not
     what_comes_late_while_its_day_is_being_counted_is_in_it
     a_count_of_fewer_ticks_replaces_nothing
@@ -229,26 +230,96 @@ async fn t173_a_hub_that_is_killed_anywhere_leaves_nothing_half_done(f: Fixture)
     let end = begin + 30 * HOUR;
     let ticks: Vec<_> = (0..900).map(|_| any_tick(&mut random, &website, begin, 30 * HOUR)).collect();
     f.store.ingest(&ticks, end + MINUTE).await.expect("ingest");
-    f.store.close().await;
-    let Fixture { store, url, directory, now } = f;
-    drop(store);
-    let state = directory.path().display().to_string();
-    let environment = match &url {
-        Some(url) => vec![("DATABASE_URL", url.as_str()), ("JWT_SECRET_KEY", KEY)],
-        None => vec![("STATE_DIRECTORY", state.as_str())],
-    };
+    let left = f.left_to_hubs().await;
+    let environment = left.environment();
     for point in ["roll_up.counted", "roll_up.written", "roll_up.committed", "roll_up.written"] {
         let environment = [environment.as_slice(), &[("FAIL_POINT", point), ("LISTEN", "127.0.0.1:0")]].concat();
-        let log = tokio::task::block_in_place(|| run_to_its_end(directory.path(), &environment));
+        let log = tokio::task::block_in_place(|| run_to_its_end(left.directory.path(), &environment));
         assert!(log.contains(&format!("ends at the fail point {point}")), "it ended elsewhere:\n{log}");
     }
-    let store = match &url {
-        Some(url) => Store::open_postgres(url).await.expect("Postgres"),
-        None => Store::open_sqlite(directory.path()).await.expect("SQLite"),
-    };
-    let f = Fixture { store, url, directory, now };
-    f.roll(now).await;
+    let f = left.taken_back().await;
+    f.roll(f.now).await;
     f.agrees(&website, begin, end).await;
+}
+
+/// At whatever moment, while it counts what was there before.
+async fn t173_a_hub_that_is_killed_ten_times_counts_all(f: Fixture) {
+    let website = f.old_website(10).await;
+    f.store.set_paused(website.account_id, website.website_id, true, f.now).await.expect("paused");
+    let (mut random, begin) = (Random(10), Grain::Day.start_of(f.now - 9 * DAY));
+    let end = begin + 8 * DAY;
+    for _ in 0..4 {
+        let ticks: Vec<_> = (0..900).map(|_| any_tick(&mut random, &website, begin, 8 * DAY)).collect();
+        f.store.ingest(&ticks, end + 2 * MINUTE).await.expect("ingest");
+    }
+    let left = f.left_to_hubs().await;
+    const TURN: &str = "select coalesce(max(turn), 0) from roll_up_progress";
+    const IS_DONE: &str = "select count(*) from roll_up_progress where hours_back_at <= back_until_at";
+    let mut midway = 0;
+    for _ in 0..10 {
+        let before = left.count(TURN).await;
+        let hub = tokio::task::block_in_place(|| Hub::start(left.directory.path(), &left.environment()));
+        for _ in 0..600 {
+            if left.count(TURN).await > before + random.below(4) || left.count(IS_DONE).await > 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        hub.process.signal("KILL");
+        drop(hub);
+        midway += i32::from(left.count(IS_DONE).await == 0);
+    }
+    assert!(midway > 2 && left.count(TURN).await > 10, "{midway} were killed in the middle of it");
+    println!("{midway} of 10 were killed in the middle of it, after {} batches.", left.count(TURN).await);
+    let f = left.taken_back().await;
+    f.roll(f.now).await;
+    f.agrees(&website, begin, end).await;
+}
+
+/// A database that is left to hubs for a while.
+struct Left {
+    url: Option<String>,
+    directory: tempfile::TempDir,
+    state: String,
+    now: UtcMs,
+}
+
+impl Fixture {
+    async fn left_to_hubs(self) -> Left {
+        self.store.close().await;
+        let state = self.directory.path().display().to_string();
+        Left { url: self.url, directory: self.directory, state, now: self.now }
+    }
+}
+
+impl Left {
+    fn environment(&self) -> Vec<(&str, &str)> {
+        match &self.url {
+            Some(url) => vec![("DATABASE_URL", url.as_str()), ("JWT_SECRET_KEY", KEY)],
+            None => vec![("STATE_DIRECTORY", self.state.as_str())],
+        }
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        match &self.url {
+            Some(url) => {
+                let pool = sqlx::PgPool::connect(url).await.expect("Postgres");
+                sqlx::query_scalar(sql).fetch_one(&pool).await.expect(sql)
+            }
+            None => {
+                let pool = sqlite(self.directory.path()).await;
+                sqlx::query_scalar(sql).fetch_one(&pool).await.expect(sql)
+            }
+        }
+    }
+
+    async fn taken_back(self) -> Fixture {
+        let store = match &self.url {
+            Some(url) => Store::open_postgres(url).await.expect("Postgres"),
+            None => Store::open_sqlite(self.directory.path()).await.expect("SQLite"),
+        };
+        Fixture { store, url: self.url, directory: self.directory, now: self.now }
+    }
 }
 
 async fn what_comes_late_is_noted_and_what_comes_in_time_is_not(f: Fixture) {
