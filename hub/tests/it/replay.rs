@@ -100,6 +100,12 @@ fn run(directory: &Path, url: Option<&str>, id: &str, arguments: &[&str]) -> (i3
     (output.status.code().unwrap_or(-1), said)
 }
 
+/// What it printed; a line of its log may follow.
+fn json(said: &str) -> Value {
+    let first = serde_json::Deserializer::from_str(said).into_iter().next();
+    first.and_then(Result::ok).unwrap_or_else(|| panic!("no JSON: {said}"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verdicts_are_counted_again_on_sqlite() {
     verdicts_are_counted_again(None).await;
@@ -153,7 +159,7 @@ async fn verdicts_are_counted_again(url: Option<String>) {
     let all = ["--from", &rfc3339(start), "--json"];
     let (code, said) = place.replay(website.website_id, &all);
     assert_eq!(code, 0, "{said}");
-    let told: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+    let told: Value = json(&said);
     assert_eq!(told["differences"], 0);
     assert_eq!(told["changes"].as_array().unwrap().len(), stored.len());
     assert_eq!(told["ticks_late"], late, "{said}");
@@ -175,7 +181,7 @@ async fn verdicts_are_counted_again(url: Option<String>) {
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("!  ") && said.contains("=  ") && said.contains("Differences: "), "{said}");
     let (code, said) = place.replay(website.website_id, &["--json"]);
-    let told: Value = serde_json::from_str(&said).unwrap();
+    let told: Value = json(&said);
     assert!(code == 1 && told["differences"].as_u64().unwrap() >= 4, "{said}");
 
     // What is wrong is said.
