@@ -18,7 +18,7 @@ const PROBES: [&str; 11] = [
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 19] = [
+const HUBS: [&str; 20] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -31,6 +31,7 @@ const HUBS: [&str; 19] = [
     "JWT_SECRET_KEY_FILE",
     "SIGNUPS",
     "HOST_CHECKS_PER_S",
+    "RETENTION_DAYS",
     "TLS_CERT_FILE",
     "TLS_KEY_FILE",
     "LOG_FORMAT",
