@@ -82,15 +82,15 @@ impl Store {
         let next_day = SealPosition { website, slot_at: Some(day.saturating_add(DAY_MS)), ..from };
         let mut at_once = from.at_once.unwrap_or(if self.is_sqlite() { AT_ONCE_ALONE } else { AT_ONCE });
         let left = loop {
-            let left = match self.answered_or_left(self.seal_part(website, slot_at, at_once, now)).await {
+            // Not as `answered`: what takes long may be our own work, for which nobody else's connections are to be given up.
+            // Whoever waits for an answer that never comes is this loop alone.
+            let left = match self.seal_part(website, slot_at, at_once, now).await {
                 Ok(done) => return Ok(done),
                 Err(left) => left,
             };
             let Left::Away(error) = &left else { break left };
-            // A slow disk, on which the ticks of a day are far apart; or much work, for which a database that answers was
-            // kept waiting.
-            let is_silent = matches!(error, StoreError::Silent);
-            if !(error.is_statement_timeout() || is_silent && self.ping().await.is_ok()) {
+            // A slow disk, on which the ticks of a day are far apart.
+            if !error.is_statement_timeout() {
                 break left;
             }
             if at_once <= LEAST {
@@ -136,10 +136,6 @@ impl Store {
             );
         }
         Ok(unknown.is_none())
-    }
-
-    async fn answered_or_left(&self, work: impl Future<Output = Result<Sealed, Left>>) -> Result<Sealed, Left> {
-        self.answered(async { Ok(work.await) }).await?
     }
 
     /// The first raw tick at or after a position, in order of website and slot.
@@ -300,11 +296,12 @@ async fn write_block(
 /// Whether no other hub is at work on the history of this website, nor will be until the end of the transaction.
 async fn is_ours(tx: &mut Transaction, website: Uuid) -> Result<bool, StoreError> {
     match tx {
-        Transaction::Postgres(tx) => Ok(sqlx::query_scalar("select pg_try_advisory_xact_lock($1, hashtext($2))")
-            .bind(LOCKS)
-            .bind(website.to_string())
-            .fetch_one(&mut **tx)
-            .await?),
+        Transaction::Postgres(tx) => {
+            // Packing is work between two statements.
+            sqlx::query("set local idle_in_transaction_session_timeout = '60s'").execute(&mut **tx).await?;
+            let lock = sqlx::query_scalar("select pg_try_advisory_xact_lock($1, hashtext($2))");
+            Ok(lock.bind(LOCKS).bind(website.to_string()).fetch_one(&mut **tx).await?)
+        }
         Transaction::Sqlite(_) => Ok(true), // one writer
     }
 }
