@@ -20,6 +20,10 @@ static TIME: Mutex<HubTime> = Mutex::new(HubTime::new());
 /// Of [`TIME`]: what is added to the steady clock.
 static OFFSET_US: AtomicI64 = AtomicI64::new(UNKNOWN);
 static IS_WRONG_TOLD: AtomicBool = AtomicBool::new(false);
+/// What time it was when the clock was set back from the furthest ahead.
+static BEFORE: AtomicI64 = AtomicI64::new(UNKNOWN);
+/// What is further ahead than this was asked for by nobody, whatever a clock said for a moment.
+const BELIEVED_MS: i64 = 3_600_000;
 
 /// Now, as all hubs have it.
 #[must_use]
@@ -28,6 +32,13 @@ pub fn now() -> UtcMs {
         UNKNOWN => wall(),
         offset_us => steady_us().saturating_add(offset_us).div_euclid(1_000),
     }
+}
+
+/// The newest slot a hub may have asked for, at `now`: later than that when the clock was set back since, since what was under
+/// way then comes in after it. At most an hour later.
+#[must_use]
+pub fn newest(now: UtcMs) -> UtcMs {
+    BEFORE.load(Ordering::Relaxed).clamp(now, now.saturating_add(BELIEVED_MS))
 }
 
 /// This machine's wall clock, right or wrong. Before 1970 it reads as 0.
@@ -79,9 +90,13 @@ impl Moment {
 pub fn learn(asked_us: i64, at_ms: UtcMs) {
     let told = Told { asked_us, heard_us: steady_us(), at_ms };
     let mut time = TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = now();
     let learnt = time.learn(told);
     OFFSET_US.store(time.offset_us().unwrap_or(UNKNOWN), Ordering::Relaxed);
     drop(time);
+    if let Learnt::Set { by_ms: ..0 } = learnt {
+        BEFORE.fetch_max(before, Ordering::Relaxed);
+    }
     match learnt {
         Learnt::Set { by_ms } if by_ms.saturating_abs() >= WRONG_MS => {
             tracing::warn!(by_ms, "The database's clock was set, and all hubs go by it.");

@@ -76,14 +76,15 @@ impl Standing {
         self.state.verdict
     }
 
-    /// Why a tick may not be stored. A slot far ahead would keep its region's state from ever moving again.
+    /// Why a tick may not be stored; `newest`: the newest slot that a hub may have asked for. One far ahead of that would keep
+    /// its region's state from ever moving again.
     #[must_use]
-    pub fn refusal(&self, tick: &StoredTick, now: UtcMs) -> Option<&'static str> {
+    pub fn refusal(&self, tick: &StoredTick, newest: UtcMs) -> Option<&'static str> {
         // Only pings are ticks of a job, and those do not come from a queue.
         if self.website.kind == WebsiteKind::Job || !self.website.settings.watches_from(&tick.region_id) {
             return Some("not_assigned: the website is not watched from this region");
         }
-        (tick.tick.slot_at > now.saturating_add(FUTURE_MS))
+        (tick.tick.slot_at > newest.saturating_add(FUTURE_MS))
             .then_some("slot_in_future: no hub has asked for this check yet")
     }
 

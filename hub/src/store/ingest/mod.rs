@@ -20,6 +20,7 @@ pub(in crate::store) use self::transaction::{Locked, Transaction};
 use super::dead_letters::DeadLetter;
 use super::roll_up::{self, Due};
 use super::{Store, StoreError, incidents};
+use crate::clock;
 use crate::model::late::Marks;
 use crate::model::{Change, Confirm, Standing, StoredTick, Transition, UtcMs, WebsiteId};
 
@@ -304,7 +305,7 @@ fn sort_out<'a>(
 ) -> (Vec<Entry<'a>>, Vec<DeadLetter>) {
     let mut entries = Vec::with_capacity(ticks.len());
     let mut letters = Vec::new();
-    let standings = &loaded.standings;
+    let (standings, newest) = (&loaded.standings, clock::newest(now));
     for tick in ticks {
         let id = tick.tick.website_id;
         let place = standings.binary_search_by_key(&id, |s| s.website().website_id);
@@ -316,7 +317,7 @@ fn sort_out<'a>(
             }
             continue;
         };
-        if let Some(reason) = standing.refusal(tick, now) {
+        if let Some(reason) = standing.refusal(tick, newest) {
             done.orphaned += 1;
             letters.push(DeadLetter::of(tick, reason));
             continue;
