@@ -53,6 +53,9 @@ enum Command {
     /// Accounts.
     #[command(subcommand)]
     User(UserCommand),
+    /// What sessions and links are signed with.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Workers elsewhere: let them in, shut them out, see them.
     #[command(subcommand)]
     Probe(ProbeCommand),
@@ -135,6 +138,12 @@ enum UserCommand {
         /// Its name.
         username: String,
     },
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Make a new key; what the present one signed is accepted for seven more days.
+    Rotate,
 }
 
 #[derive(Subcommand)]
@@ -268,6 +277,7 @@ fn main() -> ExitCode {
         Command::User(UserCommand::ResetPassword { username }) => {
             runtime.block_on(command::reset_password(&config, &username))
         }
+        Command::Key(KeyCommand::Rotate) => command::key::rotate(&config),
         Command::Probe(ProbeCommand::Enrol { region, worker, redis_url, out }) => {
             let place = Place { region, worker };
             runtime.block_on(command::probe::enrol(&config, &place, redis_url.as_deref(), out))

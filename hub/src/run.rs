@@ -30,9 +30,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// Something could not start, or a part ended by itself: the process must then be restarted (D2).
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let directory = state_directory::prepare(&config.state_directory)?;
-    let key = match &config.jwt_secret_key {
-        Some(key) => key.clone(),
-        None => state_directory::signing_key(&directory)?,
+    let keys = match config.signing_keys() {
+        Some(keys) => keys,
+        None => state_directory::signing_keys(&directory)?,
     };
     let store = open_store(&config).await?;
     store.migrate(false).await.context("the schema could not be brought up to date")?;
@@ -62,7 +62,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (store, stopping) = (store.clone(), stopping.clone());
         parts.spawn(async move { ("roll-up", history::roll_up::run(store, stopping).await) });
     }
-    let alerts = Alerts::new(alert_settings(&config, may_look_inside), &key)?;
+    let alerts = Alerts::new(alert_settings(&config, may_look_inside), &keys)?;
     let vitals = scheduler.vitals().clone();
     {
         let (store, alerts, vitals, stopping) = (store.clone(), alerts.clone(), vitals.clone(), stopping.clone());
@@ -83,7 +83,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     let settings = http_settings(&config, &directory, may_look_inside);
     let front = front_config(&config)?;
-    let app = App::new(store.clone(), scheduler, alerts, settings, &key)?;
+    let app = App::new(store.clone(), scheduler, alerts, settings, &keys)?;
     let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
     let address = listening.address;
     parts.spawn(async move { ("http", listening.finished().await) });

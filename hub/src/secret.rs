@@ -20,6 +20,22 @@ impl Secret {
     }
 }
 
+/// What sessions and links are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKeys {
+    /// Signs, and is accepted.
+    pub current: Secret,
+    /// Accepted as well, while one takes the other's place: the one before, or, with several hubs, the next.
+    pub accepted: Option<Secret>,
+}
+
+impl SigningKeys {
+    /// Those accepted, the one that signs first.
+    pub fn all(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.current).chain(&self.accepted)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")

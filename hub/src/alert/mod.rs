@@ -30,7 +30,7 @@ use crate::clock;
 use crate::model::alert_retry::Answer;
 use crate::model::message::{Links, MailHead, Message};
 use crate::model::{AfterTry, AlertEvent, AlertId, Channel, ChannelId, IncidentId, TryResult, UtcMs};
-use crate::secret::Secret;
+use crate::secret::SigningKeys;
 use crate::store::{ClaimedAlert, NewAlert, Store, StoreError, TryRecord};
 use crate::vital::{Part, Vitals};
 use connect::Client;
@@ -95,11 +95,11 @@ struct Answered {
 }
 
 impl Alerts {
-    /// A sender whose links are signed by a key made of `key`.
+    /// A sender whose links are signed by keys made of `keys`.
     ///
     /// # Errors
     /// An authority that is none.
-    pub fn new(settings: AlertSettings, key: &Secret) -> anyhow::Result<Self> {
+    pub fn new(settings: AlertSettings, keys: &SigningKeys) -> anyhow::Result<Self> {
         let public_url = settings.public_url.map(|url| url.trim_end_matches('/').to_owned());
         let domain = public_url.as_deref().and_then(crate::model::host_of);
         // Of mail: an address is no domain.
@@ -107,7 +107,7 @@ impl Alerts {
         let domain = domain.filter(is_name).unwrap_or_else(|| "localhost".to_owned());
         let client = Client::new(settings.policy, settings.extra_roots, settings.timeout)
             .context("the sender of alerts could not be set up")?;
-        Ok(Self(Arc::new(Inner { public_url, head: MailHead { domain }, client, links: LinkKey::of(key) })))
+        Ok(Self(Arc::new(Inner { public_url, head: MailHead { domain }, client, links: LinkKey::of(keys) })))
     }
 
     /// Sends a test to a channel now, waits for the answer (at most 15 s, P10) and keeps it in the channel's log.

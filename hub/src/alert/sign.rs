@@ -9,7 +9,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::model::{IncidentId, SecretText, UtcMs};
-use crate::secret::Secret;
+use crate::secret::{Secret, SigningKeys};
 
 /// For so long a link acknowledges.
 const LINK_LIFE_MS: i64 = 7 * 86_400_000;
@@ -47,8 +47,8 @@ pub(super) fn webhook(
     })
 }
 
-/// Signs links. Made of the hub's signing key, for this purpose alone.
-pub(super) struct LinkKey(Vec<u8>);
+/// Signs links. Made of the hub's signing keys, for this purpose alone; the first of them signs.
+pub(super) struct LinkKey(Vec<Vec<u8>>);
 
 impl fmt::Debug for LinkKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,16 +57,19 @@ impl fmt::Debug for LinkKey {
 }
 
 impl LinkKey {
-    pub(super) fn of(key: &Secret) -> Self {
-        let made = hmac(key.expose().as_bytes(), &[b"betteruptime: acknowledge by link, 1"]);
-        Self(made.map(|made| made.finalize().into_bytes().to_vec()).unwrap_or_default())
+    pub(super) fn of(keys: &SigningKeys) -> Self {
+        let made = |key: &Secret| {
+            let made = hmac(key.expose().as_bytes(), &[b"betteruptime: acknowledge by link, 1"])?;
+            Some(made.finalize().into_bytes().to_vec())
+        };
+        Self(keys.all().filter_map(made).collect())
     }
 
     /// A token that acknowledges this incident and nothing else, until it runs out. It tells nothing about an account.
     pub(super) fn write(&self, incident: IncidentId, now: UtcMs) -> String {
         let mut bytes = incident.0.as_bytes().to_vec();
         bytes.extend((now + LINK_LIFE_MS).to_be_bytes());
-        if let Some(hmac) = hmac(&self.0, &[&bytes]) {
+        if let Some(hmac) = self.0.first().and_then(|key| hmac(key, &[&bytes])) {
             bytes.extend(hmac.finalize().into_bytes());
         }
         URL_SAFE_NO_PAD.encode(bytes)
@@ -77,7 +80,10 @@ impl LinkKey {
         let bytes = (token.len() <= 100).then(|| URL_SAFE_NO_PAD.decode(token).ok()).flatten()?;
         let (told, signature) = bytes.split_at_checked(LINK_BYTES)?;
         // Compared in constant time; a cut signature is none.
-        hmac(&self.0, &[told])?.verify_slice(signature).ok()?;
+        let signed = |key: &Vec<u8>| hmac(key, &[told]).is_some_and(|hmac| hmac.verify_slice(signature).is_ok());
+        if !self.0.iter().any(signed) {
+            return None;
+        }
         let (incident, until) = told.split_at_checked(16)?;
         let until = i64::from_be_bytes(until.try_into().ok()?);
         (now <= until).then(|| Uuid::from_slice(incident).ok().map(IncidentId)).flatten()
@@ -112,14 +118,18 @@ mod tests {
 
     #[test]
     fn a_link_acknowledges_one_incident_for_a_week() {
-        let key = LinkKey::of(&Secret::new("a signing key of thirty-two bytes or more"));
-        let other = LinkKey::of(&Secret::new("another signing key of thirty-two bytes"));
+        let keys = |current: &str, accepted: Option<&str>| {
+            LinkKey::of(&SigningKeys { current: Secret::new(current), accepted: accepted.map(Secret::new) })
+        };
+        let (one, two) = ("a signing key of thirty-two bytes or more", "another signing key of thirty-two bytes");
+        let (key, other) = (keys(one, None), keys(two, None));
         let incident = IncidentId(Uuid::from_u128(42));
         let token = key.write(incident, 0);
         assert!(token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')), "{token}");
         assert_eq!(key.read(&token, 7 * DAY), Some(incident));
         assert_eq!(key.read(&token, 7 * DAY + 1), None);
         assert_eq!(other.read(&token, 0), None);
+        assert_eq!(keys(two, Some(one)).read(&token, 0), Some(incident), "links outlive a change of keys (T134)");
         for n in 0..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[n] = if changed[n] == b'A' { b'B' } else { b'A' };
@@ -132,6 +142,9 @@ mod tests {
 
     #[test]
     fn i11_a_key_is_not_printed() {
-        assert_eq!(format!("{:?}", LinkKey::of(&Secret::new("hunter2"))), "LinkKey(..)");
+        assert_eq!(
+            format!("{:?}", LinkKey::of(&SigningKeys { current: Secret::new("hunter2"), accepted: None })),
+            "LinkKey(..)"
+        );
     }
 }

@@ -9,11 +9,10 @@ use anyhow::{Context, bail};
 
 use super::table;
 use crate::config::Config;
-use crate::state_directory;
+use crate::state_directory::{self, KEYS};
 use crate::store::{Store, TableCount};
 
 const DATABASE: &str = "betteruptime.sqlite";
-const KEY: &str = "jwt-secret-key";
 
 /// Copies the database and the key of sessions into a new directory, which can take the place of `STATE_DIRECTORY` as it
 /// is. The copy is read through before it gets its name; one that was cut short never has it.
@@ -68,10 +67,10 @@ async fn copy(state: &Path, partial: &Path) -> anyhow::Result<Vec<TableCount>> {
     File::open(&file)?.sync_all().with_context(|| format!("{} cannot be written", file.display()))?;
     eprintln!("Reading the copy …");
     let counts = Store::check_copy(&file).await.context("the copy is not good")?;
-    if state.join(KEY).is_file() {
-        let key = fs::read(state.join(KEY)).with_context(|| format!("{KEY} cannot be read"))?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial.join(KEY))?;
-        file.write_all(&key).and_then(|()| file.sync_all()).with_context(|| format!("{KEY} cannot be written"))?;
+    for name in KEYS.into_iter().filter(|name| state.join(name).is_file()) {
+        let key = fs::read(state.join(name)).with_context(|| format!("{name} cannot be read"))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial.join(name))?;
+        file.write_all(&key).and_then(|()| file.sync_all()).with_context(|| format!("{name} cannot be written"))?;
     }
     File::open(partial)?.sync_all()?;
     Ok(counts)
@@ -110,7 +109,7 @@ fn clear(partial: &Path) -> anyhow::Result<()> {
     if fs::symlink_metadata(partial).is_err() {
         return Ok(());
     }
-    let ours = [DATABASE, KEY].map(|name| name.to_owned()).into_iter();
+    let ours = std::iter::once(DATABASE).chain(KEYS).map(str::to_owned);
     let beside = ["-journal", "-wal", "-shm"].map(|end| format!("{DATABASE}{end}"));
     for name in ours.chain(beside) {
         let _ = fs::remove_file(partial.join(name));

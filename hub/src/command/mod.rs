@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod dead_letters;
 pub mod history;
+pub mod key;
 pub mod probe;
 pub mod replay;
 

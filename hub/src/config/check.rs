@@ -1,5 +1,6 @@
 //! Settings that are secrets: judged without repeating them.
 
+use super::Config;
 use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
 
@@ -54,19 +55,33 @@ pub(super) fn dead_man_url(url: Option<&Secret>, errors: &mut FieldErrors) {
 }
 
 /// One that can be guessed lets anybody in (T133).
-pub(super) fn signing_key(key: Option<&Secret>, required: bool, errors: &mut FieldErrors) {
-    let remedy = "Give at least 32 random bytes, for example the output of: openssl rand -base64 48";
-    let Some(key) = key.map(Secret::expose) else {
-        if required {
-            errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It is required beside DATABASE_URL. {remedy}")));
+pub(super) fn signing_keys(config: &Config, errors: &mut FieldErrors) {
+    match &config.jwt_secret_key {
+        Some(key) => signing_key("JWT_SECRET_KEY", key, errors),
+        None if !config.is_embedded() => {
+            errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It is required beside DATABASE_URL. {RANDOM}")));
         }
-        return;
-    };
+        None => {}
+    }
+    let Some(accepted) = &config.jwt_secret_key_accepted else { return };
+    const NAME: &str = "JWT_SECRET_KEY_ACCEPTED";
+    signing_key(NAME, accepted, errors);
+    if config.jwt_secret_key.is_none() && config.is_embedded() {
+        let remedy = "It goes with JWT_SECRET_KEY, which is not set; keys in the state directory are changed by: \
+                      betteruptime-hub key rotate";
+        errors.push(FieldError::new(NAME, "", remedy));
+    }
+}
+
+const RANDOM: &str = "Give at least 32 random bytes, for example the output of: openssl rand -base64 48";
+
+fn signing_key(name: &'static str, key: &Secret, errors: &mut FieldErrors) {
+    let key = key.expose();
     let distinct = key.bytes().collect::<std::collections::HashSet<_>>().len();
     let sample = ["change", "secret", "example", "replace"].iter().any(|s| key.to_ascii_lowercase().contains(s));
     if key.len() < 32 {
-        errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It has {} bytes. {remedy}", key.len())));
+        errors.push(FieldError::new(name, "", format!("It has {} bytes. {RANDOM}", key.len())));
     } else if distinct < 12 || sample {
-        errors.push(FieldError::new("JWT_SECRET_KEY", "", format!("It looks like a sample, not a secret. {remedy}")));
+        errors.push(FieldError::new(name, "", format!("It looks like a sample, not a secret. {RANDOM}")));
     }
 }

@@ -18,7 +18,7 @@ use rustls::pki_types::CertificateDer;
 use crate::model::FieldErrors;
 use crate::model::courtesy::PER_HOST_S;
 use crate::model::retention::Retention;
-use crate::secret::Secret;
+use crate::secret::{Secret, SigningKeys};
 use read::Reader;
 
 pub use sources::Sources;
@@ -93,6 +93,8 @@ pub struct Config {
     pub redis_admin_url: Option<Secret>,
     /// `JWT_SECRET_KEY`, at least 32 bytes. Generated in the state directory when embedded; required otherwise.
     pub jwt_secret_key: Option<Secret>,
+    /// `JWT_SECRET_KEY_ACCEPTED`: another key whose signatures count too, while one takes the other's place.
+    pub jwt_secret_key_accepted: Option<Secret>,
     /// `DEAD_MAN_URL`: asked for every minute while the hub works; whoever it belongs to raises the alarm when that stops.
     /// A secret: whoever has it can keep the alarm quiet. Default: nobody.
     pub dead_man_url: Option<Secret>,
@@ -150,14 +152,22 @@ impl Config {
             redis_url: sources.secret("REDIS_URL", &mut read.errors),
             redis_admin_url: sources.secret("REDIS_ADMIN_URL", &mut read.errors),
             jwt_secret_key: sources.secret("JWT_SECRET_KEY", &mut read.errors),
+            jwt_secret_key_accepted: sources.secret("JWT_SECRET_KEY_ACCEPTED", &mut read.errors),
             dead_man_url: sources.secret("DEAD_MAN_URL", &mut read.errors),
         };
         let mut errors = read.errors;
         check::admin_url(config.redis_admin_url.as_ref(), config.redis_url.is_some(), &mut errors);
         check::urls(config.database_url.as_ref(), config.redis_url.as_ref(), &mut errors);
         check::dead_man_url(config.dead_man_url.as_ref(), &mut errors);
-        check::signing_key(config.jwt_secret_key.as_ref(), !config.is_embedded(), &mut errors);
+        check::signing_keys(&config, &mut errors);
         if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    /// The keys of the settings; `None`: they are in the state directory.
+    #[must_use]
+    pub fn signing_keys(&self) -> Option<SigningKeys> {
+        let current = self.jwt_secret_key.clone()?;
+        Some(SigningKeys { current, accepted: self.jwt_secret_key_accepted.clone() })
     }
 
     /// Nothing beside this process: SQLite, queue and probe inside.

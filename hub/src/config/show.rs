@@ -28,6 +28,7 @@ impl Config {
             ("REDIS_URL", masked(&self.redis_url, "(queue in this process)")),
             ("REDIS_ADMIN_URL", masked(&self.redis_admin_url, "(none: workers are enrolled by hand)")),
             ("JWT_SECRET_KEY", masked(&self.jwt_secret_key, "(generated in the state directory)")),
+            ("JWT_SECRET_KEY_ACCEPTED", masked(&self.jwt_secret_key_accepted, "(none)")),
             ("DEAD_MAN_URL", masked(&self.dead_man_url, "(none: nobody hears when the hub itself ends)")),
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
@@ -42,7 +43,7 @@ impl Config {
             ("RUST_LOG", self.log_filter.clone()),
         ];
         rows.iter().fold(String::new(), |mut text, (name, value)| {
-            let _ = writeln!(text, "{name:<16} {value}");
+            let _ = writeln!(text, "{name:<23} {value}");
             text
         })
     }

@@ -7,7 +7,8 @@ use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
-const SECRETS: [&str; 5] = ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY", "DEAD_MAN_URL"];
+const SECRETS: [&str; 6] =
+    ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY", "JWT_SECRET_KEY_ACCEPTED", "DEAD_MAN_URL"];
 const PLAIN: [&str; 16] = [
     "LISTEN",
     "PORT",

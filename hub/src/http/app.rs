@@ -20,7 +20,7 @@ use crate::config::SignUps;
 use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
 use crate::schedule::Scheduler;
-use crate::secret::Secret;
+use crate::secret::SigningKeys;
 use crate::store::Store;
 
 /// Requests handled at once (P8).
@@ -67,7 +67,7 @@ pub struct App {
 }
 
 impl App {
-    /// An application that signs its sessions with `key`. To be called on the runtime.
+    /// An application that signs its sessions with `keys`. To be called on the runtime.
     ///
     /// # Errors
     /// Never yet; a key that cannot be used will be one.
@@ -76,9 +76,9 @@ impl App {
         scheduler: Scheduler,
         alerts: Alerts,
         settings: HttpSettings,
-        key: &Secret,
+        keys: &SigningKeys,
     ) -> anyhow::Result<Self> {
-        let login = Login::new(key, settings.secure_cookies)?;
+        let login = Login::new(keys, settings.secure_cookies)?;
         Ok(Self { store, scheduler, alerts, login, pings: PingLimit::default(), settings, runtime: Handle::current() })
     }
 

@@ -64,6 +64,14 @@ impl Params {
         self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
 
+    /// The name of a session in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no name names nothing.
+    pub fn session_key(&self) -> Result<crate::model::SessionKey, HttpError> {
+        crate::model::SessionKey::named(self.get("name")).ok_or(HttpError::NotFound)
+    }
+
     /// The id of a maintenance window in the path.
     ///
     /// # Errors
@@ -142,6 +150,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/maintenance/:id/end", Kind::Page, pages::maintenance::end),
     route(Method::Get, "/maintenance/:id/delete", Kind::Page, pages::maintenance::confirm_delete),
     route(Method::Post, "/maintenance/:id/delete", Kind::Page, pages::maintenance::delete),
+    route(Method::Get, "/settings", Kind::Page, pages::settings::show),
+    route(Method::Post, "/settings/password", Kind::Page, pages::settings::change_password),
+    route(Method::Post, "/settings/sessions/end", Kind::Page, pages::settings::end_others),
+    route(Method::Post, "/settings/sessions/:name/end", Kind::Page, pages::settings::end_session),
     route(Method::Get, "/probes", Kind::Page, pages::probes::show),
     route(Method::Post, "/probes/enrol", Kind::Page, pages::probes::enrol),
     route(Method::Post, "/probes/revoke", Kind::Page, pages::probes::revoke),
@@ -174,6 +186,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::replace),
     route(Method::Delete, "/api/v1/maintenance/:id", Kind::Api, api::maintenance::delete),
     route(Method::Post, "/api/v1/maintenance/:id/end", Kind::Api, api::maintenance::end),
+    route(Method::Get, "/api/v1/sessions", Kind::Api, api::sessions::list),
+    route(Method::Delete, "/api/v1/sessions", Kind::Api, api::sessions::end_others),
+    route(Method::Delete, "/api/v1/sessions/:name", Kind::Api, api::sessions::end),
+    route(Method::Put, "/api/v1/password", Kind::Api, api::sessions::change_password),
     route(Method::Get, "/api/v1/websites/:id/uptime", Kind::Api, api::history::uptime),
     route(Method::Get, "/api/v1/websites/:id/latency", Kind::Api, api::history::latency),
     route(Method::Get, "/api/v1/jobs", Kind::Api, api::jobs::list),

@@ -1,6 +1,7 @@
 //! What things are and the rules over them. No I/O, no clock: instants and inputs are arguments.
 
 mod account;
+mod agent;
 mod alert;
 pub mod alert_retry;
 pub mod backoff;
@@ -54,7 +55,8 @@ pub mod url;
 pub mod verdict;
 mod website;
 
-pub use account::{Account, AccountId, MadeBy, Session, SessionKey};
+pub use account::{Account, AccountId, MadeBy, Origin, Session, SessionKey, SessionLine};
+pub use agent::agent_words;
 pub use alert::{Alert, AlertCursor, AlertEvent, AlertId, AlertReplay, AlertState, AlertTry, TryResult};
 pub use alert_retry::AfterTry;
 pub use channel::{Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, MAX_CHANNELS, MailSecurity};

@@ -81,6 +81,25 @@ impl Store {
         Ok(())
     }
 
+    /// Replaces a password whose hash is still `old`, and ends all sessions of the account with it; false when another change
+    /// came first, and nothing was done.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn change_password(&self, account: AccountId, old: &str, new: &str) -> Result<bool, StoreError> {
+        Ok(write!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            let changed = sqlx::query("update account set password_hash = $3 where account_id = $1 and password_hash = $2")
+                .bind(account.0).bind(old).bind(new).execute(&mut *transaction).await?.rows_affected() == 1;
+            if changed {
+                sqlx::query("delete from session where account_id = $1")
+                    .bind(account.0).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            changed
+        }))
+    }
+
     /// How many accounts there are.
     ///
     /// # Errors

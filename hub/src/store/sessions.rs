@@ -3,10 +3,11 @@
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::model::{Account, AccountId, MadeBy, Session, SessionKey, UtcMs};
+use crate::model::{Account, AccountId, MadeBy, Origin, Session, SessionKey, SessionLine, UtcMs};
 
 impl Store {
-    /// Starts a session, and forgets those of the account that have ended.
+    /// Starts a session, and forgets those of the account that have ended: run out, unused for a day, or beyond [`Session::MOST`]
+    /// of those used last.
     ///
     /// # Errors
     /// The database is away.
@@ -14,15 +15,18 @@ impl Store {
         &self,
         account: AccountId,
         key: SessionKey,
+        origin: &Origin,
         now: UtcMs,
-        expires_at: UtcMs,
     ) -> Result<(), StoreError> {
         write!(self, pool => {
-            sqlx::query("delete from session where account_id = $1 and expires_at < $2")
-                .bind(account.0).bind(now).execute(pool).await?;
-            sqlx::query("insert into session (session_key, account_id, created_at, seen_at, expires_at) \
-                         values ($1, $2, $3, $3, $4)")
-                .bind(key.0.as_slice()).bind(account.0).bind(now).bind(expires_at).execute(pool).await?;
+            sqlx::query("delete from session where account_id = $1 and (expires_at < $2 or seen_at < $3 \
+                         or session_key in (select session_key from session where account_id = $1 \
+                                            order by seen_at desc, created_at desc, session_key limit 1000 offset $4))")
+                .bind(account.0).bind(now).bind(now - Session::IDLE_MS).bind(Session::MOST - 1).execute(pool).await?;
+            sqlx::query("insert into session (session_key, account_id, created_at, seen_at, expires_at, agent, address) \
+                         values ($1, $2, $3, $3, $4, $5, $6)")
+                .bind(key.0.as_slice()).bind(account.0).bind(now).bind(now + Session::LIFE_MS)
+                .bind(&origin.agent).bind(&origin.address).execute(pool).await?;
         });
         Ok(())
     }
@@ -68,6 +72,43 @@ impl Store {
         write!(self, pool => sqlx::query("delete from session where session_key = $1")
             .bind(key.0.as_slice()).execute(pool).await.map(|_| ())?);
         Ok(())
+    }
+
+    /// Those of an account that go on, the one used last first; [`Session::MOST`] at most.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn sessions_of(&self, account: AccountId, now: UtcMs) -> Result<Vec<SessionLine>, StoreError> {
+        let rows: Vec<(Vec<u8>, String, String, i64, i64, i64)> = read!(self, pool => sqlx::query_as(
+            "select session_key, agent, address, created_at, seen_at, expires_at from session \
+             where account_id = $1 and expires_at > $2 and seen_at > $3 order by seen_at desc, session_key limit $4")
+            .bind(account.0).bind(now).bind(now - Session::IDLE_MS).bind(Session::MOST).fetch_all(pool).await?);
+        let line =
+            |(key, agent, address, created_at, seen_at, expires_at): (Vec<u8>, String, String, i64, i64, i64)| {
+                let session_key = SessionKey(key.try_into().ok()?);
+                let expires_at = expires_at.min(seen_at + Session::IDLE_MS);
+                Some(SessionLine { session_key, origin: Origin { agent, address }, created_at, seen_at, expires_at })
+            };
+        Ok(rows.into_iter().filter_map(line).collect())
+    }
+
+    /// Ends one of an account's; false when it has none of that key.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn end_session_of(&self, account: AccountId, key: SessionKey) -> Result<bool, StoreError> {
+        let ended = write!(self, pool => sqlx::query("delete from session where account_id = $1 and session_key = $2")
+            .bind(account.0).bind(key.0.as_slice()).execute(pool).await?.rows_affected());
+        Ok(ended > 0)
+    }
+
+    /// Ends all of an account's but one; how many these were.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn end_other_sessions(&self, account: AccountId, kept: SessionKey) -> Result<u64, StoreError> {
+        Ok(write!(self, pool => sqlx::query("delete from session where account_id = $1 and session_key <> $2")
+            .bind(account.0).bind(kept.0.as_slice()).execute(pool).await?.rows_affected()))
     }
 
     /// Ends all of an account's.

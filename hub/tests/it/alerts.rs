@@ -22,7 +22,7 @@ use hub::model::{
     AccountId, Alert, AlertEvent, AlertId, AlertState, Channel, ChannelDraft, ChannelId, ChannelSettings, IncidentId,
     MadeBy, SecretText, UtcMs,
 };
-use hub::secret::Secret;
+use hub::secret::{Secret, SigningKeys};
 use hub::store::Store;
 use probe::engine::AddressPolicy;
 use testbed::server::Server;
@@ -171,7 +171,7 @@ impl World {
 fn alerts(timeout: Duration) -> Alerts {
     let url = Some("https://up.example.org".to_owned());
     let settings = AlertSettings { timeout, ..AlertSettings::new(url, AddressPolicy::owner(), Vec::new()) };
-    Alerts::new(settings, &Secret::new(KEY)).expect("a sender")
+    Alerts::new(settings, &SigningKeys { current: Secret::new(KEY), accepted: None }).expect("a sender")
 }
 
 /// Sends all that is due at `now`, to the end. Returns how many were claimed.

@@ -33,4 +33,6 @@ mod queue_limits;
 mod replay;
 mod roll_ups;
 mod services;
+mod sessions;
 mod store;
+mod tenants;

@@ -18,7 +18,7 @@ const PROBES: [&str; 11] = [
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 20] = [
+const HUBS: [&str; 22] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -29,6 +29,8 @@ const HUBS: [&str; 20] = [
     "REDIS_ADMIN_URL_FILE",
     "JWT_SECRET_KEY",
     "JWT_SECRET_KEY_FILE",
+    "JWT_SECRET_KEY_ACCEPTED",
+    "JWT_SECRET_KEY_ACCEPTED_FILE",
     "SIGNUPS",
     "HOST_CHECKS_PER_S",
     "RETENTION_DAYS",

@@ -9,6 +9,7 @@ pub mod history;
 pub mod incidents;
 pub mod jobs;
 pub mod maintenance;
+pub mod sessions;
 
 use serde::Deserialize;
 

@@ -97,7 +97,7 @@ pub fn sign_up(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
     match login::sign_up(app, username, fields.get("password")) {
         Ok(account) => {
             login::end_previous(app, request)?;
-            let session = login::new_session(app, account, clock::now())?;
+            let session = login::new_session(app, request, account, clock::now())?;
             Ok(Response::see_other("/").with("set-cookie", &app.login.cookie(&session.token)))
         }
         Err(HttpError::Fields(errors)) => page(422, &SignPage::up(is_first(app)?).again(username, errors)),

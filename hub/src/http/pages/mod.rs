@@ -27,6 +27,7 @@ pub mod maintenance_form;
 mod maintenance_words;
 mod options_form;
 pub mod probes;
+pub mod settings;
 mod settings_words;
 mod spark;
 mod ties_form;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hub::alert::{AlertSettings, Alerts, Sender};
 use hub::model::{AlertEvent, AlertState, ChannelSettings, MailSecurity, SecretText, TryResult};
-use hub::secret::Secret;
+use hub::secret::{Secret, SigningKeys};
 use probe::engine::AddressPolicy;
 use testbed::pki::Authority;
 
@@ -104,7 +104,7 @@ fn trusting(authority: &Authority) -> Alerts {
         timeout: Duration::from_secs(10),
         ..AlertSettings::new(None, AddressPolicy::owner(), vec![authority.der()])
     };
-    Alerts::new(settings, &Secret::new(KEY)).expect("a sender")
+    Alerts::new(settings, &SigningKeys { current: Secret::new(KEY), accepted: None }).expect("a sender")
 }
 
 async fn t273_a_mail_arrives_as_one_message_with_two_readings(world: World) {

@@ -1,6 +1,6 @@
 //! Accounts, sessions, and what is whose.
 
-use hub::model::{MadeBy, Outcome, SessionKey};
+use hub::model::{MadeBy, Origin, Outcome, Session, SessionKey};
 use hub::store::{Conflict, StoreError};
 
 use super::{Fixture, MINUTE, round};
@@ -44,14 +44,14 @@ async fn a_session_lives_until_it_is_ended(f: Fixture) {
     let account = f.account("ann").await;
     let (one, two) = (SessionKey([1; 32]), SessionKey([2; 32]));
     for key in [one, two] {
-        f.store.create_session(account.account_id, key, 1_000, 9_000).await.expect("a session");
+        f.store.create_session(account.account_id, key, &Origin::default(), 1_000).await.expect("a session");
     }
     f.store.touch_session(one, 5_000).await.expect("touch");
     f.store.touch_session(one, 4_000).await.expect("touch");
     let session = f.store.session(one).await.expect("a read").expect("the session");
     assert_eq!(
         (session.account, session.created_at, session.seen_at, session.expires_at),
-        (account.clone(), 1_000, 5_000, 9_000)
+        (account.clone(), 1_000, 5_000, 1_000 + Session::LIFE_MS)
     );
     f.store.end_session(one).await.expect("end");
     assert_eq!(f.store.session(one).await.expect("a read"), None);

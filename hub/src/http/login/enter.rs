@@ -1,0 +1,180 @@
+//! Signing up and in, and changing the password: where a password is looked at.
+
+use super::{NewSession, key_of, random_id, store};
+use crate::clock;
+use crate::config::SignUps;
+use crate::http::{App, HttpError, Request, password};
+use crate::model::{Account, FieldError, FieldErrors, MadeBy, Origin, UtcMs, agent_words};
+use crate::store::{Conflict, StoreError};
+
+/// Makes an account.
+///
+/// # Errors
+/// Fields that cannot be accepted, or sign-ups are closed.
+pub fn sign_up(app: &App, username: &str, password: &str) -> Result<Account, HttpError> {
+    let mut errors = FieldErrors::default();
+    for result in [password::check_username(username), password::check_password(password)] {
+        errors.0.extend(result.err().unwrap_or_default().0);
+    }
+    if !errors.is_empty() {
+        return Err(HttpError::Fields(errors));
+    }
+    if !may_sign_up(app)? {
+        return Err(HttpError::Forbidden("Sign-ups are closed. The owner can make an account for you."));
+    }
+    let hash = with_permit(app, || password::hash_blocking(password))?.map_err(HttpError::Internal)?;
+    let now = clock::now();
+    let taken = || {
+        let remedy = "This name is taken; choose another.";
+        HttpError::Fields(FieldErrors(vec![FieldError::new("username", username, remedy)]))
+    };
+    let made = match app.settings.sign_ups {
+        SignUps::Open => app.wait(app.store.create_account(username, &hash, MadeBy::Anybody, now)).map(Some),
+        SignUps::First => app.wait(app.store.create_first_account(username, &hash, now)),
+        SignUps::Closed => Ok(None),
+    };
+    match made {
+        Ok(Some(account)) => Ok(account),
+        Ok(None) => Err(HttpError::Forbidden("Sign-ups are closed. The owner can make an account for you.")),
+        Err(StoreError::Conflict(Conflict::UsernameTaken)) => Err(taken()),
+        Err(error) => Err(store(error)),
+    }
+}
+
+/// Whether an account can be made now.
+///
+/// # Errors
+/// The database is away.
+pub fn may_sign_up(app: &App) -> Result<bool, HttpError> {
+    Ok(match app.settings.sign_ups {
+        SignUps::Open => true,
+        SignUps::Closed => false,
+        SignUps::First => app.wait(app.store.count_accounts()).map_err(store)? == 0,
+    })
+}
+
+/// Checks name and password and starts a session; `None` when they are wrong, in the same time whether or not the
+/// name exists.
+///
+/// # Errors
+/// Too many wrong tries for this name from this network.
+pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> Result<Option<NewSession>, HttpError> {
+    let now = clock::now();
+    let throttle = &app.login.throttle;
+    let one =
+        throttle.begin(username, request.client, now).map_err(|retry_after_s| HttpError::TooMany { retry_after_s })?;
+    let checked = (|| {
+        let found = app.wait(app.store.credentials(username)).map_err(store)?;
+        let hash = found.as_ref().map_or(app.login.dummy.as_str(), |(_, hash)| hash);
+        let fits = with_permit(app, || password::verify_blocking(password, hash))?;
+        Ok(found.filter(|_| fits))
+    })();
+    match checked {
+        Ok(Some((account, _))) => {
+            throttle.take_back(&one);
+            end_previous(app, request)?;
+            new_session(app, request, account, now).map(Some)
+        }
+        Ok(None) => Ok(None),
+        Err(error) => {
+            throttle.take_back(&one);
+            Err(error)
+        }
+    }
+}
+
+/// Ends the session that a request's cookie carries: whoever signs in has done with it, or it was planted (T137).
+///
+/// # Errors
+/// The database is away.
+pub fn end_previous(app: &App, request: &Request) -> Result<(), HttpError> {
+    let cookie = request.cookie(app.login.cookie_name());
+    let Some(claims) = cookie.and_then(|token| app.login.tokens.claims(token, None)) else { return Ok(()) };
+    app.wait(app.store.end_session(key_of(&claims.sid))).map_err(store)
+}
+
+/// Starts a session of an account that has just proved itself.
+///
+/// # Errors
+/// The database is away.
+pub fn new_session(app: &App, request: &Request, account: Account, now: UtcMs) -> Result<NewSession, HttpError> {
+    let id = random_id().map_err(HttpError::Internal)?;
+    let key = key_of(&id);
+    let origin = Origin {
+        agent: agent_words(request.header("user-agent").unwrap_or_default()),
+        address: request.client.to_canonical().to_string(),
+    };
+    app.wait(app.store.create_session(account.account_id, key, &origin, now)).map_err(store)?;
+    let token = app.login.tokens.issue(account.account_id, &id, now).map_err(HttpError::Internal)?;
+    Ok(NewSession { account, token })
+}
+
+/// What became of a change of password.
+pub enum Changed {
+    /// It is the new one; all sessions have ended, and this one begins.
+    Yes(NewSession),
+    /// The present password is another.
+    Wrong,
+}
+
+/// Gives an account a new password, when whoever asks knows the present one. All its sessions end: whoever should not be in
+/// is out, also one who has this very cookie.
+///
+/// # Errors
+/// The new password cannot be accepted; too many wrong tries from this network.
+pub fn change_password(
+    app: &App,
+    request: &Request,
+    account: &Account,
+    present: &str,
+    new: &str,
+) -> Result<Changed, HttpError> {
+    let mut errors = FieldErrors::default();
+    for error in password::check_password(new).err().unwrap_or_default().0 {
+        errors.push(FieldError::new("new_password", "", error.remedy));
+    }
+    if !errors.is_empty() {
+        return Err(HttpError::Fields(errors));
+    }
+    let now = clock::now();
+    // As with signing in: a page that was left open is no way to guess faster.
+    let throttle = &app.login.throttle;
+    let one = throttle
+        .begin(&account.username, request.client, now)
+        .map_err(|retry_after_s| HttpError::TooMany { retry_after_s })?;
+    let changed = (|| {
+        let found = app.wait(app.store.credentials(&account.username)).map_err(store)?;
+        let Some((_, old)) = found.filter(|(found, _)| found.account_id == account.account_id) else {
+            return Err(HttpError::SignInFirst);
+        };
+        if !with_permit(app, || password::verify_blocking(present, &old))? {
+            return Ok(false);
+        }
+        let hash = with_permit(app, || password::hash_blocking(new))?.map_err(HttpError::Internal)?;
+        if !app.wait(app.store.change_password(account.account_id, &old, &hash)).map_err(store)? {
+            return Err(HttpError::Conflict("The password was changed elsewhere meanwhile; sign in anew.".to_owned()));
+        }
+        Ok(true)
+    })();
+    match changed {
+        Ok(false) => Ok(Changed::Wrong),
+        Ok(true) => {
+            throttle.take_back(&one);
+            new_session(app, request, account.clone(), now).map(Changed::Yes)
+        }
+        Err(error) => {
+            throttle.take_back(&one);
+            Err(error)
+        }
+    }
+}
+
+fn with_permit<T>(app: &App, work: impl FnOnce() -> T) -> Result<T, HttpError> {
+    let wait = tokio::time::Duration::from_secs(3);
+    // Made on the runtime: a timer needs one.
+    let permit = app.wait(async { tokio::time::timeout(wait, app.login.hashing.acquire()).await });
+    let Ok(Ok(_permit)) = permit else {
+        return Err(HttpError::Unavailable("Many people are signing in; try again in a moment."));
+    };
+    Ok(work())
+}
