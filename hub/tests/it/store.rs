@@ -126,12 +126,14 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod board;
 mod dead_letters;
 mod incidents;
 mod ingest;
 mod jobs;
 mod late;
 mod letters;
+mod limits;
 mod maintenance;
 mod options;
 mod regions;
