@@ -5,6 +5,7 @@ mod agent;
 mod alert;
 pub mod alert_retry;
 pub mod backoff;
+mod board;
 pub mod cause;
 pub mod certificate;
 mod channel;
@@ -60,6 +61,7 @@ pub use account::{Account, AccountId, MadeBy, Origin, Session, SessionKey, Sessi
 pub use agent::agent_words;
 pub use alert::{Alert, AlertCursor, AlertEvent, AlertId, AlertReplay, AlertState, AlertTry, TryResult};
 pub use alert_retry::AfterTry;
+pub use board::{BoardCursor, BoardPart, BoardPlace, STANDINGS};
 pub use channel::{Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, MAX_CHANNELS, MailSecurity};
 pub use channel_input::{ChannelContext, ChannelInput};
 pub use confirm::Confirm;

@@ -1,10 +1,12 @@
-//! The dashboard and the website page, from current-state tables only: their cost does not grow with history.
+//! Websites with what is known now, for lists and pages, from current-state tables only: their cost does not grow with
+//! history.
 
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::ids::Ids;
 use super::row::{REGION_STATE, RegionStateRow, STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ticks::TransitionRow;
 use super::ties::ties_of;
@@ -16,8 +18,15 @@ use crate::model::{
 
 const DAY_MS: i64 = 86_400_000;
 
+/// All of a website but its regions, and the tables it is from.
+pub(super) fn select_row() -> String {
+    format!("{WEBSITE}, {STATE}, tags, parent_id, pinged_at")
+}
+pub(super) const ROW_FROM: &str =
+    "website join website_state using (website_id) left join job using (website_id)";
+
 #[derive(Debug, FromRow)]
-struct Row {
+pub(super) struct Row {
     #[sqlx(flatten)]
     website: WebsiteRow,
     #[sqlx(flatten)]
@@ -25,6 +34,22 @@ struct Row {
     tags: String,
     parent_id: Option<Uuid>,
     pinged_at: Option<i64>,
+}
+
+impl Row {
+    /// With the rest: its regions, how the last 24 hours were spent, until when it is in maintenance.
+    pub(super) fn complete(self) -> Result<BoardRow, StoreError> {
+        let website = Website::try_from(self.website)?;
+        Ok(BoardRow {
+            state: self.state.shown(website.website_id),
+            website,
+            regions: Vec::new(),
+            uptime_24h: Default::default(),
+            ties: ties_of(&self.tags, self.parent_id),
+            maintenance_until: None,
+            pinged_at: self.pinged_at,
+        })
+    }
 }
 
 /// The account's maintenance within the last 24 hours by what it covers: one look-up a tag, however many windows there
@@ -54,38 +79,39 @@ impl Quiet {
     }
 }
 
-/// Some of the websites.
-struct Page {
-    after: WebsiteCursor,
-    limit: i64,
-}
-
-impl Page {
-    const ALL: Self = Self { after: WebsiteCursor::FIRST, limit: i64::MAX };
-}
-
 impl Store {
-    /// All of the account's websites with what is known now, oldest first.
+    /// All of the account's websites with what is known now, oldest first. Not for pages: there may be very many.
     ///
     /// # Errors
     /// The database is away.
     pub async fn board(&self, account: AccountId, now: UtcMs) -> Result<Vec<BoardRow>, StoreError> {
-        self.board_of(account, None, &Page::ALL, now).await
+        let mut rows = self.recent_page(account, None, i64::MAX).await?;
+        self.add_day(account, &mut rows, now).await?;
+        Ok(rows)
     }
 
-    /// At most `limit` of the account's websites with what is known now, oldest first, those that follow `after`.
+    /// At most `limit` of the account's websites with what regions saw last, oldest first, those that follow `after`. How
+    /// the last 24 hours were spent, and maintenance, is not read.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn board_page(
+    pub async fn recent_page(
         &self,
         account: AccountId,
         after: Option<WebsiteCursor>,
         limit: i64,
-        now: UtcMs,
     ) -> Result<Vec<BoardRow>, StoreError> {
         let after = after.unwrap_or(WebsiteCursor::FIRST);
-        self.board_of(account, None, &Page { after, limit }, now).await
+        let select = format!(
+            "select {} from {ROW_FROM} where account_id = $1 and (website.created_at, website_id) > ($2, $3) \
+             order by website.created_at, website_id limit $4",
+            select_row()
+        );
+        let rows: Vec<Row> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(after.created_at).bind(after.id.0).bind(limit).fetch_all(pool).await?);
+        let mut rows = rows.into_iter().map(Row::complete).collect::<Result<Vec<_>, _>>()?;
+        self.add_regions(account, &mut rows).await?;
+        Ok(rows)
     }
 
     /// One of the account's websites with what is known now.
@@ -98,71 +124,71 @@ impl Store {
         id: WebsiteId,
         now: UtcMs,
     ) -> Result<Option<BoardRow>, StoreError> {
-        Ok(self.board_of(account, Some(id), &Page::ALL, now).await?.pop())
+        let select = format!("select {} from {ROW_FROM} where account_id = $1 and website_id = $2", select_row());
+        let row: Option<Row> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(id.0).fetch_optional(pool).await?);
+        let mut rows = row.into_iter().map(Row::complete).collect::<Result<Vec<_>, _>>()?;
+        self.add_regions(account, &mut rows).await?;
+        self.add_day(account, &mut rows, now).await?;
+        Ok(rows.pop())
     }
 
-    async fn board_of(
+    /// What regions saw last.
+    pub(super) async fn add_regions(&self, account: AccountId, rows: &mut [BoardRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let select = format!(
+            "select {REGION_STATE} from region_state join website using (website_id) \
+             where account_id = $1 and website_id {} order by region_id",
+            self.one_of(2)
+        );
+        let states: Vec<RegionStateRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(ids_of(rows)).fetch_all(pool).await?);
+        let mut regions: HashMap<Uuid, Vec<RegionState>> = HashMap::new();
+        for state in states {
+            regions.entry(state.website_id).or_default().push(state.try_into()?);
+        }
+        for row in rows {
+            row.regions = regions.remove(&row.website.website_id.0).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// How the last 24 hours were spent, and maintenance.
+    pub(super) async fn add_day(
         &self,
         account: AccountId,
-        only: Option<WebsiteId>,
-        page: &Page,
+        rows: &mut [BoardRow],
         now: UtcMs,
-    ) -> Result<Vec<BoardRow>, StoreError> {
-        let only = only.map(|id| id.0);
-        let select_websites = format!(
-            "select {WEBSITE}, {STATE}, tags, parent_id, pinged_at from website \
-             join website_state using (website_id) left join job using (website_id) \
-             where account_id = $1 and ($2 is null or website_id = $2) and (website.created_at, website_id) > ($3, $4) \
-             order by website.created_at, website_id limit $5"
-        );
-        let select_states = format!(
-            "select {REGION_STATE} from region_state join website using (website_id) \
-             where account_id = $1 and ($2 is null or website_id = $2) and (website.created_at, website_id) > ($3, $4) \
-             and (website.created_at, website_id) <= ($5, $6) order by region_id"
-        );
-        let (rows, states, changes) = read!(self, pool => {
-            let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(select_websites.as_str()))
-                .bind(account.0).bind(only).bind(page.after.created_at).bind(page.after.id.0).bind(page.limit)
-                .fetch_all(pool).await?;
-            let last = rows.last().map(|row| (row.website.created_at, row.website.website_id));
-            let (last_at, last_id) = last.unwrap_or((i64::MIN, Uuid::nil()));
-            let states: Vec<RegionStateRow> = sqlx::query_as(sqlx::AssertSqlSafe(select_states.as_str()))
-                .bind(account.0).bind(only).bind(page.after.created_at).bind(page.after.id.0).bind(last_at).bind(last_id)
-                .fetch_all(pool).await?;
-            let changes: Vec<TransitionRow> = sqlx::query_as(
-                "select website_id, at, decided_at, from_verdict, to_verdict, transition.reason from transition \
-                 join website using (website_id) \
-                 where account_id = $1 and ($2 is null or website_id = $2) and decided_at >= $3 \
-                 and (website.created_at, website_id) > ($4, $5) and (website.created_at, website_id) <= ($6, $7) \
-                 order by decided_at, number")
-                .bind(account.0).bind(only).bind(now - DAY_MS).bind(page.after.created_at).bind(page.after.id.0)
-                .bind(last_at).bind(last_id).fetch_all(pool).await?;
-            (rows, states, changes)
-        });
-        let mut regions: HashMap<Uuid, Vec<RegionState>> = HashMap::new();
-        for row in states {
-            regions.entry(row.website_id).or_default().push(row.try_into()?);
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
         }
+        // Why it changed is not asked for.
+        let select = format!(
+            "select website_id, at, decided_at, from_verdict, to_verdict, '' as reason from transition \
+             join website using (website_id) where account_id = $1 and website_id {} and decided_at >= $3 \
+             order by decided_at, number",
+            self.one_of(2)
+        );
+        let changes: Vec<TransitionRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(ids_of(rows)).bind(now - DAY_MS).fetch_all(pool).await?);
         let mut transitions: HashMap<Uuid, Vec<Transition>> = HashMap::new();
-        for row in changes {
-            transitions.entry(row.website_id).or_default().push(row.into());
+        for change in changes {
+            transitions.entry(change.website_id).or_default().push(change.into());
         }
         let quiet = self.quiet(account, now).await?;
-        let complete = |row: Row| {
-            let key = row.website.website_id;
-            let website = Website::try_from(row.website)?;
-            let state = row.state.shown(website.website_id);
-            let changes = transitions.remove(&key).unwrap_or_default();
+        for row in rows {
+            let id = row.website.website_id;
+            let changes = transitions.remove(&id.0).unwrap_or_default();
             // The window begins with the website: a new one is not "unknown" for the time before it.
-            let from = (now - DAY_MS).max(website.created_at).min(now);
-            let ties = ties_of(&row.tags, row.parent_id);
-            let (spans, maintenance_until) = quiet.of(website.website_id, &ties.tags);
-            let uptime_24h = uptime::over(&changes, state.verdict, from, now, &spans);
-            let regions = regions.remove(&key).unwrap_or_default();
-            let pinged_at = row.pinged_at;
-            Ok(BoardRow { website, state, regions, uptime_24h, ties, maintenance_until, pinged_at })
-        };
-        rows.into_iter().map(complete).collect()
+            let from = (now - DAY_MS).max(row.website.created_at).min(now);
+            let (spans, maintenance_until) = quiet.of(id, &row.ties.tags);
+            row.uptime_24h = uptime::over(&changes, row.state.verdict, from, now, &spans);
+            row.maintenance_until = maintenance_until;
+        }
+        Ok(())
     }
 
     /// The account's maintenance within the last 24 hours, as its rules say and as they said.
@@ -179,4 +205,8 @@ impl Store {
         quiet.0.values_mut().for_each(|(spans, _)| *spans = united(std::mem::take(spans)));
         Ok(quiet)
     }
+}
+
+fn ids_of(rows: &[BoardRow]) -> Ids {
+    Ids(rows.iter().map(|row| row.website.website_id.0).collect())
 }

@@ -14,7 +14,7 @@ use crate::model::{AccountId, Outcome, Transition, UtcMs, Website, WebsiteId};
 pub(super) struct TransitionRow {
     pub website_id: Uuid,
     at: i64,
-    decided_at: i64,
+    pub decided_at: i64,
     from_verdict: String,
     to_verdict: String,
     reason: String,

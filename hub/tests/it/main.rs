@@ -31,6 +31,7 @@ mod process;
 mod queue;
 mod queue_faults;
 mod queue_limits;
+mod reads;
 mod replay;
 mod roll_ups;
 mod services;

@@ -126,6 +126,7 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod board;
 mod dead_letters;
 mod incidents;
 mod ingest;
@@ -133,6 +134,7 @@ mod jobs;
 mod keeping;
 mod late;
 mod letters;
+mod limits;
 mod maintenance;
 mod options;
 mod regions;

@@ -145,8 +145,7 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
             HttpError::BadRequest(format!("\"after\" is \"{given}\"; take it from the Link of the answer before."))
         })?),
     };
-    let board = app.store.board_page(account.account_id, after, MOST + 1, clock::now());
-    let board = app.wait(board).map_err(login::store)?;
+    let board = app.wait(app.store.recent_page(account.account_id, after, MOST + 1)).map_err(login::store)?;
     let (mut body, mut last) = (b"[".to_vec(), None);
     for (row, _) in board.iter().zip(0..MOST) {
         let one = serde_json::to_vec(&shown(row)).map_err(anyhow::Error::from)?;

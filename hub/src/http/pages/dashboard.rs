@@ -1,7 +1,5 @@
 //! The dashboard: is everything fine, and if not, what is not.
 
-use std::collections::BTreeSet;
-
 use askama::Template;
 
 use super::landing::LandingPage;
@@ -12,10 +10,12 @@ use crate::clock;
 use crate::config::SignUps;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::verdict::first_sentence;
-use crate::model::{BoardRow, Outcome, RegionState, Tag, WebsiteId, WebsiteKind, cause};
+use crate::model::{
+    AccountId, BoardPart, BoardPlace, BoardRow, Outcome, RegionState, STANDINGS, Tag, WebsiteId, WebsiteKind, cause,
+};
 
 /// Websites on one page of the list: of more, an answer would be larger than one may be (2 MiB), and no pleasure.
-const AT_ONCE: usize = 200;
+const AT_ONCE: i64 = 200;
 /// Tags offered above the list.
 const TAGS_SHOWN: usize = 50;
 
@@ -31,47 +31,49 @@ pub struct BoardPage {
 }
 
 impl BoardPage {
-    /// Around the part that renews itself.
+    /// Around the part that renews itself, of all these websites, in whatever order they come.
     pub fn new(viewer: impl Into<Viewer>, rows: &[BoardRow]) -> Result<Self, askama::Error> {
-        Self::of(viewer, rows, &Part::default())
+        Self::of(viewer, &whole(rows), &Asked::default())
     }
 
-    /// The same, of the websites with a tag, and of many the part on this page.
-    pub fn of(viewer: impl Into<Viewer>, rows: &[BoardRow], part: &Part) -> Result<Self, askama::Error> {
+    /// Of those that were asked for.
+    pub fn of(viewer: impl Into<Viewer>, part: &BoardPart, asked: &Asked) -> Result<Self, askama::Error> {
         let viewer = viewer.into();
-        let board = Board::of(rows, part).with_open(viewer.open).told(viewer.is_told);
-        let source = part.path("/websites/fragment", part.page);
-        let title = if rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
-        let fragment = board.render()?;
+        let board = Board::of(part, asked).with_open(viewer.open).told(viewer.is_told);
+        let title = if part.rows.is_empty() { "Dashboard".to_owned() } else { board.summary.clone() };
+        let (fragment, source) = (board.render()?, asked.path("/websites/fragment", asked.place));
         Ok(Self { frame: Frame::wide(title, viewer).at("/"), etag: etag(&fragment), fragment, source })
     }
 }
 
-/// Which websites of the account are shown.
+/// Which websites of the account are to be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Part {
+pub struct Asked {
     /// Those with this tag.
     pub tag: Option<Tag>,
-    /// Of those, from 0 on: the one in so many pages; one that there is not is the last.
-    pub page: usize,
+    /// Of those, one page from here on.
+    pub place: BoardPlace,
 }
 
-impl Part {
-    /// What is asked for; what is no tag and what is no number limits nothing.
-    fn asked(request: &Request) -> Self {
+impl Asked {
+    /// What is no tag and what is no place limits nothing.
+    fn of(request: &Request) -> Self {
         let tag = request.query("tag").and_then(|tag| tag.parse().ok());
-        let page = request.query("page").and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
-        Self { tag, page: page.saturating_sub(1) }
+        let place = |name| request.query(name).and_then(|place| place.parse().ok());
+        let after = place("after").map(BoardPlace::After);
+        Self { tag, place: after.or_else(|| place("before").map(BoardPlace::Before)).unwrap_or_default() }
     }
 
     /// Where a page of it is.
-    fn path(&self, path: &str, page: usize) -> String {
+    fn path(&self, path: &str, place: BoardPlace) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         if let Some(tag) = &self.tag {
             query.append_pair("tag", tag.as_str());
         }
-        if page > 0 {
-            query.append_pair("page", &(page + 1).to_string());
+        match place {
+            BoardPlace::First => {}
+            BoardPlace::After(cursor) => _ = query.append_pair("after", &cursor.to_string()),
+            BoardPlace::Before(cursor) => _ = query.append_pair("before", &cursor.to_string()),
         }
         match query.finish() {
             query if query.is_empty() => path.to_owned(),
@@ -130,43 +132,43 @@ struct Dot {
 }
 
 impl Board {
-    /// Sorted so that trouble comes first.
+    /// Of all these websites, in whatever order they come.
     #[must_use]
     pub fn new(rows: &[BoardRow]) -> Self {
-        Self::of(rows, &Part::default())
+        Self::of(&whole(rows), &Asked::default())
     }
 
-    /// The same, of the websites with a tag, and of many the part on this page.
+    /// Of those that were asked for.
     #[must_use]
-    pub fn of(rows: &[BoardRow], part: &Part) -> Self {
-        let tag = part.tag.as_ref();
-        let is_shown = |row: &&BoardRow| tag.is_none_or(|tag| row.ties.tags.contains(tag));
-        let mut lines: Vec<Line> = rows.iter().filter(is_shown).map(Line::new).collect();
-        let tags: BTreeSet<&Tag> = rows.iter().flat_map(|row| &row.ties.tags).chain(tag).collect();
-        let link = |known: &&Tag| TagLink {
+    pub fn of(part: &BoardPart, asked: &Asked) -> Self {
+        let tag = asked.tag.as_ref();
+        // What is asked for is offered, also where it is no more.
+        let mut tags: Vec<&Tag> = part.tags.iter().chain(tag).collect();
+        tags.sort();
+        tags.dedup();
+        let link = |known: &Tag| TagLink {
             words: known.to_string(),
             query: query(known.as_str()),
-            is_here: Some(*known) == tag,
+            is_here: Some(known) == tag,
         };
-        let tags = tags.iter().take(TAGS_SHOWN).map(link).collect();
-        lines.sort_by(|a, b| (a.mark, &a.name).cmp(&(b.mark, &b.name)));
-        let marks: Vec<Mark> = lines.iter().map(|l| l.mark).collect();
+        let tags = tags.into_iter().map(link).collect();
+        let rows: Vec<Line> = part.rows.iter().map(|(_, row)| Line::new(row)).collect();
         // With one region the dots would repeat the state.
-        let show_regions = lines.iter().any(|l| l.dots.len() > 1);
+        let show_regions = rows.iter().any(|l| l.dots.len() > 1);
+        let count = part.count();
         let summary =
-            if tag.is_some() && marks.is_empty() { "No website has this tag".to_owned() } else { summary(&marks) };
-        let count = lines.len();
-        let page = part.page.min(count.saturating_sub(1) / AT_ONCE);
-        let (first, end) = (page * AT_ONCE, count.min((page + 1) * AT_ONCE));
-        let is_whole = end - first == count;
+            if tag.is_some() && count == 0 { "No website has this tag".to_owned() } else { summary(&part.counts) };
+        let worst = Mark::ALL.into_iter().zip(part.counts).find(|(_, count)| *count > 0);
+        let shown = rows.len();
+        let place = format!("{} to {} of {count}", part.passed + 1, part.passed + i64::try_from(shown).unwrap_or(0));
         Self {
             summary,
-            worst: marks.first().copied().unwrap_or(Mark::Up),
+            worst: worst.map_or(Mark::Up, |(mark, _)| mark),
             open: String::new(),
-            rows: lines.drain(first..end).collect(),
-            place: if is_whole { String::new() } else { format!("{} to {end} of {count}", first + 1) },
-            before: (page > 0).then(|| part.path("/", page - 1)),
-            next: (end < count).then(|| part.path("/", page + 1)),
+            place: if i64::try_from(shown) == Ok(count) { String::new() } else { place },
+            before: part.before().map(|first| asked.path("/", BoardPlace::Before(first))),
+            next: part.next().map(|last| asked.path("/", BoardPlace::After(last))),
+            rows,
             show_regions,
             tags,
             is_limited: tag.is_some(),
@@ -240,10 +242,26 @@ fn answer(regions: &[RegionState]) -> String {
     answered.map_or_else(|| "–".to_owned(), |r| took(r.total_us))
 }
 
+/// All of them on one page.
+fn whole(rows: &[BoardRow]) -> BoardPart {
+    let mut part = BoardPart::default();
+    let mut rows: Vec<(Mark, String, &BoardRow)> =
+        rows.iter().map(|row| (Mark::of(row), words::name(&row.website.settings.url), row)).collect();
+    rows.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    for (mark, _, row) in rows {
+        if let Some(count) = part.counts.get_mut(mark as usize) {
+            *count += 1;
+        }
+        part.tags.extend(row.ties.tags.iter().cloned());
+        part.rows.push((mark as u8, row.clone()));
+    }
+    part
+}
+
 /// Answers "is everything fine?".
-fn summary(marks: &[Mark]) -> String {
-    let count = |mark: Mark| marks.iter().filter(|m| **m == mark).count();
-    let watched = marks.len() - count(Mark::Paused);
+fn summary(counts: &[i64; STANDINGS]) -> String {
+    let count = |mark: Mark| counts.get(mark as usize).copied().unwrap_or(0);
+    let watched = counts.iter().sum::<i64>() - count(Mark::Paused);
     let mut said = Vec::new();
     for mark in [Mark::Down, Mark::Degraded, Mark::Unknown, Mark::Pending] {
         let n = count(mark);
@@ -271,6 +289,11 @@ fn summary(marks: &[Mark]) -> String {
     said.join(", ")
 }
 
+fn read(app: &App, account: AccountId, asked: &Asked) -> Result<BoardPart, HttpError> {
+    let part = app.store.board_part(account, asked.tag.as_ref(), asked.place, AT_ONCE, TAGS_SHOWN, clock::now());
+    app.wait(part).map_err(login::store)
+}
+
 /// `GET /`: the dashboard, or for a visitor the way in.
 ///
 /// # Errors
@@ -278,10 +301,11 @@ fn summary(marks: &[Mark]) -> String {
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     match login::signed_in(app, request) {
         Ok(who) => {
-            let rows = app.wait(app.store.board(who.account.account_id, clock::now())).map_err(login::store)?;
+            let asked = Asked::of(request);
+            let part = read(app, who.account.account_id, &asked)?;
             let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
             let viewer = Viewer::of(app, &who.account).told(is_told);
-            let board = BoardPage::of(viewer, &rows, &Part::asked(request)).map_err(anyhow::Error::from)?;
+            let board = BoardPage::of(viewer, &part, &asked).map_err(anyhow::Error::from)?;
             page(200, &board)
         }
         Err(HttpError::SignInFirst) => match (app.settings.sign_ups, login::may_sign_up(app)?) {
@@ -299,10 +323,11 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 /// Not signed in any more.
 pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
-    let rows = app.wait(app.store.board(account.account_id, clock::now())).map_err(login::store)?;
+    let asked = Asked::of(request);
+    let part = read(app, account.account_id, &asked)?;
     let open = app.wait(app.store.count_open_incidents(account.account_id)).map_err(login::store)?;
     let is_told = app.wait(app.store.has_channel_on(account.account_id)).map_err(login::store)?;
-    super::fragment(request, &Board::of(&rows, &Part::asked(request)).with_open(open).told(is_told))
+    super::fragment(request, &Board::of(&part, &asked).with_open(open).told(is_told))
 }
 
 #[cfg(test)]
@@ -323,7 +348,8 @@ mod tests {
             (vec![Up, Up, Up, Paused], "All 3 websites are up, 1 is paused"),
             (vec![Paused, Paused], "Nothing is being checked, 2 are paused"),
         ] {
-            assert_eq!(summary(&marks), said);
+            let counts = Mark::ALL.map(|mark| marks.iter().filter(|m| **m == mark).count() as i64);
+            assert_eq!(summary(&counts), said);
         }
     }
 }

@@ -43,7 +43,7 @@ mod words;
 use askama::Template;
 
 use super::{App, HttpError, Request, Response, assets};
-use crate::model::{Account, LetterFilter};
+use crate::model::Account;
 use crate::replay;
 
 pub use channel_actions::DeletePage as DeleteChannelPage;
@@ -90,12 +90,12 @@ impl Viewer {
 
     /// Of an account. A page is shown without a badge rather than not at all.
     pub(super) fn of(app: &App, account: &Account) -> Self {
-        let open = app.wait(app.store.count_open_incidents(account.account_id)).unwrap_or(0);
-        if !account.is_operator() {
-            return Self::from(account.username.as_str()).with_open(open);
-        }
-        let counted = app.wait(app.store.count_dead_letters(&LetterFilter::default(), replay::COUNTED));
-        Self::operator(&account.username, counted.unwrap_or(0)).with_open(open)
+        let counted = if account.is_operator() { replay::COUNTED } else { 0 };
+        let counts = app.wait(app.store.count_for_viewer(account.account_id, counted));
+        let (open, letters) = counts.unwrap_or_default();
+        let viewer =
+            if account.is_operator() { Self::operator(&account.username, letters) } else { account.username.as_str().into() };
+        viewer.with_open(open)
     }
 
     /// How many incidents go on, in the words of a badge; empty for none.

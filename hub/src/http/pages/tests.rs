@@ -1,7 +1,7 @@
 use askama::Template;
 
 use super::account::SignPage;
-use super::dashboard::{Board, BoardPage, Part};
+use super::dashboard::{Asked, Board, BoardPage};
 use super::dead_letters::{ConfirmPage, DeadLettersPage, Found};
 use super::delete::DeletePage;
 use super::invented::{HOSTILE, NOW, account, figures, letters, options, row, rows, ticks, transitions};
@@ -13,9 +13,7 @@ use super::website_form::{FormPage, Typed};
 use super::{Viewer, assets, unless_known};
 use crate::http::{Method, Request};
 use crate::model::{
-    ContentInput, FieldError, FieldErrors, HIDDEN, KeepingInput, LetterFilter, Maintenance, MaintenanceId,
-    MaintenanceInput, MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, Website,
-    WebsiteName, WebsiteSettings,
+    BoardCursor, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, KeepingInput, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput, MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, Website, WebsiteName, WebsiteSettings,
 };
 
 fn hostile_options() -> OptionsInput {
@@ -119,11 +117,12 @@ fn all_pages() -> Vec<(String, String)> {
     let muted = Some(crate::model::MutedBy::Parent);
     let view = WebsiteView::new(&tied, &[], &[], NOW).below(Some(&rows[7].website), muted);
     add("website-tied", WebsitePage::around(HOSTILE, &tied, &view).and_then(|p| p.render()));
-    add(
-        "board-tag",
-        BoardPage::of(HOSTILE, std::slice::from_ref(&tied), &Part { tag: tied.ties.tags.first().cloned(), page: 0 })
-            .and_then(|p| p.render()),
-    );
+    let place = BoardCursor { rank: 0, id: tied.website.website_id };
+    let part = BoardPart { counts: [3; 6], passed: 1, tags: tied.ties.tags.clone(), rows: vec![(0, tied.clone())] };
+    for place in [BoardPlace::First, BoardPlace::After(place), BoardPlace::Before(place)] {
+        let asked = Asked { tag: tied.ties.tags.first().cloned(), place };
+        add("board-tag", BoardPage::of(HOSTILE, &part, &asked).and_then(|p| p.render()));
+    }
     let planned = hostile_window();
     let ties = [(tied.website.website_id, tied.ties.clone())].into();
     let covered = super::maintenance_words::Covered { websites: &websites, ties: &ties };
@@ -385,18 +384,47 @@ fn a_window_that_runs_is_seen_on_list_page_and_dashboard() {
 }
 
 #[test]
+fn a_part_of_the_dashboard_says_where_it_is_and_leads_to_its_neighbours() {
+    let rows = rows();
+    let part = BoardPart {
+        rows: vec![(0, rows[0].clone()), (4, rows[1].clone())],
+        counts: [3, 0, 0, 0, 7, 0],
+        passed: 2,
+        tags: Vec::new(),
+    };
+    let cursor = |n: usize, rank| BoardCursor { rank, id: rows[n].website.website_id };
+    let asked = Asked { place: BoardPlace::After(cursor(4, 0)), ..Asked::default() };
+    let page = BoardPage::of("owner", &part, &asked).unwrap().render().unwrap();
+    assert!(page.contains("3 of 10 are down") && page.contains("3 to 4 of 10</span>"), "{page}");
+    for path in [
+        format!("data-live=\"/websites/fragment?after={}\"", cursor(4, 0)),
+        format!("href=\"/?before={}\" rel=\"prev\"", cursor(0, 0)),
+        format!("href=\"/?after={}\" rel=\"next\"", cursor(1, 4)),
+    ] {
+        assert!(page.contains(&path), "{path}: {page}");
+    }
+    let last = Board::of(&BoardPart { passed: 8, ..part }, &asked).render().unwrap();
+    assert!(last.contains("9 to 10 of 10</span>") && !last.contains("rel=\"next\""), "{last}");
+}
+
+#[test]
 fn the_dashboard_can_be_limited_to_a_tag() {
     let mut rows = rows();
     let tag: crate::model::Tag = "eu & west".parse().unwrap();
     rows[2].ties.tags = vec![tag.clone()];
     let all = BoardPage::new("owner", &rows).unwrap().render().unwrap();
     assert!(all.contains("href=\"/?tag=eu+%26+west\"") && all.contains("data-live=\"/websites/fragment\""), "{all}");
-    let some = BoardPage::of("owner", &rows, &Part { tag: Some(tag.clone()), page: 0 }).unwrap().render().unwrap();
+    let asked = |tag: &crate::model::Tag| Asked { tag: Some(tag.clone()), ..Asked::default() };
+    let part = BoardPart {
+        rows: vec![(4, rows[2].clone())],
+        counts: [0, 0, 0, 0, 1, 0],
+        passed: 0,
+        tags: vec![tag.clone()],
+    };
+    let some = BoardPage::of("owner", &part, &asked(&tag)).unwrap().render().unwrap();
     assert!(some.contains("data-live=\"/websites/fragment?tag=eu+%26+west\""), "{some}");
     assert_eq!((all.matches("<tr").count(), some.matches("<tr").count()), (rows.len() + 1, 2));
-    let none = BoardPage::of("owner", &rows, &Part { tag: Some("other".parse().unwrap()), page: 0 })
-        .unwrap()
-        .render()
-        .unwrap();
+    let part = BoardPart { tags: vec![tag], ..BoardPart::default() };
+    let none = BoardPage::of("owner", &part, &asked(&"other".parse().unwrap())).unwrap().render().unwrap();
     assert!(none.contains("No website has this tag") && none.contains("href=\"/\">all</a>"), "{none}");
 }

@@ -14,10 +14,10 @@ use crate::model::issuer::IssuerChange;
 use crate::model::message::words::{day, line};
 use crate::model::verdict::without_codes;
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Incident, IncidentFilter, IncidentLine, KeptPing, MutedBy, Note, Phases,
+    self, Account, BoardRow, CheckKind, Incident, IncidentLine, KeptPing, MutedBy, Note, Phases,
     RegionState, StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
 };
-use crate::store::{KnownJob, Latency, UptimeOver};
+use crate::store::{KnownJob, Latency, UptimeOver, WebsiteStory};
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
 
@@ -348,13 +348,13 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let account = login::signed_in(app, request)?.account;
     let (store, account_id, website_id) = (&app.store, account.account_id, params.website_id()?);
     let now = clock::now();
-    let row = app.wait(store.board_row(account_id, website_id, now)).map_err(login::store)?;
-    let row = row.ok_or(HttpError::NotFound)?;
+    let windows = windows(now);
+    let story = app.wait(store.website_story(account_id, website_id, &windows, CHANGES_SHOWN, now));
+    let story = story.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let WebsiteStory { row, changes, uptimes, latencies } = story;
     let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
-    let changes = app.wait(store.transitions(account_id, website_id, CHANGES_SHOWN)).map_err(login::store)?;
-    let filter = IncidentFilter { website: Some(website_id), ..IncidentFilter::default() };
-    let incidents = app.wait(store.incidents(account_id, filter, None, INCIDENTS_SHOWN)).map_err(login::store)?;
-    let open = app.wait(store.open_incident_of(account_id, website_id)).map_err(login::store)?;
+    let incidents = app.wait(store.incidents_of_website(account_id, website_id, INCIDENTS_SHOWN));
+    let (open, incidents) = incidents.map_err(login::store)?;
     let (parent, muted) = match row.ties.parent_id {
         Some(id) => (
             app.wait(store.website(account_id, id)).map_err(login::store)?,
@@ -374,10 +374,6 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
         }
         None => None,
     };
-    let windows = windows(now);
-    let uptimes = app.wait(store.uptimes(account_id, website_id, &windows)).map_err(login::store)?.unwrap_or_default();
-    let latencies =
-        app.wait(store.latencies(account_id, website_id, &windows)).map_err(login::store)?.unwrap_or_default();
     Ok(Loaded { uptimes, latencies, job, account, row, ticks, changes, open, incidents, parent, muted, now })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::late::Marks;
 use crate::model::message::words::is_address;
-use crate::model::{BoardRow, Delays, Note, Outcome, Uptime, UtcMs, WebsiteKind};
+use crate::model::{BoardRow, Delays, Note, Outcome, STANDINGS, Uptime, UtcMs, WebsiteKind};
 
 /// What a person is told about a state: a shape, a colour and a word, so that none of them carries it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,10 @@ pub enum Mark {
 }
 
 impl Mark {
+    /// All, the worst first: where one stands in the order of the dashboard, which the database sorts by (`store::lines`).
+    pub const ALL: [Self; STANDINGS] =
+        [Self::Down, Self::Degraded, Self::Unknown, Self::Pending, Self::Up, Self::Paused];
+
     /// The mark of a website as a whole.
     #[must_use]
     pub fn of(row: &BoardRow) -> Self {

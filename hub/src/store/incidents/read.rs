@@ -1,5 +1,6 @@
 //! Incidents as pages, the API and messages want them. Whatever belongs to somebody is asked for with the account.
 
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::row::{EventRow, FIRST, INCIDENT, IncidentRow, LINE, LineRow, PartRow};
@@ -27,6 +28,17 @@ pub struct IncidentStory {
     pub failing: i64,
     /// Its timeline, oldest first: the last 100 lines.
     pub events: Vec<IncidentEvent>,
+}
+
+/// Of those a website fails in, which says most.
+const OPEN_FIRST: &str = "order by case i.kind when 'outage' then 0 when 'regional' then 1 when 'flapping' then 2 else 3 end, \
+    i.opened_at";
+
+#[derive(FromRow)]
+struct OfWebsiteRow {
+    is_open: bool,
+    #[sqlx(flatten)]
+    line: LineRow,
 }
 
 impl Store {
@@ -115,6 +127,33 @@ impl Store {
         Ok(rows.into_iter().rev().map(IncidentEvent::from).collect())
     }
 
+    /// Incidents that one of the account's websites is or was part of, newest first, at most 1,000; and of all of them the
+    /// one it fails in, as of [`Store::open_incident_of`].
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn incidents_of_website(
+        &self,
+        account: AccountId,
+        website: WebsiteId,
+        limit: i64,
+    ) -> Result<(Option<Incident>, Vec<IncidentLine>), StoreError> {
+        // "cross" keeps SQLite in this order.
+        let mine = "from incident_website mine cross join incident i where i.incident_id = mine.incident_id \
+            and mine.website_id = $2 and i.account_id = $1";
+        let select = format!(
+            "select is_open, {INCIDENT}, {LINE} from (select * from (select false as is_open, i.* {mine} \
+             order by i.opened_at desc, i.incident_id desc limit $3) newest union all \
+             select * from (select true as is_open, i.* {mine} and mine.ended_at is null and i.closed_at is null \
+             {OPEN_FIRST} limit 1) open) i {FIRST} order by i.opened_at desc, i.incident_id desc"
+        );
+        let rows: Vec<OfWebsiteRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(website.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+        let (open, newest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_open);
+        let open = open.into_iter().next().map(|row| IncidentLine::from(row.line).incident);
+        Ok((open, newest.into_iter().map(|row| row.line.into()).collect()))
+    }
+
     /// The incident that one of the account's websites is in and fails in: an outage before a regional one before flapping
     /// before a certificate.
     ///
@@ -128,7 +167,7 @@ impl Store {
         let select = format!(
             "select {INCIDENT} from incident_website w join incident i using (incident_id) \
              where i.account_id = $1 and w.website_id = $2 and w.ended_at is null and i.closed_at is null \
-             order by case i.kind when 'outage' then 0 when 'regional' then 1 when 'flapping' then 2 else 3 end, i.opened_at limit 1"
+             {OPEN_FIRST} limit 1"
         );
         let row: Option<IncidentRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(website.0).fetch_optional(pool).await?);
@@ -143,6 +182,17 @@ impl Store {
         Ok(read!(self, pool => sqlx::query_scalar(
             "select count(*) from incident where account_id = $1 and closed_at is null")
             .bind(account.0).fetch_one(pool).await?))
+    }
+
+    /// What the navigation counts: the account's incidents that go on, and dead letters, of those `letters` at most.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn count_for_viewer(&self, account: AccountId, letters: i64) -> Result<(i64, i64), StoreError> {
+        Ok(read!(self, pool => sqlx::query_as(
+            "select (select count(*) from incident where account_id = $1 and closed_at is null), \
+             (select count(*) from (select 1 from dead_letter limit $2) as counted)")
+            .bind(account.0).bind(letters).fetch_one(pool).await?))
     }
 
     /// For whoever composes a message, or follows a signed link: an incident of any account, which is told in it.

@@ -54,7 +54,7 @@ struct Batch {
 }
 
 #[derive(FromRow)]
-struct ProgressRow {
+pub(super) struct ProgressRow {
     turn: i64,
     hours_at: i64,
     hours_after_id: Uuid,
@@ -81,7 +81,7 @@ impl From<ProgressRow> for Progress {
     }
 }
 
-const PROGRESS: &str = "turn, hours_at, hours_after_id, days_at, days_after_id, hours_back_at, hours_back_after_id, \
+pub(super) const PROGRESS: &str = "turn, hours_at, hours_after_id, days_at, days_after_id, hours_back_at, hours_back_after_id, \
     days_back_at, days_back_after_id, back_until_at";
 
 impl Store {

@@ -1,16 +1,43 @@
 //! How long answers took over any window: roll-ups merged. Whole days of it are read as days, the rest as hours.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
-use super::Key;
-use super::rows::understood;
-use crate::model::roll_up::{Grain, RollUp};
+use sqlx::FromRow;
+
+use super::rows::{ROLL_UP, RollUpRow, understood};
+use crate::model::roll_up::{Grain, Progress, RollUp};
 use crate::model::{AccountId, RegionId, Span, UtcMs, WebsiteId};
 use crate::store::{Store, StoreError, read};
 
 /// Rows of a grain that begin in `[from, to)`.
-type Range = (&'static str, UtcMs, UtcMs);
+type Range = (Grain, UtcMs, UtcMs);
+
+/// Ranges read in one statement.
+const RANGES: usize = 8;
+
+/// A row of one of several ranges.
+#[derive(FromRow)]
+struct RangeRow {
+    part: i64,
+    #[sqlx(flatten)]
+    row: RollUpRow,
+}
+
+/// Rows of so many ranges, each one of the key: `$1` is the account, `$2` the website, then for each range its grain, from
+/// when, until when.
+fn select_ranges(ranges: usize) -> String {
+    let one = |n: usize| {
+        let at = 3 * n + 3;
+        format!(
+            "select cast({n} as bigint) as part, {ROLL_UP} from roll_up where website_id = $2 and grain = ${at} \
+             and starts_at >= ${} and starts_at < ${} \
+             and exists (select 1 from website where account_id = $1 and website_id = $2)",
+            at + 1,
+            at + 2
+        )
+    };
+    (0..ranges).map(one).collect::<Vec<_>>().join(" union all ")
+}
 
 /// What the ticks of a window come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +85,17 @@ impl Store {
             return Ok(None);
         }
         let progress = self.roll_up_progress().await?;
+        self.latencies_of(account, id, progress.as_ref(), windows).await.map(Some)
+    }
+
+    /// The same, where it is known how far counting has come: in one statement, whatever the number of windows.
+    pub(in crate::store) async fn latencies_of(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        progress: Option<&Progress>,
+        windows: &[Span],
+    ) -> Result<Vec<Latency>, StoreError> {
         let (counted_since, counted_until, hours_since) =
             progress.map_or((0, 0, 0), |known| (known.hours_counted_since(), known.hours.at, known.hours_kept_since()));
         let whole = |window: &Span| {
@@ -68,34 +106,68 @@ impl Store {
             Span { from_at: from_at.min(to_at), to_at }
         };
         let windows: Vec<Span> = windows.iter().map(whole).collect();
-        // Windows that lie within each other share their days and their ends: each row is read once.
-        let mut parts_read: BTreeMap<Range, Vec<(Key, RollUp)>> = BTreeMap::new();
-        let days = windows.iter().map(|window| parts(*window)[1]).filter(|(_, from, to)| from < to);
-        let all_days = days.fold(None, |all: Option<(UtcMs, UtcMs)>, (_, from, to)| {
-            Some(all.map_or((from, to), |(first, last)| (first.min(from), last.max(to))))
-        });
-        let mut latencies = Vec::with_capacity(windows.len());
-        for span in windows {
-            let mut regions: BTreeMap<RegionId, RollUp> = BTreeMap::new();
-            for (grain, from, to) in parts(span).into_iter().filter(|(_, from, to)| from < to) {
-                let (first, last) = match grain {
-                    Grain::Hour => (from, to),
-                    Grain::Day => all_days.unwrap_or((from, to)),
-                };
-                let rows = match parts_read.entry((grain.as_str(), first, last)) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(understood(self.roll_up_rows(id, grain, first, last).await?)),
-                };
-                for ((_, at, region), roll_up) in rows.iter() {
-                    if (from..to).contains(at) {
-                        regions.entry(region.clone()).or_default().merge(roll_up);
-                    }
+        let ranges = ranges_of(&windows);
+        let mut known: BTreeMap<(&'static str, UtcMs, RegionId), RollUp> = BTreeMap::new();
+        for ranges in ranges.chunks(RANGES) {
+            let select = select_ranges(ranges.len());
+            let rows: Vec<RangeRow> = read!(self, pool => {
+                let query = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str())).bind(account.0).bind(id.0);
+                let bound = |query, (grain, from, to): &Range| bind_range(query, grain.as_str(), *from, *to);
+                ranges.iter().fold(query, bound).fetch_all(pool).await?
+            });
+            let mut of_grain: BTreeMap<&'static str, Vec<RollUpRow>> = BTreeMap::new();
+            for RangeRow { part, row } in rows {
+                if let Some((grain, ..)) = usize::try_from(part).ok().and_then(|part| ranges.get(part)) {
+                    of_grain.entry(grain.as_str()).or_default().push(row);
                 }
             }
-            latencies.push(Latency { span, regions });
+            for (grain, rows) in of_grain {
+                known.extend(understood(rows).into_iter().map(|((_, at, region), row)| ((grain, at, region), row)));
+            }
         }
-        Ok(Some(latencies))
+        let latency = |span: Span| {
+            let mut regions: BTreeMap<RegionId, RollUp> = BTreeMap::new();
+            for (grain, from, to) in parts(span).into_iter().filter(|(_, from, to)| from < to) {
+                let rows = known.iter().filter(|((g, at, _), _)| *g == grain.as_str() && (from..to).contains(at));
+                for ((.., region), roll_up) in rows {
+                    regions.entry(region.clone()).or_default().merge(roll_up);
+                }
+            }
+            Latency { span, regions }
+        };
+        Ok(windows.into_iter().map(latency).collect())
     }
+}
+
+/// Binds the grain of a range, from when and until when.
+fn bind_range<'q, D: sqlx::Database>(
+    query: sqlx::query::QueryAs<'q, D, RangeRow, D::Arguments>,
+    grain: &'static str,
+    from: UtcMs,
+    to: UtcMs,
+) -> sqlx::query::QueryAs<'q, D, RangeRow, D::Arguments>
+where
+    i64: sqlx::Type<D> + for<'e> sqlx::Encode<'e, D>,
+    &'static str: sqlx::Type<D> + for<'e> sqlx::Encode<'e, D>,
+{
+    query.bind(grain).bind(from).bind(to)
+}
+
+/// What is to be read of windows that lie within each other, each row once: ranges of one grain that overlap or touch are one.
+fn ranges_of(windows: &[Span]) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
+    for grain in [Grain::Hour, Grain::Day] {
+        let all = windows.iter().flat_map(|window| parts(*window));
+        let mut these: Vec<_> = all.filter(|(g, from, to)| *g == grain && from < to).collect();
+        these.sort_by_key(|(_, from, to)| (*from, *to));
+        for (_, from, to) in these {
+            match ranges.last_mut() {
+                Some((last, _, end)) if *last == grain && *end >= from => *end = (*end).max(to),
+                Some(_) | None => ranges.push((grain, from, to)),
+            }
+        }
+    }
+    ranges
 }
 
 #[cfg(test)]
@@ -114,5 +186,20 @@ mod tests {
             assert_eq!((a.0, a.1, b.1, c.1), (from, b.0, c.0, to), "they follow each other");
             assert_eq!(b.0, b.1, "no whole day in {from}..{to}");
         }
+    }
+
+    #[test]
+    fn windows_that_lie_within_each_other_read_each_row_once() {
+        const HOUR: i64 = 3_600_000;
+        const DAY: i64 = 24 * HOUR;
+        let windows = [1, 7, 30, 90].map(|days| Span { from_at: (100 - days) * DAY + HOUR, to_at: 100 * DAY + HOUR });
+        let ranges = ranges_of(&windows);
+        let head = |day: i64| (Grain::Hour, day * DAY + HOUR, (day + 1) * DAY);
+        let mut expected = vec![head(10), head(70), head(93), head(99)];
+        expected[3].2 = 100 * DAY + HOUR; // goes on with the hours of today
+        expected.push((Grain::Day, 11 * DAY, 100 * DAY));
+        assert_eq!(ranges, expected);
+        assert!(ranges.len() <= RANGES, "in one statement");
+        assert_eq!(ranges_of(&[Span { from_at: HOUR, to_at: HOUR }]), []);
     }
 }

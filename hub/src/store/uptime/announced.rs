@@ -7,8 +7,9 @@ use crate::store::{Store, StoreError};
 /// Windows that took place under rules that were changed since, at most.
 const PAST: i64 = 20_000;
 
-#[derive(Debug)]
-pub(super) struct Announced {
+/// All that may cover an instant of a span.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Announced {
     windows: Vec<Maintenance>,
     past: Vec<PastMaintenance>,
 }
@@ -21,11 +22,17 @@ impl Announced {
         let spans = windows.flat_map(|window| window.spans(from, to));
         united(spans.chain(past.filter_map(|past| past.span.within(from, to))).collect())
     }
+
+    /// Until when maintenance of a website goes on.
+    pub(in crate::store) fn until(&self, id: WebsiteId, tags: &[Tag], now: UtcMs) -> Option<UtcMs> {
+        let windows = self.windows.iter().filter(|window| window.plan.scope.covers(id, tags));
+        windows.filter_map(|window| window.running(now)).map(|span| span.to_at).max()
+    }
 }
 
 impl Store {
     /// All that may cover an instant after `since`.
-    pub(super) async fn announced(&self, account: AccountId, since: UtcMs) -> Result<Announced, StoreError> {
+    pub(in crate::store) async fn announced(&self, account: AccountId, since: UtcMs) -> Result<Announced, StoreError> {
         let windows = self.maintenance(account).await?;
         Ok(Announced { windows, past: self.past_maintenance(account, since, PAST).await? })
     }

@@ -1,11 +1,13 @@
 //! How any window was spent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::FromRow;
 
 use crate::model::uptime::{self, pieces};
-use crate::model::{AccountId, Span, Uptime, WebsiteId};
+use super::Verdicts;
+use super::announced::Announced;
+use crate::model::{AccountId, Outcome, Span, Tag, Transition, Uptime, UtcMs, WebsiteId};
 use crate::store::ties::ties_of;
 use crate::store::{Store, StoreError, read};
 
@@ -22,6 +24,21 @@ pub struct UptimeOver {
 struct AskedRow {
     created_at: i64,
     tags: String,
+    verdict: String,
+}
+
+/// What is known of a website before its windows are read.
+#[derive(Debug)]
+pub(in crate::store) struct Asked<'a> {
+    pub id: WebsiteId,
+    pub created_at: UtcMs,
+    pub tags: &'a [Tag],
+    /// What held before anything of the windows was read.
+    pub verdict: Outcome,
+    /// Days before this are counted.
+    pub counted_until: UtcMs,
+    /// So many of the newest changes are wanted besides.
+    pub newest: i64,
 }
 
 impl Store {
@@ -37,46 +54,57 @@ impl Store {
         windows: &[Span],
     ) -> Result<Option<Vec<UptimeOver>>, StoreError> {
         let asked: Option<AskedRow> = read!(self, pool => sqlx::query_as(
-            "select created_at, tags from website where account_id = $1 and website_id = $2")
+            "select created_at, tags, verdict from website join website_state using (website_id) \
+             where account_id = $1 and website_id = $2")
             .bind(account.0).bind(id.0).fetch_optional(pool).await?);
-        let Some(AskedRow { created_at, tags }) = asked else { return Ok(None) };
+        let Some(AskedRow { created_at, tags, verdict }) = asked else { return Ok(None) };
         let tags = ties_of(&tags, None).tags;
+        let counted_until = self.roll_up_progress().await?.map_or(0, |progress| progress.days.at);
+        let verdict = super::word(&verdict);
+        let asked = Asked { id, created_at, tags: &tags, verdict, counted_until, newest: 0 };
+        let since = windows.iter().map(|window| window.from_at.max(created_at)).min().unwrap_or(0);
+        let announced = self.announced(account, since).await?;
+        Ok(Some(self.uptimes_of(&asked, &announced, windows).await?.0))
+    }
+
+    /// The same, of a website of which something is known, and the newest of its changes: the days in one statement, the
+    /// changes in another, whatever the number of windows.
+    pub(in crate::store) async fn uptimes_of(
+        &self,
+        asked: &Asked<'_>,
+        announced: &Announced,
+        windows: &[Span],
+    ) -> Result<(Vec<UptimeOver>, Vec<Transition>), StoreError> {
+        let Asked { id, created_at, tags, counted_until, .. } = *asked;
         let from_creation =
             |window: &Span| Span { from_at: window.from_at.max(created_at).min(window.to_at), ..*window };
         let windows: Vec<Span> = windows.iter().map(from_creation).collect();
         let (Some(from), Some(to)) = (windows.iter().map(|w| w.from_at).min(), windows.iter().map(|w| w.to_at).max())
         else {
-            return Ok(Some(Vec::new()));
+            return Ok((Vec::new(), self.changes_of(id, asked.verdict, &[], asked.newest).await?.newest));
         };
         // A clock that was ahead has counted days before they were over: until they are counted again, verdicts tell of them.
-        let counted_until = self.roll_up_progress().await?.map_or(0, |progress| progress.days.at);
         let days = self.stored_days(id, from.saturating_sub(uptime::DAY_MS), to.min(counted_until)).await?;
-        let announced = self.announced(account, from).await?;
+        let parts: Vec<_> = windows.iter().map(|span| pieces(*span, created_at, &days)).collect();
         // Windows that end together have their last piece in common.
-        let mut known: BTreeMap<Span, Option<Uptime>> = BTreeMap::new();
-        let mut all = Vec::with_capacity(windows.len());
-        for span in windows {
-            let (mut sum, rests) = pieces(span, created_at, &days);
-            let mut is_known = true;
-            for rest in rests {
-                let found = match known.get(&rest) {
-                    Some(found) => *found,
-                    None => {
-                        let quiet = announced.spans(id, &tags, rest.from_at, rest.to_at);
-                        let verdicts = self.verdicts(id, rest.from_at, rest.to_at).await?;
-                        let found =
-                            verdicts.map(|v| uptime::over(&v.changes, v.last, rest.from_at, rest.to_at, &quiet));
-                        known.insert(rest, found);
-                        found
-                    }
-                };
-                match found {
-                    Some(found) => sum.merge(&found),
-                    None => is_known = false,
-                }
-            }
-            all.push(UptimeOver { span, uptime: is_known.then_some(sum) });
-        }
-        Ok(Some(all))
+        let rests: BTreeSet<Span> = parts.iter().flat_map(|(_, rests)| rests.iter().copied()).collect();
+        let rests: Vec<Span> = rests.into_iter().collect();
+        let changes = self.changes_of(id, asked.verdict, &rests, asked.newest).await?;
+        let over = |rest: &Span, verdicts: &Verdicts| {
+            let quiet = announced.spans(id, tags, rest.from_at, rest.to_at);
+            uptime::over(&verdicts.changes, verdicts.last, rest.from_at, rest.to_at, &quiet)
+        };
+        let found = rests.iter().zip(&changes.spans);
+        let known: BTreeMap<Span, Option<Uptime>> =
+            found.map(|(rest, verdicts)| (*rest, verdicts.as_ref().map(|v| over(rest, v)))).collect();
+        let all = windows.into_iter().zip(parts).map(|(span, (sum, rests))| {
+            let add = |sum: Uptime, rest: &Span| {
+                let mut sum = sum;
+                sum.merge(known.get(rest)?.as_ref()?);
+                Some(sum)
+            };
+            UptimeOver { span, uptime: rests.iter().try_fold(sum, add) }
+        });
+        Ok((all.collect(), changes.newest))
     }
 }

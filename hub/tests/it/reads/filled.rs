@@ -1,0 +1,223 @@
+//! A database as it is after months: others' websites, and history. Written past the store, as much of it would take long to
+//! come in.
+
+use hub::model::UtcMs;
+
+const DAY: i64 = 86_400_000;
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Websites of others, and of the one who looks.
+    pub others: i64,
+    pub own: i64,
+    /// Days of history.
+    pub days: i64,
+    /// Incidents, alerts and dead letters of each account.
+    pub incidents: i64,
+}
+
+/// Words that the databases write in their own ways.
+pub struct Dialect {
+    pub is_postgres: bool,
+}
+
+impl Dialect {
+    /// An id made of a number.
+    pub fn id(&self, number: &str) -> String {
+        if self.is_postgres {
+            format!("('00000000-0000-7000-8000-' || lpad(to_hex(({number})::bigint), 12, '0'))::uuid")
+        } else {
+            format!("unhex('00000000000070008000' || printf('%012x', {number}))")
+        }
+    }
+
+    fn bytes(&self, hex: &str) -> String {
+        if self.is_postgres { format!("'\\x{hex}'::bytea") } else { format!("x'{hex}'") }
+    }
+}
+
+/// An id made of a number, in a path.
+pub fn path_id(number: i64) -> String {
+    format!("00000000-0000-7000-8000-{number:012x}")
+}
+
+/// Kinds of ids.
+pub const JOB: i64 = 900;
+pub const INCIDENT: i64 = 3_000_000;
+pub const CHANNEL: i64 = 4_000_000;
+pub const WINDOW: i64 = 6_000_000;
+
+/// The statements. Ann's account exists.
+pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
+    let Size { others, own, days, incidents } = size;
+    let (today, hour) = (now - now % DAY, now - now % 3_600_000);
+    let id = |number: &str| dialect.id(number);
+    let (nil, empty, nothing) = (id("0"), dialect.bytes(""), dialect.bytes("0100"));
+    let series = |name: &str, most: i64| {
+        format!("{name} (i) as (select 1 union all select i + 1 from {name} where i < {most})")
+    };
+    let n = |most: i64| format!("with recursive {}", series("n", most));
+    let of = |names: &[(&str, i64)]| {
+        format!("with recursive {}", names.iter().map(|(name, most)| series(name, *most)).collect::<Vec<_>>().join(", "))
+    };
+    let ann = "(select account_id from account where username = 'ann')";
+    let regions = "(select 'EU' as r union all select 'US') g";
+    let website = "website_id, account_id, url, interval_ms, timeout_ms, created_at";
+    let tick = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, outcome, total_us, \
+        body_bytes, truncated";
+    let incident = "incident_id, account_id, kind, cause_key, cause, began_at, opened_at, closed_at, websites";
+    let alert = "alert_id, account_id, channel_id, channel_name, incident_id, event, number, state, created_at, due_at";
+    let channel = "channel_id, account_id, name, kind, settings, created_at";
+    // Ticks of a few websites: most of them have some of today, some of all days.
+    let few = others.min(400);
+    [
+        format!(
+            "insert into account (account_id, username, username_key, password_hash, created_at) {} select {}, 'other' || i, \
+             'other' || i, 'x', 0 from n",
+            n(40),
+            id("1000000 + i")
+        ),
+        format!(
+            "insert into website ({website}) {} select {}, {}, 'https://w' || i || '.example/', 60000, 10000, {now} - 9000000000 + i from n",
+            n(others),
+            id("2000000 + i"),
+            id("1000001 + i % 40")
+        ),
+        format!(
+            "insert into website ({website}, tags, paused) {} select {}, {ann}, 'https://a' || i || '.example/', 60000, 10000, \
+             {now} - 9000000000 + i, case when i % 10 = 0 then 'eu,web' when i % 11 = 0 then 'w' || i else '' end, i % 50 = 49 from n",
+            n(own),
+            id("i")
+        ),
+        format!("update website set parent_id = {} where website_id = {}", id("1"), id("2")),
+        format!(
+            "insert into website ({website}, kind, regions) values ({}, {ann}, 'backup', 86400000, 10000, 1, 'job', 'ping')",
+            id("900")
+        ),
+        format!(
+            "insert into job (website_id, ping_id, schedule, time_zone, grace_ms) values ({}, {}, 'every:86400000', 'UTC', 60000)",
+            id("900"),
+            id("901")
+        ),
+        format!(
+            "insert into ping (website_id, at, kind, said) {} select {}, {now} - i * 1000, 'success', '' from n",
+            n(50),
+            id("900")
+        ),
+        format!(
+            "insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) select website_id, 'up', 1, \
+             '2 of 2 regions up', {now} + 600000 from website"
+        ),
+        format!("update website_state set verdict = 'down' where website_id in ({}, {})", id("3"), id("5")),
+        format!(
+            "insert into region_state (website_id, region_id, worker_id, slot_at, attempt, received_at, outcome, total_us, \
+             failing_streak, good_streak, recent) select website_id, r, 'w', {now}, 0, {now}, 'up', 1000, 0, 1, {empty} \
+             from website, {regions} where kind = 'http'"
+        ),
+        format!(
+            "insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) {} \
+             select website_id, {now} - i * 86400000, 0, {now} - i * 86400000, 'up', 'down', '1 of 2 regions up' from website, n",
+            n(5)
+        ),
+        format!(
+            "insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) {} \
+             select {}, {now} - i * 3600000 - 7, 0, {now} - i * 3600000 - 7, 'up', 'down', '1 of 2 regions up' from n",
+            n(2_000),
+            id("1")
+        ),
+        format!(
+            "insert into tick ({tick}) {} select {}, {now} - d.i * 86400000 - k.i * 900000, r, 0, 'w', {now}, 'scheduled', {now}, \
+             'up', 1000, 12, false from n, d, k, {regions}",
+            of(&[("n", few), ("d", days), ("k", 4)]),
+            id("2000000 + n.i")
+        ),
+        format!(
+            "insert into tick ({tick}) {} select {}, {now} - d.i * 86400000 - k.i * 600000, r, 0, 'w', {now}, 'scheduled', {now}, \
+             'up', 1000, 12, false from n, d, k, {regions}",
+            of(&[("n", 5), ("d", days), ("k", 100)]),
+            id("n.i")
+        ),
+        format!(
+            "insert into sealed_tick (website_id, from_at, region_id, to_at, ticks, sealed_at, keys, packed) {} select {}, \
+             {today} - d.i * 86400000, r, {today} - d.i * 86400000 + 1000, 2, {now}, {nothing}, {nothing} from n, d, {regions}",
+            of(&[("n", few), ("d", days)]),
+            id("2000000 + n.i")
+        ),
+        format!(
+            "insert into roll_up {} select w.id, grain, {today} - d.i * 86400000 + 3600000 * h, r, 60, 60, 0, 0, 0, 0, \
+             0, 0, 0, 0, 0, 0, 0, 1, 1, {nothing} from (select {} as id from n union all select {} from n) w, d, \
+             (select 'day' as grain, 0 as h union all select 'hour', 0 union all select 'hour', 3 union all select 'hour', 17) h, {regions}",
+            of(&[("n", few.min(own)), ("d", days)]),
+            id("i"),
+            id("2000000 + i")
+        ),
+        format!(
+            "insert into uptime_day {} select {}, {today} - d.i * 86400000, 86400000, 0, 0, 0, 0 from n, d",
+            of(&[("n", own), ("d", days)]),
+            id("n.i")
+        ),
+        format!(
+            "insert into roll_up_progress (turn, hours_at, hours_after_id, days_at, days_after_id, hours_back_at, \
+             hours_back_after_id, days_back_at, days_back_after_id, back_until_at) values (1, {hour}, {nil}, {today}, {nil}, \
+             0, {nil}, 0, {nil}, 0)"
+        ),
+        format!(
+            "insert into incident ({incident}) {} select {}, case when n.i = 1 then {ann} else {} end, 'outage', \
+             'website:' || n.i || '/' || k.i, 'No connection', {now} - k.i * 60000, {now} - k.i * 60000, \
+             case when k.i > 3 then {now} end, 1 from n, k",
+            of(&[("n", 41), ("k", incidents)]),
+            id("3000000 + n.i * 10000 + k.i"),
+            id("999999 + n.i")
+        ),
+        "insert into incident_website (incident_id, website_id, url, began_at) select incident_id, (select min_id from \
+         (select website_id as min_id, account_id from website) w where w.account_id = incident.account_id order by min_id limit 1), \
+         'https://a1.example/', began_at from incident"
+            .to_owned(),
+        format!(
+            "insert into incident_event (event_id, incident_id, at, number, kind, said) {} select {}, {}, {now} - k.i * 60000, \
+             0, 'opened', 'It failed.' from n, k",
+            of(&[("n", 41), ("k", incidents)]),
+            id("7000000 + n.i * 10000 + k.i"),
+            id("3000000 + n.i * 10000 + k.i")
+        ),
+        format!(
+            "insert into channel ({channel}) {} select {}, case when i = 1 then {ann} else {} end, 'ops', 'webhook', \
+             '{{\"url\":\"https://hook.example/\"}}', {now} from n",
+            n(41),
+            id("4000000 + i"),
+            id("999999 + i")
+        ),
+        format!(
+            "insert into alert ({alert}) {} select {}, case when n.i = 1 then {ann} else {} end, {}, 'ops', {}, 'opened', 0, \
+             case when k.i < 4 then 'waiting' when k.i = 7 then 'dead' else 'delivered' end, {now} - k.i * 60000, {now} from n, k",
+            of(&[("n", 41), ("k", incidents)]),
+            id("5000000 + n.i * 10000 + k.i"),
+            id("999999 + n.i"),
+            id("4000000 + n.i"),
+            id("3000000 + n.i * 10000 + k.i")
+        ),
+        format!(
+            "insert into alert_try (alert_id, number, at, took_ms, result, said) select alert_id, 1, {now}, 5, 'delivered', '' \
+             from alert where state <> 'waiting'"
+        ),
+        format!(
+            "insert into dead_letter (dead_letter_id, stream, reason, raw, created_at) {} select {}, 'betteruptime:tick:EU:w', \
+             'too_old: by an hour', {empty}, {now} - i from n",
+            n(10 * incidents),
+            id("8000000 + i")
+        ),
+        "insert into region (region_id, created_at) values ('EU', 1), ('US', 1)".to_owned(),
+    ]
+    .join(";\n")
+}
+
+/// A window that is over, and one that comes.
+pub fn windows(dialect: &Dialect) -> String {
+    let window = "maintenance_id, account_id, name, scope, time_zone, starts, repeats, duration_ms, created_at, since_at";
+    format!(
+        "insert into maintenance ({window}) select {}, account_id, 'nights', 'all', 'UTC', '2020-01-01T02:00', 'daily', 3600000, \
+         1, 1 from account where username = 'ann'",
+        dialect.id(&WINDOW.to_string())
+    )
+}

@@ -1,0 +1,99 @@
+//! What is wrong with the way to an answer: a whole table that grows was read, or many rows for few.
+
+use std::collections::BTreeMap;
+
+use super::Served;
+use super::spy::Asked;
+
+/// Tables that stay small, whatever is watched and for how long; all others are read by a key.
+const SMALL: [&str; 12] = [
+    "region",
+    "worker",
+    "hub",
+    "schedule_shift",
+    "roll_up_progress",
+    "listening",
+    "listening_gap",
+    "json_each",
+    "channel",
+    "maintenance",
+    "maintenance_past",
+    "only_row",
+];
+/// Rows that one step may go through; the account that looks has 400 websites.
+const ROWS: f64 = 1_200.0;
+
+/// What was found, once for each statement.
+#[derive(Default)]
+pub struct Bad(BTreeMap<String, String>);
+
+impl Bad {
+    pub async fn look(&mut self, served: &Served, path: &str, asked: &[Asked]) {
+        for Asked { sql, plan } in asked {
+            let is_read = ["select", "with"].iter().any(|word| sql.trim_start().to_lowercase().starts_with(word));
+            if !is_read || self.0.contains_key(sql) {
+                continue;
+            }
+            let found = if served.dialect.is_postgres {
+                of_postgres(plan).map(|what| (what, plan.clone()))
+            } else {
+                let plan = plan_of_sqlite(served, sql).await;
+                plan.iter().find(|step| is_whole(step)).map(|step| (step.clone(), plan.join("\n")))
+            };
+            if let Some((what, plan)) = found {
+                self.0.insert(sql.clone(), format!("{path}: {what}\n{sql}\n{plan}"));
+            }
+        }
+    }
+
+    pub fn none(self) {
+        let all: Vec<String> = self.0.into_values().collect();
+        assert!(all.is_empty(), "{} statements read more than they show:\n\n{}", all.len(), all.join("\n\n"));
+    }
+}
+
+fn of_postgres(plan: &str) -> Option<String> {
+    for line in plan.lines() {
+        let line = line.trim().trim_start_matches("->").trim();
+        if let Some((_, table)) = line.split_once("Seq Scan on ") {
+            let table = table.split_whitespace().next().unwrap_or_default();
+            if !SMALL.contains(&table) {
+                return Some(format!("reads all of {table}"));
+            }
+        }
+        if let Some((_, rows)) = line.split_once("(actual rows=") {
+            let mut numbers = rows.split([' ', '=', ')']).filter_map(|word| word.parse::<f64>().ok());
+            let (rows, loops) = (numbers.next().unwrap_or(0.0), numbers.next().unwrap_or(1.0));
+            if rows * loops > ROWS {
+                return Some(format!("{rows} rows, {loops} times"));
+            }
+        }
+        if let Some(removed) = line.strip_prefix("Rows Removed by ") {
+            let removed = removed.rsplit(' ').next().and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
+            if removed > ROWS {
+                return Some(format!("{removed} rows read in vain"));
+            }
+        }
+    }
+    None
+}
+
+async fn plan_of_sqlite(served: &Served, sql: &str) -> Vec<String> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new();
+    let file = served.directory.path().join("betteruptime.sqlite");
+    let pool = sqlx::SqlitePool::connect_with(options.filename(file)).await.unwrap();
+    let explain = format!("explain query plan {sql}");
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(explain)).fetch_all(&pool).await.unwrap_or_else(|e| panic!("{e}: {sql}"));
+    pool.close().await;
+    super::spy::seen(false);
+    plan.into_iter().map(|(.., step)| step).collect()
+}
+
+/// Whether a step of a plan of SQLite goes through a whole table.
+fn is_whole(step: &str) -> bool {
+    let Some(scanned) = step.strip_prefix("SCAN ") else { return false };
+    let table = scanned.split_whitespace().next().unwrap_or_default();
+    let is_made_here = table.starts_with('(') || ["CONSTANT", "line", "page", "newest", "open", "counted", "i", "k"].contains(&table);
+    !is_made_here && !table.starts_with("span") && !SMALL.contains(&table)
+}
