@@ -240,8 +240,10 @@ pub fn may_sign_up(app: &App) -> Result<bool, HttpError> {
 pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> Result<Option<NewSession>, HttpError> {
     let now = clock::now();
     let throttle = &app.login.throttle;
-    let one =
-        throttle.begin(username, request.client, now).map_err(|retry_after_s| HttpError::TooMany { retry_after_s })?;
+    let one = throttle.begin(username, request.client, now).map_err(|retry_after_s| {
+        app.store.counts().refused_sign_in.add(1);
+        HttpError::TooMany { retry_after_s }
+    })?;
     let checked = (|| {
         let found = app.wait(app.store.credentials(username)).map_err(store)?;
         let hash = found.as_ref().map_or(app.login.dummy.as_str(), |(_, hash)| hash);

@@ -7,6 +7,7 @@ pub mod assets;
 mod error;
 mod front;
 pub mod login;
+pub mod metrics;
 pub mod pages;
 pub mod password;
 pub mod ping;

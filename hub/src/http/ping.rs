@@ -81,6 +81,7 @@ pub fn with_word(app: &App, request: &Request, params: &Params) -> Result<Respon
 fn take(app: &App, request: &Request, params: &Params, kind: PingKind, exit_code: Option<u8>) -> Response {
     let Ok(id) = params.get("id").parse::<PingId>() else { return nobody() };
     if !app.pings.admits(id, clock::steady_us().div_euclid(1_000)) {
+        app.store.counts().refused_ping.add(1);
         return text(429, "Too many pings at once: one a second is taken in.").with("retry-after", "1");
     }
     let ping = Ping { at: clock::now(), kind, exit_code, said: job::said(&request.body) };
