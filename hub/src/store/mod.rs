@@ -16,6 +16,7 @@ mod incidents;
 mod ingest;
 mod installation;
 mod jobs;
+mod keeping;
 mod maintenance;
 mod mutes;
 mod open;
