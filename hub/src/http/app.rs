@@ -11,6 +11,7 @@ use tiny_http::Server;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::badge::KeptBadges;
 use super::front::{self, FrontConfig, Listening};
 use super::login::Login;
 use super::ping::PingLimit;
@@ -65,6 +66,8 @@ pub struct App {
     pub login: Login,
     /// How often jobs may report.
     pub pings: PingLimit,
+    /// Badges that everybody sees, in memory.
+    pub badges: KeptBadges,
     /// Settings.
     pub settings: HttpSettings,
     runtime: Handle,
@@ -83,7 +86,16 @@ impl App {
         key: &Secret,
     ) -> anyhow::Result<Self> {
         let login = Login::new(key, settings.secure_cookies)?;
-        Ok(Self { store, scheduler, alerts, login, pings: PingLimit::default(), settings, runtime: Handle::current() })
+        Ok(Self {
+            store,
+            scheduler,
+            alerts,
+            login,
+            pings: PingLimit::default(),
+            badges: KeptBadges::default(),
+            settings,
+            runtime: Handle::current(),
+        })
     }
 
     /// The one place where a handler's thread waits for the runtime.

@@ -4,6 +4,7 @@
 pub mod api;
 mod app;
 pub mod assets;
+pub mod badge;
 mod error;
 mod front;
 pub mod login;

@@ -103,11 +103,16 @@ fn nobody() -> Response {
 /// Where a job reports, as whoever asks now reaches the hub.
 #[must_use]
 pub fn url(app: &App, request: &Request, id: PingId) -> String {
+    format!("{}/ping/{id}", base(app, request))
+}
+
+/// How whoever asks now reaches the hub, without a trailing slash.
+pub(super) fn base(app: &App, request: &Request) -> String {
     let base = app.settings.public_url.clone().unwrap_or_else(|| {
         let scheme = if app.settings.secure_cookies { "https" } else { "http" };
         format!("{scheme}://{}", request.header("host").unwrap_or("localhost"))
     });
-    format!("{}/ping/{id}", base.trim_end_matches('/'))
+    base.trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]
