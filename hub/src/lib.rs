@@ -10,6 +10,7 @@ pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod listen;
+pub mod metrics;
 pub mod model;
 pub mod operator;
 pub mod queue;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::alert::{self, AlertSettings, Alerts};
 use crate::config::{Config, SignUps};
 use crate::enrolment::RedisAccess;
+use crate::http::metrics::{self, Collector, Readers};
 use crate::http::{self, App, FrontConfig, HttpSettings};
 use crate::model::courtesy::Limit;
 use crate::model::{self, TargetRules};
@@ -82,7 +83,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         parts.spawn(async move { ("history", history::run(store, retention, stopping).await) });
     }
     let settings = http_settings(&config, &directory, may_look_inside);
-    let front = front_config(&config)?;
+    let collector =
+        Arc::new(Collector::new(store.clone(), queue.clone(), scheduler.clone(), env!("CARGO_PKG_VERSION")));
+    let with_token = config.metrics_token.is_some();
+    let readers = Readers::new(collector, config.metrics_token.clone());
+    if let Some(listen) = config.metrics_listen {
+        let listening = metrics::listen(listen, readers.clone(), stopping.clone()).await?;
+        tracing::info!(address = %listening.address, "Metrics are told at /metrics.");
+        parts.spawn(async move { ("metrics", listening.finished().await) });
+    }
+    let front = front_config(&config)?.with_metrics(with_token.then_some(readers));
     let app = App::new(store.clone(), scheduler, alerts, settings, &keys)?;
     let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
     let address = listening.address;

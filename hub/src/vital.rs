@@ -113,6 +113,12 @@ impl Vitals {
         self.0.behind_ms.store(ms, Ordering::Relaxed);
     }
 
+    /// How old what is taken in is, in milliseconds.
+    #[must_use]
+    pub fn behind_ms(&self) -> i64 {
+        self.0.behind_ms.load(Ordering::Relaxed).max(0)
+    }
+
     /// The database had no room.
     pub fn full(&self) {
         self.0.full.store(self.now(), Ordering::Relaxed);

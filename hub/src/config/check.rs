@@ -1,5 +1,7 @@
 //! Settings that are secrets: judged without repeating them.
 
+use std::net::SocketAddr;
+
 use super::Config;
 use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
@@ -33,6 +35,21 @@ pub(super) fn admin_url(url: Option<&Secret>, has_redis: bool, errors: &mut Fiel
     } else if !has_redis {
         let remedy = "REDIS_URL is not set, so there is nobody to enrol. Set it, or leave this out.";
         errors.push(FieldError::new("REDIS_ADMIN_URL", "", remedy));
+    }
+}
+
+/// Who may read how the installation is, addresses of websites included.
+pub(super) fn metrics(listen: Option<SocketAddr>, token: Option<&Secret>, errors: &mut FieldErrors) {
+    if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback() && token.is_none()) {
+        let remedy = "Others reach that address, and metrics tell of all websites. Set METRICS_TOKEN too, or listen for this \
+                      machine alone, for example on 127.0.0.1:9464.";
+        errors.push(FieldError::new("METRICS_LISTEN", &listen.to_string(), remedy));
+    }
+    let is_fine = |token: &Secret| token.expose().len() >= 16 && token.expose().bytes().all(|b| b.is_ascii_graphic());
+    if token.is_some_and(|token| !is_fine(token)) {
+        // What was found may be the secret.
+        let remedy = "Give at least 16 letters, digits or signs, for example the output of: openssl rand -base64 24";
+        errors.push(FieldError::new("METRICS_TOKEN", "", remedy));
     }
 }
 

@@ -98,6 +98,12 @@ pub struct Config {
     /// `DEAD_MAN_URL`: asked for every minute while the hub works; whoever it belongs to raises the alarm when that stops.
     /// A secret: whoever has it can keep the alarm quiet. Default: nobody.
     pub dead_man_url: Option<Secret>,
+    /// `METRICS_LISTEN`: address of a listener of its own for `/metrics`. Default: none. One that others reach needs
+    /// `metrics_token`.
+    pub metrics_listen: Option<SocketAddr>,
+    /// `METRICS_TOKEN`, at least 16 characters: whoever sends it as a bearer token may read `/metrics`, also where the pages
+    /// are. Default: nobody.
+    pub metrics_token: Option<Secret>,
     /// `SIGNUPS` (default first).
     pub sign_ups: SignUps,
     /// `LOG_FORMAT` (text or json; default text).
@@ -137,6 +143,7 @@ impl Config {
             listen: read.listen(),
             public_url: read.public_url(),
             state_directory: sources.get("STATE_DIRECTORY").unwrap_or("./data").into(),
+            metrics_listen: read.metrics_listen(),
             sign_ups: read.sign_ups(),
             log_format: read.log_format(),
             concurrency: read.number("CONCURRENCY", 1..=2_000, 50),
@@ -154,10 +161,12 @@ impl Config {
             jwt_secret_key: sources.secret("JWT_SECRET_KEY", &mut read.errors),
             jwt_secret_key_accepted: sources.secret("JWT_SECRET_KEY_ACCEPTED", &mut read.errors),
             dead_man_url: sources.secret("DEAD_MAN_URL", &mut read.errors),
+            metrics_token: sources.secret("METRICS_TOKEN", &mut read.errors),
         };
         let mut errors = read.errors;
         check::admin_url(config.redis_admin_url.as_ref(), config.redis_url.is_some(), &mut errors);
         check::urls(config.database_url.as_ref(), config.redis_url.as_ref(), &mut errors);
+        check::metrics(config.metrics_listen, config.metrics_token.as_ref(), &mut errors);
         check::dead_man_url(config.dead_man_url.as_ref(), &mut errors);
         check::signing_keys(&config, &mut errors);
         if errors.is_empty() { Ok(config) } else { Err(errors) }

@@ -42,6 +42,16 @@ impl Reader<'_> {
         listen
     }
 
+    /// `METRICS_LISTEN`.
+    pub(super) fn metrics_listen(&mut self) -> Option<SocketAddr> {
+        let text = self.sources.get("METRICS_LISTEN").filter(|text| !text.is_empty())?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            self.wrong("METRICS_LISTEN", text, "Give address:port, for example 127.0.0.1:9464.");
+        }
+        address
+    }
+
     /// `PUBLIC_URL`, without a trailing slash.
     pub(super) fn public_url(&mut self) -> Option<String> {
         let text = self.sources.get("PUBLIC_URL")?;

@@ -30,6 +30,8 @@ impl Config {
             ("JWT_SECRET_KEY", masked(&self.jwt_secret_key, "(generated in the state directory)")),
             ("JWT_SECRET_KEY_ACCEPTED", masked(&self.jwt_secret_key_accepted, "(none)")),
             ("DEAD_MAN_URL", masked(&self.dead_man_url, "(none: nobody hears when the hub itself ends)")),
+            ("METRICS_LISTEN", self.metrics_listen.map_or_else(|| "(off)".to_owned(), |listen| listen.to_string())),
+            ("METRICS_TOKEN", masked(&self.metrics_token, "(none: no /metrics where the pages are)")),
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
             ("HOST_CHECKS_PER_S", self.host_checks_per_s.to_string()),

@@ -7,9 +7,9 @@ use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
-const SECRETS: [&str; 6] =
-    ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY", "JWT_SECRET_KEY_ACCEPTED", "DEAD_MAN_URL"];
-const PLAIN: [&str; 16] = [
+const SECRETS: [&str; 7] =
+    ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY", "JWT_SECRET_KEY_ACCEPTED", "DEAD_MAN_URL", "METRICS_TOKEN"];
+const PLAIN: [&str; 17] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -20,6 +20,7 @@ const PLAIN: [&str; 16] = [
     "CONCURRENCY",
     "HOST_CHECKS_PER_S",
     "RETENTION_DAYS",
+    "METRICS_LISTEN",
     "CANARIES",
     "CA_FILE",
     "TLS_CERT_FILE",

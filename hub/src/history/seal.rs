@@ -88,7 +88,12 @@ pub async fn run(store: Store, retention: Retention, mut stopping: watch::Receiv
                 continue;
             }
         }
-        match look(&store, &mut care, clock::now(), &mut stopping).await {
+        let now = clock::now();
+        let looked = look(&store, &mut care, now, &mut stopping).await;
+        if looked.as_ref().is_ok_and(|looked| looked.left == 0) && !*stopping.borrow() {
+            store.counts().packed_until(sealed::settled_before(now));
+        }
+        match looked {
             Ok(Looked { ticks: 0, forgotten: 0, days: 0, .. }) => {}
             Ok(Looked { ticks, blocks, bytes, forgotten, left, days }) => tracing::info!(
                 ticks,

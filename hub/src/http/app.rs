@@ -4,12 +4,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use tiny_http::Server;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::badge::KeptBadges;
 use super::front::{self, FrontConfig, Listening};
 use super::login::Login;
 use super::ping::PingLimit;
@@ -64,6 +66,8 @@ pub struct App {
     pub login: Login,
     /// How often jobs may report.
     pub pings: PingLimit,
+    /// Badges that everybody sees, in memory.
+    pub badges: KeptBadges,
     /// Settings.
     pub settings: HttpSettings,
     runtime: Handle,
@@ -82,7 +86,16 @@ impl App {
         keys: &SigningKeys,
     ) -> anyhow::Result<Self> {
         let login = Login::new(keys, settings.secure_cookies)?;
-        Ok(Self { store, scheduler, alerts, login, pings: PingLimit::default(), settings, runtime: Handle::current() })
+        Ok(Self {
+            store,
+            scheduler,
+            alerts,
+            login,
+            pings: PingLimit::default(),
+            badges: KeptBadges::default(),
+            settings,
+            runtime: Handle::current(),
+        })
     }
 
     /// The one place where a handler's thread waits for the runtime.
@@ -102,13 +115,14 @@ pub async fn start(app: App, config: FrontConfig, stopping: watch::Receiver<bool
     let server = Server::http_unix(&socket).map_err(|e| anyhow::anyhow!("{e}")).with_context(|| {
         format!("{} cannot be made; its path may have 107 bytes: choose a shorter STATE_DIRECTORY", socket.display())
     })?;
+    let counts = app.store.counts().clone();
     let (server, app) = (Arc::new(server), Arc::new(app));
     for _ in 0..WORKERS {
         let (server, app) = (server.clone(), app.clone());
         std::thread::Builder::new().name("http".into()).spawn(move || work(&server, &app))?;
     }
     // The workers end with the process: until the front has drained, its requests need them.
-    front::listen(config, socket, stopping).await
+    front::listen(config, socket, counts, stopping).await
 }
 
 fn socket_of(state_directory: &std::path::Path) -> PathBuf {
@@ -153,13 +167,23 @@ fn work(server: &Server, app: &App) {
 
 fn answer(app: &App, raw: &mut tiny_http::Request) -> Response {
     let Some(request) = read(raw) else { return Response::text(400, "Bad Request\n") };
+    let began = Instant::now();
+    let (answer, pattern) = routed(app, &request);
+    app.store.counts().answered(request.method.as_str(), pattern, answer.status, began.elapsed());
+    answer
+}
+
+/// The answer, and the pattern of the route that gave it.
+fn routed(app: &App, request: &Request) -> (Response, &'static str) {
+    let mut pattern = "none";
     let (kind, result) = match route::find(request.method, &request.path) {
         route::Found::Route(route, params) => {
-            let result = guard(app, &request, route.kind).and_then(|()| (route.handler)(app, &request, &params));
+            pattern = route.pattern;
+            let result = guard(app, request, route.kind).and_then(|()| (route.handler)(app, request, &params));
             (route.kind, result)
         }
         route::Found::OtherMethod(allow) => {
-            return Response::text(405, "Method Not Allowed\n").with("allow", &allow);
+            return (Response::text(405, "Method Not Allowed\n").with("allow", &allow), pattern);
         }
         route::Found::Nothing => {
             let is_api = request.path.starts_with("/api/");
@@ -169,8 +193,8 @@ fn answer(app: &App, raw: &mut tiny_http::Request) -> Response {
     let mut answer = match result {
         Ok(answer) => answer,
         Err(error) => match kind {
-            Kind::Page => pages::error(app, &request, &error),
-            Kind::Api | Kind::Open => error.problem(&request),
+            Kind::Page => pages::error(app, request, &error),
+            Kind::Api | Kind::Open => error.problem(request),
         },
     };
     // Never beside a cookie that the handler set: the browser keeps the last, which would undo a sign-in. Nor with what
@@ -179,10 +203,10 @@ fn answer(app: &App, raw: &mut tiny_http::Request) -> Response {
         Kind::Page | Kind::Api => answer.headers.iter().all(|(name, _)| *name != "set-cookie"),
         Kind::Open => false,
     };
-    if hands_out && let Some(cookie) = app.login.renewed(app, &request) {
+    if hands_out && let Some(cookie) = app.login.renewed(app, request) {
         answer = answer.with("set-cookie", &cookie);
     }
-    answer
+    (answer, pattern)
 }
 
 /// Forgery check of every unsafe request that a browser could have been made to send (D22): it must come from our own

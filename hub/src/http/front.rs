@@ -17,12 +17,14 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::metrics::Readers;
 use super::relay;
 use crate::config::TlsFiles;
+use crate::metrics::Counts;
 
 const HEAD_BYTES: usize = 16 * 1024;
 const FIELDS: usize = 64;
-const CONNECTIONS: usize = 512;
+pub(super) const CONNECTIONS: usize = 512;
 const CONNECTIONS_PER_CLIENT: usize = 32;
 const AT_ONCE: usize = 16;
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -35,6 +37,7 @@ pub struct FrontConfig {
     tls: Option<TlsAcceptor>,
     is_https: bool,
     proxies: Vec<Cidr>,
+    metrics: Option<Readers>,
 }
 
 impl FrontConfig {
@@ -45,7 +48,13 @@ impl FrontConfig {
     /// Certificate or key cannot be read or do not fit each other.
     pub fn new(listen: SocketAddr, tls: Option<&TlsFiles>, is_https: bool, proxies: Vec<Cidr>) -> anyhow::Result<Self> {
         let tls = tls.map(acceptor).transpose()?;
-        Ok(Self { listen, tls, is_https, proxies })
+        Ok(Self { listen, tls, is_https, proxies, metrics: None })
+    }
+
+    /// With `/metrics` for these; without it there is no such path.
+    #[must_use]
+    pub fn with_metrics(self, readers: Option<Readers>) -> Self {
+        Self { metrics: readers, ..self }
     }
 }
 
@@ -72,6 +81,8 @@ pub(super) struct Front {
     pub(super) at_once: Arc<Semaphore>,
     pub(super) is_https: bool,
     pub(super) proxies: Vec<Cidr>,
+    pub(super) metrics: Option<Readers>,
+    pub(super) counts: Arc<Counts>,
     connections: Arc<Semaphore>,
     per_client: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -85,6 +96,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.front.counts.closed.add(1);
         let mut clients = self.front.per_client.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = clients.get_mut(&self.client) {
             *count -= 1;
@@ -97,15 +109,20 @@ impl Drop for Place {
 
 impl Front {
     fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let permit = self.connections.clone().try_acquire_owned().ok()?;
+        let Ok(permit) = self.connections.clone().try_acquire_owned() else {
+            self.counts.refused_all.add(1);
+            return None;
+        };
         let mut clients = self.per_client.lock().unwrap_or_else(PoisonError::into_inner);
         let count = clients.entry(client).or_default();
         // A proxy speaks for many, and so may one on this machine that nobody told us of.
         let speaks_for_many = client.is_loopback() || self.proxies.iter().any(|p| p.contains(client));
         if *count >= CONNECTIONS_PER_CLIENT && !speaks_for_many {
+            self.counts.refused_client.add(1);
             return None;
         }
         *count += 1;
+        self.counts.accepted.add(1);
         Some(Place { front: self.clone(), client, _permit: permit })
     }
 }
@@ -134,6 +151,7 @@ impl Listening {
 pub(super) async fn listen(
     config: FrontConfig,
     socket: PathBuf,
+    counts: Arc<Counts>,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Listening> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -150,6 +168,8 @@ pub(super) async fn listen(
         per_client: Mutex::default(),
         is_https: config.is_https,
         proxies: config.proxies,
+        metrics: config.metrics,
+        counts,
     });
     let accepting = accept(front.clone(), listener, config.tls, stopping.clone());
     let task = tokio::spawn(async move {

@@ -4,9 +4,11 @@
 pub mod api;
 mod app;
 pub mod assets;
+pub mod badge;
 mod error;
 mod front;
 pub mod login;
+pub mod metrics;
 pub mod pages;
 pub mod password;
 pub mod ping;

@@ -81,6 +81,7 @@ pub fn with_word(app: &App, request: &Request, params: &Params) -> Result<Respon
 fn take(app: &App, request: &Request, params: &Params, kind: PingKind, exit_code: Option<u8>) -> Response {
     let Ok(id) = params.get("id").parse::<PingId>() else { return nobody() };
     if !app.pings.admits(id, clock::steady_us().div_euclid(1_000)) {
+        app.store.counts().refused_ping.add(1);
         return text(429, "Too many pings at once: one a second is taken in.").with("retry-after", "1");
     }
     let ping = Ping { at: clock::now(), kind, exit_code, said: job::said(&request.body) };
@@ -102,11 +103,16 @@ fn nobody() -> Response {
 /// Where a job reports, as whoever asks now reaches the hub.
 #[must_use]
 pub fn url(app: &App, request: &Request, id: PingId) -> String {
+    format!("{}/ping/{id}", base(app, request))
+}
+
+/// How whoever asks now reaches the hub, without a trailing slash.
+pub(super) fn base(app: &App, request: &Request) -> String {
     let base = app.settings.public_url.clone().unwrap_or_else(|| {
         let scheme = if app.settings.secure_cookies { "https" } else { "http" };
         format!("{scheme}://{}", request.header("host").unwrap_or("localhost"))
     });
-    format!("{}/ping/{id}", base.trim_end_matches('/'))
+    base.trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use probe::engine::Cidr;
 use tokio::net::UnixStream;
 
 use super::front::Front;
+use super::metrics;
 
 const TARGET_BYTES: usize = 2 * 1024;
 const BODY_BYTES: usize = 64 * 1024;
@@ -65,9 +66,17 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 pub(super) async fn answer(front: &Front, peer: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let is_head = request.method() == Method::HEAD;
     let request_id = uuid::Uuid::now_v7().simple().to_string();
-    let mut response = match relay(front, peer, &request_id, request).await {
-        Ok(response) => response,
-        Err(status) => plain(status),
+    let metrics = front.metrics.as_ref().filter(|_| request.uri().path() == metrics::PATH);
+    let mut response = match metrics {
+        Some(readers) => readers.answer(request.method(), request.headers()).await,
+        None => match relay(front, peer, &request_id, request).await {
+            Ok(response) => response,
+            Err(status) => {
+                let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
+                if is_busy { &front.counts.refused_busy } else { &front.counts.refused_request }.add(1);
+                plain(status)
+            }
+        },
     };
     if is_head {
         let length = http_body_util::BodyExt::boxed(response.body().clone());
@@ -81,12 +90,13 @@ pub(super) async fn answer(front: &Front, peer: IpAddr, request: Request<Incomin
 
 /// Headers of every answer, errors included (T144).
 fn secure(headers: &mut hyper::HeaderMap, is_https: bool) {
+    // The application gives an image of its own a stricter one.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    }
     let fixed = [
-        (
-            "content-security-policy",
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
         ("x-content-type-options", "nosniff"),
         // Not no-referrer: with it browsers send `Origin: null` with our own forms, and the forgery check needs it.
         ("referrer-policy", "same-origin"),

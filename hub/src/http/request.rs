@@ -20,6 +20,18 @@ pub enum Method {
 }
 
 impl Method {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
     /// Whether it may change state, and therefore needs the Origin check (D22).
     #[must_use]
     pub fn is_unsafe(self) -> bool {

@@ -1,6 +1,6 @@
 //! One table of all routes.
 
-use super::{App, HttpError, Method, Request, Response, api, assets, pages, ping};
+use super::{App, HttpError, Method, Request, Response, api, assets, badge, pages, ping};
 
 /// How a route answers trouble, and which proof its writes need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +212,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/ping/:id", Kind::Open, ping::plain),
     route(Method::Get, "/ping/:id/:word", Kind::Open, ping::with_word),
     route(Method::Post, "/ping/:id/:word", Kind::Open, ping::with_word),
+    route(Method::Get, "/badge/:id/:file", Kind::Open, badge::show),
     route(Method::Get, "/healthz", Kind::Open, api::health::alive),
     route(Method::Get, "/readyz", Kind::Open, api::health::ready),
     route(Method::Get, "/static/:file", Kind::Open, assets::serve),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
@@ -183,6 +183,7 @@ impl Works {
         if !part.letters.is_empty() {
             tell(&part.letters);
             self.store.keep_dead_letters(&part.letters, now).await.context("dead letters")?;
+            self.store.counts().letters.add(part.letters.len());
         }
         if !part.beats.is_empty() {
             match self.store.record_heartbeats(&part.beats, now).await {
@@ -203,13 +204,20 @@ impl Works {
         let mut busy = BTreeSet::new();
         // A part is rarely larger than one transaction; the reader bounds it.
         for some in part.ticks.chunks(AT_ONCE) {
+            let began = Instant::now();
             let done = self.store.ingest_read(some, now, part.judged_until_at, may_wait).await?;
+            self.store.counts().ingest_batch.record(began.elapsed());
             self.tell_of(done, &mut busy);
         }
         Ok(busy)
     }
 
     fn tell_of(&self, done: Ingested, busy: &mut BTreeSet<WebsiteId>) {
+        let counts = self.store.counts();
+        counts.ticks_new.add(done.new);
+        counts.ticks_known.add(done.known);
+        counts.ticks_late.add(done.late);
+        counts.ticks_orphaned.add(done.orphaned);
         for confirm in done.confirm {
             self.scheduler.confirm(confirm);
         }

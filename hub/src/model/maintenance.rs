@@ -66,6 +66,12 @@ pub struct Span {
 }
 
 impl Span {
+    /// Whether there is nothing of it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.from_at >= self.to_at
+    }
+
     /// Whether it has begun and has not ended.
     #[must_use]
     pub fn holds(self, at: UtcMs) -> bool {

@@ -112,6 +112,32 @@ pub fn pieces(window: Span, created_at: UtcMs, days: &BTreeMap<UtcMs, Uptime>) -
     (sum, rests)
 }
 
+/// A window as the days in it that are kept, and the rests before and after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outline {
+    /// The piece of a day before them.
+    pub before: Option<Span>,
+    /// Whole days, from the begin of the first to the end of the last; empty where there are none.
+    pub days: Span,
+    /// What follows them.
+    pub after: Option<Span>,
+}
+
+/// The same as [`pieces`] finds where all days before `counted_until`, which is the begin of one, are kept.
+#[must_use]
+pub fn outline(window: Span, created_at: UtcMs, counted_until: UtcMs) -> Outline {
+    let day_of = |at: UtcMs| at - at.rem_euclid(DAY_MS);
+    let Span { from_at, to_at } = window;
+    let day_at = day_of(from_at);
+    let first = if from_at == day_at.max(created_at) { day_at } else { day_at.saturating_add(DAY_MS) };
+    let end = day_of(to_at.min(counted_until));
+    let part = |from_at, to_at| (from_at < to_at).then_some(Span { from_at, to_at });
+    if end <= first {
+        return Outline { before: None, days: Span { from_at, to_at: from_at }, after: part(from_at, to_at) };
+    }
+    Outline { before: part(from_at, first), days: Span { from_at: first, to_at: end }, after: part(end, to_at) }
+}
+
 /// The windows of so many days that end now.
 #[must_use]
 pub fn windows_of_days<const N: usize>(now: UtcMs, days: [i64; N]) -> [Span; N] {
@@ -198,6 +224,27 @@ mod tests {
         assert_eq!((all.ratio(), all.maintenance_ms), (None, 1_000));
         // Clocks that went back, and an end before the begin.
         assert_eq!(over(&changes, Outcome::Up, 1_000, 900, &quiet).maintenance_ms, 0);
+    }
+
+    #[test]
+    fn the_outline_of_a_window_is_its_pieces_where_all_days_are_kept() {
+        let mut state = 7_u64;
+        let mut below = |n: i64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i64::try_from(state >> 33).unwrap_or(0).rem_euclid(n)
+        };
+        for _ in 0..5_000 {
+            // Begins and ends of days are as likely as instants within them.
+            let mut instant = |days| below(days) * DAY_MS + below(2) * below(DAY_MS);
+            let (created_at, counted_until) = (instant(6), instant(9).div_euclid(DAY_MS) * DAY_MS);
+            let (a, b) = (instant(9).max(created_at), instant(9).max(created_at));
+            let window = Span { from_at: a.min(b), to_at: a.max(b) };
+            let all = (0..counted_until / DAY_MS).map(|day| (day * DAY_MS, Uptime { up_ms: 1, ..Uptime::default() }));
+            let (sum, rests) = pieces(window, created_at, &all.collect());
+            let outline = outline(window, created_at, counted_until);
+            assert_eq!((outline.days.to_at - outline.days.from_at) / DAY_MS, sum.up_ms, "{window:?} {created_at}");
+            assert_eq!(outline.before.into_iter().chain(outline.after).collect::<Vec<_>>(), rests, "{window:?}");
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Schedule {
         let position = store.changes_position().await?;
         let at = Instant::now();
         let mut schedule = Self {
-            publisher: Publisher::new(queue),
+            publisher: Publisher::new(queue, store.counts().clone()),
             plan: Plan::new(limit),
             pace: Pace::new(limit),
             limit,

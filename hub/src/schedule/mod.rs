@@ -164,6 +164,7 @@ impl Schedule {
                 self.missed += u64::from(!is_kept);
             }
         }
+        self.store.counts().missed.late.reach(self.missed);
         self.publish_mature(now);
         self.flush().await;
         // A second is marked once all its checks are out.

@@ -2,12 +2,14 @@
 //! they are worth sending.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::plan::{Plan, Watched};
 use crate::clock;
+use crate::metrics::Counts;
 use crate::model::{Check, CheckKind, RegionId, UtcMs, slots};
 use crate::queue::Queue;
 
@@ -72,6 +74,7 @@ impl Out {
 
 pub(super) struct Publisher {
     queue: Queue,
+    counts: Arc<Counts>,
     out: BTreeMap<RegionId, Out>,
     full: BTreeMap<RegionId, bool>,
     look_at: Instant,
@@ -87,10 +90,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(queue: Queue) -> Self {
+    pub(super) fn new(queue: Queue, counts: Arc<Counts>) -> Self {
         let now = Instant::now();
         Self {
             queue,
+            counts,
             out: BTreeMap::new(),
             full: BTreeMap::new(),
             look_at: now,
@@ -172,6 +176,7 @@ impl Publisher {
         if second.is_none() {
             let dropped = out.make_room(clock::now());
             self.missed += dropped as u64;
+            self.counts.missed.dropped.add(dropped);
             if dropped > 0 && Instant::now() >= self.tell_dropped_at {
                 self.tell_dropped_at = Instant::now() + TELL_EVERY;
                 tracing::warn!(%region, missed = self.missed, "Too many checks that were asked for wait for the queue; \
@@ -202,6 +207,7 @@ impl Publisher {
             if is_full || out.checks.iter().any(|check| check.deadline_at <= now) {
                 let lost = out.keep(|check, _| !is_full && check.deadline_at > now);
                 self.missed += lost as u64;
+                if is_full { &self.counts.missed.region_full } else { &self.counts.missed.expired }.add(lost);
                 self.untold += lost;
                 if self.untold > 0 && Instant::now() >= self.tell_missed_at {
                     self.tell_missed_at = Instant::now() + TELL_EVERY;
@@ -216,9 +222,17 @@ impl Publisher {
             }
             sent.checks.iter_mut().for_each(|check| check.published_at = now);
             probe::fail_point!("schedule.due");
-            let before = sent.checks.len();
+            // What is sent is gone then.
+            let slots: Vec<_> = sent.checks.iter().map(|check| (check.kind, check.slot_at)).collect();
             let result = self.queue.publish(region, &mut sent.checks).await;
-            sent.seconds.drain(..before - sent.checks.len());
+            let went = slots.len() - sent.checks.len();
+            sent.seconds.drain(..went);
+            for (kind, slot_at) in slots.into_iter().take(went) {
+                self.counts.published(kind);
+                if kind == CheckKind::Scheduled {
+                    self.counts.lateness.record_ms(now - slot_at);
+                }
+            }
             if !holds {
                 out.checks.append(&mut asked.checks);
                 out.seconds.append(&mut asked.seconds);
@@ -252,6 +266,7 @@ impl Publisher {
             match self.queue.waiting(region).await {
                 Ok(waiting) => {
                     let most = WAITING.max((plan.rate_per_s(region) * WAITING_S) as u64);
+                    self.counts.set_limit(region, most);
                     self.full.insert(region.clone(), waiting >= most);
                     self.refused_since = None;
                 }

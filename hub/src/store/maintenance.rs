@@ -9,7 +9,7 @@ mod rows;
 use uuid::Uuid;
 
 pub(super) use self::rows::{MAINTENANCE, MaintenanceRow, understood};
-use self::rows::{PastRow, columns, starts};
+use self::rows::{PastOfRow, PastRow, columns, starts};
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Maintenance, MaintenanceId, MaintenancePlan, PastMaintenance, Scope, UtcMs};
 
@@ -221,6 +221,31 @@ impl Store {
         let rows: Vec<MaintenanceRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).fetch_all(pool).await?);
         Ok(understood(rows))
+    }
+
+    /// All accounts' windows that may cover an instant after `since`, and what took place after it under rules that were
+    /// changed or deleted; at most `limit` of each.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub(super) async fn maintenance_of_all(
+        &self,
+        since: UtcMs,
+        limit: i64,
+    ) -> Result<(Vec<Maintenance>, Vec<(AccountId, PastMaintenance)>), StoreError> {
+        let select =
+            format!("select {MAINTENANCE} from maintenance order by account_id, created_at, maintenance_id limit $1");
+        let (rows, past) = read!(self, pool => {
+            let rows: Vec<MaintenanceRow> = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+                .bind(limit).fetch_all(pool).await?;
+            let past: Vec<PastOfRow> = sqlx::query_as(
+                "select account_id, maintenance_id, name, scope, tag, website_id, began_at, ended_at from maintenance_past \
+                 where ended_at > $1 order by account_id, ended_at desc, maintenance_id limit $2")
+                .bind(since).bind(limit).fetch_all(pool).await?;
+            (rows, past)
+        });
+        let of = |row: PastOfRow| Some((AccountId(row.account_id), row.past.understood()?));
+        Ok((understood(rows), past.into_iter().filter_map(of).collect()))
     }
 
     /// One of them.

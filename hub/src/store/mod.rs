@@ -15,6 +15,7 @@ mod history;
 mod ids;
 mod incidents;
 mod ingest;
+mod installation;
 mod jobs;
 mod keeping;
 mod lines;
@@ -42,6 +43,7 @@ pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
 pub use incidents::{IncidentStory, OperatorReviewed, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
+pub use installation::{Outbox, PoolUse, Watched};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use roll_up::{Latency, RolledUp, SELECT_ROLL_UPS};
@@ -54,6 +56,7 @@ pub use websites::Edited;
 
 use sqlx::SqlitePool;
 
+use crate::metrics::Counts;
 use crate::model::shares::Shares;
 
 /// The database. Cheap to clone.
@@ -64,6 +67,8 @@ pub struct Store {
     shares: Shares,
     /// Rung by whoever has committed alerts, so that they leave at once.
     bell: std::sync::Arc<tokio::sync::Notify>,
+    /// What this process counts, for all who have the store.
+    counts: std::sync::Arc<Counts>,
 }
 
 #[derive(Debug, Clone)]
@@ -132,7 +137,7 @@ pub enum StoreError {
 
 impl Store {
     fn new(pool: Pool) -> Self {
-        Self { pool, shares: Shares::default(), bell: std::sync::Arc::default() }
+        Self { pool, shares: Shares::default(), bell: std::sync::Arc::default(), counts: std::sync::Arc::default() }
     }
 
     /// Waits until this process has written an alert. Those of other hubs are found by looking, every second.
@@ -149,6 +154,12 @@ impl Store {
     #[must_use]
     pub fn paced_by(self, shares: &Shares) -> Self {
         Self { shares: shares.clone(), ..self }
+    }
+
+    /// What this process has counted since its start.
+    #[must_use]
+    pub fn counts(&self) -> &std::sync::Arc<Counts> {
+        &self.counts
     }
 
     /// Whether it is a file of this process's own: one writer.

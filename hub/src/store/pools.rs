@@ -5,7 +5,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -70,11 +70,18 @@ impl Store {
     pub(super) async fn answered<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return work.await };
         let number = pools.numbered().0;
+        let began = Instant::now();
         let mut work = pin!(work);
         let answer = tokio::time::timeout(ANSWER_WITHIN, work.as_mut()).await;
-        answer.unwrap_or_else(|_| {
+        let answer = answer.unwrap_or_else(|_| {
+            self.counts.silences.add(1);
             pools.renew(number);
             Err(StoreError::Silent)
-        })
+        });
+        self.counts.statements.record(began.elapsed());
+        if answer.as_ref().is_err_and(StoreError::is_statement_timeout) {
+            self.counts.statement_timeouts.add(1);
+        }
+        answer
     }
 }

@@ -18,7 +18,7 @@ const PROBES: [&str; 11] = [
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 22] = [
+const HUBS: [&str; 25] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -40,6 +40,9 @@ const HUBS: [&str; 22] = [
     "TRUSTED_PROXIES",
     "DEAD_MAN_URL",
     "DEAD_MAN_URL_FILE",
+    "METRICS_LISTEN",
+    "METRICS_TOKEN",
+    "METRICS_TOKEN_FILE",
     "CONFIG_FILE",
 ];
 

@@ -61,8 +61,10 @@ pub fn may_sign_up(app: &App) -> Result<bool, HttpError> {
 pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> Result<Option<NewSession>, HttpError> {
     let now = clock::now();
     let throttle = &app.login.throttle;
-    let one =
-        throttle.begin(username, request.client, now).map_err(|retry_after_s| HttpError::TooMany { retry_after_s })?;
+    let one = throttle.begin(username, request.client, now).map_err(|retry_after_s| {
+        app.store.counts().refused_sign_in.add(1);
+        HttpError::TooMany { retry_after_s }
+    })?;
     let checked = (|| {
         let found = app.wait(app.store.credentials(username)).map_err(store)?;
         let hash = found.as_ref().map_or(app.login.dummy.as_str(), |(_, hash)| hash);
@@ -139,9 +141,10 @@ pub fn change_password(
     let now = clock::now();
     // As with signing in: a page that was left open is no way to guess faster.
     let throttle = &app.login.throttle;
-    let one = throttle
-        .begin(&account.username, request.client, now)
-        .map_err(|retry_after_s| HttpError::TooMany { retry_after_s })?;
+    let one = throttle.begin(&account.username, request.client, now).map_err(|retry_after_s| {
+        app.store.counts().refused_sign_in.add(1);
+        HttpError::TooMany { retry_after_s }
+    })?;
     let changed = (|| {
         let found = app.wait(app.store.credentials(&account.username)).map_err(store)?;
         let Some((_, old)) = found.filter(|(found, _)| found.account_id == account.account_id) else {

@@ -49,6 +49,7 @@ use crate::replay;
 pub use channel_actions::DeletePage as DeleteChannelPage;
 pub use trouble::error;
 pub use words::Mark;
+pub(in crate::http) use words::{name as name_of, share, took};
 
 /// Who looks at a page.
 #[derive(Debug, Clone)]

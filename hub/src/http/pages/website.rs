@@ -43,6 +43,16 @@ pub struct WebsitePage {
     is_job: bool,
     fragment: String,
     etag: String,
+    badges: Option<Badges>,
+}
+
+/// Its badges, where they are for everybody.
+#[derive(Debug)]
+struct Badges {
+    /// How others reach this hub.
+    base: String,
+    /// Names of their files, and how they are called.
+    all: &'static [(&'static str, &'static str)],
 }
 
 impl WebsitePage {
@@ -67,7 +77,20 @@ impl WebsitePage {
             is_job: row.website.kind == WebsiteKind::Job,
             etag: etag(&fragment),
             fragment,
+            badges: None,
         })
+    }
+
+    /// With its badges, which everybody sees at `base`.
+    #[must_use]
+    pub fn with_badges(mut self, base: String) -> Self {
+        let all: &[_] = if self.is_job {
+            &[("status", "Status"), ("uptime", "Uptime")]
+        } else {
+            &[("status", "Status"), ("uptime", "Uptime"), ("latency", "Latency"), ("certificate", "Certificate")]
+        };
+        self.badges = Some(Badges { base, all });
+        self
     }
 }
 
@@ -384,7 +407,11 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let loaded = load(app, request, params)?;
     let viewer = Viewer::of(app, &loaded.account);
-    page(200, &WebsitePage::around(viewer, &loaded.row, &loaded.view(app)).map_err(anyhow::Error::from)?)
+    let around = WebsitePage::around(viewer, &loaded.row, &loaded.view(app)).map_err(anyhow::Error::from)?;
+    let website = &loaded.row.website;
+    let keeping = app.wait(app.store.keeping(website.account_id, website.website_id)).map_err(login::store)?;
+    let is_public = keeping.is_some_and(|keeping| keeping.is_badge_public);
+    page(200, &if is_public { around.with_badges(ping::base(app, request)) } else { around })
 }
 
 /// `GET /websites/:id/fragment`: what changes by itself, for the page's script.

@@ -133,7 +133,7 @@ pub(super) fn lasted(ms: i64) -> String {
 }
 
 /// A measured duration: three digits or so.
-pub(super) fn took(us: u32) -> String {
+pub(in crate::http) fn took(us: u32) -> String {
     match us {
         0..10_000 => format!("{}.{} ms", us / 1_000, us / 100 % 10),
         10_000..10_000_000 => format!("{} ms", (us + 500) / 1_000),
@@ -198,7 +198,7 @@ pub(super) fn span(ms: i64) -> String {
 }
 
 /// Host and path, as people know their websites. `https://` goes without saying; a query may hold secrets and is cut.
-pub(super) fn name(url: &str) -> String {
+pub(in crate::http) fn name(url: &str) -> String {
     let cut = url.split_once(['?', '#']).filter(|_| is_address(url));
     let (place, query) = cut.map_or((url, ""), |(place, _)| (place, "?…"));
     let place = place.strip_prefix("https://").unwrap_or(place);
@@ -235,13 +235,13 @@ pub(super) fn counted(count: i64) -> String {
 
 /// A share of known time, and how much was known when that is worth saying.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Share {
-    pub(super) share: String,
-    pub(super) coverage: Option<String>,
+pub(in crate::http) struct Share {
+    pub(in crate::http) share: String,
+    pub(in crate::http) coverage: Option<String>,
 }
 
 /// Rounded down: nothing short of all is 100 %.
-pub(super) fn share(uptime: &Uptime) -> Share {
+pub(in crate::http) fn share(uptime: &Uptime) -> Share {
     let available = uptime.up_ms + uptime.degraded_ms;
     let known = available + uptime.down_ms;
     let whole = known + uptime.unknown_ms;

@@ -91,6 +91,14 @@ pub(super) struct PastRow {
     ended_at: i64,
 }
 
+/// The same, and whose it is.
+#[derive(Debug, FromRow)]
+pub(super) struct PastOfRow {
+    pub(super) account_id: Uuid,
+    #[sqlx(flatten)]
+    pub(super) past: PastRow,
+}
+
 impl PastRow {
     /// As of rules that are not understood ([`understood`]): one account's row must not end what is counted for all.
     pub(super) fn understood(self) -> Option<PastMaintenance> {

@@ -1,6 +1,7 @@
 //! How time was spent. A day that is over is kept as a row, so that a window of any length is read as its whole days and,
 //! from the verdicts themselves, the rest before and after.
 
+mod all;
 mod announced;
 mod days;
 mod windows;
