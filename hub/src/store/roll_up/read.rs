@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::Key;
 use super::rows::understood;
-use crate::model::roll_up::{Grain, RollUp};
+use crate::model::roll_up::{Grain, Progress, RollUp};
 use crate::model::{AccountId, RegionId, Span, UtcMs, WebsiteId};
 use crate::store::{Store, StoreError, read};
 
@@ -32,11 +32,23 @@ impl Latency {
 }
 
 /// The days, and the hours before and after, of a window; each `[from, to)`.
-fn parts(span: Span) -> [(Grain, UtcMs, UtcMs); 3] {
+pub(super) fn parts(span: Span) -> [(Grain, UtcMs, UtcMs); 3] {
     let Span { from_at, to_at } = span;
     let first_day = Grain::Day.start_of(from_at.saturating_add(Grain::Day.ms() - 1)).min(to_at);
     let after_days = Grain::Day.start_of(to_at).max(first_day);
     [(Grain::Hour, from_at, first_day), (Grain::Day, first_day, after_days), (Grain::Hour, after_days, to_at)]
+}
+
+/// What of a window is told by roll-ups: widened to whole hours, where those are not kept any more to whole days, as far as
+/// they are counted.
+pub(super) fn counted(window: Span, progress: Option<&Progress>) -> Span {
+    let (counted_since, counted_until, hours_since) =
+        progress.map_or((0, 0, 0), |known| (known.hours_counted_since(), known.hours.at, known.hours_kept_since()));
+    let grain = |at| if at < hours_since { Grain::Day } else { Grain::Hour };
+    let last = grain(window.to_at);
+    let to_at = last.start_of(window.to_at.saturating_add(last.ms() - 1)).min(counted_until);
+    let from_at = grain(window.from_at).start_of(window.from_at).max(counted_since);
+    Span { from_at: from_at.min(to_at), to_at }
 }
 
 impl Store {
@@ -58,16 +70,7 @@ impl Store {
             return Ok(None);
         }
         let progress = self.roll_up_progress().await?;
-        let (counted_since, counted_until, hours_since) =
-            progress.map_or((0, 0, 0), |known| (known.hours_counted_since(), known.hours.at, known.hours_kept_since()));
-        let whole = |window: &Span| {
-            let grain = |at| if at < hours_since { Grain::Day } else { Grain::Hour };
-            let last = grain(window.to_at);
-            let to_at = last.start_of(window.to_at.saturating_add(last.ms() - 1)).min(counted_until);
-            let from_at = grain(window.from_at).start_of(window.from_at).max(counted_since);
-            Span { from_at: from_at.min(to_at), to_at }
-        };
-        let windows: Vec<Span> = windows.iter().map(whole).collect();
+        let windows: Vec<Span> = windows.iter().map(|window| counted(*window, progress.as_ref())).collect();
         // Windows that lie within each other share their days and their ends: each row is read once.
         let mut parts_read: BTreeMap<Range, Vec<(Key, RollUp)>> = BTreeMap::new();
         let days = windows.iter().map(|window| parts(*window)[1]).filter(|(_, from, to)| from < to);

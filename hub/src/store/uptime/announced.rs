@@ -8,14 +8,14 @@ use crate::store::{Store, StoreError};
 const PAST: i64 = 20_000;
 
 #[derive(Debug)]
-pub(super) struct Announced {
+pub(in crate::store) struct Announced {
     windows: Vec<Maintenance>,
     past: Vec<PastMaintenance>,
 }
 
 impl Announced {
     /// What of `[from, to)` is maintenance of a website, in order, without overlaps.
-    pub(super) fn spans(&self, id: WebsiteId, tags: &[Tag], from: UtcMs, to: UtcMs) -> Vec<Span> {
+    pub(in crate::store) fn spans(&self, id: WebsiteId, tags: &[Tag], from: UtcMs, to: UtcMs) -> Vec<Span> {
         let windows = self.windows.iter().filter(|window| window.plan.scope.covers(id, tags));
         let past = self.past.iter().filter(|past| past.scope.covers(id, tags));
         let spans = windows.flat_map(|window| window.spans(from, to));
@@ -25,7 +25,7 @@ impl Announced {
 
 impl Store {
     /// All that may cover an instant after `since`.
-    pub(super) async fn announced(&self, account: AccountId, since: UtcMs) -> Result<Announced, StoreError> {
+    pub(in crate::store) async fn announced(&self, account: AccountId, since: UtcMs) -> Result<Announced, StoreError> {
         let windows = self.maintenance(account).await?;
         Ok(Announced { windows, past: self.past_maintenance(account, since, PAST).await? })
     }

@@ -5,6 +5,7 @@ mod announced;
 mod days;
 mod windows;
 
+pub(super) use self::announced::Announced;
 pub use self::days::SELECT_UPTIME_DAYS;
 pub(super) use self::days::{UptimeDay, write_days};
 pub use self::windows::UptimeOver;
