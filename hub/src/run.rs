@@ -198,6 +198,7 @@ fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: 
         public_url: config.public_url.clone(),
         sign_ups: config.sign_ups,
         target_rules: target_rules(config, may_look_inside),
+        retention: config.retention,
         secure_cookies: config.is_https(),
         is_loopback: config.listen.ip().is_loopback(),
         embedded: config.is_embedded(),

@@ -139,7 +139,7 @@ impl Config {
             log_format: read.log_format(),
             concurrency: read.number("CONCURRENCY", 1..=2_000, 50),
             host_checks_per_s: read.number("HOST_CHECKS_PER_S", 1..=1_000, PER_HOST_S),
-            retention: Retention { days: read.number("RETENTION_DAYS", 2..=3_650, 400) },
+            retention: Retention { days: read.number("RETENTION_DAYS", 2..=3_650, Retention::DEFAULT.days) },
             canaries: read.canaries(),
             ca_file,
             extra_roots,

@@ -19,6 +19,7 @@ use crate::alert::Alerts;
 use crate::config::SignUps;
 use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
+use crate::model::retention::Retention;
 use crate::schedule::Scheduler;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -35,6 +36,8 @@ pub struct HttpSettings {
     pub sign_ups: SignUps,
     /// What may be watched.
     pub target_rules: TargetRules,
+    /// For how long history is kept: a website may ask for less.
+    pub retention: Retention,
     /// Browsers come over TLS: cookies are Secure.
     pub secure_cookies: bool,
     /// Listens for this machine alone.

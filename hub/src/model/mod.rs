@@ -26,6 +26,7 @@ pub mod incident_words;
 mod input;
 pub mod issuer;
 pub mod job;
+pub mod keeping;
 mod kept_letter;
 pub mod late;
 pub mod maintenance;
@@ -72,6 +73,7 @@ pub use incident_change::{Change, What};
 pub use incident_course::{Course, Mutes};
 pub use input::SettingsInput;
 pub use job::{Job, JobInput, JobPlan, JobSchedule, KeptPing, Ping, PingId, PingKind};
+pub use keeping::{Keeping, KeepingChange, KeepingInput};
 pub use kept_letter::{
     KeptLetter, LetterCursor, LetterFilter, LetterId, Replay, Subject, explain, kind_words as letter_kind_words,
 };

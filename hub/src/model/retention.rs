@@ -11,6 +11,9 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// Where nothing is said.
+    pub const DEFAULT: Self = Self { days: 400 };
+
     /// Slots before this are forgotten.
     #[must_use]
     pub fn kept_from(self, now: UtcMs) -> UtcMs {

@@ -15,6 +15,7 @@ mod history;
 mod incidents;
 mod ingest;
 mod jobs;
+mod keeping;
 mod maintenance;
 mod mutes;
 mod open;

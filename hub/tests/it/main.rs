@@ -24,6 +24,7 @@ mod incident_browser;
 mod incident_pages;
 mod ingest;
 mod jobs;
+mod keeping;
 mod maintenance;
 mod options;
 mod process;

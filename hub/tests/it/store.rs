@@ -130,6 +130,7 @@ mod dead_letters;
 mod incidents;
 mod ingest;
 mod jobs;
+mod keeping;
 mod late;
 mod letters;
 mod maintenance;

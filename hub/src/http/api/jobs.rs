@@ -3,10 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{body, rfc3339};
+use super::{body, given, rfc3339};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, ping, route::Params};
-use crate::model::{AccountId, FieldErrors, JobInput, JobSchedule, KeptPing, UtcMs, WebsiteId, job};
+use crate::model::{
+    AccountId, FieldErrors, JobInput, JobPlan, JobSchedule, Keeping, KeepingChange, KeptPing, UtcMs, WebsiteId, job,
+};
 use crate::store::{Edited, KnownJob};
 
 /// A job as it is sent: with `period_s`, or with `cron` and its `time_zone`.
@@ -26,6 +28,22 @@ struct Sent {
     paused: Option<bool>,
     #[serde(default)]
     revision: Option<i64>,
+    #[serde(default, deserialize_with = "given")]
+    retention_days: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "given")]
+    uptime_goal_ppm: Option<Option<i64>>,
+    #[serde(default)]
+    is_badge_public: Option<bool>,
+}
+
+impl Sent {
+    fn keeping(&self) -> KeepingChange {
+        KeepingChange {
+            retention_days: self.retention_days,
+            uptime_goal_ppm: self.uptime_goal_ppm,
+            is_badge_public: self.is_badge_public,
+        }
+    }
 }
 
 fn sent(request: &Request) -> Result<(JobInput, Sent), HttpError> {
@@ -43,7 +61,7 @@ fn sent(request: &Request) -> Result<(JobInput, Sent), HttpError> {
     Ok((input, sent))
 }
 
-fn shown(app: &App, request: &Request, known: &KnownJob) -> Value {
+fn shown(app: &App, request: &Request, known: &KnownJob, keeping: &Keeping) -> Value {
     let KnownJob { website, state, job } = known;
     let (period_s, cron, time_zone) = match &job.plan.schedule {
         JobSchedule::Every { period_ms } => (Some(period_ms / 1_000), None, None),
@@ -69,13 +87,32 @@ fn shown(app: &App, request: &Request, known: &KnownJob) -> Value {
         "started_at": at(job.awaited.restarted_at),
         "expected_at": at(job.awaited.expected_at),
         "missing_at": at(job.missing_at()),
+        "retention_days": keeping.retention_days,
+        "uptime_goal_ppm": keeping.uptime_goal_ppm,
+        "is_badge_public": keeping.is_badge_public,
         "created_at": rfc3339(website.created_at),
         "revision": website.revision,
     })
 }
 
+/// Plan and what is decided about history; `before`: what is decided now.
+fn parsed(app: &App, input: &JobInput, sent: &Sent, before: &Keeping) -> Result<(JobPlan, Keeping), HttpError> {
+    match (input.parse(), sent.keeping().over(before, app.settings.retention)) {
+        (Ok(plan), Ok(keeping)) => Ok((plan, keeping)),
+        (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(HttpError::Fields(errors)),
+        (Err(mut errors), Err(more)) => {
+            more.0.into_iter().for_each(|error| errors.push(error));
+            Err(HttpError::Fields(errors))
+        }
+    }
+}
+
 fn found(app: &App, account: AccountId, id: WebsiteId) -> Result<KnownJob, HttpError> {
     app.wait(app.store.job(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound)
+}
+
+fn keeping(app: &App, account: AccountId, id: WebsiteId) -> Result<Keeping, HttpError> {
+    app.wait(app.store.keeping(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound)
 }
 
 /// `GET /api/v1/jobs` -> 200 `{jobs}`, oldest first.
@@ -85,7 +122,9 @@ fn found(app: &App, account: AccountId, id: WebsiteId) -> Result<KnownJob, HttpE
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account.account_id;
     let jobs = app.wait(app.store.jobs(account)).map_err(login::store)?;
-    let jobs: Vec<Value> = jobs.iter().map(|known| shown(app, request, known)).collect();
+    let keepings = app.wait(app.store.keepings(account)).map_err(login::store)?;
+    let keeping = |known: &KnownJob| keepings.get(&known.website.website_id).copied().unwrap_or_default();
+    let jobs: Vec<Value> = jobs.iter().map(|known| shown(app, request, known, &keeping(known))).collect();
     Ok(Response::json(200, &json!({"jobs": jobs})))
 }
 
@@ -95,7 +134,8 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 /// 401, 404.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account.account_id;
-    Ok(Response::json(200, &shown(app, request, &found(app, account, params.website_id()?)?)))
+    let id = params.website_id()?;
+    Ok(Response::json(200, &shown(app, request, &found(app, account, id)?, &keeping(app, account, id)?)))
 }
 
 /// `POST /api/v1/jobs` -> 201, the job.
@@ -105,15 +145,19 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
 pub fn add(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account.account_id;
     let ((input, sent), now) = (sent(request)?, clock::now());
-    let plan = input.parse().map_err(HttpError::Fields)?;
+    let (plan, decided) = parsed(app, &input, &sent, &Keeping::default())?;
     let id = app.wait(app.store.add_job(account, &plan, now)).map_err(login::store)?;
+    if decided != Keeping::default() {
+        app.wait(app.store.set_keeping(account, id, &decided)).map_err(login::store)?;
+    }
     if sent.paused == Some(true) {
         app.wait(app.store.set_paused(account, id, true, now)).map_err(login::store)?;
     }
-    Ok(Response::json(201, &shown(app, request, &found(app, account, id)?)))
+    Ok(Response::json(201, &shown(app, request, &found(app, account, id)?, &keeping(app, account, id)?)))
 }
 
-/// `PUT /api/v1/jobs/:id` -> 200, the job. With `revision`, only as it was at that; without `paused`, that stays.
+/// `PUT /api/v1/jobs/:id` -> 200, the job. With `revision`, only as it was at that; without `paused`, `retention_days`,
+/// `uptime_goal_ppm` or `is_badge_public`, those stay.
 ///
 /// # Errors
 /// 401, 404, 409 when it was changed meanwhile, 422.
@@ -122,7 +166,8 @@ pub fn replace(app: &App, request: &Request, params: &Params) -> Result<Response
     let id = params.website_id()?;
     let known = found(app, account, id)?;
     let ((input, sent), now) = (sent(request)?, clock::now());
-    let plan = input.parse().map_err(HttpError::Fields)?;
+    let before = keeping(app, account, id)?;
+    let (plan, decided) = parsed(app, &input, &sent, &before)?;
     let revision = sent.revision.unwrap_or(known.website.revision);
     let meanwhile =
         || HttpError::Conflict("It was changed meanwhile; read it again, then send its revision.".to_owned());
@@ -136,10 +181,13 @@ pub fn replace(app: &App, request: &Request, params: &Params) -> Result<Response
     } else if revision != known.website.revision {
         return Err(meanwhile());
     }
+    if decided != before {
+        app.wait(app.store.set_keeping(account, id, &decided)).map_err(login::store)?;
+    }
     if let Some(paused) = sent.paused.filter(|paused| *paused != known.website.paused) {
         app.wait(app.store.set_paused(account, id, paused, now)).map_err(login::store)?;
     }
-    Ok(Response::json(200, &shown(app, request, &found(app, account, id)?)))
+    Ok(Response::json(200, &shown(app, request, &found(app, account, id)?, &keeping(app, account, id)?)))
 }
 
 /// `DELETE /api/v1/jobs/:id` -> 204.
@@ -165,7 +213,7 @@ pub fn rotate(app: &App, request: &Request, params: &Params) -> Result<Response,
     if !app.wait(app.store.rotate_ping_id(account, id)).map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
-    Ok(Response::json(200, &shown(app, request, &found(app, account, id)?)))
+    Ok(Response::json(200, &shown(app, request, &found(app, account, id)?, &keeping(app, account, id)?)))
 }
 
 /// `GET /api/v1/jobs/:id/pings` -> 200 `{pings}`, newest first, as many as are kept.

@@ -9,8 +9,9 @@ pub mod history;
 pub mod incidents;
 pub mod jobs;
 pub mod maintenance;
+pub mod websites;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{HttpError, Request};
 use crate::model::{FieldError, FieldErrors, UtcMs};
@@ -27,6 +28,12 @@ fn rfc3339(at: UtcMs) -> String {
 fn body<'a, T: Deserialize<'a>>(request: &'a Request, expected: &str) -> Result<T, HttpError> {
     let bytes = if request.body.is_empty() { b"{}".as_slice() } else { &request.body };
     serde_json::from_slice(bytes).map_err(|error| HttpError::BadRequest(format!("Send {expected} as JSON: {error}.")))
+}
+
+/// A field that may be missing, or null: `Some(None)` is null.
+#[expect(clippy::option_option, reason = "missing and null are two things")]
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// How many entries of a list are asked for.

@@ -2,14 +2,16 @@
 
 use askama::Template;
 
+use super::keeping_form::KeepingPart;
 use super::maintenance_form::{choices, names};
 use super::ties_form::{parent_exists, ties_of};
 use super::website_form::Typed;
-use super::{Choice, Frame, Viewer, page};
+use super::{Choice, Frame, Viewer, keeping_form, page};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::job::UNITS;
-use crate::model::{Account, FieldErrors, JobInput, JobPlan, Ties, Website, WebsiteName};
+use crate::model::retention::Retention;
+use crate::model::{Account, FieldErrors, JobInput, JobPlan, Keeping, KeepingInput, Ties, Website, WebsiteName};
 use crate::store::{Edited, KnownJob, TiesSaved};
 
 /// What stands in the fields, as typed.
@@ -26,6 +28,8 @@ pub struct JobTyped {
     grace_unit: String,
     tags: String,
     parent: String,
+    /// `None`: not sent, and to stay as it is.
+    keeping: Option<KeepingInput>,
 }
 
 impl JobTyped {
@@ -46,7 +50,7 @@ impl JobTyped {
 
     /// The fields for a plan there is.
     #[must_use]
-    pub fn of(plan: &JobPlan, ties: &Ties) -> Self {
+    pub fn of(plan: &JobPlan, ties: &Ties, keeping: &Keeping) -> Self {
         let input = JobInput::of(plan);
         let is_cron = input.period_s.is_empty();
         let empty = Self::empty();
@@ -63,6 +67,7 @@ impl JobTyped {
             grace_unit,
             tags: ties.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             parent: ties.parent_id.map(|id| id.to_string()).unwrap_or_default(),
+            keeping: Some(KeepingInput::of(keeping)),
         }
     }
 
@@ -81,6 +86,7 @@ impl JobTyped {
             grace_unit: text("grace_unit"),
             tags: text("tags"),
             parent: text("parent"),
+            keeping: keeping_form::sent(form),
         }
     }
 
@@ -141,6 +147,7 @@ pub struct JobForm {
     grace_units: Vec<Choice>,
     zones: Vec<String>,
     parents: Vec<Choice>,
+    keeping: KeepingPart,
 }
 
 impl JobForm {
@@ -172,10 +179,18 @@ impl JobForm {
             grace_units: units(&typed.grace_unit),
             zones: jiff::tz::db().available().map(|name| name.to_string()).collect(),
             parents: choices(others, &typed.parent),
+            keeping: KeepingPart::new(typed.keeping.as_ref(), &errors, Retention::DEFAULT),
             typed,
             errors,
             wrong_fields,
         }
+    }
+
+    /// Says for how long this installation keeps history.
+    #[must_use]
+    pub fn keeps(mut self, of_all: Retention) -> Self {
+        self.keeping.most_days = of_all.days;
+        self
     }
 
     /// Says that somebody else saved first; the next save replaces that.
@@ -208,7 +223,7 @@ fn label(field: &str) -> (&'static str, &'static str) {
         "time_zone" => ("time_zone", "Time zone"),
         "grace_s" => ("grace", "Grace"),
         "parent" => ("parent", "Depends on"),
-        _ => ("tags", "Tags"),
+        _ => keeping_form::label(field).unwrap_or(("tags", "Tags")),
     }
 }
 
@@ -220,7 +235,7 @@ fn form(
     errors: FieldErrors,
 ) -> Result<JobForm, HttpError> {
     let websites = names(app, account, &typed.parent)?;
-    Ok(JobForm::new(Viewer::of(app, account), website, typed, errors, &websites))
+    Ok(JobForm::new(Viewer::of(app, account), website, typed, errors, &websites).keeps(app.settings.retention))
 }
 
 /// `GET /jobs/new`.
@@ -232,17 +247,27 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
     page(200, &form(app, &account, None, JobTyped::empty(), FieldErrors::default())?)
 }
 
-/// Plan and ties as typed.
-fn parsed(app: &App, account: &Account, typed: &JobTyped) -> Result<Result<(JobPlan, Ties), FieldErrors>, HttpError> {
-    let (plan, ties) = match (typed.plan(), typed.ties()) {
-        (Ok(plan), Ok(ties)) => (plan, ties),
-        (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return Ok(Err(errors)),
-        (Err(mut errors), Err(more)) => {
-            more.0.into_iter().for_each(|error| errors.push(error));
+/// A job as typed.
+type Parsed = (JobPlan, Ties, Keeping);
+
+/// Plan, ties and what is decided about history as typed; `before`: what is decided now.
+fn parsed(
+    app: &App,
+    account: &Account,
+    typed: &JobTyped,
+    before: &Keeping,
+) -> Result<Result<Parsed, FieldErrors>, HttpError> {
+    let keeping = keeping_form::parse(typed.keeping.as_ref(), before, app.settings.retention);
+    let (plan, ties, keeping) = match (typed.plan(), typed.ties(), keeping) {
+        (Ok(plan), Ok(ties), Ok(keeping)) => (plan, ties, keeping),
+        (plan, ties, keeping) => {
+            let mut errors = FieldErrors::default();
+            let all = [plan.err(), ties.err(), keeping.err()].into_iter().flatten().flat_map(|wrong| wrong.0);
+            all.for_each(|error| errors.push(error));
             return Ok(Err(errors));
         }
     };
-    Ok(parent_exists(app, account, &ties)?.map_or(Ok((plan, ties)), Err))
+    Ok(parent_exists(app, account, &ties)?.map_or(Ok((plan, ties, keeping)), Err))
 }
 
 /// `POST /jobs/new`.
@@ -252,13 +277,16 @@ fn parsed(app: &App, account: &Account, typed: &JobTyped) -> Result<Result<(JobP
 pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let typed = JobTyped::sent(&request.form());
-    let (plan, ties) = match parsed(app, &account, &typed)? {
+    let (plan, ties, keeping) = match parsed(app, &account, &typed, &Keeping::default())? {
         Ok(parsed) => parsed,
         Err(errors) => return page(422, &form(app, &account, None, typed, errors)?),
     };
     let added = app.wait(app.store.add_job_tied(account.account_id, &plan, &ties, clock::now()));
     match added.map_err(login::store)? {
-        Ok(id) => Ok(Response::see_other(&format!("/websites/{id}"))),
+        Ok(id) => {
+            keeping_form::save(app, &account, id, &Keeping::default(), &keeping)?;
+            Ok(Response::see_other(&format!("/websites/{id}")))
+        }
         // Deleted meanwhile.
         Err(refused) => page(422, &form(app, &account, None, typed, FieldErrors(vec![refused]))?),
     }
@@ -276,7 +304,8 @@ fn known(app: &App, account: &Account, params: &Params) -> Result<KnownJob, Http
 pub fn edit(app: &App, account: &Account, params: &Params) -> Result<Response, HttpError> {
     let known = known(app, account, params)?;
     let ties = ties_of(app, account, known.website.website_id)?;
-    let typed = JobTyped::of(&known.job.plan, &ties);
+    let keeping = keeping_form::keeping_of(app, account, known.website.website_id)?;
+    let typed = JobTyped::of(&known.job.plan, &ties, &keeping);
     page(200, &form(app, account, Some(&known.website), typed, FieldErrors::default())?)
 }
 
@@ -288,7 +317,8 @@ pub fn save(app: &App, account: &Account, request: &Request, params: &Params) ->
     let KnownJob { website, job, .. } = known(app, account, params)?;
     let (id, sent) = (website.website_id, request.form());
     let typed = JobTyped::sent(&sent);
-    let (plan, ties) = match parsed(app, account, &typed)? {
+    let keeping_before = keeping_form::keeping_of(app, account, id)?;
+    let (plan, ties, keeping) = match parsed(app, account, &typed, &keeping_before)? {
         Ok(parsed) => parsed,
         Err(errors) => return page(422, &form(app, account, Some(&website), typed, errors)?),
     };
@@ -317,6 +347,7 @@ pub fn save(app: &App, account: &Account, request: &Request, params: &Params) ->
             }
         }
     }
+    keeping_form::save(app, account, id, &keeping_before, &keeping)?;
     Ok(Response::see_other(&format!("/websites/{id}")))
 }
 

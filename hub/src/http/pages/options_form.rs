@@ -1,6 +1,6 @@
 //! "More settings" of the form for a website: what stands in it, and what is said beside it.
 
-use super::Choice;
+use super::{Choice, keeping_form};
 use crate::http::Form;
 use crate::model::{
     CONTENT_ROWS, ContentInput, ContentKind, FieldErrors, IpFamily, Method, Options, OptionsInput, Retype, SecretText,
@@ -155,6 +155,9 @@ pub(super) fn label(field: &str) -> Option<Label> {
         "tags" => return basic("tags", "Tags"),
         "parent" => return basic("parent", "Depends on"),
         _ => {}
+    }
+    if let Some((id, words)) = keeping_form::label(field) {
+        return basic(id, words);
     }
     if let Some(id) = CONTENT_ROWS.into_iter().find(|row| *row == field) {
         return more(id, "Expectations");

@@ -13,9 +13,9 @@ use super::website_form::{FormPage, Typed};
 use super::{Viewer, assets, unless_known};
 use crate::http::{Method, Request};
 use crate::model::{
-    ContentInput, FieldError, FieldErrors, HIDDEN, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput,
-    MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, Website, WebsiteName,
-    WebsiteSettings,
+    ContentInput, FieldError, FieldErrors, HIDDEN, KeepingInput, LetterFilter, Maintenance, MaintenanceId,
+    MaintenanceInput, MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, Website,
+    WebsiteName, WebsiteSettings,
 };
 
 fn hostile_options() -> OptionsInput {
@@ -70,7 +70,18 @@ fn all_pages() -> Vec<(String, String)> {
     let mut rows = rows();
     // Stored URLs are in normal form, which has no such signs; the pages do not lean on that.
     rows[7].website.settings.url = format!("https://{HOSTILE}");
-    let fields = ["url", "username", "headers", "content_1", "content", "credentials", "accept", "body"];
+    let fields = [
+        "url",
+        "retention_days",
+        "uptime_goal",
+        "username",
+        "headers",
+        "content_1",
+        "content",
+        "credentials",
+        "accept",
+        "body",
+    ];
     let errors = FieldErrors(fields.map(|field| FieldError::new(field, HOSTILE, HOSTILE)).to_vec());
     let typed = Typed {
         url: HOSTILE.into(),
@@ -78,6 +89,11 @@ fn all_pages() -> Vec<(String, String)> {
         timeout_s: HOSTILE.into(),
         regions: vec![HOSTILE.into()],
         tags: Some(HOSTILE.into()),
+        keeping: Some(KeepingInput {
+            retention_days: HOSTILE.into(),
+            uptime_goal: HOSTILE.into(),
+            is_badge_public: true,
+        }),
         parent: Some(HOSTILE.into()),
         options: hostile_options(),
     };

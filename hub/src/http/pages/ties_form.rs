@@ -47,7 +47,11 @@ pub(super) fn ties_of(app: &App, account: &Account, id: WebsiteId) -> Result<Tie
 }
 
 /// What is wrong with the parent of a website that is not there yet.
-pub(super) fn parent_exists(app: &App, account: &Account, ties: &Ties) -> Result<Option<FieldErrors>, HttpError> {
+pub(in crate::http) fn parent_exists(
+    app: &App,
+    account: &Account,
+    ties: &Ties,
+) -> Result<Option<FieldErrors>, HttpError> {
     let Some(parent) = ties.parent_id else { return Ok(None) };
     let found = app.wait(app.store.website(account.account_id, parent)).map_err(login::store)?;
     let wrong = FieldError::new("parent", "", "There is no such website of yours; choose another.");

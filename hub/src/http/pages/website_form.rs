@@ -2,14 +2,16 @@
 
 use askama::Template;
 
+use super::keeping_form::KeepingPart;
 use super::maintenance_form::choices;
 use super::options_form::{self, Label, More};
 use super::ties_form::sent_field;
-use super::{Choice, Frame, Viewer, words};
+use super::{Choice, Frame, Viewer, keeping_form, words};
 use crate::http::Form;
+use crate::model::retention::Retention;
 use crate::model::{
-    FieldErrors, INTERVALS_OFFERED_S, OptionsInput, RegionId, SettingsInput, TargetRules, Website, WebsiteId,
-    WebsiteName, WebsiteSettings, url,
+    FieldErrors, INTERVALS_OFFERED_S, Keeping, KeepingInput, OptionsInput, RegionId, SettingsInput, TargetRules,
+    Website, WebsiteId, WebsiteName, WebsiteSettings, url,
 };
 
 /// What stands in the fields: kept as typed, so that a refused form comes back as it was sent.
@@ -27,6 +29,8 @@ pub struct Typed {
     pub tags: Option<String>,
     /// Id of the website it depends on, empty for none; `None`: not sent.
     pub parent: Option<String>,
+    /// For how long history is kept, and the like; `None`: not sent, and to stay as it is.
+    pub keeping: Option<KeepingInput>,
     /// More settings.
     pub options: OptionsInput,
 }
@@ -48,6 +52,7 @@ impl Typed {
             regions: settings.regions.iter().map(ToString::to_string).collect(),
             tags: None,
             parent: None,
+            keeping: None,
             options: OptionsInput::of(&settings.options),
         }
     }
@@ -62,8 +67,15 @@ impl Typed {
             regions: form.all("regions").into_iter().map(str::to_owned).collect(),
             tags: sent_field(form, "tags"),
             parent: sent_field(form, "parent"),
+            keeping: keeping_form::sent(form),
             options: options_form::sent(form),
         }
+    }
+
+    /// With what was decided about its history.
+    #[must_use]
+    pub fn kept(self, keeping: &Keeping) -> Self {
+        Self { keeping: Some(KeepingInput::of(keeping)), ..self }
     }
 
     /// The settings; `before`: the website that is edited.
@@ -95,6 +107,7 @@ pub struct FormPage {
     intervals: Vec<Choice>,
     regions: Vec<Choice>,
     parents: Vec<Choice>,
+    keeping: KeepingPart,
     more: More,
     wrong_fields: Vec<Label>,
     is_unreadable: bool,
@@ -149,6 +162,7 @@ impl FormPage {
         let region = |slug: String| Choice { chosen: typed.regions.contains(&slug), words: slug.clone(), value: slug };
         let regions = slugs.into_iter().map(region).collect();
         let more = More::new(&typed.options, website.map(|w| &*w.settings.options), &errors);
+        let keeping = KeepingPart::new(typed.keeping.as_ref(), &errors, Retention::DEFAULT);
         let mut wrong_fields: Vec<Label> = Vec::new();
         for label in errors.0.iter().filter_map(|e| options_form::label(e.field)) {
             if wrong_fields.iter().all(|known| known.words != label.words) {
@@ -167,6 +181,7 @@ impl FormPage {
             intervals,
             regions,
             parents: Vec::new(),
+            keeping,
             more,
             wrong_fields,
         }
@@ -177,6 +192,13 @@ impl FormPage {
     pub fn beside(mut self, websites: &[WebsiteName], own: Option<WebsiteId>) -> Self {
         let others = websites.iter().filter(|w| Some(w.website_id) != own);
         self.parents = choices(others, self.typed.parent.as_deref().unwrap_or_default());
+        self
+    }
+
+    /// Says for how long this installation keeps history.
+    #[must_use]
+    pub fn keeps(mut self, of_all: Retention) -> Self {
+        self.keeping.most_days = of_all.days;
         self
     }
 

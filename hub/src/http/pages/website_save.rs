@@ -3,11 +3,11 @@
 use super::maintenance_form::names;
 use super::ties_form::{parent_exists, ties_of};
 use super::website_form::{FormPage, Typed};
-use super::{Viewer, job_form, page};
+use super::{Viewer, job_form, keeping_form, page};
 use crate::clock;
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::{
-    Account, FieldError, FieldErrors, OptionsInput, RegionId, Ties, Website, WebsiteKind, WebsiteSettings,
+    Account, FieldError, FieldErrors, Keeping, OptionsInput, RegionId, Ties, Website, WebsiteKind, WebsiteSettings,
 };
 use crate::store::{Edited, TiesSaved};
 
@@ -38,7 +38,7 @@ fn form(
         Some(website) => FormPage::edit(Viewer::of(app, account), website, &regions, typed, errors),
         None => FormPage::add(Viewer::of(app, account), &regions, typed, errors),
     };
-    Ok(view.cut_off(&cut_off).beside(&websites, website.map(|w| w.website_id)))
+    Ok(view.keeps(app.settings.retention).cut_off(&cut_off).beside(&websites, website.map(|w| w.website_id)))
 }
 
 /// `GET /websites/new`.
@@ -73,12 +73,17 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
     if let Some(errors) = parent_exists(app, &account, &ties)? {
         return show(app, &account, None, typed, errors);
     }
+    let keeping = match keeping_form::parse(typed.keeping.as_ref(), &Keeping::default(), app.settings.retention) {
+        Ok(keeping) => keeping,
+        Err(errors) => return show(app, &account, None, typed, errors),
+    };
     let added = app.wait(app.store.add_website_tied(account.account_id, &settings, &ties, clock::now()));
     let website = match added.map_err(login::store)? {
         Ok(website) => website,
         Err(refused) => return show(app, &account, None, typed, FieldErrors(vec![refused])),
     };
     app.scheduler.changed(website.website_id);
+    keeping_form::save(app, &account, website.website_id, &Keeping::default(), &keeping)?;
     Ok(Response::see_other(&format!("/websites/{}", website.website_id)))
 }
 
@@ -94,7 +99,8 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
         return job_form::edit(app, &account, params);
     }
     let ties = ties_of(app, &account, website.website_id)?;
-    let typed = Typed::of(&website.settings).tied(&ties);
+    let keeping = keeping_form::keeping_of(app, &account, website.website_id)?;
+    let typed = Typed::of(&website.settings).tied(&ties).kept(&keeping);
     show(app, &account, Some(&website), typed, FieldErrors::default())
 }
 
@@ -125,6 +131,8 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
         |website: &Website, typed, errors| page(409, &form(app, &account, Some(website), typed, errors)?.outdated());
     let ties_before = ties_of(app, &account, id)?;
     let ties = typed.ties(&ties_before);
+    let keeping_before = keeping_form::keeping_of(app, &account, id)?;
+    let keeping = keeping_form::parse(typed.keeping.as_ref(), &keeping_before, app.settings.retention);
     let parsed = match (typed.settings(&app.settings.target_rules, Some(&before)), &ties) {
         (Ok(settings), Ok(_)) => regions_exist(app, &settings)?.map(|()| settings),
         (Err(errors), Ok(_)) => Err(errors),
@@ -132,6 +140,14 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
         (Err(mut errors), Err(more)) => {
             more.0.iter().cloned().for_each(|error| errors.push(error));
             Err(errors)
+        }
+    };
+    let (parsed, keeping) = match (parsed, keeping) {
+        (parsed, Ok(keeping)) => (parsed, keeping),
+        (Ok(_), Err(errors)) => (Err(errors), keeping_before),
+        (Err(mut errors), Err(more)) => {
+            more.0.into_iter().for_each(|error| errors.push(error));
+            (Err(errors), keeping_before)
         }
     };
     let ties = ties.unwrap_or_else(|_| ties_before.clone());
@@ -146,6 +162,7 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
     }
     let settings = match parsed {
         Ok(settings) if settings == before.settings && !before.is_unreadable => {
+            keeping_form::save(app, &account, id, &keeping_before, &keeping)?;
             return Ok(Response::see_other(&format!("/websites/{id}")));
         }
         Ok(_) if is_outdated => return outdated(&before, typed, FieldErrors::default()),
@@ -158,6 +175,7 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
     match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
         Edited::Saved(_) => {
             app.scheduler.changed(id);
+            keeping_form::save(app, &account, id, &keeping_before, &keeping)?;
             Ok(Response::see_other(&format!("/websites/{id}")))
         }
         Edited::Meanwhile(website) => outdated(&website, typed, FieldErrors::default()),
@@ -167,11 +185,26 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
 
 /// Whether a form speaks of "More settings".
 fn has_options(form: &Form) -> bool {
-    const PLAIN: [&str; 7] = ["url", "interval_s", "timeout_s", "regions", "tags", "parent", "revision"];
+    const PLAIN: [&str; 10] = [
+        "url",
+        "interval_s",
+        "timeout_s",
+        "regions",
+        "tags",
+        "parent",
+        "revision",
+        "retention_days",
+        "uptime_goal",
+        "is_badge_public",
+    ];
     form.0.iter().any(|(name, _)| !PLAIN.contains(&name.as_str()))
 }
 
-fn regions_exist(app: &App, settings: &WebsiteSettings) -> Result<Result<(), FieldErrors>, HttpError> {
+/// Whether there are the regions that were chosen.
+pub(in crate::http) fn regions_exist(
+    app: &App,
+    settings: &WebsiteSettings,
+) -> Result<Result<(), FieldErrors>, HttpError> {
     if settings.regions.is_empty() {
         return Ok(Ok(()));
     }
