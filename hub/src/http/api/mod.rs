@@ -9,6 +9,7 @@ pub mod history;
 pub mod incidents;
 pub mod jobs;
 pub mod maintenance;
+pub mod reports;
 pub mod websites;
 
 use serde::{Deserialize, Deserializer};

@@ -10,57 +10,43 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::Uptime;
+use crate::model::keeping::{per_cent, ppm_of};
+use crate::model::{Keeping, Uptime};
 
 const WHOLE_PPM: i64 = 1_000_000;
 
-/// A share of the observed time that a website should be available, in parts of a million: 1 % to 100 %.
+/// A share of the observed time that a website should be available, in parts of a million: 50 % to 99.9999 %, as what an
+/// owner may decide ([`Keeping`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Goal(i64);
+pub struct Goal(u32);
 
 /// Why a text is no goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Give a percentage from 1 to 100 with at most four decimals, for example 99.9.")]
+#[error("Give a percentage from 50 to 99.9999, for example 99.9.")]
 pub struct NoGoal;
 
 impl Goal {
-    /// From what is stored; `None`: no share there can be.
+    /// From parts of a million; `None`: no goal there can be.
     #[must_use]
     pub fn of_ppm(ppm: i64) -> Option<Self> {
-        (WHOLE_PPM / 100..=WHOLE_PPM).contains(&ppm).then_some(Self(ppm))
-    }
-
-    /// In parts of a million.
-    #[must_use]
-    pub fn ppm(self) -> i64 {
-        self.0
+        let ppm = u32::try_from(ppm).ok()?;
+        (Keeping::LEAST_GOAL_PPM..=Keeping::MOST_GOAL_PPM).contains(&ppm).then_some(Self(ppm))
     }
 }
 
 impl FromStr for Goal {
     type Err = NoGoal;
 
-    /// A percentage as people write it: "99.9", "99.95 %".
+    /// A percentage as people write it: "99.9", "99,95 %".
     fn from_str(text: &str) -> Result<Self, NoGoal> {
-        let text = text.trim();
-        let text = text.strip_suffix('%').unwrap_or(text).trim_end();
-        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-        let are_digits = |s: &str, most| s.len() <= most && s.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !are_digits(whole, 3) || !are_digits(part, 4) {
-            return Err(NoGoal);
-        }
-        format!("{whole}{part:0<4}").parse().ok().and_then(Self::of_ppm).ok_or(NoGoal)
+        ppm_of(text.trim()).and_then(|ppm| Self::of_ppm(ppm.into())).ok_or(NoGoal)
     }
 }
 
 impl fmt::Display for Goal {
     /// "99.95", without more zeros than it has.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / 10_000, self.0 % 10_000);
-        if part == 0 {
-            return write!(f, "{whole}");
-        }
-        write!(f, "{whole}.{}", format!("{part:04}").trim_end_matches('0'))
+        f.write_str(&per_cent(self.0))
     }
 }
 
@@ -83,7 +69,7 @@ impl Budget {
     pub fn new(uptime: &Uptime, goal: Goal, to_come_ms: i64) -> Self {
         let observed_ms = uptime.up_ms + uptime.degraded_ms + uptime.down_ms;
         let countable_ms = observed_ms.saturating_add(to_come_ms.max(0));
-        let allowed = i128::from(countable_ms) * i128::from(WHOLE_PPM - goal.0) / i128::from(WHOLE_PPM);
+        let allowed = i128::from(countable_ms) * i128::from(WHOLE_PPM - i64::from(goal.0)) / i128::from(WHOLE_PPM);
         Self {
             allowed_ms: i64::try_from(allowed).unwrap_or(i64::MAX),
             used_ms: uptime.down_ms,

@@ -8,6 +8,7 @@ mod figures;
 pub mod number;
 mod schedule;
 mod window;
+pub mod words;
 
 pub use budget::{Budget, Goal};
 pub use csv::csv;
@@ -135,4 +136,5 @@ pub fn fits(websites: usize, window: &Window) -> Result<(), FieldErrors> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::indexing_slicing)]
 mod tests;

@@ -142,7 +142,7 @@ async fn subjects(
     const OF_SCOPE: &str = "account_id = $1 and ($2 is null or website_id = $2) \
         and ($3 is null or ',' || tags || ',' like $3 escape '\\')";
     let select = format!(
-        "select website_id, url, kind, created_at, tags, cast(null as bigint) as goal_ppm, verdict from website \
+        "select website_id, url, kind, created_at, tags, uptime_goal_ppm as goal_ppm, verdict from website \
          left join website_state using (website_id) where {OF_SCOPE} and created_at < $4 \
          order by created_at, website_id limit $5"
     );
