@@ -26,8 +26,8 @@ const FLYING: usize = 64;
 /// Sends what is due. One per hub.
 #[derive(Debug)]
 pub struct Sender {
-    store: Store,
-    alerts: Alerts,
+    pub(super) store: Store,
+    pub(super) alerts: Alerts,
     flying: JoinSet<()>,
 }
 

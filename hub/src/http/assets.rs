@@ -28,6 +28,9 @@ pub static DESK_STYLE: Asset =
 /// What the pages of incidents and channels need beside it.
 pub static ALERT_STYLE: Asset =
     Asset::new("alert", "css", "text/css; charset=utf-8", include_bytes!("../../static/alert.css"));
+/// What the pages of reports need beside it.
+pub static REPORT_STYLE: Asset =
+    Asset::new("report", "css", "text/css; charset=utf-8", include_bytes!("../../static/report.css"));
 /// The script that keeps a page current.
 pub static SCRIPT: Asset =
     Asset::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js"));
@@ -61,7 +64,7 @@ pub fn serve(_: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 /// The answer to `GET /static/<name>`; `None` when there is no such file, or it is one of another version.
 #[must_use]
 pub fn answer(path: &str) -> Option<Response> {
-    let asset = [&STYLE, &FORM_STYLE, &DESK_STYLE, &ALERT_STYLE, &SCRIPT, &ICON];
+    let asset = [&STYLE, &FORM_STYLE, &DESK_STYLE, &ALERT_STYLE, &REPORT_STYLE, &SCRIPT, &ICON];
     let asset = asset.into_iter().find(|asset| asset.url() == path)?;
     let answer = Response::new(200, asset.media_type, asset.body);
     Some(answer.with("cache-control", "public, max-age=31536000, immutable"))

@@ -38,6 +38,8 @@ probe::named! {
         ChannelBroken = "channel_broken",
         /// What was held back while the channel had reached its cap. About no incident of its own.
         Summary = "summary",
+        /// How websites did over a month or a week. About no incident.
+        Report = "report",
     }
 }
 

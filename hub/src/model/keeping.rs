@@ -140,7 +140,7 @@ pub fn per_cent(ppm: u32) -> String {
 }
 
 /// Per cent as people type it, exactly: `99.95`, `99,95`, `99.95 %`. `None`: none, or finer than a part per million.
-fn ppm_of(text: &str) -> Option<u32> {
+pub(in crate::model) fn ppm_of(text: &str) -> Option<u32> {
     let text = text.strip_suffix('%').unwrap_or(text).trim_end();
     let (whole, rest) = text.split_once(['.', ',']).unwrap_or((text, ""));
     let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());

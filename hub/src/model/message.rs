@@ -5,6 +5,7 @@ mod certificate;
 mod chat;
 mod machine;
 mod mail;
+mod report;
 pub mod words;
 
 pub use mail::MailHead;
@@ -332,7 +333,9 @@ fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Tone, String, 
         }
         AlertEvent::Resolved => over(incident, &subject, (is, was), &lasted, &about.said),
         // About no incident; said for completeness.
-        AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary => (Tone::Note, subject, cause),
+        AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary | AlertEvent::Report => {
+            (Tone::Note, subject, cause)
+        }
     }
 }
 
@@ -359,7 +362,11 @@ fn of_installation(event: AlertEvent, incident: &Incident, said: &str, now: UtcM
             (tone, title, format!("After {lasted}. {said}").trim().to_owned())
         }
         AlertEvent::Updated => (tone, format!("Still: {title}"), said),
-        AlertEvent::Opened | AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary => (tone, title, said),
+        AlertEvent::Opened
+        | AlertEvent::Test
+        | AlertEvent::ChannelBroken
+        | AlertEvent::Summary
+        | AlertEvent::Report => (tone, title, said),
     }
 }
 

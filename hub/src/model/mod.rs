@@ -43,6 +43,7 @@ pub mod recent;
 pub mod recount;
 pub mod region;
 pub mod regional;
+pub mod report;
 pub mod retention;
 pub mod roll_up;
 pub mod sealed;

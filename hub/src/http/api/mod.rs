@@ -10,6 +10,7 @@ pub mod incidents;
 pub mod jobs;
 pub mod maintenance;
 pub mod sessions;
+pub mod reports;
 pub mod websites;
 
 use serde::{Deserialize, Deserializer};

@@ -168,6 +168,7 @@ pub(super) fn event(event: AlertEvent) -> &'static str {
         AlertEvent::Test => "test",
         AlertEvent::ChannelBroken => "another channel was given up",
         AlertEvent::Summary => "what was held back",
+        AlertEvent::Report => "report",
     }
 }
 

@@ -185,7 +185,8 @@ pub fn channel_id(n: u128) -> ChannelId {
 
 /// An alert to the channel of that number.
 pub fn alert(n: u128, channel: u128, event: AlertEvent, state: AlertState, said: &str) -> Alert {
-    let is_about = !matches!(event, AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary);
+    let is_about =
+        !matches!(event, AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary | AlertEvent::Report);
     let created_at = NOW - 740_000 + i64::try_from(n).expect("small") * 60_000;
     Alert {
         alert_id: AlertId(Uuid::from_u128(0x0195_0000_0000_7000_8000_0000_0000_0000 + n)),

@@ -29,6 +29,9 @@ mod maintenance_words;
 mod options_form;
 pub mod probes;
 pub mod settings;
+pub mod report;
+pub mod report_form;
+pub mod reports;
 mod settings_words;
 mod spark;
 pub mod ties_form;
@@ -158,6 +161,10 @@ impl Frame {
 
     fn alert_style(&self) -> &str {
         assets::ALERT_STYLE.url()
+    }
+
+    fn report_style(&self) -> &str {
+        assets::REPORT_STYLE.url()
     }
 
     fn desk(&self) -> Option<&Desk> {

@@ -33,7 +33,9 @@ pub(super) fn told(event: AlertEvent, about: &AboutIncident, now: UtcMs) -> (Ton
             over(incident, &subject, (is, was), "", &about.said)
         }
         // About no incident; said for completeness.
-        AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary => (Tone::Note, subject, cause),
+        AlertEvent::Test | AlertEvent::ChannelBroken | AlertEvent::Summary | AlertEvent::Report => {
+            (Tone::Note, subject, cause)
+        }
     }
 }
 

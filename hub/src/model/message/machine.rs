@@ -20,6 +20,7 @@ fn type_of(event: AlertEvent) -> &'static str {
         AlertEvent::Test => "channel.test",
         AlertEvent::ChannelBroken => "channel.broken",
         AlertEvent::Summary => "alerts.held_back",
+        AlertEvent::Report => "report",
     }
 }
 
@@ -140,7 +141,8 @@ pub(super) fn pagerduty(message: &Message) -> Value {
         | AlertEvent::Reminder
         | AlertEvent::Test
         | AlertEvent::ChannelBroken
-        | AlertEvent::Summary => "trigger",
+        | AlertEvent::Summary
+        | AlertEvent::Report => "trigger",
     };
     let mut event = json!({"event_action": action, "dedup_key": dedup_key(message)});
     if action != "trigger" {
@@ -202,6 +204,7 @@ pub(super) fn alertmanager(message: &Message) -> Value {
         None => match message.event {
             AlertEvent::Test => ("BetterUptimeTest", "info"),
             AlertEvent::Summary => ("AlertsHeldBack", "warning"),
+            AlertEvent::Report => ("Report", "info"),
             AlertEvent::ChannelBroken
             | AlertEvent::Opened
             | AlertEvent::Updated

@@ -7,6 +7,7 @@ mod batch;
 mod due;
 mod read;
 mod rows;
+mod several;
 mod ticks;
 
 use sqlx::FromRow;
@@ -16,6 +17,7 @@ pub use self::batch::SELECT_ROLL_UPS;
 pub(super) use self::batch::Subject;
 pub(super) use self::due::{Due, note};
 pub use self::read::Latency;
+pub(super) use self::several::latencies_of;
 use super::ingest::Transaction;
 use super::jobs::on;
 use super::uptime::{UptimeDay, write_days};

@@ -59,11 +59,23 @@ impl Latency {
 }
 
 /// The days, and the hours before and after, of a window; each `[from, to)`.
-fn parts(span: Span) -> [(Grain, UtcMs, UtcMs); 3] {
+pub(super) fn parts(span: Span) -> [(Grain, UtcMs, UtcMs); 3] {
     let Span { from_at, to_at } = span;
     let first_day = Grain::Day.start_of(from_at.saturating_add(Grain::Day.ms() - 1)).min(to_at);
     let after_days = Grain::Day.start_of(to_at).max(first_day);
     [(Grain::Hour, from_at, first_day), (Grain::Day, first_day, after_days), (Grain::Hour, after_days, to_at)]
+}
+
+/// What of a window is told by roll-ups: widened to whole hours, where those are not kept any more to whole days, as far as
+/// they are counted.
+pub(super) fn counted(window: Span, progress: Option<&Progress>) -> Span {
+    let (counted_since, counted_until, hours_since) =
+        progress.map_or((0, 0, 0), |known| (known.hours_counted_since(), known.hours.at, known.hours_kept_since()));
+    let grain = |at| if at < hours_since { Grain::Day } else { Grain::Hour };
+    let last = grain(window.to_at);
+    let to_at = last.start_of(window.to_at.saturating_add(last.ms() - 1)).min(counted_until);
+    let from_at = grain(window.from_at).start_of(window.from_at).max(counted_since);
+    Span { from_at: from_at.min(to_at), to_at }
 }
 
 impl Store {
@@ -96,16 +108,7 @@ impl Store {
         progress: Option<&Progress>,
         windows: &[Span],
     ) -> Result<Vec<Latency>, StoreError> {
-        let (counted_since, counted_until, hours_since) =
-            progress.map_or((0, 0, 0), |known| (known.hours_counted_since(), known.hours.at, known.hours_kept_since()));
-        let whole = |window: &Span| {
-            let grain = |at| if at < hours_since { Grain::Day } else { Grain::Hour };
-            let last = grain(window.to_at);
-            let to_at = last.start_of(window.to_at.saturating_add(last.ms() - 1)).min(counted_until);
-            let from_at = grain(window.from_at).start_of(window.from_at).max(counted_since);
-            Span { from_at: from_at.min(to_at), to_at }
-        };
-        let windows: Vec<Span> = windows.iter().map(whole).collect();
+        let windows: Vec<Span> = windows.iter().map(|window| counted(*window, progress)).collect();
         let ranges = ranges_of(&windows);
         let mut known: BTreeMap<(&'static str, UtcMs, RegionId), RollUp> = BTreeMap::new();
         for ranges in ranges.chunks(RANGES) {

@@ -24,7 +24,7 @@ pub(in crate::store) struct Announced {
 
 impl Announced {
     /// What of `[from, to)` is maintenance of a website, in order, without overlaps.
-    pub(super) fn spans(&self, id: WebsiteId, tags: &[Tag], from: UtcMs, to: UtcMs) -> Vec<Span> {
+    pub(in crate::store) fn spans(&self, id: WebsiteId, tags: &[Tag], from: UtcMs, to: UtcMs) -> Vec<Span> {
         let windows = self.windows.iter().filter(|window| window.plan.scope.covers(id, tags));
         let past = self.past.iter().filter(|past| past.scope.covers(id, tags));
         let spans = windows.flat_map(|window| window.spans(from, to));

@@ -6,6 +6,7 @@ mod announced;
 mod days;
 mod windows;
 
+pub(super) use self::announced::Announced;
 pub use self::days::SELECT_UPTIME_DAYS;
 pub(super) use self::days::{UptimeDay, write_days};
 pub(super) use self::announced::Announced;

@@ -1,0 +1,38 @@
+//! How long answers of several websites took over a window, in as many statements as for one: roll-ups merged.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::read::{counted, parts};
+use super::rows::{ROLL_UP, RollUpRow, understood};
+use crate::model::histogram::Histogram;
+use crate::model::roll_up::Progress;
+use crate::model::{AccountId, RegionId, Span, WebsiteId};
+use crate::store::StoreError;
+use crate::store::incidents::read_rows;
+use crate::store::ingest::Transaction;
+
+/// By website and region what the ticks of a window took, of those of the websites that are the account's; and the window
+/// in whole hours or days, as far as they are counted.
+pub(in crate::store) async fn latencies_of(
+    tx: &mut Transaction,
+    account: AccountId,
+    ids: &[Uuid],
+    window: Span,
+    progress: Option<&Progress>,
+) -> Result<(Span, BTreeMap<WebsiteId, BTreeMap<RegionId, Histogram>>), StoreError> {
+    let span = counted(window, progress);
+    let mut all: BTreeMap<WebsiteId, BTreeMap<RegionId, Histogram>> = BTreeMap::new();
+    for (grain, from, to) in parts(span).into_iter().filter(|(_, from, to)| from < to) {
+        let select = format!(
+            "select {ROLL_UP} from roll_up where grain = $3 and starts_at >= $4 and starts_at < $5 and website_id in \
+             (select w.website_id from website w where w.account_id = $2) and website_id"
+        );
+        let rows = read_rows!(tx, RollUpRow, ids, &select, "", account.0, grain.as_str(), from, to);
+        for ((id, _, region), roll_up) in understood(rows) {
+            all.entry(id).or_default().entry(region).or_default().merge(&roll_up.latency);
+        }
+    }
+    Ok((span, all))
+}
