@@ -7,6 +7,8 @@ use hub::model::{CheckKind, Delays, MadeBy, Outcome, Phases, StoredTick, Tick, U
 use hub::store::Store;
 use sqlx::PgPool;
 
+use crate::made;
+
 const REGIONS: i64 = 5;
 const A_DAY: i64 = REGIONS * 1_440;
 const MOST_WEBSITES: i64 = 1_000;
@@ -17,13 +19,6 @@ pub struct Filled {
     pub days: i64,
     pub websites: Vec<Website>,
 }
-
-const COLUMNS: &str = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, outcome, class, phase, \
-    blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, remote, body_bytes, truncated, \
-    certificate_not_after_at, certificate_issuer, certificate_subject, tls_version, notes, publish_ms, queue_ms, thread_us, report_us";
-
-/// Normal noise, about 0 and 1; `random()` is asked anew for each.
-const NOISE: &str = "((random() + random() + random() + random() - 2) * 1.732)";
 
 /// Whole days that have settled, as many as come near so many ticks.
 pub async fn days(store: &Store, pool: &PgPool, ticks: i64) -> Filled {
@@ -47,39 +42,14 @@ pub async fn days(store: &Store, pool: &PgPool, ticks: i64) -> Filled {
 }
 
 async fn one_day(pool: &PgPool, day: UtcMs) {
-    // Each website has its own usual time on the way from each region, and its own noise.
-    let wait = |usual: &str, spread: f64| {
-        format!(
-            "({usual} * exp({spread} * {NOISE}) * case when random() < 0.02 then 1 + 4 * random() else 1 end)::bigint"
-        )
-    };
-    let (dns, connect, tls) = (wait("1800.0", 0.12), wait("way", 0.015), wait("way * 1.1", 0.02));
-    let (send, server, receive) = (wait("38.0", 0.15), wait("way + work", 0.06), wait("420.0", 0.25));
-    let (thread, report) = (wait("90.0", 0.3), wait("150.0", 0.3));
-    let sql = format!(
-        "insert into tick ({COLUMNS}) \
-         with w as (select website_id, row_number() over (order by website_id) as k from website), \
+    let slots = format!(
+        "with w as (select website_id, row_number() over (order by website_id) as k from website), \
          p as (select website_id, k, r, abs(hashtext(website_id::text || r)) as h from w, generate_series(1, {REGIONS}) r), \
          t as (select website_id, k, 'REGION-' || r as region, r, h, {day} + h % 60000 + s * 60000 as slot, 5000 + h % 150000 as way, \
                2000 + (k * 7919) % 60000 as work, (s + k * 37) % 1440 < 2 and k % 3 = 0 as down \
-               from generate_series(0, 1439) s, p), \
-         n as (select *, {dns} as dns, {connect} as connect, {tls} as tls, {send} as send, {server} as server, {receive} as receive, \
-               {thread} as thread, {report} as report, (random() * 4)::bigint as publish, (random() * 3)::bigint as queue, \
-               random() as dice from t order by slot), \
-         m as (select *, case when down then dns + connect else dns + connect + tls + send + server + receive end as total, \
-               slot + publish + queue + (dice * 2)::bigint as started from n) \
-         select website_id, slot, region, 0, 'worker-' || (1 + (dice * 1000)::bigint % 2), \
-         started + (total + report) / 1000 + (random() * 2)::bigint, 'scheduled', started, \
-         case when down then 'down' else 'up' end, case when down then 'connect_refused' end, case when down then 'connect' end, \
-         case when down then 'target' end, case when down then 'The connection was refused.' end, dns, connect, \
-         case when not down then tls end, case when not down then send end, case when not down then server end, \
-         case when not down then receive end, total, case when not down then 200 end, \
-         '203.0.' || h % 250 || '.' || (dice * 1000)::bigint % 2 || ':443', \
-         case when down then 0 else 20000 + k * 13 % 9000 + (random() * 8)::bigint * (k % 2) end, false, \
-         case when not down then 1900000000000 + k * 1000 end, case when not down then 'R11' end, \
-         case when not down then 'www' || k || '.example.com' end, case when not down then 'TLSv1.3' end, '', publish, queue, thread, report \
-         from m"
+               from generate_series(0, 1439) s, p)"
     );
+    let sql = made::insert("tick", &slots, "slot");
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.expect("a day");
 }
 

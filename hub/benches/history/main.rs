@@ -16,6 +16,7 @@
 #[path = "../ingest/cpu.rs"]
 mod cpu;
 mod fill;
+mod made;
 #[allow(dead_code, reason = "shared with the other benches")]
 #[path = "../ingest/services.rs"]
 mod services;
