@@ -188,7 +188,7 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
             HttpError::BadRequest(format!("\"after\" is \"{given}\"; take it from \"next\" of the answer before."))
         })?),
     };
-    let board = app.store.board_page(account.account_id, after, limit + 1, clock::now());
+    let board = app.store.recent_page(account.account_id, after, limit + 1);
     let mut board = app.wait(board).map_err(login::store)?;
     let has_more = board.len() as i64 > limit;
     board.truncate(limit.unsigned_abs() as usize);

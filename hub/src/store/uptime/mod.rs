@@ -9,7 +9,6 @@ mod windows;
 pub(super) use self::announced::Announced;
 pub use self::days::SELECT_UPTIME_DAYS;
 pub(super) use self::days::{UptimeDay, write_days};
-pub(super) use self::announced::Announced;
 pub(super) use self::windows::Asked;
 pub use self::windows::UptimeOver;
 use super::ticks::TransitionRow;
