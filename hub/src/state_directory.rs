@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{self as unix, DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const OLD_KEY_LIFE: Duration = Duration::from_secs(7 * 86_400);
 pub const KEYS: [&str; 2] = [KEY, OLD_KEY];
 
 /// The signing keys of sessions and links: read, or made on the first start. The one before the last rotation is accepted
-/// for seven days, then removed.
+/// by a hub that starts within seven days of it; a later start removes it.
 ///
 /// # Errors
 /// One cannot be read or written, or other users can read it (T278).
@@ -45,22 +45,36 @@ pub fn signing_keys(directory: &Path) -> anyhow::Result<SigningKeys> {
         None => make_key(directory)?,
     };
     let old = directory.join(OLD_KEY);
-    let made_at = fs::metadata(&old).and_then(|metadata| metadata.modified());
-    // A clock that was set back makes a key young, which does no harm.
-    let is_over = made_at.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD_KEY_LIFE));
-    if is_over {
+    if is_over(&old) {
         fs::remove_file(&old).with_context(|| format!("{} cannot be removed", old.display()))?;
     }
     Ok(SigningKeys { current, accepted: read_key(&old)? })
+}
+
+/// Whether what an old key signed has run out. A clock that was set back makes a key young, which does no harm.
+fn is_over(old: &Path) -> bool {
+    let made_at = fs::metadata(old).and_then(|metadata| metadata.modified());
+    made_at.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD_KEY_LIFE))
 }
 
 /// Makes a new signing key; what the present one signed is accepted for seven more days. A hub that runs takes it on at its
 /// next start.
 ///
 /// # Errors
-/// A key cannot be read or written.
+/// The key before counts still, and would not any more: a hub that was not started since signs with it. Or a key cannot be
+/// read or written.
 pub fn rotate_keys(directory: &Path) -> anyhow::Result<()> {
-    if let Some(present) = read_key(&directory.join(KEY))? {
+    let (present, old) = (read_key(&directory.join(KEY))?, directory.join(OLD_KEY));
+    // Of a change that was cut short both are the same.
+    if old.exists() && !is_over(&old) && read_key(&old)? != present {
+        bail!(
+            "the key was changed less than seven days ago, and what the one before it signed counts still; after another \
+             change it would not. Restart the hub if it was not since, and wait; or remove {} first, which signs out whom \
+             that one signed in",
+            old.display()
+        );
+    }
+    if let Some(present) = present {
         write_key(directory, OLD_KEY, present.expose())?;
     }
     // Cut short before this, both are the same key, and nothing has changed.
@@ -99,6 +113,12 @@ fn write_key(directory: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let (path, partial) = (directory.join(name), directory.join(format!("{name}.new")));
     let _ = fs::remove_file(&partial);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    // An administrator's command writes it as root, and the hub that is to read it is somebody else: whoever's directory it
+    // is. Who may not give it away reads it himself.
+    let (owner, own) = (fs::metadata(directory)?, file.metadata()?);
+    if owner.uid() != own.uid() {
+        let _ = unix::fchown(&file, Some(owner.uid()), Some(owner.gid()));
+    }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&partial, &path).with_context(|| format!("{} cannot be written", path.display()))?;
@@ -120,6 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_root_makes_is_of_whose_directory_it_is() {
+        let parent = tempfile::tempdir().unwrap();
+        if unix::chown(parent.path(), Some(65_534), Some(65_534)).is_err() {
+            return; // only root may
+        }
+        signing_keys(parent.path()).unwrap();
+        rotate_keys(parent.path()).unwrap();
+        for name in KEYS {
+            let key = fs::metadata(parent.path().join(name)).unwrap();
+            assert_eq!((key.uid(), key.permissions().mode() & 0o777), (65_534, 0o600), "{name}");
+        }
+    }
+
+    #[test]
     fn t278_a_key_others_can_read_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         signing_keys(parent.path()).unwrap();
@@ -137,11 +171,18 @@ mod tests {
         rotate_keys(directory).unwrap();
         let second = signing_keys(directory).unwrap();
         assert!(second.current != first.current && second.accepted == Some(first.current.clone()));
+        // Twice by mistake: a hub that was not started in between signs with the first.
+        assert!(rotate_keys(directory).unwrap_err().to_string().contains(OLD_KEY));
+        assert_eq!(signing_keys(directory).unwrap(), second);
+        let a_week_goes_by = || {
+            let old = fs::File::options().write(true).open(directory.join(OLD_KEY)).unwrap();
+            old.set_modified(std::time::SystemTime::now() - OLD_KEY_LIFE - Duration::from_secs(60)).unwrap();
+        };
+        a_week_goes_by();
         rotate_keys(directory).unwrap();
         let third = signing_keys(directory).unwrap();
         assert_eq!(third.accepted, Some(second.current), "one before it, not all");
-        let old = fs::File::options().write(true).open(directory.join(OLD_KEY)).unwrap();
-        old.set_modified(std::time::SystemTime::now() - OLD_KEY_LIFE - Duration::from_secs(60)).unwrap();
+        a_week_goes_by();
         assert_eq!(signing_keys(directory).unwrap(), SigningKeys { current: third.current, accepted: None });
         assert!(!directory.join(OLD_KEY).exists());
     }

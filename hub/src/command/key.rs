@@ -8,7 +8,7 @@ use crate::state_directory;
 /// Makes a new signing key in the state directory and keeps the one before for what it signed.
 ///
 /// # Errors
-/// The key is in the settings; or it cannot be read or written.
+/// The key is in the settings; it was changed less than seven days ago; or it cannot be read or written.
 pub fn rotate(config: &Config) -> anyhow::Result<()> {
     if config.jwt_secret_key.is_some() {
         bail!(
@@ -24,7 +24,7 @@ pub fn rotate(config: &Config) -> anyhow::Result<()> {
     state_directory::rotate_keys(&directory)?;
     println!(
         "A new key is in {}. Restart the hub: it signs with the new one then. Who is signed in stays so, links in messages go \
-         on working; what the old key signed is accepted for seven days.",
+         on working. The old key counts until the first start after seven days.",
         directory.display()
     );
     Ok(())

@@ -7,7 +7,8 @@ use crate::model::{Account, AccountId, MadeBy, Origin, Session, SessionKey, Sess
 
 impl Store {
     /// Starts a session, and forgets those of the account that have ended: run out, unused for a day, or beyond [`Session::MOST`]
-    /// of those used last.
+    /// of those used last. `proof`: the hash of the password that was shown for it, `None` where none was. False: that is
+    /// not the account's any more, and nothing was done.
     ///
     /// # Errors
     /// The database is away.
@@ -16,19 +17,30 @@ impl Store {
         account: AccountId,
         key: SessionKey,
         origin: &Origin,
+        proof: Option<&str>,
         now: UtcMs,
-    ) -> Result<(), StoreError> {
-        write!(self, pool => {
-            sqlx::query("delete from session where account_id = $1 and (expires_at < $2 or seen_at < $3 \
-                         or session_key in (select session_key from session where account_id = $1 \
-                                            order by seen_at desc, created_at desc, session_key limit 1000 offset $4))")
-                .bind(account.0).bind(now).bind(now - Session::IDLE_MS).bind(Session::MOST - 1).execute(pool).await?;
-            sqlx::query("insert into session (session_key, account_id, created_at, seen_at, expires_at, agent, address) \
-                         values ($1, $2, $3, $3, $4, $5, $6)")
-                .bind(key.0.as_slice()).bind(account.0).bind(now).bind(now + Session::LIFE_MS)
-                .bind(&origin.agent).bind(&origin.address).execute(pool).await?;
-        });
-        Ok(())
+    ) -> Result<bool, StoreError> {
+        Ok(write!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            // The account's row is held: a change of the password comes before, and is seen, or after, and ends it too.
+            let holds = sqlx::query("update account set password_hash = password_hash \
+                                     where account_id = $1 and password_hash = coalesce($2, password_hash)")
+                .bind(account.0).bind(proof).execute(&mut *transaction).await?.rows_affected() == 1;
+            if holds {
+                sqlx::query("delete from session where account_id = $1 and (expires_at < $2 or seen_at < $3 \
+                             or session_key in (select session_key from session where account_id = $1 \
+                             order by seen_at desc, created_at desc, session_key limit 1000 offset $4))")
+                    .bind(account.0).bind(now).bind(now - Session::IDLE_MS).bind(Session::MOST - 1)
+                    .execute(&mut *transaction).await?;
+                sqlx::query("insert into session \
+                             (session_key, account_id, created_at, seen_at, expires_at, agent, address) \
+                             values ($1, $2, $3, $3, $4, $5, $6)")
+                    .bind(key.0.as_slice()).bind(account.0).bind(now).bind(now + Session::LIFE_MS)
+                    .bind(&origin.agent).bind(&origin.address).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            holds
+        }))
     }
 
     /// The session of a key, when it was not ended. Whether it is still in time is the caller's to judge.

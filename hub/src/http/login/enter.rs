@@ -72,10 +72,10 @@ pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> 
         Ok(found.filter(|_| fits))
     })();
     match checked {
-        Ok(Some((account, _))) => {
+        Ok(Some((account, hash))) => {
             throttle.take_back(&one);
             end_previous(app, request)?;
-            new_session(app, request, account, now).map(Some)
+            start(app, request, account, Some(&hash), now)
         }
         Ok(None) => Ok(None),
         Err(error) => {
@@ -98,17 +98,30 @@ pub fn end_previous(app: &App, request: &Request) -> Result<(), HttpError> {
 /// Starts a session of an account that has just proved itself.
 ///
 /// # Errors
-/// The database is away.
+/// The account is gone, or the database is away.
 pub fn new_session(app: &App, request: &Request, account: Account, now: UtcMs) -> Result<NewSession, HttpError> {
+    start(app, request, account, None, now)?.ok_or(HttpError::SignInFirst)
+}
+
+/// The same; `None`: the password whose hash is `proof` was changed while it was looked at.
+fn start(
+    app: &App,
+    request: &Request,
+    account: Account,
+    proof: Option<&str>,
+    now: UtcMs,
+) -> Result<Option<NewSession>, HttpError> {
     let id = random_id().map_err(HttpError::Internal)?;
     let key = key_of(&id);
     let origin = Origin {
         agent: agent_words(request.header("user-agent").unwrap_or_default()),
         address: request.client.to_canonical().to_string(),
     };
-    app.wait(app.store.create_session(account.account_id, key, &origin, now)).map_err(store)?;
+    if !app.wait(app.store.create_session(account.account_id, key, &origin, proof, now)).map_err(store)? {
+        return Ok(None);
+    }
     let token = app.login.tokens.issue(account.account_id, &id, now).map_err(HttpError::Internal)?;
-    Ok(NewSession { account, token })
+    Ok(Some(NewSession { account, token }))
 }
 
 /// What became of a change of password.

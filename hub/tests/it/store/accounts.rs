@@ -9,6 +9,7 @@ on_both! {
     a_username_is_taken_without_regard_to_case
     of_two_first_visitors_one_becomes_the_owner
     a_session_lives_until_it_is_ended
+    a_password_that_was_changed_starts_no_session
     nobody_sees_or_changes_anothers_website
 }
 
@@ -44,7 +45,8 @@ async fn a_session_lives_until_it_is_ended(f: Fixture) {
     let account = f.account("ann").await;
     let (one, two) = (SessionKey([1; 32]), SessionKey([2; 32]));
     for key in [one, two] {
-        f.store.create_session(account.account_id, key, &Origin::default(), 1_000).await.expect("a session");
+        let made = f.store.create_session(account.account_id, key, &Origin::default(), None, 1_000).await;
+        assert!(made.expect("a session"));
     }
     f.store.touch_session(one, 5_000).await.expect("touch");
     f.store.touch_session(one, 4_000).await.expect("touch");
@@ -57,6 +59,21 @@ async fn a_session_lives_until_it_is_ended(f: Fixture) {
     assert_eq!(f.store.session(one).await.expect("a read"), None);
     f.store.end_sessions_of(account.account_id).await.expect("end");
     assert_eq!(f.store.session(two).await.expect("a read"), None);
+}
+
+/// Whoever is being looked at while the password is changed is not in afterwards.
+async fn a_password_that_was_changed_starts_no_session(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let (one, two) = (SessionKey([1; 32]), SessionKey([2; 32]));
+    let start = async |key, proof| {
+        f.store.create_session(account, key, &Origin::default(), Some(proof), f.now).await.expect("an answer")
+    };
+    assert!(start(one, "hash").await);
+    assert!(f.store.change_password(account, "hash", "another").await.expect("a change"));
+    assert!(!start(two, "hash").await);
+    let now_there = (f.store.session(one).await.expect("a read"), f.store.session(two).await.expect("a read"));
+    assert_eq!(now_there, (None, None));
+    assert!(start(two, "another").await);
 }
 
 async fn nobody_sees_or_changes_anothers_website(f: Fixture) {
