@@ -5,9 +5,9 @@ mod announced;
 mod days;
 mod windows;
 
+pub(super) use self::announced::Announced;
 pub use self::days::SELECT_UPTIME_DAYS;
 pub(super) use self::days::{UptimeDay, write_days};
-pub(super) use self::announced::Announced;
 pub(super) use self::windows::Asked;
 pub use self::windows::UptimeOver;
 use super::ticks::TransitionRow;
@@ -108,10 +108,8 @@ impl Store {
                 let query = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str())).bind(id.0).bind(newest);
                 spans.iter().fold(query, |query, span| query.bind(span.from_at)).fetch_all(pool).await?
             });
-            let mut found: Vec<(Verdicts, (UtcMs, i64))> = spans
-                .iter()
-                .map(|span| (Verdicts { changes: Vec::new(), last }, (span.from_at, -1)))
-                .collect();
+            let mut found: Vec<(Verdicts, (UtcMs, i64))> =
+                spans.iter().map(|span| (Verdicts { changes: Vec::new(), last }, (span.from_at, -1))).collect();
             // Each part is in order, as a rule: the whole is not promised to be.
             rows.sort_by_key(|row| (row.part, row.change.decided_at, row.number));
             for row in rows {
