@@ -17,7 +17,8 @@ use super::row::{STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ties::{TiesSaved, save_ties};
 use super::{Edited, Store, StoreError, read, write};
 use crate::model::{
-    AccountId, FieldError, Job, JobPlan, KeptPing, Outcome, PingId, Ties, UtcMs, Website, WebsiteId, WebsiteState, job,
+    AccountId, FieldError, Job, JobPlan, KeptPing, Outcome, PingId, Ties, UtcMs, Website, WebsiteCursor, WebsiteId,
+    WebsiteState, job,
 };
 
 /// A job with what holds of it.
@@ -49,6 +50,14 @@ impl TryFrom<KnownRow> for KnownJob {
         let job = row.job.of(website.website_id, &website.settings.url)?;
         Ok(Self { state: row.state.shown(website.website_id), job, website })
     }
+}
+
+/// Jobs of account `$1`.
+fn select_job() -> String {
+    format!(
+        "select {WEBSITE}, {STATE}, {JOB} from website join website_state using (website_id) \
+         join job using (website_id) where account_id = $1"
+    )
 }
 
 impl Store {
@@ -182,26 +191,30 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn job(&self, account: AccountId, id: WebsiteId) -> Result<Option<KnownJob>, StoreError> {
-        Ok(self.known_jobs(account, Some(id)).await?.pop())
+        let select = format!("{} and website_id = $2", select_job());
+        // The pool for writes: what was just saved must be seen.
+        let row: Option<KnownRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(id.0).fetch_optional(pool).await?);
+        row.map(KnownJob::try_from).transpose()
     }
 
-    /// The account's jobs, oldest first.
+    /// At most `limit` of the account's jobs, oldest first, those that follow `after`.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn jobs(&self, account: AccountId) -> Result<Vec<KnownJob>, StoreError> {
-        self.known_jobs(account, None).await
-    }
-
-    async fn known_jobs(&self, account: AccountId, only: Option<WebsiteId>) -> Result<Vec<KnownJob>, StoreError> {
-        let sql = format!(
-            "select {WEBSITE}, {STATE}, {JOB} from website join website_state using (website_id) \
-             join job using (website_id) where account_id = $1 and ($2 is null or website_id = $2) \
-             order by created_at, website_id"
+    pub async fn jobs(
+        &self,
+        account: AccountId,
+        after: Option<WebsiteCursor>,
+        limit: i64,
+    ) -> Result<Vec<KnownJob>, StoreError> {
+        let after = after.unwrap_or(WebsiteCursor::FIRST);
+        let select = format!(
+            "{} and kind = 'job' and (created_at, website_id) > ($2, $3) order by created_at, website_id limit $4",
+            select_job()
         );
-        // The pool for writes: what was just saved must be seen.
-        let rows: Vec<KnownRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str()))
-            .bind(account.0).bind(only.map(|id| id.0)).fetch_all(pool).await?);
+        let rows: Vec<KnownRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(after.created_at).bind(after.id.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
         rows.into_iter().map(KnownJob::try_from).collect()
     }
 

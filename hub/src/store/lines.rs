@@ -8,35 +8,40 @@ use uuid::Uuid;
 use super::board::{Row, select_row};
 use super::ties::tags_of_row;
 use super::{Pool, Store, StoreError, read};
-use crate::model::{
-    AccountId, BoardCursor, BoardPart, BoardPlace, BoardRow, STANDINGS, Tag, UtcMs, WebsiteId,
-};
+use crate::model::{AccountId, BoardCursor, BoardPart, BoardPlace, BoardRow, STANDINGS, Tag, UtcMs, WebsiteId};
 
 /// Sets of tags that are looked through for those that are offered.
 const TAG_SETS: i64 = 1_000;
 
-/// Where a website stands: `Mark::of`, in SQL. Its words are those the verdict has; one of a newer version is unknown.
-const RANK: &str = "cast(case when paused then 5 when verdict = 'down' then 0 when verdict = 'degraded' then 1 \
-    when verdict = 'up' then 4 \
-    when kind = 'job' and not exists (select 1 from job where job.website_id = website.website_id \
-    and pinged_at is not null) then 3 \
-    when fresh_until_at is not null and not exists (select 1 from region_state where \
-    region_state.website_id = website.website_id) then 3 else 2 end as bigint)";
+/// Where a website stands: `Mark::of`, in SQL. Its words are those the verdict has; one of a newer version is unknown. What
+/// is looked up of it is so by key: a join may be made over all websites there are.
+const RANK: &str = "case when paused then 5 else coalesce((select case \
+    when verdict = 'down' then 0 when verdict = 'degraded' then 1 when verdict = 'up' then 4 \
+    when kind = 'job' and (select pinged_at from job where job.website_id = website.website_id) is null then 3 \
+    when fresh_until_at is not null and (select 1 from region_state where region_state.website_id = website.website_id limit 1) \
+    is null then 3 else 2 end from website_state where website_state.website_id = website.website_id), 2) end";
 /// As it is called on the page, as far as that decides the order.
 const NAME: &str = "rtrim(case when substr(url, 1, 8) = 'https://' then substr(url, 9) else url end, '/')";
 
-#[derive(FromRow)]
-struct CountRow {
-    rank: i64,
-    count: i64,
-    passed: i64,
-}
-
+/// A line of the page; what is counted comes with each of them.
 #[derive(FromRow)]
 struct LineRow {
     rank: i64,
+    down_count: i64,
+    degraded_count: i64,
+    unknown_count: i64,
+    pending_count: i64,
+    up_count: i64,
+    paused_count: i64,
+    passed: i64,
     #[sqlx(flatten)]
     row: Row,
+}
+
+impl LineRow {
+    fn counts(&self) -> [i64; STANDINGS] {
+        [self.down_count, self.degraded_count, self.unknown_count, self.pending_count, self.up_count, self.paused_count]
+    }
 }
 
 impl Store {
@@ -54,62 +59,25 @@ impl Store {
         offered: usize,
         now: UtcMs,
     ) -> Result<BoardPart, StoreError> {
-        let (mut counts, mut passed) = self.count_lines(account, tag, place).await?;
-        let mut place = place;
-        if let BoardPlace::Before(_) = place {
-            // What comes before is no whole page: the first one is.
-            if passed <= limit {
-                (place, passed) = (BoardPlace::First, 0);
-            } else {
-                passed -= limit;
-            }
-        }
         let mut lines = self.lines(account, tag, place, limit).await?;
-        if lines.is_empty() && passed > 0 {
+        let begin = match place {
+            BoardPlace::First => Some(0),
             // Those that stood there are gone, or stand elsewhere now.
-            (counts, passed) = self.count_lines(account, tag, BoardPlace::First).await?;
+            BoardPlace::After(_) => lines.first().map(|line| line.passed),
+            // What comes before and is no whole page is no page.
+            BoardPlace::Before(_) => lines.first().map(|line| line.passed - limit).filter(|begin| *begin > 0),
+        };
+        if begin.is_none() {
             lines = self.lines(account, tag, BoardPlace::First, limit).await?;
         }
+        let counts = lines.first().map(LineRow::counts).unwrap_or_default();
         let (ranks, rows): (Vec<i64>, Vec<Row>) = lines.into_iter().map(|line| (line.rank, line.row)).unzip();
         let mut rows = rows.into_iter().map(Row::complete).collect::<Result<Vec<BoardRow>, _>>()?;
         self.add_regions(account, &mut rows).await?;
         self.add_day(account, &mut rows, now).await?;
         let ranks = ranks.into_iter().map(|rank| u8::try_from(rank).unwrap_or(u8::MAX));
         let tags = self.tags_offered(account, offered).await?;
-        Ok(BoardPart { rows: ranks.zip(rows).collect(), counts, passed, tags })
-    }
-
-    /// How many of the account's websites are in each state, and how many stand before a place.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn count_lines(
-        &self,
-        account: AccountId,
-        tag: Option<&Tag>,
-        place: BoardPlace,
-    ) -> Result<([i64; STANDINGS], i64), StoreError> {
-        let (cursor, before) = match place {
-            BoardPlace::First => (NOWHERE, "<="),
-            BoardPlace::After(cursor) => (bound(cursor), "<="),
-            BoardPlace::Before(cursor) => (bound(cursor), "<"),
-        };
-        let select = format!(
-            "select rank, count(*) as count, \
-             cast(sum(case when (rank, name, website_id) {before} ({}) then 1 else 0 end) as bigint) as passed \
-             from ({}) line group by rank",
-            self.key(),
-            self.all_lines()
-        );
-        let rows: Vec<CountRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
-            .bind(account.0).bind(tag.map(Tag::as_str)).bind(cursor.0).bind(cursor.1).fetch_all(pool).await?);
-        let mut counts = [0; STANDINGS];
-        for row in &rows {
-            if let Some(count) = usize::try_from(row.rank).ok().and_then(|rank| counts.get_mut(rank)) {
-                *count = row.count;
-            }
-        }
-        Ok((counts, rows.iter().map(|row| row.passed).sum()))
+        Ok(BoardPart { rows: ranks.zip(rows).collect(), counts, passed: begin.unwrap_or(0), tags })
     }
 
     async fn lines(
@@ -119,25 +87,25 @@ impl Store {
         place: BoardPlace,
         limit: i64,
     ) -> Result<Vec<LineRow>, StoreError> {
-        let (cursor, follows, order) = match place {
-            BoardPlace::First => (NOWHERE, ">", "asc"),
-            BoardPlace::After(cursor) => (bound(cursor), ">", "asc"),
-            BoardPlace::Before(cursor) => (bound(cursor), "<", "desc"),
+        let (cursor, follows, passed, order) = match place {
+            BoardPlace::First => (NOWHERE, ">", "<=", "asc"),
+            BoardPlace::After(cursor) => (bound(cursor), ">", "<=", "asc"),
+            BoardPlace::Before(cursor) => (bound(cursor), "<", "<", "desc"),
         };
+        let states = ["down", "degraded", "unknown", "pending", "up", "paused"];
+        let count = |(rank, state)| format!("(select count(*) from line where rank = {rank}) as {state}_count");
+        let counts: Vec<String> = states.iter().enumerate().map(count).collect();
+        let (lines, row, counts, key) = (self.with_lines(), select_row(), counts.join(", "), self.key());
         let select = format!(
-            "select rank, {} from (select website_id, rank, name from ({}) line \
-             where (rank, name, website_id) {follows} ({}) \
+            "{lines} select rank, {row}, {counts}, \
+             (select count(*) from line where (rank, name, website_id) {passed} ({key})) as passed \
+             from (select website_id, rank, name from line where (rank, name, website_id) {follows} ({key}) \
              order by rank {order}, name {order}, website_id {order} limit $5) page \
-             join website using (website_id) join website_state using (website_id) \
-             left join job using (website_id) order by rank, name, website_id",
-            select_row(),
-            self.all_lines(),
-            self.key(),
+             join website using (website_id) join website_state using (website_id) order by rank, name, website_id"
         );
-        let rows: Vec<LineRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+        Ok(read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(tag.map(Tag::as_str)).bind(cursor.0).bind(cursor.1).bind(limit)
-            .fetch_all(pool).await?);
-        Ok(rows)
+            .fetch_all(pool).await?))
     }
 
     /// Tags of the account's websites, sorted, `limit` at most.
@@ -150,11 +118,12 @@ impl Store {
     }
 
     /// Each of the account's websites (`$1`), with the tag (`$2`): where it stands, and its name.
-    fn all_lines(&self) -> String {
+    fn with_lines(&self) -> String {
+        // Made once: as a part of the statement it would be computed again wherever it is compared.
         format!(
-            "select website_id, {RANK} as rank, {} as name from website join website_state using (website_id) \
+            "with line as materialized (select website_id, cast({RANK} as bigint) as rank, {} as name from website \
              where account_id = $1 and (cast($2 as text) is null \
-             or replace(',' || tags || ',', ',' || $2 || ',', '') <> ',' || tags || ',')",
+             or replace(',' || tags || ',', ',' || $2 || ',', '') <> ',' || tags || ','))",
             self.name()
         )
     }

@@ -41,7 +41,8 @@ struct FirstRowCounted {
 
 /// `$1` is the account, `$2` the website, `$3` since when maintenance that is past matters.
 fn select_first(is_counted: bool) -> String {
-    let (columns, tables) = if is_counted { (format!(", {PROGRESS}"), ", roll_up_progress") } else { Default::default() };
+    let (columns, tables) =
+        if is_counted { (format!(", {PROGRESS}"), ", roll_up_progress") } else { Default::default() };
     format!(
         "select {}, (exists (select 1 from maintenance where maintenance.account_id = $1) or exists (select 1 from \
          maintenance_past where maintenance_past.account_id = $1 and ended_at > $3)) as is_announced{columns} \
@@ -70,8 +71,7 @@ impl Store {
         let mut rows = [first.row.complete()?];
         self.add_regions(account, &mut rows).await?;
         let [mut row] = rows;
-        let announced =
-            if first.is_announced { self.announced(account, since).await? } else { Announced::default() };
+        let announced = if first.is_announced { self.announced(account, since).await? } else { Announced::default() };
         let asked = Asked {
             id,
             created_at: row.website.created_at,

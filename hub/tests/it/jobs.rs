@@ -127,6 +127,24 @@ fn jobs_report_as_they_can_and_nothing_but_what_is_stored_is_ok() {
 }
 
 #[test]
+fn jobs_are_listed_page_by_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let made = ["a", "b", "c"].map(|name| add(&hub, &ann, &json!({"name": name, "period_s": 3600})).0);
+    let (mut found, mut query) = (Vec::new(), "?limit=2".to_owned());
+    loop {
+        let (status, page) = call("GET", &hub.url(&format!("/api/v1/jobs{query}")), Some(&ann), None);
+        assert_eq!(status, 200, "{page}");
+        found.extend(page["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?limit=2&after={next}");
+    }
+    assert_eq!(found, made);
+    assert_eq!(call("GET", &hub.url("/api/v1/jobs?after=x"), Some(&ann), None).0, 422);
+}
+
+#[test]
 fn a_job_is_added_read_changed_and_deleted_and_what_is_wrong_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let hub = Hub::start(directory.path(), &[]);

@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{body, given, rfc3339};
+use super::{body, given, limit, rfc3339};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, ping, route::Params};
 use crate::model::{
-    AccountId, FieldErrors, JobInput, JobPlan, JobSchedule, Keeping, KeepingChange, KeptPing, UtcMs, WebsiteId, job,
+    AccountId, FieldError, FieldErrors, JobInput, JobPlan, JobSchedule, Keeping, KeepingChange, KeptPing, UtcMs,
+    WebsiteCursor, WebsiteId, job,
 };
 use crate::store::{Edited, KnownJob};
 
@@ -115,17 +116,35 @@ fn keeping(app: &App, account: AccountId, id: WebsiteId) -> Result<Keeping, Http
     app.wait(app.store.keeping(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound)
 }
 
-/// `GET /api/v1/jobs` -> 200 `{jobs}`, oldest first.
+/// Where the list is to go on.
+fn after(request: &Request) -> Result<Option<WebsiteCursor>, HttpError> {
+    let given = request.query("after").unwrap_or_default();
+    if given.is_empty() {
+        return Ok(None);
+    }
+    given.parse().map(Some).map_err(|()| {
+        let remedy = "Give the value of \"next\" of the page before, or leave it out for the oldest.";
+        HttpError::Fields(FieldErrors(vec![FieldError::new("after", given, remedy)]))
+    })
+}
+
+/// `GET /api/v1/jobs?limit=&after=` -> 200 `{jobs, next}`, oldest first.
 ///
 /// # Errors
-/// 401.
+/// 401, 422 for a `limit` or an `after` that is none.
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account.account_id;
-    let jobs = app.wait(app.store.jobs(account)).map_err(login::store)?;
+    let (after, limit) = (after(request)?, limit(request)?);
+    let mut jobs = app.wait(app.store.jobs(account, after, limit + 1)).map_err(login::store)?;
+    let has_more = jobs.len() as i64 > limit;
+    jobs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let cursor =
+        |known: &KnownJob| WebsiteCursor { created_at: known.website.created_at, id: known.website.website_id };
+    let next = jobs.last().filter(|_| has_more).map(|last| cursor(last).to_string());
     let keepings = app.wait(app.store.keepings(account)).map_err(login::store)?;
     let keeping = |known: &KnownJob| keepings.get(&known.website.website_id).copied().unwrap_or_default();
     let jobs: Vec<Value> = jobs.iter().map(|known| shown(app, request, known, &keeping(known))).collect();
-    Ok(Response::json(200, &json!({"jobs": jobs})))
+    Ok(Response::json(200, &json!({"jobs": jobs, "next": next})))
 }
 
 /// `GET /api/v1/jobs/:id` -> 200.

@@ -97,8 +97,11 @@ impl Viewer {
         let counted = if account.is_operator() { replay::COUNTED } else { 0 };
         let counts = app.wait(app.store.count_for_viewer(account.account_id, counted));
         let (open, letters) = counts.unwrap_or_default();
-        let viewer =
-            if account.is_operator() { Self::operator(&account.username, letters) } else { account.username.as_str().into() };
+        let viewer = if account.is_operator() {
+            Self::operator(&account.username, letters)
+        } else {
+            account.username.as_str().into()
+        };
         viewer.with_open(open)
     }
 

@@ -415,12 +415,8 @@ fn the_dashboard_can_be_limited_to_a_tag() {
     let all = BoardPage::new("owner", &rows).unwrap().render().unwrap();
     assert!(all.contains("href=\"/?tag=eu+%26+west\"") && all.contains("data-live=\"/websites/fragment\""), "{all}");
     let asked = |tag: &crate::model::Tag| Asked { tag: Some(tag.clone()), ..Asked::default() };
-    let part = BoardPart {
-        rows: vec![(4, rows[2].clone())],
-        counts: [0, 0, 0, 0, 1, 0],
-        passed: 0,
-        tags: vec![tag.clone()],
-    };
+    let part =
+        BoardPart { rows: vec![(4, rows[2].clone())], counts: [0, 0, 0, 0, 1, 0], passed: 0, tags: vec![tag.clone()] };
     let some = BoardPage::of("owner", &part, &asked(&tag)).unwrap().render().unwrap();
     assert!(some.contains("data-live=\"/websites/fragment?tag=eu+%26+west\""), "{some}");
     assert_eq!((all.matches("<tr").count(), some.matches("<tr").count()), (rows.len() + 1, 2));

@@ -14,8 +14,8 @@ use crate::model::issuer::IssuerChange;
 use crate::model::message::words::{day, line};
 use crate::model::verdict::without_codes;
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Incident, IncidentLine, KeptPing, MutedBy, Note, Phases,
-    RegionState, StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
+    self, Account, BoardRow, CheckKind, Incident, IncidentLine, KeptPing, MutedBy, Note, Phases, RegionState,
+    StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
 };
 use crate::store::{KnownJob, Latency, UptimeOver, WebsiteStory};
 

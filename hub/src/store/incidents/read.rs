@@ -127,7 +127,7 @@ impl Store {
         Ok(rows.into_iter().rev().map(IncidentEvent::from).collect())
     }
 
-    /// Incidents that one of the account's websites is or was part of, newest first, at most 1,000; and of all of them the
+    /// Incidents that one of the account's websites became part of last, newest first, at most 1,000; and of all there are the
     /// one it fails in, as of [`Store::open_incident_of`].
     ///
     /// # Errors
@@ -138,14 +138,15 @@ impl Store {
         website: WebsiteId,
         limit: i64,
     ) -> Result<(Option<Incident>, Vec<IncidentLine>), StoreError> {
-        // "cross" keeps SQLite in this order.
-        let mine = "from incident_website mine cross join incident i where i.incident_id = mine.incident_id \
-            and mine.website_id = $2 and i.account_id = $1";
+        // By when it became part of them, which is in order: incidents are never forgotten. "cross" keeps SQLite in this order.
         let select = format!(
-            "select is_open, {INCIDENT}, {LINE} from (select * from (select false as is_open, i.* {mine} \
-             order by i.opened_at desc, i.incident_id desc limit $3) newest union all \
-             select * from (select true as is_open, i.* {mine} and mine.ended_at is null and i.closed_at is null \
-             {OPEN_FIRST} limit 1) open) i {FIRST} order by i.opened_at desc, i.incident_id desc"
+            "select is_open, {INCIDENT}, {LINE} from (select false as is_open, i.* from (select incident_id \
+             from incident_website where website_id = $2 order by began_at desc limit $3) mine \
+             cross join incident i where i.incident_id = mine.incident_id and i.account_id = $1 union all \
+             select * from (select true as is_open, i.* from incident_website mine cross join incident i \
+             where i.incident_id = mine.incident_id and mine.website_id = $2 and i.account_id = $1 \
+             and mine.ended_at is null and i.closed_at is null {OPEN_FIRST} limit 1) open) i {FIRST} \
+             order by i.opened_at desc, i.incident_id desc"
         );
         let rows: Vec<OfWebsiteRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(website.0).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
@@ -191,7 +192,7 @@ impl Store {
     pub async fn count_for_viewer(&self, account: AccountId, letters: i64) -> Result<(i64, i64), StoreError> {
         Ok(read!(self, pool => sqlx::query_as(
             "select (select count(*) from incident where account_id = $1 and closed_at is null), \
-             (select count(*) from (select 1 from dead_letter limit $2) as counted)")
+             (select count(*) from (select 1 from dead_letter order by created_at, dead_letter_id limit $2) as counted)")
             .bind(account.0).bind(letters).fetch_one(pool).await?))
     }
 

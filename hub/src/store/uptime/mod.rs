@@ -109,10 +109,8 @@ impl Store {
                 let query = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str())).bind(id.0).bind(newest);
                 spans.iter().fold(query, |query, span| query.bind(span.from_at)).fetch_all(pool).await?
             });
-            let mut found: Vec<(Verdicts, (UtcMs, i64))> = spans
-                .iter()
-                .map(|span| (Verdicts { changes: Vec::new(), last }, (span.from_at, -1)))
-                .collect();
+            let mut found: Vec<(Verdicts, (UtcMs, i64))> =
+                spans.iter().map(|span| (Verdicts { changes: Vec::new(), last }, (span.from_at, -1))).collect();
             // Each part is in order, as a rule: the whole is not promised to be.
             rows.sort_by_key(|row| (row.part, row.change.decided_at, row.number));
             for row in rows {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::FromRow;
 
-use crate::model::uptime::{self, pieces};
 use super::Verdicts;
 use super::announced::Announced;
+use crate::model::uptime::{self, pieces};
 use crate::model::{AccountId, Outcome, Span, Tag, Transition, Uptime, UtcMs, WebsiteId};
 use crate::store::ties::ties_of;
 use crate::store::{Store, StoreError, read};

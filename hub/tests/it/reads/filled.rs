@@ -55,11 +55,14 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
     let id = |number: &str| dialect.id(number);
     let (nil, empty, nothing) = (id("0"), dialect.bytes(""), dialect.bytes("0100"));
     let series = |name: &str, most: i64| {
-        format!("{name} (i) as (select 1 union all select i + 1 from {name} where i < {most})")
+        format!("{name} (i) as (select cast(1 as bigint) union all select i + 1 from {name} where i < {most})")
     };
     let n = |most: i64| format!("with recursive {}", series("n", most));
     let of = |names: &[(&str, i64)]| {
-        format!("with recursive {}", names.iter().map(|(name, most)| series(name, *most)).collect::<Vec<_>>().join(", "))
+        format!(
+            "with recursive {}",
+            names.iter().map(|(name, most)| series(name, *most)).collect::<Vec<_>>().join(", ")
+        )
     };
     let ann = "(select account_id from account where username = 'ann')";
     let regions = "(select 'EU' as r union all select 'US') g";
@@ -100,6 +103,14 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             id("900"),
             id("901")
         ),
+        // Jobs of others, as far as that matters here.
+        format!(
+            "insert into job (website_id, ping_id, schedule, time_zone, grace_ms) {} select {}, {}, 'every:86400000', 'UTC', 60000 from n",
+            n(others.min(2_000)),
+            id("2000000 + i"),
+            id("9000000 + i")
+        ),
+        format!("insert into ping (website_id, at, kind, said) {} select website_id, i, 'success', '' from job, n", n(5)),
         format!(
             "insert into ping (website_id, at, kind, said) {} select {}, {now} - i * 1000, 'success', '' from n",
             n(50),
@@ -147,14 +158,14 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
         format!(
             "insert into roll_up {} select w.id, grain, {today} - d.i * 86400000 + 3600000 * h, r, 60, 60, 0, 0, 0, 0, \
              0, 0, 0, 0, 0, 0, 0, 1, 1, {nothing} from (select {} as id from n union all select {} from n) w, d, \
-             (select 'day' as grain, 0 as h union all select 'hour', 0 union all select 'hour', 3 union all select 'hour', 17) h, {regions}",
+             (select 'day' as grain, 0 as h union all select 'hour', 0 union all select 'hour', 3 union all select 'hour', 17) hours, {regions}",
             of(&[("n", few.min(own)), ("d", days)]),
             id("i"),
             id("2000000 + i")
         ),
         format!(
             "insert into uptime_day {} select {}, {today} - d.i * 86400000, 86400000, 0, 0, 0, 0 from n, d",
-            of(&[("n", own), ("d", days)]),
+            of(&[("n", own), ("d", 110)]),
             id("n.i")
         ),
         format!(
@@ -170,10 +181,15 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             id("3000000 + n.i * 10000 + k.i"),
             id("999999 + n.i")
         ),
-        "insert into incident_website (incident_id, website_id, url, began_at) select incident_id, (select min_id from \
-         (select website_id as min_id, account_id from website) w where w.account_id = incident.account_id order by min_id limit 1), \
-         'https://a1.example/', began_at from incident"
-            .to_owned(),
+        format!(
+            "insert into incident_website (incident_id, website_id, url, began_at, ended_at) {} select {}, \
+             case when n.i = 1 then {} else {} end, 'https://a1.example/', {now} - k.i * 60000, case when k.i > 3 then {now} end \
+             from n, k",
+            of(&[("n", 41), ("k", incidents)]),
+            id("3000000 + n.i * 10000 + k.i"),
+            id("1"),
+            id("2000038 + n.i")
+        ),
         format!(
             "insert into incident_event (event_id, incident_id, at, number, kind, said) {} select {}, {}, {now} - k.i * 60000, \
              0, 'opened', 'It failed.' from n, k",
@@ -182,8 +198,8 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             id("3000000 + n.i * 10000 + k.i")
         ),
         format!(
-            "insert into channel ({channel}) {} select {}, case when i = 1 then {ann} else {} end, 'ops', 'webhook', \
-             '{{\"url\":\"https://hook.example/\"}}', {now} from n",
+            "insert into channel ({channel}) {} select {}, case when i = 1 then {ann} else {} end, 'ops', 'slack', \
+             '{{\"kind\":\"slack\",\"url\":\"https://hooks.slack.com/x\"}}', {now} from n",
             n(41),
             id("4000000 + i"),
             id("999999 + i")
@@ -214,7 +230,8 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
 
 /// A window that is over, and one that comes.
 pub fn windows(dialect: &Dialect) -> String {
-    let window = "maintenance_id, account_id, name, scope, time_zone, starts, repeats, duration_ms, created_at, since_at";
+    let window =
+        "maintenance_id, account_id, name, scope, time_zone, starts, repeats, duration_ms, created_at, since_at";
     format!(
         "insert into maintenance ({window}) select {}, account_id, 'nights', 'all', 'UTC', '2020-01-01T02:00', 'daily', 3600000, \
          1, 1 from account where username = 'ann'",

@@ -30,15 +30,17 @@ pub struct Bad(BTreeMap<String, String>);
 impl Bad {
     pub async fn look(&mut self, served: &Served, path: &str, asked: &[Asked]) {
         for Asked { sql, plan } in asked {
-            let is_read = ["select", "with"].iter().any(|word| sql.trim_start().to_lowercase().starts_with(word));
-            if !is_read || self.0.contains_key(sql) {
+            let is_looked_at = ["select", "with", "update", "delete"]
+                .iter()
+                .any(|word| sql.trim_start().to_lowercase().starts_with(word));
+            if !is_looked_at || self.0.contains_key(sql) {
                 continue;
             }
             let found = if served.dialect.is_postgres {
                 of_postgres(plan).map(|what| (what, plan.clone()))
             } else {
                 let plan = plan_of_sqlite(served, sql).await;
-                plan.iter().find(|step| is_whole(step)).map(|step| (step.clone(), plan.join("\n")))
+                of_sqlite(&plan).map(|what| (what, plan.join("\n")))
             };
             if let Some((what, plan)) = found {
                 self.0.insert(sql.clone(), format!("{path}: {what}\n{sql}\n{plan}"));
@@ -90,10 +92,22 @@ async fn plan_of_sqlite(served: &Served, sql: &str) -> Vec<String> {
     plan.into_iter().map(|(.., step)| step).collect()
 }
 
-/// Whether a step of a plan of SQLite goes through a whole table.
-fn is_whole(step: &str) -> bool {
-    let Some(scanned) = step.strip_prefix("SCAN ") else { return false };
-    let table = scanned.split_whitespace().next().unwrap_or_default();
-    let is_made_here = table.starts_with('(') || ["CONSTANT", "line", "page", "newest", "open", "counted", "i", "k"].contains(&table);
-    !is_made_here && !table.starts_with("span") && !SMALL.contains(&table)
+/// Tables are called as in the statement, and so is what a statement makes for itself.
+fn of_sqlite(plan: &[String]) -> Option<String> {
+    let named = |words: [&str; 2], name: &str| {
+        let is =
+            |step: &&String| words.iter().any(|word| step.strip_prefix(word).is_some_and(|rest| first(rest) == name));
+        plan.iter().filter(is).count()
+    };
+    let scanned = plan.iter().filter_map(|step| step.strip_prefix("SCAN ")).map(first);
+    let is_whole = |table: &&str| {
+        let is_made_here = table.starts_with('(') || *table == "CONSTANT" || table.parse::<u32>().is_ok();
+        let made = named(["CO-ROUTINE ", "MATERIALIZE "], table);
+        !is_made_here && !SMALL.contains(table) && named(["SCAN ", "SCAN "], table) > made
+    };
+    scanned.filter(is_whole).map(|table| format!("reads all of {table}")).next()
+}
+
+fn first(words: &str) -> &str {
+    words.split_whitespace().next().unwrap_or_default()
 }

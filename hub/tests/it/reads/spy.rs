@@ -79,5 +79,7 @@ pub fn seen(is_postgres: bool) -> Vec<Asked> {
     if is_postgres {
         return plans;
     }
-    statements.into_iter().map(|sql| Asked { sql, plan: String::new() }).collect()
+    let is_asked =
+        |sql: &String| !["pragma", "begin", "commit"].iter().any(|word| sql.to_lowercase().starts_with(word));
+    statements.into_iter().filter(is_asked).map(|sql| Asked { sql, plan: String::new() }).collect()
 }

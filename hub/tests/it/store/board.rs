@@ -42,10 +42,8 @@ async fn many(f: &Fixture) -> (hub::model::AccountId, Vec<(Mark, String, Website
     .await;
     let board = f.store.board(account, f.now).await.expect("the board");
     let name = |url: &str| url.strip_prefix("https://").unwrap_or(url).to_owned();
-    let mut expected: Vec<_> = board
-        .iter()
-        .map(|row| (Mark::of(row), name(&row.website.settings.url), row.website.website_id))
-        .collect();
+    let mut expected: Vec<_> =
+        board.iter().map(|row| (Mark::of(row), name(&row.website.settings.url), row.website.website_id)).collect();
     expected.sort();
     (account, expected)
 }

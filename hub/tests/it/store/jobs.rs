@@ -131,7 +131,7 @@ async fn what_is_deleted_or_exchanged_is_nobodys(on: Fixture) {
     let known = on.job(ann).await;
     let (id, old) = (known.website.website_id, known.job.ping_id);
     assert_eq!(on.store.job(bob, id).await.expect("a read"), None);
-    assert_eq!(on.store.jobs(bob).await.expect("a read"), []);
+    assert_eq!(on.store.jobs(bob, None, 10).await.expect("a read"), []);
     assert_eq!(on.store.edit_job(bob, id, 1, &hourly(), on.now).await.expect("an edit"), None);
     assert!(!on.store.rotate_ping_id(bob, id).await.expect("an answer"));
     assert_eq!(on.known(ann, id).await.job.ping_id, old);

@@ -20,7 +20,10 @@ async fn statements_locks_and_transactions_have_an_end_on_postgres() {
     let regions = f.store.regions().await.expect("regions");
     assert_eq!(regions[0].region_id.as_str(), "5s-2s-10s");
     // A statement that takes longer is ended by the server, and its connection is as good as before.
-    f.execute("create or replace view region as select 'EU'::text as region_id, 0::bigint as created_at from pg_sleep(60)").await;
+    f.execute(
+        "create or replace view region as select 'EU'::text as region_id, 0::bigint as created_at from pg_sleep(60)",
+    )
+    .await;
     let begun = std::time::Instant::now();
     let refused = f.store.regions().await.expect_err("too long");
     assert!(refused.to_string().contains("statement timeout"), "{refused}");
