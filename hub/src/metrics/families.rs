@@ -45,7 +45,7 @@ families! {
     WEBSITE_UPTIME Gauge "betteruptime_website_uptime_ratio" "Share of the observed time of the window in which it was available: the figure of page, API and badge. Absent when nothing was observed."
     WEBSITE_COVERAGE Gauge "betteruptime_website_uptime_coverage_ratio" "Share of the window, without maintenance, that was observed at all."
     WEBSITES_LEFT_OUT Gauge "betteruptime_metrics_websites_left_out" "Websites without series, since there are more than are told."
-    UPTIMES_LEFT_OUT Gauge "betteruptime_metrics_uptimes_left_out" "Uptime figures that are not told since their days are not counted yet."
+    UPTIMES_LEFT_OUT Gauge "betteruptime_metrics_uptimes_left_out" "Uptime figures that are not told, since there is too much to read for them, or their days are being counted again."
     // Of the installation, from database and queue.
     UP_TO_DATE Gauge "betteruptime_metrics_read_ok" "Whether what is told of websites, queue and database could be read."
     READ_AT Gauge "betteruptime_metrics_read_timestamp_seconds" "When that was read."
