@@ -53,6 +53,7 @@ families! {
     QUEUE_WAITING Gauge "betteruptime_queue_checks_waiting" "Checks of the region that are not done yet."
     QUEUE_LIMIT Gauge "betteruptime_queue_checks_limit" "From so many on the region gets no more."
     QUEUE_LAG Gauge "betteruptime_queue_lag_seconds" "How long the next check of the region that no worker has taken has waited."
+    QUEUE_REPORTS Gauge "betteruptime_queue_reports_waiting" "Reports of the worker that are not taken in yet (Redis only)."
     WORKER_SEEN Gauge "betteruptime_worker_last_seen_timestamp_seconds" "When the worker was last heard of."
     WORKER_WORKS Gauge "betteruptime_worker_network_ok" "Whether the worker says that its network works."
     WORKER_CLOCK Gauge "betteruptime_worker_clock_offset_seconds" "How far the worker's clock is ahead."

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::{call, page, token};
-use crate::process::{Hub, Target};
+use crate::process::{Hub, KEY, Target, probe};
 use crate::roll_ups::{DAY, rfc3339, write_history};
-use crate::services::{free_port, wait_until};
+use crate::services::{Redis, database, free_port, wait_until};
 
 const TOKEN: &str = "wL4nQ7xT2vB9kR5mZ8pH";
 
@@ -154,6 +154,48 @@ fn a_real_prometheus_reads_a_live_hub_and_a_deleted_website_leaves_it() {
     wait_until("its series to be gone", Duration::from_secs(20), || !metrics(&hub).text.contains(id));
     assert_eq!(promtool(&metrics(&hub).text), "");
     wait_until("Prometheus to have none", Duration::from_secs(20), || prometheus.ask(&success).is_empty());
+}
+
+#[test]
+fn regions_workers_and_queues_are_told_of_by_a_hub_with_redis_and_postgres() {
+    let directory = tempfile::tempdir().unwrap();
+    let (redis, database_url) = (Redis::start(), tokio::runtime::Runtime::new().unwrap().block_on(database()));
+    let url = redis.url();
+    let settings =
+        [("DATABASE_URL", &*database_url), ("REDIS_URL", &*url), ("JWT_SECRET_KEY", KEY), ("METRICS_TOKEN", TOKEN)];
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &settings);
+    let worker = probe(directory.path(), &url, "INDIA", "w1");
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let (_, website) = call("POST", &hub.url("/website"), Some(&ann), Some(&json!({"url": target.url("/")})));
+    let id = website["id"].as_str().unwrap();
+    let success = format!("probe_success{{website_id=\"{id}\",region=\"INDIA\"}}");
+    wait_until("it to be seen from INDIA", Duration::from_secs(60), || metrics(&hub).value(&success) == Some(1.0));
+    let got = metrics(&hub);
+    for (series, expected) in [
+        (format!("betteruptime_website_up{{website_id=\"{id}\"}}"), Some(1.0)),
+        (format!("betteruptime_website_uptime_ratio{{website_id=\"{id}\",window=\"24h\"}}"), Some(1.0)),
+        ("betteruptime_queue_reports_waiting{region=\"INDIA\",worker=\"w1\"}".to_owned(), Some(0.0)),
+        ("betteruptime_queue_checks_waiting{region=\"INDIA\"}".to_owned(), Some(0.0)),
+        ("betteruptime_queue_lag_seconds{region=\"INDIA\"}".to_owned(), Some(0.0)),
+        ("betteruptime_queue_checks_limit{region=\"INDIA\"}".to_owned(), Some(5_000.0)),
+        ("betteruptime_worker_network_ok{region=\"INDIA\",worker=\"w1\"}".to_owned(), Some(1.0)),
+        ("betteruptime_store_connections_limit".to_owned(), Some(16.0)),
+        ("betteruptime_store_statement_timeouts_total".to_owned(), Some(0.0)),
+        ("betteruptime_metrics_read_ok".to_owned(), Some(1.0)),
+    ] {
+        assert_eq!(got.value(&series), expected, "{series}: {}", got.text);
+    }
+    assert_eq!(promtool(&got.text), "");
+    // A region that does not report any more says nothing, and nothing is made up for it.
+    drop(worker);
+    drop(redis);
+    wait_until("the queue to be missed", Duration::from_secs(60), || {
+        !metrics(&hub).text.contains("betteruptime_queue_checks_waiting{")
+    });
+    let got = metrics(&hub);
+    assert_eq!(got.value("betteruptime_metrics_read_ok"), Some(1.0), "the database is there");
+    assert!(got.text.contains("process_open_fds"), "{}", got.text);
 }
 
 #[test]

@@ -154,10 +154,9 @@ impl Collector {
         let mut rows = Vec::new();
         let ids: BTreeSet<_> = regions.iter().map(|region| &region.region_id).collect();
         for region in ids.into_iter().take(REGIONS) {
-            let (Ok(waiting), Ok(lag_ms)) = (self.queue.waiting(region).await, self.queue.next_waits_ms(region).await)
-            else {
-                break;
-            };
+            let Ok(lag_ms) = self.queue.next_waits_ms(region).await else { break };
+            // Of a region that is long gone there is no stream.
+            let Ok(waiting) = self.queue.waiting(region).await else { continue };
             rows.push((region, waiting, lag_ms));
         }
         let counts = self.store.counts();
@@ -172,6 +171,13 @@ impl Collector {
         page.family(&f::QUEUE_LAG);
         for (region, lag_ms) in rows.iter().filter_map(|(region, _, lag_ms)| Some((region, (*lag_ms)?))) {
             page.sample(&f::QUEUE_LAG, &[("region", region.as_str())], seconds(lag_ms));
+        }
+        let all = regions.iter().flat_map(|region| region.workers.iter().map(|w| (&region.region_id, &w.worker_id)));
+        let all: Vec<_> = all.take(WORKERS).collect();
+        page.family(&f::QUEUE_REPORTS);
+        for ((region, worker), waiting) in all.iter().zip(self.queue.reports_waiting(&all).await.unwrap_or_default()) {
+            let labels = [("region", region.as_str()), ("worker", worker.as_str())];
+            page.sample(&f::QUEUE_REPORTS, &labels, waiting);
         }
     }
 
