@@ -6,8 +6,8 @@
 #   ./test.sh <filter>   only the tests whose name contains <filter>
 #
 # What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables and
-# python3-aiosmtpd, a mail server, and prometheus-alertmanager (apt-get, with sudo unless root), and the crates cargo-nextest
-# and cargo-deny. Alertmanager's service is masked first: it would listen to everybody.
+# python3-aiosmtpd, a mail server, prometheus and prometheus-alertmanager (apt-get, with sudo unless root), and the crates
+# cargo-nextest and cargo-deny. The services of the last two of Debian's are masked first: they would listen to everybody.
 #
 # Tests of forbidden and unreachable addresses make network namespaces: as root, or where users may make their own. Where
 # neither is allowed this says so, and the tests that were not run are counted at the end.
@@ -27,6 +27,10 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 /usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || python3 -c "import aiosmtpd" 2>/dev/null || missing+=(python3-aiosmtpd)
+if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
+  missing+=(prometheus)
+  root systemctl mask prometheus >/dev/null 2>&1 || true
+fi
 if ! command -v prometheus-alertmanager >/dev/null; then
   missing+=(prometheus-alertmanager)
   root systemctl mask prometheus-alertmanager >/dev/null 2>&1 || true # where there is no systemd, nothing starts it

@@ -94,3 +94,23 @@ fn t278_a_secret_may_come_from_a_file_but_not_from_both() {
     assert_eq!(with(&[("JWT_SECRET_KEY_FILE", path)]).unwrap().jwt_secret_key, Some(Secret::new(KEY)));
     assert!(with(&[("JWT_SECRET_KEY_FILE", path), ("JWT_SECRET_KEY", KEY)]).is_err());
 }
+
+#[test]
+fn metrics_are_never_told_to_whoever_asks() {
+    let field = |values: &[(&str, &str)]| {
+        with(values).unwrap_err().0.iter().map(|e| (e.field, e.found.clone())).collect::<Vec<_>>()
+    };
+    let config = with(&[("METRICS_LISTEN", "127.0.0.1:9464")]).unwrap();
+    assert_eq!(config.metrics_listen.map(|listen| listen.to_string()).as_deref(), Some("127.0.0.1:9464"));
+    assert!(with(&[("METRICS_LISTEN", "[::1]:9464")]).is_ok());
+    let token = ("METRICS_TOKEN", "wL4nQ7xT2vB9kR5mZ8pH");
+    let config = with(&[("METRICS_LISTEN", "0.0.0.0:9464"), token]).unwrap();
+    assert!(!format!("{config:?} {}", config.show()).contains(token.1));
+    for open in ["0.0.0.0:9464", "10.0.0.7:9464", "[::]:9464"] {
+        assert_eq!(field(&[("METRICS_LISTEN", open)]), [("METRICS_LISTEN", open.to_owned())]);
+    }
+    assert_eq!(field(&[("METRICS_LISTEN", "9464")]), [("METRICS_LISTEN", "9464".to_owned())]);
+    for weak in ["short", "with a space in the middle", "wL4nQ7xT2vB9kR5"] {
+        assert_eq!(field(&[("METRICS_TOKEN", weak)]), [("METRICS_TOKEN", String::new())], "not repeated");
+    }
+}

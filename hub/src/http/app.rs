@@ -148,8 +148,11 @@ fn sweep(directory: &std::path::Path) {
 
 fn work(server: &Server, app: &App) {
     while let Ok(mut raw) = server.recv() {
+        let began = Instant::now();
         let answer = catch_unwind(AssertUnwindSafe(|| answer(app, &mut raw))).unwrap_or_else(|_| {
             tracing::error!("A request handler panicked.");
+            // Who looks for answers of 5xx must see these first of all.
+            app.store.counts().answered("none", "none", 500, began.elapsed());
             Response::text(500, "Something went wrong here.\n")
         });
         let mut response = tiny_http::Response::from_data(answer.body).with_status_code(answer.status);

@@ -228,8 +228,8 @@ impl Counts {
     pub fn answered(&self, method: &'static str, pattern: &'static str, status: u16, took: Duration) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let route = routes.entry((method, pattern)).or_default();
-        let class = usize::from(status / 100).saturating_sub(1);
-        if let Some(counter) = route.by_class.get(class) {
+        let class = usize::from(status / 100).checked_sub(1);
+        if let Some(counter) = class.and_then(|class| route.by_class.get(class)) {
             counter.add(1);
         }
         route.times.record(took);

@@ -45,7 +45,7 @@ families! {
     WEBSITE_UPTIME Gauge "betteruptime_website_uptime_ratio" "Share of the observed time of the window in which it was available: the figure of page, API and badge. Absent when nothing was observed."
     WEBSITE_COVERAGE Gauge "betteruptime_website_uptime_coverage_ratio" "Share of the window, without maintenance, that was observed at all."
     WEBSITES_LEFT_OUT Gauge "betteruptime_metrics_websites_left_out" "Websites without series, since there are more than are told."
-    UPTIMES_LEFT_OUT Gauge "betteruptime_metrics_uptimes_left_out" "Uptime figures that are not told since their days are not counted yet."
+    UPTIMES_LEFT_OUT Gauge "betteruptime_metrics_uptimes_left_out" "Uptime figures that are not told, since there is too much to read for them, or their days are being counted again."
     // Of the installation, from database and queue.
     UP_TO_DATE Gauge "betteruptime_metrics_read_ok" "Whether what is told of websites, queue and database could be read."
     READ_AT Gauge "betteruptime_metrics_read_timestamp_seconds" "When that was read."
@@ -53,6 +53,7 @@ families! {
     QUEUE_WAITING Gauge "betteruptime_queue_checks_waiting" "Checks of the region that are not done yet."
     QUEUE_LIMIT Gauge "betteruptime_queue_checks_limit" "From so many on the region gets no more."
     QUEUE_LAG Gauge "betteruptime_queue_lag_seconds" "How long the next check of the region that no worker has taken has waited."
+    QUEUE_REPORTS Gauge "betteruptime_queue_reports_waiting" "Reports of the worker that are not taken in yet (Redis only)."
     WORKER_SEEN Gauge "betteruptime_worker_last_seen_timestamp_seconds" "When the worker was last heard of."
     WORKER_WORKS Gauge "betteruptime_worker_network_ok" "Whether the worker says that its network works."
     WORKER_CLOCK Gauge "betteruptime_worker_clock_offset_seconds" "How far the worker's clock is ahead."

@@ -123,14 +123,14 @@ pub struct Outline {
     pub after: Option<Span>,
 }
 
-/// The same as [`pieces`] finds where all days before `counted_until`, which is the begin of one, are kept.
+/// The same as [`pieces`] finds where the days of `counted` are kept, all of them and no others.
 #[must_use]
-pub fn outline(window: Span, created_at: UtcMs, counted_until: UtcMs) -> Outline {
+pub fn outline(window: Span, created_at: UtcMs, counted: Span) -> Outline {
     let day_of = |at: UtcMs| at - at.rem_euclid(DAY_MS);
     let Span { from_at, to_at } = window;
     let day_at = day_of(from_at);
     let first = if from_at == day_at.max(created_at) { day_at } else { day_at.saturating_add(DAY_MS) };
-    let end = day_of(to_at.min(counted_until));
+    let (first, end) = (first.max(counted.from_at), day_of(to_at.min(counted.to_at)));
     let part = |from_at, to_at| (from_at < to_at).then_some(Span { from_at, to_at });
     if end <= first {
         return Outline { before: None, days: Span { from_at, to_at: from_at }, after: part(from_at, to_at) };
@@ -236,12 +236,14 @@ mod tests {
         for _ in 0..5_000 {
             // Begins and ends of days are as likely as instants within them.
             let mut instant = |days| below(days) * DAY_MS + below(2) * below(DAY_MS);
-            let (created_at, counted_until) = (instant(6), instant(9).div_euclid(DAY_MS) * DAY_MS);
+            let created_at = instant(6);
+            let [first, last] = [instant(9), instant(9)].map(|at| at / DAY_MS);
+            let counted = Span { from_at: first * DAY_MS, to_at: last * DAY_MS };
             let (a, b) = (instant(9).max(created_at), instant(9).max(created_at));
             let window = Span { from_at: a.min(b), to_at: a.max(b) };
-            let all = (0..counted_until / DAY_MS).map(|day| (day * DAY_MS, Uptime { up_ms: 1, ..Uptime::default() }));
+            let all = (first..last).map(|day| (day * DAY_MS, Uptime { up_ms: 1, ..Uptime::default() }));
             let (sum, rests) = pieces(window, created_at, &all.collect());
-            let outline = outline(window, created_at, counted_until);
+            let outline = outline(window, created_at, counted);
             assert_eq!((outline.days.to_at - outline.days.from_at) / DAY_MS, sum.up_ms, "{window:?} {created_at}");
             assert_eq!(outline.before.into_iter().chain(outline.after).collect::<Vec<_>>(), rests, "{window:?}");
         }

@@ -226,6 +226,18 @@ impl Queue {
         }
     }
 
+    /// How many reports of each of these workers are not taken in yet, in their order; empty where reports do not wait in
+    /// streams.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn reports_waiting(&self, workers: &[(&RegionId, &WorkerId)]) -> Result<Vec<u64>, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.reports_waiting(workers).await,
+            Self::InProcess(_) | Self::Nowhere(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Workers whose reports were thrown away since this was last asked: they write more than is read.
     pub fn take_floods(&self) -> Vec<(RegionId, WorkerId)> {
         match self {

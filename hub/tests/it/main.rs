@@ -26,6 +26,7 @@ mod ingest;
 mod jobs;
 mod keeping;
 mod maintenance;
+mod metrics;
 mod options;
 mod process;
 mod queue;

@@ -13,9 +13,9 @@ use crate::services::wait_until;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub const DAY: i64 = 24 * HOUR;
 
-fn rfc3339(at: UtcMs) -> String {
+pub fn rfc3339(at: UtcMs) -> String {
     jiff::Timestamp::from_millisecond(at).unwrap().to_string()
 }
 
@@ -44,7 +44,7 @@ fn up(id: WebsiteId, region: &str, slot_at: UtcMs, total_us: u32) -> StoredTick 
 }
 
 /// The example of docs/ARCHITECTURE.md, written past the hub, which does not run meanwhile.
-async fn write_history(directory: &std::path::Path, id: WebsiteId, midnight: UtcMs) {
+pub async fn write_history(directory: &std::path::Path, id: WebsiteId, midnight: UtcMs) {
     let store = Store::open_sqlite(directory).await.expect("the hub's file");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("betteruptime.sqlite"));
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("SQLite");

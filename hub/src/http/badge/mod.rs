@@ -8,7 +8,7 @@ mod words;
 
 use serde_json::json;
 
-use self::words::{Badge, Tone};
+use self::words::Badge;
 use super::{App, HttpError, Request, Response, assets, login, route::Params};
 use crate::clock;
 use crate::model::uptime::windows_of_days;
@@ -159,7 +159,7 @@ fn answer(request: &Request, asked: Asked, badge: Badge, is_public: bool) -> Res
                 "label": badge.label,
                 "message": badge.message,
                 "color": badge.tone.colour(),
-                "isError": badge.tone == Tone::Unknown,
+                "isError": badge.message == words::UNKNOWN,
             }),
         ),
     };
@@ -183,6 +183,7 @@ fn answer(request: &Request, asked: Asked, badge: Badge, is_public: bool) -> Res
 
 #[cfg(test)]
 mod tests {
+    use super::words::Tone;
     use super::*;
     use crate::http::Method;
 

@@ -114,7 +114,7 @@ mod tests {
             svg.contains("role=\"img\" aria-label=\"uptime 30 d: 99.98 %\"><title>uptime 30 d: 99.98 %</title>"),
             "{svg}"
         );
-        assert!((width("99.98 %") - 46.9).abs() < 1.0 && width("") == 0.0, "{}", width("99.98 %"));
+        assert!((width("99.98 %") - 45.4).abs() < 0.1 && width("") == 0.0, "{}", width("99.98 %"));
         let only = badge("", "up");
         assert!(only.contains("aria-label=\"up\"") && only.matches("<text").count() == 1, "{only}");
         assert!(!svg.contains(" id=") && !svg.contains("style") && !svg.contains("href"));

@@ -9,6 +9,9 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// for. A tenth may be missing after a single night without workers, which says little; a third says another thing.
 const SEEN: i128 = 900;
 
+/// There is no figure.
+pub(super) const UNKNOWN: &str = "unknown";
+
 /// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -22,7 +25,8 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    pub(super) const ALL: [Self; 5] = [Self::Good, Self::Fair, Self::Bad, Self::Plain, Self::Unknown];
+    #[cfg(test)]
+    const ALL: [Self; 5] = [Self::Good, Self::Fair, Self::Bad, Self::Plain, Self::Unknown];
 
     /// Red, green and blue; white text on it is read easily (WCAG 2.2 AA, as a test counts).
     pub(super) fn colour(self) -> &'static str {
@@ -70,7 +74,7 @@ impl Badge {
         let available = |uptime: &Uptime| i128::from(uptime.up_ms + uptime.degraded_ms);
         let known = |uptime: &Uptime| available(uptime) + i128::from(uptime.down_ms);
         let Some(uptime) = uptime.filter(|uptime| known(uptime) > 0) else {
-            return Self::new(label, "unknown", Tone::Unknown);
+            return Self::new(label, UNKNOWN, Tone::Unknown);
         };
         let shown = share(uptime);
         let seen = known(uptime) * 1_000 / (known(uptime) + i128::from(uptime.unknown_ms));
@@ -91,7 +95,7 @@ impl Badge {
         let label = format!("latency {quantile}");
         match us {
             Some(us) => Self::new(label, took(us), Tone::Plain),
-            None => Self::new(label, "unknown", Tone::Unknown),
+            None => Self::new(label, UNKNOWN, Tone::Unknown),
         }
     }
 
@@ -100,7 +104,7 @@ impl Badge {
         let newest = row.regions.iter().max_by_key(|region| region.slot_at);
         let Some(end_at) = newest.and_then(|region| region.certificate_not_after_at) else {
             let has_none = row.website.kind == WebsiteKind::Job || row.website.settings.url.starts_with("http://");
-            return Self::new("certificate", if has_none { "none" } else { "unknown" }, Tone::Unknown);
+            return Self::new("certificate", if has_none { "none" } else { UNKNOWN }, Tone::Unknown);
         };
         let (message, tone) = match end_at.saturating_sub(now) {
             ..=0 => ("has ended".to_owned(), Tone::Bad),
@@ -137,13 +141,13 @@ mod tests {
             (999_899, 101, 0, "99.98 %", Tone::Good),
             (999_999, 1, 0, "99.99 %", Tone::Good),
             (22_500, 500, 500, "97.82 %", Tone::Bad),
-            (995, 5, 0, "99.5 %", Tone::Fair),
+            (995, 5, 0, "99.50 %", Tone::Fair),
             (710, 0, 290, "100 % of 71 % seen", Tone::Good),
             (900, 0, 100, "100 %", Tone::Good),
             (899, 0, 101, "100 % of 89 % seen", Tone::Good),
             (1, 0, 999, "100 % of < 1 % seen", Tone::Good),
             (0, 10, 0, "0 %", Tone::Bad),
-            (0, 0, 10, "unknown", Tone::Unknown),
+            (0, 0, 10, UNKNOWN, Tone::Unknown),
         ] {
             let badge = Badge::uptime("30 d", Some(&uptime(up_ms, down_ms, unknown_ms)));
             assert_eq!((&*badge.message, badge.tone), (message, tone), "{up_ms} {down_ms} {unknown_ms}");

@@ -20,6 +20,9 @@ use crate::store::{Store, StoreError};
 
 /// What was read is told for so long: two Prometheus that ask every 15 s cost as much as one.
 const KEPT_FOR: Duration = Duration::from_secs(12);
+/// Who asks waits no longer for that: Prometheus gives up after 10 s, and would know nothing of this process while the
+/// database hangs.
+const WAITED_FOR: Duration = Duration::from_secs(9);
 /// Regions whose queues are looked at.
 const REGIONS: usize = 100;
 /// Workers that are told of.
@@ -56,15 +59,19 @@ impl Collector {
     pub async fn text(self: Arc<Self>, format: Format) -> String {
         let collector = self.clone();
         // A task of its own, since who asks may go away meanwhile: a statement must not be left half-way (D18).
-        let kept = tokio::spawn(async move { collector.current().await }).await.ok();
+        let read = tokio::spawn(async move { collector.current().await });
+        let kept = tokio::time::timeout(WAITED_FOR, read).await.ok().and_then(Result::ok);
         let mut page = Page::new(format);
         page.family(&f::BUILD_INFO);
         page.sample(&f::BUILD_INFO, &[("version", self.version)], 1);
         self.own(&mut page);
         write_process(&mut page, self.store.counts().started_at());
-        if let Some(kept) = kept {
-            workers(&mut page, &kept.regions);
-            page.append(&kept.text);
+        match kept {
+            Some(kept) => {
+                workers(&mut page, &kept.regions);
+                page.append(&kept.text);
+            }
+            None => page.one(&f::UP_TO_DATE, 0),
         }
         page.finish()
     }
@@ -147,10 +154,9 @@ impl Collector {
         let mut rows = Vec::new();
         let ids: BTreeSet<_> = regions.iter().map(|region| &region.region_id).collect();
         for region in ids.into_iter().take(REGIONS) {
-            let (Ok(waiting), Ok(lag_ms)) = (self.queue.waiting(region).await, self.queue.next_waits_ms(region).await)
-            else {
-                break;
-            };
+            let Ok(lag_ms) = self.queue.next_waits_ms(region).await else { break };
+            // Of a region that is long gone there is no stream.
+            let Ok(waiting) = self.queue.waiting(region).await else { continue };
             rows.push((region, waiting, lag_ms));
         }
         let counts = self.store.counts();
@@ -165,6 +171,13 @@ impl Collector {
         page.family(&f::QUEUE_LAG);
         for (region, lag_ms) in rows.iter().filter_map(|(region, _, lag_ms)| Some((region, (*lag_ms)?))) {
             page.sample(&f::QUEUE_LAG, &[("region", region.as_str())], seconds(lag_ms));
+        }
+        let all = regions.iter().flat_map(|region| region.workers.iter().map(|w| (&region.region_id, &w.worker_id)));
+        let all: Vec<_> = all.take(WORKERS).collect();
+        page.family(&f::QUEUE_REPORTS);
+        for ((region, worker), waiting) in all.iter().zip(self.queue.reports_waiting(&all).await.unwrap_or_default()) {
+            let labels = [("region", region.as_str()), ("worker", worker.as_str())];
+            page.sample(&f::QUEUE_REPORTS, &labels, waiting);
         }
     }
 

@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_name_that_somebody_else_may_have_is_not_this_machine() {
-        for host in ["127.0.0.1:9464", "[::1]:9464", "::1", "localhost", "LOCALHOST:9464", "10.0.0.7"] {
+        for host in ["127.0.0.1:9464", "[::1]:9464", "[::1]", "localhost", "LOCALHOST:9464", "10.0.0.7"] {
             assert!(is_of_this_machine(host), "{host}");
         }
         for host in ["", "evil.example", "evil.example:9464", "localhost.evil.example", "127.0.0.1.evil.example:80"] {

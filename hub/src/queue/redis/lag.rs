@@ -33,6 +33,21 @@ impl RedisQueue {
         })
     }
 
+    /// How many reports of each of these workers wait, in their order.
+    pub(in crate::queue) async fn reports_waiting(
+        &self,
+        workers: &[(&RegionId, &WorkerId)],
+    ) -> Result<Vec<u64>, QueueError> {
+        if workers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for (region, worker) in workers {
+            pipe.cmd("XLEN").arg(wire::tick_key(region, worker));
+        }
+        Ok(self.ask_all(&pipe).await?)
+    }
+
     /// Whose streams were cut since this was last asked.
     pub(in crate::queue) fn take_floods(&self) -> Vec<(RegionId, WorkerId)> {
         let cut = std::mem::take(&mut *self.floods.lock().unwrap_or_else(PoisonError::into_inner));

@@ -53,6 +53,8 @@ impl Changes {
 /// What is read for one window.
 struct Read {
     window: Span,
+    /// The days of which there are sums.
+    days: Span,
     sums: HashMap<WebsiteId, (i64, Uptime)>,
     /// Of the piece of a day at its begin.
     before: Changes,
@@ -85,17 +87,23 @@ impl Store {
         most: i64,
         windows: &[Span],
     ) -> Result<Vec<Vec<Option<Uptime>>>, StoreError> {
-        let counted_until = self.roll_up_progress().await?.map_or(0, |progress| progress.days.at);
+        // What was before the first start is counted backwards.
+        let progress = self.roll_up_progress().await?;
+        let counted = progress.map_or(Span { from_at: 0, to_at: 0 }, |progress| Span {
+            from_at: progress.days_back.at,
+            to_at: progress.days.at,
+        });
         let Some(since) = windows.iter().map(|window| window.from_at).min() else {
             return Ok(vec![Vec::new(); websites.len()]);
         };
         let (mut reads, mut rests_from) = (Vec::with_capacity(windows.len()), UtcMs::MAX);
         for window in windows {
             // As of a website that is older than all windows.
-            let whole = outline(*window, UtcMs::MIN, counted_until);
+            let whole = outline(*window, UtcMs::MIN, counted);
             rests_from = rests_from.min(whole.after.map_or(window.to_at, |after| after.from_at));
             reads.push(Read {
                 window: *window,
+                days: whole.days,
                 sums: if whole.days.is_empty() { HashMap::new() } else { self.sums(most, whole.days).await? },
                 before: match whole.before {
                     Some(before) => self.decided_about(most, before).await?,
@@ -106,8 +114,7 @@ impl Store {
         let after = self.decided_since(most, rests_from).await?;
         let announced = self.announced_of_all(since).await?;
         let mut quiet = Quiet { announced: &announced, known: BTreeMap::new() };
-        let of_one =
-            |asked: &Watched| reads.iter().map(|read| figure(read, &after, &mut quiet, asked, counted_until)).collect();
+        let of_one = |asked: &Watched| reads.iter().map(|read| figure(read, &after, &mut quiet, asked)).collect();
         Ok(websites.iter().map(of_one).collect())
     }
 
@@ -145,11 +152,13 @@ impl Store {
     /// All that was decided since the begin of a span, up to the first that holds from its end on or later.
     async fn decided_about(&self, most: i64, span: Span) -> Result<Changes, StoreError> {
         let rows: Vec<ChangeRow> = read!(self, pool => sqlx::query_as(
-            "select website_id, at, decided_at, from_verdict, to_verdict from transition t \
-             where website_id in (select website_id from website order by website_id limit $1) and decided_at >= $2 \
-             and decided_at <= coalesce((select n.decided_at from transition n where n.website_id = t.website_id \
-             and n.decided_at >= $3 and n.at >= $3 order by n.decided_at, n.number limit 1), $4) \
-             order by website_id, decided_at, number limit $5")
+            // Where to end is asked once for each website, not for each of its changes since.
+            "select t.website_id as website_id, t.at, t.decided_at, t.from_verdict, t.to_verdict \
+             from (select website_id from website order by website_id limit $1) w \
+             join transition t on t.website_id = w.website_id and t.decided_at >= $2 \
+             and t.decided_at <= coalesce((select n.decided_at from transition n where n.website_id = w.website_id \
+             and n.decided_at >= $3 and n.at >= $3 order by n.website_id, n.decided_at, n.number limit 1), $4) \
+             order by t.website_id, t.decided_at, t.number limit $5")
             .bind(most).bind(span.from_at).bind(span.to_at).bind(i64::MAX).bind(CHANGES).fetch_all(pool).await?);
         Ok(changes(rows))
     }
@@ -175,20 +184,14 @@ fn changes(rows: Vec<ChangeRow>) -> Changes {
 }
 
 /// How one website spent one window.
-fn figure(
-    read: &Read,
-    after: &Changes,
-    quiet: &mut Quiet<'_>,
-    asked: &Watched,
-    counted_until: UtcMs,
-) -> Option<Uptime> {
+fn figure(read: &Read, after: &Changes, quiet: &mut Quiet<'_>, asked: &Watched) -> Option<Uptime> {
     let (id, created_at) = (asked.website.website_id, asked.website.created_at);
     let window = Span { from_at: read.window.from_at.max(created_at).min(read.window.to_at), ..read.window };
-    let Outline { before, days, after: rest } = outline(window, created_at, counted_until);
+    let Outline { before, days, after: rest } = outline(window, created_at, read.days);
     let mut sum = Uptime::default();
     if !days.is_empty() {
         let (known, uptime) = read.sums.get(&id)?;
-        // One that is missing is not counted yet.
+        // One that is missing is being counted again after a clock was wrong.
         if *known != (days.to_at - days.from_at) / uptime::DAY_MS {
             return None;
         }

@@ -11,10 +11,12 @@ on_both! {
     latency_begins_where_counting_has_come_to
     a_worked_example
     kept_days_say_what_the_verdicts_say
+    figures_of_all_are_those_of_each
     what_becomes_known_late_corrects_the_days_it_touches
     maintenance_of_the_past_stays_in_the_days
     a_website_is_not_unknown_before_it_was_added
     days_that_a_wrong_clock_counted_are_not_told
+    a_website_of_yesterday_has_its_figures_among_all
 }
 
 const HOUR: i64 = 60 * MINUTE;
@@ -155,6 +157,72 @@ async fn kept_days_say_what_the_verdicts_say(f: Fixture) {
     }
 }
 
+async fn figures_of_all_are_those_of_each(f: Fixture) {
+    let midnight = Grain::Day.start_of(f.now - 5 * DAY);
+    let (ann, bob) = (f.account("ann").await.account_id, f.account("bob").await.account_id);
+    let mut random = Random(11);
+    let mut websites = Vec::new();
+    for n in 0..8 {
+        let account = if n % 2 == 0 { ann } else { bob };
+        // Some on the hour, some within it; one at the begin of a day, one after the last.
+        let created_at =
+            midnight + [0, 5 * HOUR, DAY, DAY + 77_777, 2 * DAY + HOUR, 3 * DAY, 4 * DAY + HOUR, 12_345][n];
+        websites.push(f.website_since(account, created_at).await);
+    }
+    for (account, hour, minutes) in [(ann, 3, 60), (ann, 3, 90), (bob, 23, 120)] {
+        let daily = plan(hub::model::Scope::All, midnight + hour * HOUR, "daily", minutes);
+        f.store.add_maintenance(account, &daily, midnight).await.expect("added");
+    }
+    let one = plan(hub::model::Scope::Website(websites[0].website_id), midnight + 30 * HOUR, "once", 600);
+    f.store.add_maintenance(ann, &one, midnight).await.expect("added");
+    let end = midnight + 5 * DAY;
+    for (n, website) in websites.iter().enumerate() {
+        // One changes never, others more and more often.
+        let (mut at, mut before) = (website.created_at, Outcome::Unknown);
+        while at < end && n != 3 {
+            let after = [Outcome::Up, Outcome::Down, Outcome::Degraded, Outcome::Unknown][random.below(4) as usize];
+            f.transition(website, at, before, after).await;
+            before = after;
+            at += random.below(40 * HOUR / (n as i64 + 1)) + MINUTE;
+        }
+    }
+    let windows_to = |to_at: UtcMs| [DAY, 3 * DAY, 30 * DAY, 2 * HOUR].map(|ms| Span { from_at: to_at - ms, to_at });
+    let compare = async |to_at: UtcMs, may_miss: bool| {
+        let windows = windows_to(to_at);
+        let (all, left_out) = f.store.all_watched(100).await.expect("a read");
+        assert_eq!((all.len(), left_out), (8, 0));
+        let found = f.store.uptimes_of_all(&all, 100, &windows).await.expect("a read");
+        let mut told = 0;
+        for (watched, found) in all.iter().zip(found) {
+            let (account, id) = (watched.website.account_id, watched.website.website_id);
+            let each = f.store.uptimes(account, id, &windows).await.expect("a read").expect("the website");
+            for (of_all, of_one) in found.iter().zip(each) {
+                told += usize::from(of_all.is_some());
+                assert!(of_all.is_some() || may_miss, "{id} {:?}", of_one.span);
+                assert!(
+                    of_all.is_none() || *of_all == of_one.uptime,
+                    "{id} {:?}: {of_all:?}, {:?}",
+                    of_one.span,
+                    of_one.uptime
+                );
+            }
+        }
+        told
+    };
+    compare(end, false).await; // by verdicts alone
+    f.roll(midnight + 2 * DAY + HOUR).await;
+    compare(end, false).await;
+    compare(end - 7 * HOUR, false).await;
+    f.roll(end + 11 * MINUTE).await;
+    compare(end, false).await;
+    compare(end - 7 * HOUR, false).await;
+    // A day that is not counted yet costs figures, and gives no wrong ones.
+    f.execute("delete from uptime_day where website_id = (select min(website_id) from website)").await;
+    assert!(compare(end, true).await < 32);
+    let (some, left_out) = f.store.all_watched(3).await.expect("a read");
+    assert_eq!((some.len(), left_out), (3, 5));
+}
+
 async fn what_becomes_known_late_corrects_the_days_it_touches(f: Fixture) {
     let account = f.account("ann").await.account_id;
     let midnight = Grain::Day.start_of(f.now - 3 * DAY);
@@ -225,4 +293,22 @@ async fn days_that_a_wrong_clock_counted_are_not_told(f: Fixture) {
     assert_eq!((spent.down_ms, spent.window_ms()), (6 * HOUR, DAY));
     f.roll(midnight + DAY + 11 * MINUTE).await;
     assert_eq!(f.spent(&website, midnight, midnight + DAY).await, spent);
+}
+
+async fn a_website_of_yesterday_has_its_figures_among_all(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let midnight = Grain::Day.start_of(f.now - 3 * DAY);
+    // Later in the day in which the window of 24 hours begins.
+    let website = f.website_since(account, midnight + 18 * HOUR).await;
+    f.looks(&website, midnight + 18 * HOUR, 1, Outcome::Up).await;
+    f.roll(midnight + 19 * HOUR).await;
+    f.transition(&website, midnight + 30 * HOUR, Outcome::Up, Outcome::Down).await;
+    f.roll(midnight + 2 * DAY + 11 * MINUTE).await;
+    let to_at = midnight + 40 * HOUR;
+    let windows = [DAY, 30 * DAY].map(|ms| Span { from_at: to_at - ms, to_at });
+    let (all, _) = f.store.all_watched(10).await.expect("a read");
+    let found = f.store.uptimes_of_all(&all, 10, &windows).await.expect("a read").pop().expect("the website");
+    let each = f.store.uptimes(account, website.website_id, &windows).await.expect("a read").expect("the website");
+    assert!(found.iter().all(Option::is_some), "{found:?}");
+    assert_eq!(found, each.into_iter().map(|one| one.uptime).collect::<Vec<_>>());
 }
