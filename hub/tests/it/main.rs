@@ -32,6 +32,7 @@ mod queue;
 mod queue_faults;
 mod queue_limits;
 mod replay;
+mod reports;
 mod roll_ups;
 mod services;
 mod store;

@@ -136,6 +136,7 @@ mod letters;
 mod maintenance;
 mod options;
 mod regions;
+mod reports;
 mod roll_up;
 mod schema;
 pub mod sealed;
