@@ -18,6 +18,8 @@ use hub::http::pages::incident::{self, IncidentPage};
 use hub::http::pages::incidents::{self, IncidentsPage};
 use hub::http::pages::landing::LandingPage;
 use hub::http::pages::probes::{self, ProbesPage, TicketPage};
+use hub::http::pages::report::ReportPage;
+use hub::http::pages::reports::ReportsPage;
 use hub::http::pages::trouble::TroublePage;
 use hub::http::pages::website::{WebsitePage, WebsiteView};
 use hub::http::pages::website_form::{FormPage, Typed};
@@ -36,9 +38,15 @@ fn main() -> anyhow::Result<()> {
     let directory = std::env::args().nth(1).context("give the directory to write to")?;
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory.join("static"))?;
-    for asset in
-        [&assets::STYLE, &assets::FORM_STYLE, &assets::DESK_STYLE, &assets::ALERT_STYLE, &assets::SCRIPT, &assets::ICON]
-    {
+    for asset in [
+        &assets::STYLE,
+        &assets::FORM_STYLE,
+        &assets::DESK_STYLE,
+        &assets::ALERT_STYLE,
+        &assets::REPORT_STYLE,
+        &assets::SCRIPT,
+        &assets::ICON,
+    ] {
         std::fs::write(directory.join(asset.url().trim_start_matches('/')), asset.body())?;
     }
     let write = |name: &str, html: String| {
@@ -144,6 +152,7 @@ fn main() -> anyhow::Result<()> {
     write("board-operator", BoardPage::new(operator(), &rows)?.render()?)?;
     incidents(&write)?;
     channels(&write)?;
+    reports(&write)?;
     write("trouble", TroublePage::new(404, "", Some(who.into())).render()?)?;
     Ok(())
 }
@@ -216,6 +225,62 @@ fn channels(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Resu
         write("channel-secret", page.render()?)?;
     }
     write("channel-delete", DeleteChannelPage::new(who(), &all[1]).render()?)?;
+    Ok(())
+}
+
+fn reports(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Result<()> {
+    use hub::model::report::{Measured, Outage, Report, Subject, Window};
+    use hub::model::uptime::DAY_MS;
+    use hub::model::{IncidentId, Scope, Span, Uptime};
+    let now = invented::NOW;
+    let window = Window::days(now / DAY_MS * DAY_MS - 30 * DAY_MS, 30);
+    let measured = |span: Span, down_ms: i64, n: usize| {
+        let mut latency = std::collections::BTreeMap::new();
+        for (region, base) in [("EU-WEST", 38_000), ("INDIA", 182_000), ("USA", 96_000)] {
+            let mut histogram = model::histogram::Histogram::default();
+            (0..400_u32).for_each(|k| histogram.record(base + k * k));
+            latency.insert(invented::region(region), histogram);
+        }
+        let outage = |k: i64| Outage {
+            incident_id: IncidentId(uuid::Uuid::from_u128(n as u128 * 10 + k as u128)),
+            began_at: span.from_at + k * DAY_MS,
+            decided_at: Some(span.from_at + k * DAY_MS + 21_500),
+            ended_at: Some(span.from_at + k * DAY_MS + down_ms / 2),
+        };
+        let quiet = 3_600_000;
+        let up_ms = span.to_at - span.from_at - down_ms - 2 * quiet;
+        let uptime = Uptime { up_ms, down_ms, unknown_ms: quiet, maintenance_ms: quiet, ..Uptime::default() };
+        let outages = if down_ms > 0 { vec![outage(3), outage(9)] } else { Vec::new() };
+        Measured { span, uptime: Some(uptime), latency, outages }
+    };
+    let rows = invented::rows();
+    let subjects: Vec<_> = rows
+        .iter()
+        .zip([0, 5_400_000, 1_740_000, 0, 86_000_000, 0, 61_000, 240_000])
+        .enumerate()
+        .map(|(n, (row, down_ms))| {
+            let subject = Subject {
+                website_id: row.website.website_id,
+                url: row.website.settings.url.clone(),
+                kind: row.website.kind,
+                created_at: 0,
+                goal: if n % 3 == 2 { None } else { "99.9".parse().ok() },
+            };
+            (subject, measured(window.span, down_ms, n), (n != 3).then(|| measured(window.before, down_ms / 3, n)))
+        })
+        .collect();
+    let tags: Vec<model::Tag> = ["eu", "shop"].iter().filter_map(|tag| tag.parse().ok()).collect();
+    let channels = invented_incidents::channels();
+    let all = Report::new(Scope::All, window.clone(), None, subjects.clone(), 1, now);
+    write("reports", ReportsPage::of("maria", &all, &tags, &channels, now).render()?)?;
+    let none = Report::new(Scope::All, window.clone(), None, Vec::new(), 0, now);
+    write("reports-none", ReportsPage::of("maria", &none, &[], &[], now).render()?)?;
+    let one = subjects.into_iter().nth(1).into_iter().collect::<Vec<_>>();
+    let scope = Scope::Website(rows[1].website.website_id);
+    let one = Report::new(scope, window, None, one, 0, now);
+    if let Some(page) = ReportPage::of("maria", &one, &channels, now) {
+        write("report", page.render()?)?;
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod killed;
 mod mail;
 mod operator;
 mod programs;
+mod reports;
 mod tries;
 
 use std::io::Read as _;
@@ -59,6 +60,8 @@ struct World {
     account: AccountId,
     now: UtcMs,
     directory: Option<tempfile::TempDir>,
+    /// Where another hub finds it.
+    url: Option<String>,
 }
 
 impl World {
@@ -69,7 +72,8 @@ impl World {
     }
 
     async fn postgres() -> Self {
-        Self::on_postgres(&services::database().await).await
+        let url = services::database().await;
+        Self { url: Some(url.clone()), ..Self::on_postgres(&url).await }
     }
 
     /// In a state directory that outlives it. While it is open, no hub can be.
@@ -95,7 +99,7 @@ impl World {
             Some((account, _)) => account.account_id,
             None => store.create_account("anna", "hash", MadeBy::Owner, now).await.expect("an account").account_id,
         };
-        Self { store, raw, account, now, directory: None }
+        Self { store, raw, account, now, directory: None, url: None }
     }
 
     async fn channel(&self, name: &str, settings: ChannelSettings) -> Channel {

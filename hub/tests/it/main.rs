@@ -34,6 +34,7 @@ mod queue_faults;
 mod queue_limits;
 mod reads;
 mod replay;
+mod reports;
 mod roll_ups;
 mod services;
 mod sessions;

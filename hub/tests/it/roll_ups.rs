@@ -19,7 +19,7 @@ pub fn rfc3339(at: UtcMs) -> String {
     jiff::Timestamp::from_millisecond(at).unwrap().to_string()
 }
 
-fn up(id: WebsiteId, region: &str, slot_at: UtcMs, total_us: u32) -> StoredTick {
+pub fn up(id: WebsiteId, region: &str, slot_at: UtcMs, total_us: u32) -> StoredTick {
     let tick = Tick {
         website_id: id,
         slot_at,

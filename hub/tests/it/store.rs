@@ -138,6 +138,7 @@ mod limits;
 mod maintenance;
 mod options;
 mod regions;
+mod reports;
 mod roll_up;
 mod schema;
 pub mod sealed;

@@ -2,7 +2,7 @@
 
 use super::{Links, Message, Tone, words};
 use crate::model::report::Report;
-use crate::model::report::words::{Said, group};
+use crate::model::report::words::{NONE, Said, group};
 use crate::model::{AlertEvent, AlertId, UtcMs};
 
 /// Websites that are named, the worst.
@@ -30,7 +30,7 @@ impl Message {
             count => format!("There were {count} outages; websites were down for {} together.", said.down),
         };
         let before = report.before.as_ref().map(Said::of);
-        let beside = |now: &str, before: Option<&String>| match before {
+        let beside = |now: &str, before: Option<&String>| match before.filter(|before| *before != NONE) {
             Some(before) => format!("{now} (before: {before})"),
             None => now.to_owned(),
         };
@@ -54,6 +54,8 @@ impl Message {
                 facts.push(("Answers", format!("{region}: p50 {p50}, p95 {p95}, p99 {p99}")));
             }
         }
+        // What there is nothing of needs no line.
+        facts.retain(|(_, value)| value != NONE);
         facts.push((
             "Time",
             format!("{} to {}", words::instant(window.span.from_at), words::instant(window.span.to_at)),

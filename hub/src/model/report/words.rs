@@ -6,7 +6,7 @@ use crate::model::Scope;
 use crate::model::message::words::lasting;
 
 /// What is said where there is nothing to say.
-const NONE: &str = "–";
+pub const NONE: &str = "–";
 
 /// The figures of a window, each in words; "–" where there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,7 +32,7 @@ fn python() -> &'static str {
 }
 
 /// A mail server; ends with the value.
-struct MailServer {
+pub(super) struct MailServer {
     child: Child,
     port: u16,
     mails: Arc<Mutex<Vec<serde_json::Value>>>,
@@ -42,7 +42,7 @@ struct MailServer {
 }
 
 impl MailServer {
-    fn start(mode: &str, authority: &Authority) -> Self {
+    pub(super) fn start(mode: &str, authority: &Authority) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
         let (chain, private) = authority.issue(&["localhost"]).pem();
@@ -74,12 +74,12 @@ impl MailServer {
     }
 
     /// Waits for that many mails.
-    fn mails(&self, count: usize) -> Vec<serde_json::Value> {
+    pub(super) fn mails(&self, count: usize) -> Vec<serde_json::Value> {
         services::wait_until("the mails", Duration::from_secs(5), || self.mails.lock().expect("mails").len() >= count);
         self.mails.lock().expect("mails").clone()
     }
 
-    fn settings(&self, security: MailSecurity, signs_in: bool) -> ChannelSettings {
+    pub(super) fn settings(&self, security: MailSecurity, signs_in: bool) -> ChannelSettings {
         ChannelSettings::Email {
             server: "localhost".to_owned(),
             port: self.port,
@@ -99,7 +99,7 @@ impl Drop for MailServer {
     }
 }
 
-fn trusting(authority: &Authority) -> Alerts {
+pub(super) fn trusting(authority: &Authority) -> Alerts {
     let settings = AlertSettings {
         timeout: Duration::from_secs(10),
         ..AlertSettings::new(None, AddressPolicy::owner(), vec![authority.der()])

@@ -23,7 +23,7 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 impl Fixture {
-    async fn website_since(&self, account: AccountId, created_at: UtcMs) -> Website {
+    pub(super) async fn website_since(&self, account: AccountId, created_at: UtcMs) -> Website {
         let settings = WebsiteSettings { interval_ms: MINUTE, ..WebsiteSettings::new("https://example.com/".into()) };
         self.store.add_website(account, &settings, created_at).await.expect("a website")
     }
@@ -35,7 +35,7 @@ impl Fixture {
     }
 
     /// A look a minute with this outcome, taken in as it comes; verdicts run out where nothing comes.
-    async fn looks(&self, website: &Website, from: UtcMs, minutes: i64, outcome: Outcome) {
+    pub(super) async fn looks(&self, website: &Website, from: UtcMs, minutes: i64, outcome: Outcome) {
         for n in 0..minutes {
             let tick = region_tick(website, "a", from + n * MINUTE, outcome);
             self.store.ingest(std::slice::from_ref(&tick), tick.received_at).await.expect("ingest");
@@ -101,7 +101,7 @@ async fn a_worked_example(f: Fixture) {
 
 impl Fixture {
     /// A change of verdict past the verdict's rules.
-    async fn transition(&self, website: &Website, at: UtcMs, from: Outcome, to: Outcome) {
+    pub(super) async fn transition(&self, website: &Website, at: UtcMs, from: Outcome, to: Outcome) {
         let sql = "insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) \
             values ($1, $2, 0, $2, $3, $4, '')";
         let (id, from, to) = (website.website_id.0, from.as_str(), to.as_str());

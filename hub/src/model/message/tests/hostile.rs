@@ -1,6 +1,8 @@
 //! Messages of every kind, about whatever people and servers may call things.
 
 use super::*;
+use crate::model::report::{Measured, Report, Subject, Window};
+use crate::model::{Scope, Span, Uptime, WebsiteId, WebsiteKind};
 
 /// Numbers that are the same in every run (splitmix64).
 pub(super) struct Random(pub(super) u64);
@@ -130,6 +132,7 @@ pub(super) fn message(event: AlertEvent, random: &mut Random) -> Message {
     match event {
         AlertEvent::Test => Message::test(id, &channel_any(random), links, now),
         AlertEvent::ChannelBroken => Message::channel_broken(id, &channel_any(random), &text(random), links, now),
+        AlertEvent::Report => Message::report(id, &report_any(random), links, now),
         AlertEvent::Summary => {
             let open = (0..random.one(&[0, 1, 10])).map(|n| HeldIncident {
                 incident_id: IncidentId(Uuid::from_u128(n)),
@@ -148,4 +151,19 @@ pub(super) fn message(event: AlertEvent, random: &mut Random) -> Message {
         | AlertEvent::Resolved
         | AlertEvent::Reminder => Message::of_incident(id, event, about_any(random), links, now),
     }
+}
+
+/// A report on a website whose address or name is anything.
+fn report_any(random: &mut Random) -> Report {
+    let span = Span { from_at: 0, to_at: 86_400_000 };
+    let subject = Subject {
+        website_id: WebsiteId(Uuid::from_u128(4)),
+        url: text(random),
+        kind: WebsiteKind::Job,
+        created_at: 0,
+        goal: None,
+    };
+    let scope = if random.below(2) == 0 { Scope::All } else { Scope::Website(subject.website_id) };
+    let measured = Measured { span, uptime: Some(Uptime::default()), latency: Default::default(), outages: Vec::new() };
+    Report::new(scope, Window::days(0, 1), None, vec![(subject, measured, None)], 0, BEGAN)
 }
