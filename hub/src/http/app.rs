@@ -19,6 +19,8 @@ use crate::alert::Alerts;
 use crate::config::SignUps;
 use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
+use crate::model::retention::Retention;
+use crate::operator::capacity::CapacityCache;
 use crate::schedule::Scheduler;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -45,6 +47,8 @@ pub struct HttpSettings {
     pub redis: Option<RedisAccess>,
     /// Version shown in the footer.
     pub version: &'static str,
+    /// How long history is kept.
+    pub retention: Retention,
     /// Where the socket to the application is made.
     pub state_directory: PathBuf,
 }
@@ -61,6 +65,8 @@ pub struct App {
     pub login: Login,
     /// How often jobs may report.
     pub pings: PingLimit,
+    /// Room on disk, as it was read a moment ago.
+    pub capacity: CapacityCache,
     /// Settings.
     pub settings: HttpSettings,
     runtime: Handle,
@@ -79,7 +85,8 @@ impl App {
         key: &Secret,
     ) -> anyhow::Result<Self> {
         let login = Login::new(key, settings.secure_cookies)?;
-        Ok(Self { store, scheduler, alerts, login, pings: PingLimit::default(), settings, runtime: Handle::current() })
+        let (pings, capacity) = (PingLimit::default(), CapacityCache::default());
+        Ok(Self { store, scheduler, alerts, login, pings, capacity, settings, runtime: Handle::current() })
     }
 
     /// The one place where a handler's thread waits for the runtime.

@@ -4,6 +4,7 @@ mod account;
 mod alert;
 pub mod alert_retry;
 pub mod backoff;
+pub mod capacity;
 pub mod cause;
 pub mod certificate;
 mod channel;
