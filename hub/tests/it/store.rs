@@ -126,6 +126,7 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod capacity;
 mod dead_letters;
 mod incidents;
 mod ingest;

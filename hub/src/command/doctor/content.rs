@@ -1,6 +1,8 @@
 //! What is in the database: hubs that run, channels, room, history, what was given up.
 
-use super::{Finding, with};
+use probe::doctor::Finding;
+
+use super::with;
 use crate::clock;
 use crate::config::Config;
 use crate::model::UtcMs;
@@ -14,19 +16,19 @@ const SILENT_MS: i64 = 60_000;
 const NOTED_DAYS: u32 = 60;
 const WRONG_DAYS: u32 = 7;
 
-pub(super) async fn examine(config: &Config, store: Option<&Store>, found: &mut Vec<Finding>) {
-    let now = clock::now();
-    found.push(with(store, "hubs", async |store| store.hubs().await, |all| hubs(&all, now)).await);
-    found.push(with(store, "channels", async |store| store.channel_facts().await, channels).await);
-    let (retention, directory) = (config.retention, config.state_directory.clone());
-    let read = async move |store: Store| Capacity::read(&store, retention, &directory, now).await;
-    found.push(with(store, "capacity", read, |found| capacity(&found)).await);
-    found.push(with(store, "history", async |store| store.count_damaged_blocks().await, history).await);
-    found.push(with(store, "dead_letters", async |store| store.letter_count().await, |all| letters(&all)).await);
+pub(super) async fn examine(config: &Config, store: &Store, found: &mut Vec<Finding>) {
+    let (now, retention, directory) = (clock::now(), config.retention, config.state_directory.clone());
+    let [a, b, c, d, e] = [(); 5].map(|()| store.clone());
+    found.push(with("hubs", async move { a.hubs().await }, |all| hubs(&all, now)).await);
+    found.push(with("channels", async move { b.channel_facts().await }, channels).await);
+    let read = async move { Capacity::read(&c, retention, &directory, now).await };
+    found.push(with("capacity", read, |found| capacity(&found)).await);
+    found.push(with("history", async move { d.count_damaged_blocks().await }, history).await);
+    found.push(with("letters", async move { e.letter_count().await }, |all| letters(&all)).await);
 }
 
 fn hubs(all: &[HubReport], now: UtcMs) -> Finding {
-    let check = "hubs";
+    let area = "hubs";
     let living: Vec<&HubReport> = all.iter().filter(|hub| now.saturating_sub(hub.seen_at) < SILENT_MS).collect();
     let late: Vec<String> = living
         .iter()
@@ -35,39 +37,39 @@ fn hubs(all: &[HubReport], now: UtcMs) -> Finding {
         .collect();
     let away: Vec<&str> = living.iter().filter(|hub| hub.queue_away_since_at.is_some()).map(|hub| &*hub.name).collect();
     if living.is_empty() {
-        return Finding::note(check, "none runs on this database", "Start one: betteruptime-hub.");
+        return Finding::warn(area, "no hub runs on this database", "start one: betteruptime-hub");
     }
     let names: Vec<&str> = living.iter().map(|hub| &*hub.name).collect();
     if !late.is_empty() {
         let said = format!("stands still: {}", late.join(", "));
-        return Finding::wrong(check, said, "Its log says why; systemd and docker start it again when it ends.");
+        return Finding::fail(area, said, "its log says why; systemd and docker start it again when it ends");
     }
     if !away.is_empty() {
         let said = format!("cannot reach Redis: {}", away.join(", "));
-        return Finding::wrong(check, said, "See what is said of Redis, and the hub's log.");
+        return Finding::fail(area, said, "see what is said of Redis, and the hub's log");
     }
-    Finding::fine(check, format!("{} running: {}", names.len(), names.join(", ")))
+    Finding::ok(area, format!("hubs that run: {}", names.join(", ")))
 }
 
 fn channels(facts: ChannelFacts) -> Finding {
-    let check = "channels";
+    let area = "channels";
     let ChannelFacts { on, unusable, broken } = facts;
     if unusable > 0 {
-        let said = format!("{unusable} of {on} lack a mail server, a sender or a receiver, or cannot be read");
-        return Finding::wrong(check, said, "Open the channel's page and save it anew.");
+        let said = format!("{unusable} of {on} channels lack a mail server, a sender or a receiver, or cannot be read");
+        return Finding::fail(area, said, "open the channel's page and save it anew");
     }
     if broken > 0 {
-        let said = format!("{on} on; {broken} given up and switched off");
-        return Finding::note(check, said, "The channel's page says why: put it right, and switch it on.");
+        let said = format!("channels on: {on}; given up and switched off: {broken}");
+        return Finding::warn(area, said, "the channel's page says why: put it right, and switch it on");
     }
     if on == 0 {
-        return Finding::note(check, "none is on: nobody is told", "Add one on the page Channels.");
+        return Finding::warn(area, "no channel is on: nobody is told", "add one on the page Channels");
     }
-    Finding::fine(check, format!("{on} on"))
+    Finding::ok(area, format!("channels on: {on}"))
 }
 
 fn capacity(found: &Capacity) -> Finding {
-    let check = "capacity";
+    let area = "capacity";
     let (now, full) = found.foretold();
     let mut said = format!(
         "predicted {}, used {}; {} when history is full ({} days); a day adds {}",
@@ -77,52 +79,52 @@ fn capacity(found: &Capacity) -> Finding {
         found.plan.retention_days,
         bytes_words(found.plan.growth_a_day(found.at)),
     );
-    let Some((free, total)) = found.space else { return Finding::fine(check, said) };
+    let Some((free, total)) = found.space else { return Finding::ok(area, said) };
     let lasts = found.full_in_days();
     let days = lasts.map_or_else(|| "more than ten years".to_owned(), |days| format!("{days} days"));
     said += &format!("; {} of {} free, enough for {days}", bytes_words(free), bytes_words(total));
-    let remedy = "Make room, or keep less: a lower RETENTION_DAYS, longer intervals, fewer regions.";
+    let remedy = "make room, or keep less: a lower RETENTION_DAYS, longer intervals, fewer regions";
     match lasts {
-        Some(..WRONG_DAYS) => Finding::wrong(check, said, remedy),
-        Some(WRONG_DAYS..NOTED_DAYS) => Finding::note(check, said, remedy),
-        Some(NOTED_DAYS..) | None => Finding::fine(check, said),
+        Some(..WRONG_DAYS) => Finding::fail(area, said, remedy),
+        Some(WRONG_DAYS..NOTED_DAYS) => Finding::warn(area, said, remedy),
+        Some(NOTED_DAYS..) | None => Finding::ok(area, said),
     }
 }
 
 fn history(damaged: i64) -> Finding {
-    let check = "history";
+    let area = "history";
     if damaged == 0 {
-        return Finding::fine(check, "no block is known to be damaged");
+        return Finding::ok(area, "no block is known to be damaged");
     }
-    let remedy = "Which: betteruptime-hub history show <website>, or the view sealed_tick_summary. Restore their rows of sealed_tick \
-                  from a backup, with damaged_at and damage null.";
-    Finding::wrong(check, format!("damaged blocks, not shown: {damaged}"), remedy)
+    let remedy = "which: betteruptime-hub history show <website>, or the view sealed_tick_summary. Restore their rows of sealed_tick \
+                  from a backup, with damaged_at and damage null";
+    Finding::fail(area, format!("damaged blocks, not shown: {damaged}"), remedy)
 }
 
 fn letters(all: &LetterCount) -> Finding {
-    let check = "dead_letters";
+    let area = "letters";
     if all.count == 0 {
-        return Finding::fine(check, "none");
+        return Finding::ok(area, "there are no dead letters");
     }
     let kinds: Vec<String> = all.kinds.iter().map(|(words, count)| format!("{count} {words}")).collect();
     let remedy =
-        "betteruptime-hub dead-letters list shows them; replay or discard them there or on the page Dead letters.";
-    Finding::note(check, format!("{} wait: {}", all.count, kinds.join(", ")), remedy)
+        "betteruptime-hub dead-letters list shows them; replay or discard them there or on the page Dead letters";
+    Finding::warn(area, format!("{} dead letters wait: {}", all.count, kinds.join(", ")), remedy)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
     use super::*;
     use crate::model::capacity::{Costs, Load, Plan};
     use crate::store::UsedBytes;
+    use probe::doctor::State;
 
     #[test]
     fn channels_that_tell_nobody_are_told() {
         for (on, unusable, broken, level) in
-            [(2, 0, 0, Level::Fine), (0, 0, 0, Level::Note), (1, 0, 1, Level::Note), (1, 1, 1, Level::Wrong)]
+            [(2, 0, 0, State::Ok), (0, 0, 0, State::Warn), (1, 0, 1, State::Warn), (1, 1, 1, State::Fail)]
         {
-            assert_eq!(channels(ChannelFacts { on, unusable, broken }).level, level);
+            assert_eq!(channels(ChannelFacts { on, unusable, broken }).state, level);
         }
     }
 
@@ -131,11 +133,11 @@ mod tests {
         let loads = vec![Load { websites: 1_000, interval_ms: 60_000, regions: 5, age_ms: 0 }];
         let of = |space: Option<(u64, u64)>| {
             let plan = Plan { loads: loads.clone(), retention_days: 400, costs: Costs::SQLITE };
-            capacity(&Capacity { plan, used: UsedBytes::default(), space, at: 1_795_737_600_000 }).level
+            capacity(&Capacity { plan, used: UsedBytes::default(), space, at: 1_795_737_600_000 }).state
         };
         let gb = 1_000_000_000;
-        assert_eq!(of(None), Level::Fine, "of Postgres nobody here knows");
-        assert_eq!((of(Some((gb, gb))), of(Some((100_000 * gb, 100_000 * gb)))), (Level::Wrong, Level::Fine));
+        assert_eq!(of(None), State::Ok, "of Postgres nobody here knows");
+        assert_eq!((of(Some((gb, gb))), of(Some((100_000 * gb, 100_000 * gb)))), (State::Fail, State::Ok));
     }
 
     #[test]
@@ -151,10 +153,10 @@ mod tests {
             space: None,
             full_at: None,
         };
-        let level = |hub: &HubReport, now| hubs(std::slice::from_ref(hub), now).level;
-        assert_eq!((level(&hub, 1_005_000), level(&hub, 1_100_000)), (Level::Fine, Level::Note));
+        let level = |hub: &HubReport, now| hubs(std::slice::from_ref(hub), now).state;
+        assert_eq!((level(&hub, 1_005_000), level(&hub, 1_100_000)), (State::Ok, State::Warn));
         let late = HubReport { late: "ingest".to_owned(), late_since_at: Some(1), ..hub.clone() };
         let away = HubReport { queue_away_since_at: Some(1), ..hub };
-        assert_eq!((level(&late, 1_005_000), level(&away, 1_005_000)), (Level::Wrong, Level::Wrong));
+        assert_eq!((level(&late, 1_005_000), level(&away, 1_005_000)), (State::Fail, State::Fail));
     }
 }

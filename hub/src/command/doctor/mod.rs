@@ -1,5 +1,5 @@
-//! `doctor`: looks at everything a hub needs, one thing after the other, and says what is wrong and what helps. Nothing is
-//! written, no secret is shown, and nothing is waited for longer than some seconds.
+//! `doctor`: looks at everything a hub needs, one thing after the other, and says what is wrong and what helps, as that of the
+//! probe does. Nothing is written, no secret is shown, and nothing is waited for longer than some seconds.
 
 mod content;
 mod database;
@@ -7,11 +7,10 @@ mod here;
 mod queue;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use probe::doctor::{Finding, State, print, worst};
 
 use crate::config::Config;
 use crate::model::FieldErrors;
@@ -21,95 +20,43 @@ use crate::store::{Store, StoreError};
 /// For one look.
 const WITHIN: Duration = Duration::from_secs(6);
 /// Of what somebody else's program said.
-const SAID_CHARS: usize = 400;
+const FOUND_CHARS: usize = 600;
 const HIDDEN: &str = "(hidden)";
 
-/// How it stands with one thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// As it should be.
-    Fine,
-    /// Worth knowing; the hub works.
-    Note,
-    /// The hub does not work, or loses something.
-    Wrong,
-    /// Not used here, or what it needs is away.
-    Skipped,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Fine => "ok",
-            Self::Note => "note",
-            Self::Wrong => "wrong",
-            Self::Skipped => "-",
-        }
-    }
-
-    fn colour(self) -> &'static str {
-        match self {
-            Self::Fine => "32",
-            Self::Note => "33",
-            Self::Wrong => "31;1",
-            Self::Skipped => "2",
-        }
-    }
-}
-
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Of what; the same names in every version.
-    check: &'static str,
-    level: Level,
-    said: String,
-    /// What helps; where nothing is needed, empty.
-    remedy: String,
-}
-
-impl Finding {
-    fn fine(check: &'static str, said: impl Into<String>) -> Self {
-        Self { check, level: Level::Fine, said: said.into(), remedy: String::new() }
-    }
-
-    fn note(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, level: Level::Note, said: said.into(), remedy: remedy.into() }
-    }
-
-    fn wrong(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, level: Level::Wrong, said: said.into(), remedy: remedy.into() }
-    }
-
-    fn skipped(check: &'static str, said: impl Into<String>) -> Self {
-        Self { check, level: Level::Skipped, said: said.into(), remedy: String::new() }
-    }
-}
-
-/// Looks at all of it, and prints what was found; `false`: something is wrong.
+/// Looks at all of it, and prints what was found; `false`: something does not work.
 pub async fn examine(config: &Config, json: bool) -> bool {
-    let mut found = vec![here::configuration(config)];
-    found.push(here::state_directory(config));
-    found.push(here::signing_key(config));
-    found.push(here::public_url(config));
+    let mut found = vec![here::settings(config), here::state(config), here::key(config), here::address(config)];
     let store = database::open(config, &mut found).await;
-    database::examine(store.as_ref(), &mut found).await;
-    queue::examine(config, &mut found).await;
-    content::examine(config, store.as_ref(), &mut found).await;
+    if let Some(store) = &store {
+        database::examine(store, &mut found).await;
+    }
+    found.extend(queue::examine(config).await);
+    if let Some(store) = &store {
+        content::examine(config, store, &mut found).await;
+    }
     let secrets = secrets(config);
     for finding in &mut found {
-        finding.said = without(&finding.said, &secrets);
+        finding.found = sentence(&without(&finding.found, &secrets));
     }
     tell(&found, json);
-    found.iter().all(|finding| finding.level != Level::Wrong)
+    worst(&found) != State::Fail
 }
 
 /// The same where the settings cannot be read: nothing else can be looked at.
 pub fn unreadable(errors: &FieldErrors, json: bool) {
-    let remedy = "docs/OPERATIONS.md and .env.example list every setting.";
+    let remedy = ".env.example lists every setting";
     let found: Vec<Finding> =
-        errors.0.iter().map(|error| Finding::wrong("configuration", error.to_string(), remedy)).collect();
+        errors.0.iter().map(|error| Finding::fail("settings", sentence(&error.to_string()), remedy)).collect();
     tell(&found, json);
+}
+
+fn tell(found: &[Finding], json: bool) {
+    if json {
+        println!("{}", print::json(found));
+    } else {
+        let is_coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        print!("{}", print::text(found, is_coloured));
+    }
 }
 
 /// What a look at the database brings, or why there was none. It is never cut off half-way (D18): what takes too long is left
@@ -125,17 +72,15 @@ async fn look<T: Send + 'static>(
     }
 }
 
-/// One look that needs the database, told by `judge`.
-async fn with<T: Send + 'static, F: Future<Output = Result<T, StoreError>> + Send + 'static>(
-    store: Option<&Store>,
-    check: &'static str,
-    ask: impl FnOnce(Store) -> F,
+/// One look, told by `judge`.
+async fn with<T: Send + 'static>(
+    area: &'static str,
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     judge: impl FnOnce(T) -> Finding,
 ) -> Finding {
-    let Some(store) = store else { return Finding::skipped(check, "needs the database") };
-    match look(ask(store.clone())).await {
+    match look(work).await {
         Ok(found) => judge(found),
-        Err(why) => Finding::wrong(check, why, "See what is said of the database and of its schema."),
+        Err(why) => Finding::fail(area, why, "see what is said of the database and its schema"),
     }
 }
 
@@ -155,10 +100,8 @@ fn secrets(config: &Config) -> BTreeSet<String> {
         let Some(password) = url.password() else { continue };
         secrets.insert(password.to_owned());
         // As it was before it was written as part of a URL.
-        let decoded = url::form_urlencoded::parse(format!("p={}", password.replace('+', "%2B")).as_bytes())
-            .next()
-            .map(|(_, value)| value.into_owned());
-        secrets.extend(decoded);
+        let encoded = format!("p={}", password.replace('+', "%2B"));
+        secrets.extend(url::form_urlencoded::parse(encoded.as_bytes()).next().map(|(_, value)| value.into_owned()));
     }
     secrets.retain(|secret| !secret.is_empty());
     secrets
@@ -169,54 +112,43 @@ fn without(text: &str, secrets: &BTreeSet<String>) -> String {
     let mut longest: Vec<&String> = secrets.iter().collect();
     longest.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let hidden = longest.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), HIDDEN));
-    hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS).collect()
+    hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).take(FOUND_CHARS).collect()
 }
 
-fn tell(found: &[Finding], json: bool) {
-    if json {
-        println!("{:#}", as_json(found));
-    } else {
-        let is_coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        print!("{}", as_text(found, is_coloured));
-    }
-}
-
-fn as_json(found: &[Finding]) -> Value {
-    let checks: Vec<Value> = found
-        .iter()
-        .map(|finding| {
-            json!({
-                "check": finding.check,
-                "level": match finding.level { Level::Skipped => "skipped", level => level.as_str() },
-                "said": finding.said,
-                "remedy": Some(&finding.remedy).filter(|remedy| !remedy.is_empty()),
-            })
-        })
-        .collect();
-    let is_fine = found.iter().all(|finding| finding.level != Level::Wrong);
-    json!({"is_fine": is_fine, "checks": checks})
-}
-
-fn as_text(found: &[Finding], is_coloured: bool) -> String {
-    let width = found.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for Finding { check, level, said, remedy } in found {
-        let mark = format!("{:<5}", level.as_str());
-        let mark = if is_coloured { format!("\u{1b}[{}m{mark}\u{1b}[0m", level.colour()) } else { mark };
-        let _ = writeln!(text, "{mark}  {:<width$}  {said}", check.replace('_', " "));
-        if !remedy.is_empty() {
-            let _ = writeln!(text, "{:5}  {:<width$}  {remedy}", "", "");
-        }
-    }
-    let count = |level: Level| found.iter().filter(|finding| finding.level == level).count();
-    let said = match (count(Level::Wrong), count(Level::Note)) {
-        (0, 0) => "All is well.".to_owned(),
-        (0, notes) => format!("Nothing is wrong. Worth knowing: {notes}."),
-        (wrong, notes) => format!("Wrong: {wrong}. Worth knowing: {notes}."),
-    };
-    let _ = writeln!(text, "\n{said}");
-    text
+/// With a capital, where it begins with a word, and a full stop.
+fn sentence(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    let is_word = first.chars().all(|c| c.is_ascii_lowercase());
+    let capital = text.chars().next().filter(|_| is_word).map(|c| c.to_ascii_uppercase());
+    let rest = if capital.is_some() { text.get(1..).unwrap_or_default() } else { text };
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{rest}{stop}", capital.map(String::from).unwrap_or_default())
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_a_sentence() {
+        for (found, told) in [
+            ("read: all of it", "read: all of it."),
+            ("it is a standby", "It is a standby."),
+            ("/data, mode 0700", "/data, mode 0700."),
+            ("a-3001 runs.", "a-3001 runs."),
+            ("", "."),
+        ] {
+            assert_eq!(sentence(found), told);
+        }
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_said() {
+        let secrets = ["postgres://u:p%40ss@h/d", "p%40ss", "p@ss"].map(str::to_owned).into_iter().collect();
+        for said in ["postgres://u:p%40ss@h/d is away", "p@ss was refused", "p%40ss\u{1b}[2J\n"] {
+            let shown = without(said, &secrets);
+            assert!(!shown.contains("ss@h") && !shown.contains("p@ss") && !shown.contains("p%40"), "{shown}");
+            assert!(shown.chars().all(|c| !c.is_control()), "{shown}");
+        }
+    }
+}
