@@ -86,6 +86,13 @@ enum Command {
     /// What is stored of a website: ticks, and the blocks in which days that have passed are packed.
     #[command(subcommand)]
     History(HistoryCommand),
+    /// Look at everything a hub needs (settings, directory, database, Redis, room on disk, ...) and say what is wrong and what
+    /// helps. Writes nothing. Ends with 0 when nothing is wrong, with 1 when something is, with 2 when the settings are.
+    Doctor {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask a running hub whether it is alive; for containers.
     Healthcheck,
     /// Settings.
@@ -254,6 +261,10 @@ fn main() -> ExitCode {
     let config = match Sources::gather(cli.flags()).and_then(|sources| Config::from_sources(&sources)) {
         Ok(config) => config,
         Err(errors) => {
+            if let Some(Command::Doctor { json }) = cli.command {
+                command::doctor::unreadable(&errors, json);
+                return ExitCode::from(2);
+            }
             eprintln!("The hub cannot start with these settings:\n");
             for error in &errors.0 {
                 eprintln!("  {error}");
@@ -320,6 +331,11 @@ fn main() -> ExitCode {
                 Ok(false) => return ExitCode::FAILURE,
                 Err(error) => Err(error),
             }
+        }
+        Command::Doctor { json } => {
+            let is_fine = runtime.block_on(command::doctor::examine(&config, json));
+            runtime.shutdown_background();
+            return if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
         Command::Config(ConfigCommand::Show) => {

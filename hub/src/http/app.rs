@@ -22,6 +22,7 @@ use crate::config::SignUps;
 use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
 use crate::model::retention::Retention;
+use crate::operator::capacity::CapacityCache;
 use crate::schedule::Scheduler;
 use crate::secret::SigningKeys;
 use crate::store::Store;
@@ -50,6 +51,8 @@ pub struct HttpSettings {
     pub redis: Option<RedisAccess>,
     /// Version shown in the footer.
     pub version: &'static str,
+    /// How long history is kept.
+    pub retention: Retention,
     /// Where the socket to the application is made.
     pub state_directory: PathBuf,
 }
@@ -68,6 +71,8 @@ pub struct App {
     pub pings: PingLimit,
     /// Badges that everybody sees, in memory.
     pub badges: KeptBadges,
+    /// Room on disk, as it was read a moment ago.
+    pub capacity: CapacityCache,
     /// Settings.
     pub settings: HttpSettings,
     runtime: Handle,
@@ -93,6 +98,7 @@ impl App {
             login,
             pings: PingLimit::default(),
             badges: KeptBadges::default(),
+            capacity: CapacityCache::default(),
             settings,
             runtime: Handle::current(),
         })

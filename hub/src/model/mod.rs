@@ -6,6 +6,7 @@ mod alert;
 pub mod alert_retry;
 pub mod backoff;
 mod board;
+pub mod capacity;
 pub mod cause;
 pub mod certificate;
 mod channel;

@@ -2,6 +2,7 @@
 //! dead letters are, and has that judged ([`crate::model::operator`]); what follows becomes incidents of the operators'
 //! accounts, which are told like any. Any number of hubs look at the same; whichever comes first writes.
 
+pub mod capacity;
 mod dead_man;
 mod space;
 

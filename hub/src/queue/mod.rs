@@ -14,7 +14,7 @@ use probe::canary::Canaries;
 use probe::engine::Engine;
 use probe::wire::{Check, RegionId, Report, UtcMs, WireError, WorkerId};
 
-pub use self::redis::GivenUp;
+pub use self::redis::{GivenUp, RedisInfo};
 use crate::model::Region;
 
 /// Why the queue did not do it.

@@ -22,6 +22,12 @@ static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 /// Tries of a migration whose table others use, a second apart.
 const MIGRATION_TRIES: u32 = 30;
 
+/// The newest migration of this version.
+pub(super) fn newest_schema(is_sqlite: bool) -> i64 {
+    let migrator = if is_sqlite { &SQLITE } else { &POSTGRES };
+    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 impl Store {
     /// Opens `betteruptime.sqlite` in `directory`, which exists, for this process alone (D19).
     ///

@@ -44,7 +44,7 @@ macro_rules! raw {
     };
 }
 
-const COLUMNS: &str = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, outcome, class, phase, \
+pub const COLUMNS: &str = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, outcome, class, phase, \
     blame, detail, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, total_us, status, remote, body_bytes, truncated, \
     certificate_not_after_at, certificate_issuer, certificate_subject, tls_version, notes, publish_ms, queue_ms, thread_us, \
     report_us";

@@ -15,6 +15,7 @@ mod client;
 mod courtesy;
 mod dead_letters;
 mod distributed;
+mod doctor;
 mod embedded;
 mod enrol;
 mod front;

@@ -127,6 +127,7 @@ macro_rules! on_both {
 
 mod accounts;
 mod board;
+mod capacity;
 mod dead_letters;
 mod incidents;
 mod ingest;

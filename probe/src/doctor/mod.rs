@@ -7,7 +7,7 @@ mod clock;
 mod dns;
 mod egress;
 mod limits;
-mod print;
+pub mod print;
 mod redis;
 mod rights;
 mod settings;
@@ -41,7 +41,7 @@ pub enum State {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `settings`, `limits`, `dns`, `trust`, `egress`, `redis`, `rights` or `clock`.
+    /// `settings`, `limits`, `dns`, `trust`, `egress`, `redis`, `rights` or `clock`; the hub has others. At most 9 letters.
     pub area: &'static str,
     /// How bad it is.
     pub state: State,
@@ -53,15 +53,18 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn ok(area: &'static str, found: impl Into<String>) -> Self {
+    /// All is as it should be.
+    pub fn ok(area: &'static str, found: impl Into<String>) -> Self {
         Self { area, state: State::Ok, found: found.into(), remedy: String::new() }
     }
 
-    fn warn(area: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// It works, and could be better.
+    pub fn warn(area: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { area, state: State::Warn, found: found.into(), remedy: remedy.into() }
     }
 
-    fn fail(area: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// It does not work.
+    pub fn fail(area: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { area, state: State::Fail, found: found.into(), remedy: remedy.into() }
     }
 }
@@ -87,7 +90,9 @@ pub fn run(file: Option<&str>, json: bool) -> ExitCode {
     }
 }
 
-fn worst(findings: &[Finding]) -> State {
+/// How bad the worst of them is.
+#[must_use]
+pub fn worst(findings: &[Finding]) -> State {
     findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
 }
 

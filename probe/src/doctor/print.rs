@@ -11,7 +11,8 @@ const WIDTH: usize = 80;
 const INDENT: usize = 16;
 
 /// One line each, and what would help below; 80 columns.
-pub(super) fn text(findings: &[Finding], colour: bool) -> String {
+#[must_use]
+pub fn text(findings: &[Finding], colour: bool) -> String {
     let mut out = String::new();
     for Finding { area, state, found, remedy } in findings {
         let (word, code) = match state {
@@ -44,7 +45,8 @@ pub(super) fn text(findings: &[Finding], colour: bool) -> String {
 }
 
 /// `{"ok": ..., "findings": [{"area", "state", "found", "remedy"}]}`.
-pub(super) fn json(findings: &[Finding]) -> String {
+#[must_use]
+pub fn json(findings: &[Finding]) -> String {
     #[derive(Serialize)]
     struct Report<'a> {
         ok: bool,

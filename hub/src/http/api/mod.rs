@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod ancestor;
+pub mod capacity;
 pub mod channels;
 pub mod dead_letters;
 pub mod health;

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod acknowledge;
+pub mod capacity;
 pub mod channel;
 mod channel_actions;
 mod channel_fields;

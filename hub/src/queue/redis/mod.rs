@@ -6,6 +6,7 @@ mod behind;
 mod care;
 mod discover;
 mod given_up;
+mod info;
 mod lag;
 mod link;
 mod parse;
@@ -41,6 +42,7 @@ const CLOCK_ERROR_MS: i64 = 1_000;
 const COMMAND: Duration = Duration::from_secs(4);
 
 pub use given_up::GivenUp;
+pub use info::RedisInfo;
 
 /// The offset before it is known.
 const UNKNOWN: i64 = i64::MIN;
