@@ -214,7 +214,6 @@ fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: 
         embedded: config.is_embedded(),
         redis: redis_access(config),
         version: env!("CARGO_PKG_VERSION"),
-        retention: config.retention,
         state_directory: directory.to_owned(),
     }
 }

@@ -51,8 +51,6 @@ pub struct HttpSettings {
     pub redis: Option<RedisAccess>,
     /// Version shown in the footer.
     pub version: &'static str,
-    /// How long history is kept.
-    pub retention: Retention,
     /// Where the socket to the application is made.
     pub state_directory: PathBuf,
 }

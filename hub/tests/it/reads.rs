@@ -12,8 +12,9 @@ use hub::config::SignUps;
 use hub::http::route::{self, Kind};
 use hub::http::{App, FrontConfig, HttpSettings, Method, start};
 use hub::model::TargetRules;
+use hub::model::retention::Retention;
 use hub::schedule::Scheduler;
-use hub::secret::Secret;
+use hub::secret::{Secret, SigningKeys};
 use hub::store::Store;
 use probe::engine::AddressPolicy;
 
@@ -37,10 +38,10 @@ struct Served {
 impl Served {
     async fn begin(store: Store, url: Option<String>, directory: tempfile::TempDir) -> Self {
         store.migrate(false).await.unwrap();
-        let key = Secret::new(KEY);
+        let keys = SigningKeys { current: Secret::new(KEY), accepted: None };
         let (scheduler, inbox) = Scheduler::channel();
         std::mem::forget(inbox); // nobody obeys
-        let alerts = Alerts::new(AlertSettings::new(None, AddressPolicy::owner(), Vec::new()), &key).unwrap();
+        let alerts = Alerts::new(AlertSettings::new(None, AddressPolicy::owner(), Vec::new()), &keys).unwrap();
         let settings = HttpSettings {
             public_url: None,
             sign_ups: SignUps::First,
@@ -50,9 +51,10 @@ impl Served {
             embedded: true,
             redis: None,
             version: "0",
+            retention: Retention { days: 400 },
             state_directory: directory.path().to_owned(),
         };
-        let app = App::new(store.clone(), scheduler, alerts, settings, &key).unwrap();
+        let app = App::new(store.clone(), scheduler, alerts, settings, &keys).unwrap();
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let front = FrontConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), None, false, Vec::new()).unwrap();
         let base = format!("http://{}", start(app, front, stopping).await.unwrap().address);
