@@ -41,7 +41,7 @@ pub use incidents::{IncidentStory, OperatorReviewed, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
-pub use roll_up::{Latency, RolledUp, SELECT_ROLL_UPS};
+pub use roll_up::{ForgottenHours, Latency, RolledUp, SELECT_ROLL_UPS};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use sealed::{CheckPosition, Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
 pub use ties::TiesSaved;

@@ -84,7 +84,9 @@ impl Store {
                 };
                 let rows = match parts_read.entry((grain.as_str(), first, last)) {
                     Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(understood(self.roll_up_rows(id, grain, first, last).await?)),
+                    Entry::Vacant(new) => {
+                        new.insert(understood(self.roll_up_rows(account, id, grain, first, last).await?))
+                    }
                 };
                 for ((_, at, region), roll_up) in rows.iter() {
                     if (from..to).contains(at) {

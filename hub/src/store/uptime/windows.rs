@@ -50,7 +50,7 @@ impl Store {
         };
         // A clock that was ahead has counted days before they were over: until they are counted again, verdicts tell of them.
         let counted_until = self.roll_up_progress().await?.map_or(0, |progress| progress.days.at);
-        let days = self.stored_days(id, from.saturating_sub(uptime::DAY_MS), to.min(counted_until)).await?;
+        let days = self.stored_days(account, id, from.saturating_sub(uptime::DAY_MS), to.min(counted_until)).await?;
         let announced = self.announced(account, from).await?;
         // Windows that end together have their last piece in common.
         let mut known: BTreeMap<Span, Option<Uptime>> = BTreeMap::new();
