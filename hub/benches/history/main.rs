@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use hub::model::sealed::{DAY_MS, settled_before};
 use hub::model::{StoredTick, UtcMs, Website};
-use hub::store::{SealPosition, Store};
+use hub::store::{DayFate, SealPosition, Store};
 use sqlx::PgPool;
 
 use cpu::Cpu;
@@ -108,8 +108,13 @@ async fn measure(ticks: i64) {
     let began = Instant::now();
     let mut dropped = 0;
     for _ in 0..10 {
-        dropped +=
-            store.drop_empty_days(settled_before(now)).await.expect("days").iter().filter(|day| day.is_gone).count();
+        for day in store.ended_days(settled_before(now)).await.expect("days") {
+            match store.drop_day(&day).await.expect("a day") {
+                DayFate::Gone => dropped += 1,
+                DayFate::Stays => {}
+                DayFate::Unclean => store.clean_up_day(&day).await.expect("cleaned up"),
+            }
+        }
     }
     println!("{dropped} days dropped whole in {} ms", began.elapsed().as_millis());
 

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::model::{StoredTick, UtcMs, Website, WebsiteId};
 use crate::run;
-use crate::store::{SealedBlock, Store};
+use crate::store::{SealedBlock, Store, TickWalk};
 
 const DAY_MS: i64 = 86_400_000;
 /// Ticks in memory.
@@ -105,16 +105,17 @@ pub async fn export(config: &Config, asked: &Asked) -> anyhow::Result<bool> {
     let (from, to) = asked.span()?;
     let store = run::open_store_beside(config).await?;
     let account = website(&store, asked.website_id).await?.account_id;
-    let (slots, mut last) = (from..=to, None::<StoredTick>);
+    let mut walk = TickWalk::new(account, asked.website_id, from..=to);
     let mut out = std::io::BufWriter::new(std::io::stdout());
     loop {
-        let page = store.ticks_in_order(account, asked.website_id, &slots, last.as_ref(), PAGE).await?;
+        let page = store.next_ticks(&mut walk, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
         for tick in &page {
             serde_json::to_writer(&mut out, &line(tick))?;
             writeln!(out)?;
         }
-        let Some(newest) = page.into_iter().next_back() else { break };
-        last = Some(newest);
     }
     out.flush()?;
     // Known only now: a block is found to be damaged by reading it.

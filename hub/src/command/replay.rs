@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::model::recount::{Compared, Recount, Recounted, compare, is_changed_unseen};
 use crate::model::{Transition, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteState, host_of};
 use crate::run;
-use crate::store::Store;
+use crate::store::{Store, TickWalk};
 
 const DAY_MS: i64 = 86_400_000;
 /// Changes compared at once, a few MB of them.
@@ -88,11 +88,12 @@ async fn count(store: &Store, id: WebsiteId, from: UtcMs, to: UtcMs) -> anyhow::
     let before = store.transitions_before(account, id, from, kept).await?;
     let mut again = Recount::new(website.clone(), watched_since_at, from, &before, &within);
     let slots = from.saturating_sub(Recount::warm_up_ms(&website))..=to;
-    let mut last = None;
+    let mut walk = TickWalk::new(account, id, slots);
     loop {
-        let page = store.ticks_in_order(account, id, &slots, last.as_ref(), PAGE).await?;
-        let Some(newest) = page.last().cloned() else { break };
-        last = Some(newest);
+        let page = store.next_ticks(&mut walk, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
         for tick in page {
             again.add(tick);
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::model::{UtcMs, WebsiteId};
 use crate::store::{RolledUp, Store, StoreError};
 
 /// Between two looks when there is nothing to do. An hour is counted within ten minutes and this after its end.
@@ -66,25 +67,59 @@ pub async fn step(store: &Store, pace: &mut Pace, now: i64) -> Result<RolledUp, 
     done
 }
 
+/// How far hours that are not kept any more were taken away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgetting {
+    /// Websites up to this one have none of them.
+    after: Option<WebsiteId>,
+    /// All websites had none when days were counted up to here.
+    done_at: Option<UtcMs>,
+}
+
+/// Takes away some of the hours that are not kept any more, where there may be any since all were last looked through; whether
+/// there may be more.
+///
+/// # Errors
+/// The database is away: nothing was taken away.
+pub async fn forget(store: &Store, forgetting: &mut Forgetting) -> Result<bool, StoreError> {
+    let Some(progress) = store.roll_up_progress().await? else { return Ok(false) };
+    let kept_since = progress.hours_kept_since();
+    if forgetting.after.is_none() && forgetting.done_at == Some(kept_since) {
+        return Ok(false);
+    }
+    let done = store.forget_hours(forgetting.after.unwrap_or(WebsiteId(uuid::Uuid::nil()))).await?;
+    forgetting.after = done.after;
+    if done.after.is_none() {
+        forgetting.done_at = Some(kept_since);
+    }
+    Ok(done.after.is_some())
+}
+
 /// Counts until told to stop.
 ///
 /// # Errors
 /// Never by itself: trouble is logged and tried again.
 pub async fn run(store: Store, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let (mut pace, mut is_failing) = (Pace::default(), false);
+    let (mut pace, mut forgetting, mut is_failing) = (Pace::default(), Forgetting::default(), false);
     while !*stopping.borrow() {
         let began = Instant::now();
         // Its own task, awaited to the end: a transaction must not be cancelled half-way (D18).
         let turn = tokio::spawn({
             let store = store.clone();
             async move {
-                let done = step(&store, &mut pace, clock::now()).await;
-                (done, pace)
+                let mut done = step(&store, &mut pace, clock::now()).await;
+                // When there is nothing else to do.
+                if matches!(done, Ok(RolledUp::Nothing)) {
+                    done = forget(&store, &mut forgetting)
+                        .await
+                        .map(|more| if more { RolledUp::Counted { ticks: 0 } } else { RolledUp::Nothing });
+                }
+                (done, pace, forgetting)
             }
         });
         let wait = match turn.await {
-            Ok((done, next)) => {
-                pace = next;
+            Ok((done, next, forgot)) => {
+                (pace, forgetting) = (next, forgot);
                 let is_first_failure = done.is_err() && !is_failing;
                 is_failing = done.is_err();
                 match done {

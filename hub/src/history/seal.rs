@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::model::retention::Retention;
 use crate::model::{UtcMs, sealed};
-use crate::store::{CheckPosition, SealPosition, Store, StoreError};
+use crate::store::{CheckPosition, DayFate, OwnPosition, SealPosition, Store, StoreError};
 
 /// Between two looks. What comes late is packed as soon.
 const EVERY: Duration = Duration::from_secs(60);
@@ -20,18 +20,17 @@ const FIRST: Duration = Duration::from_secs(1);
 
 /// Between two lines that remind of blocks that are damaged.
 const REMIND_EVERY: Duration = Duration::from_secs(3_600);
-/// Days past retention go one at a time: a clock that is wrong by years for an hour must not cost all history.
+/// Days past retention go one at a time, those of all websites and those of one that keeps less: a clock that is wrong by years
+/// for an hour must not cost all history.
 const FORGETS_EVERY: Duration = Duration::from_secs(300);
-
-/// Nobody ran this before (2020-01-01): older slots are a worker's mistake, or its malice. One at a time, those days would keep
-/// real ones from their turn for years.
-const NEVER_BEFORE: UtcMs = 1_577_836_800_000;
 
 /// What this hub remembers from one look to the next.
 #[derive(Debug)]
 pub struct Care {
     retention: Retention,
     forgot: Option<Instant>,
+    /// The same of websites that keep less.
+    forgot_own: Option<Instant>,
     /// `None`: not begun.
     checked: Option<CheckPosition>,
 }
@@ -40,7 +39,7 @@ impl Care {
     /// Of a hub that has just started.
     #[must_use]
     pub fn new(retention: Retention) -> Self {
-        Self { retention, forgot: None, checked: None }
+        Self { retention, forgot: None, forgot_own: None, checked: None }
     }
 }
 
@@ -55,6 +54,8 @@ pub struct Looked {
     pub bytes: u64,
     /// Blocks past retention that were deleted.
     pub forgotten: u64,
+    /// Ticks past retention that were deleted and in no block.
+    pub forgotten_ticks: u64,
     /// Days of a website that were left as they are.
     pub left: u64,
     /// Partitions that are gone.
@@ -67,7 +68,8 @@ pub struct Looked {
 /// Never yet; it ends with the hub.
 pub async fn run(store: Store, retention: Retention, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     // One that is started over and over (its supervisor does so) does not forget a day each time.
-    let mut care = Care { forgot: Some(Instant::now()), ..Care::new(retention) };
+    let began = Some(Instant::now());
+    let mut care = Care { forgot: began, forgot_own: began, ..Care::new(retention) };
     let (mut wait, mut reminded) = (FIRST, None::<Instant>);
     loop {
         let _ = tokio::time::timeout(wait, stopping.wait_for(|stop| *stop)).await;
@@ -94,12 +96,13 @@ pub async fn run(store: Store, retention: Retention, mut stopping: watch::Receiv
             store.counts().packed_until(sealed::settled_before(now));
         }
         match looked {
-            Ok(Looked { ticks: 0, forgotten: 0, days: 0, .. }) => {}
-            Ok(Looked { ticks, blocks, bytes, forgotten, left, days }) => tracing::info!(
+            Ok(Looked { ticks: 0, forgotten: 0, forgotten_ticks: 0, days: 0, .. }) => {}
+            Ok(Looked { ticks, blocks, bytes, forgotten, forgotten_ticks, left, days }) => tracing::info!(
                 ticks,
                 blocks,
                 bytes,
                 forgotten,
+                forgotten_ticks,
                 left,
                 days,
                 "Days that have passed were packed; what is past retention was deleted."
@@ -149,7 +152,8 @@ pub async fn look(
     }
     // Also where nothing can be packed, for there is no room: this makes some.
     looked.forgotten = forget_a_day(store, care, now, stopping).await?;
-    looked.days = store.drop_empty_days(before).await?.iter().filter(|day| day.is_gone).count() as u64;
+    forget_own(store, care, now, &mut looked, stopping).await?;
+    looked.days = drop_days(store, before, stopping).await?;
     while !*stopping.borrow() && store.give_room_back().await? {
         tokio::task::yield_now().await;
     }
@@ -203,13 +207,9 @@ async fn forget_a_day(
         return Ok(0);
     }
     let Some(day) = store.oldest_sealed_day().await? else { return Ok(0) };
-    let kept_from = care.retention.kept_from(now);
-    if sealed::end_of(day) >= kept_from {
-        return Ok(0);
-    }
+    let Some(before) = care.retention.forgets_before(day, now) else { return Ok(0) };
     care.forgot = Some(Instant::now());
-    let before = sealed::end_of(day).saturating_add(1).max(NEVER_BEFORE.min(kept_from));
-    if before > NEVER_BEFORE && before.saturating_add(sealed::DAY_MS) < kept_from {
+    if care.retention.has_more_than(before, now) {
         let day =
             jiff::Timestamp::from_millisecond(day).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
         tracing::warn!(
@@ -229,6 +229,70 @@ async fn forget_a_day(
             return Ok(forgotten);
         }
     }
+}
+
+/// Of each website that keeps less than the installation does, deletes the oldest day that is past that; all of them in turn,
+/// where they were not a moment ago.
+async fn forget_own(
+    store: &Store,
+    care: &mut Care,
+    now: UtcMs,
+    looked: &mut Looked,
+    stopping: &mut watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    if care.forgot_own.is_some_and(|forgot| forgot.elapsed() < FORGETS_EVERY) {
+        return Ok(());
+    }
+    care.forgot_own = Some(Instant::now());
+    let mut position = Some(OwnPosition::default());
+    while let Some(from) = position {
+        let began = Instant::now();
+        let (past, next) = store.past_own_retention(from, care.retention, now).await?;
+        position = next;
+        let mut pause = began.elapsed().min(PAUSE);
+        for website in past {
+            loop {
+                if is_told_to_stop(stopping, pause).await {
+                    return Ok(());
+                }
+                let began = Instant::now();
+                let gone = store.forget_own(&website).await?;
+                looked.forgotten += gone.blocks;
+                looked.forgotten_ticks += gone.ticks;
+                pause = began.elapsed().min(PAUSE);
+                if gone.blocks + gone.ticks == 0 {
+                    break;
+                }
+            }
+        }
+        if is_told_to_stop(stopping, pause).await {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Drops days that have nothing in them any more; how many.
+async fn drop_days(store: &Store, before: UtcMs, stopping: &mut watch::Receiver<bool>) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    for day in store.ended_days(before).await? {
+        if *stopping.borrow() {
+            break;
+        }
+        match store.drop_day(&day).await? {
+            DayFate::Gone => dropped += 1,
+            DayFate::Stays => {}
+            DayFate::Unclean => {
+                tokio::select! {
+                    cleaned = store.clean_up_day(&day) => cleaned?,
+                    Ok(_) = stopping.wait_for(|stop| *stop) => {}
+                }
+                // Whatever keeps one from being cleaned up (a backup that runs for hours) keeps the others, too.
+                break;
+            }
+        }
+    }
+    Ok(dropped)
 }
 
 async fn is_told_to_stop(stopping: &mut watch::Receiver<bool>, pause: Duration) -> bool {

@@ -15,7 +15,10 @@ use super::{
     WebsiteId, WorkerId,
 };
 
-pub use judge::{FORGOTTEN_MS, HubReport, Known, LetterCount, RegionLag, SETTLED_MS, SILENT_MS, WatchedWorker, judge};
+pub use judge::{
+    DamageCount, DamagedDay, FORGOTTEN_MS, HubReport, Known, LetterCount, RegionLag, SETTLED_MS, SILENT_MS,
+    WatchedWorker, judge,
+};
 pub use words::{Words, over_words, page_of};
 
 /// People hear at most so often that there are more dead letters.
@@ -54,6 +57,8 @@ pub enum Condition {
     StoreLow,
     /// The database has no room (T209).
     StoreFull,
+    /// Blocks of history are not what was written.
+    HistoryDamaged,
     /// One of several hubs is silent.
     HubSilent(String),
     /// A part of a hub stands still.
@@ -79,6 +84,7 @@ impl Condition {
             | Self::QueueLag(_)
             | Self::DeadLetters
             | Self::StoreLow
+            | Self::HistoryDamaged
             | Self::HubSilent(_)
             | Self::HubDeaf(_) => Tone::Warning,
         }
@@ -110,6 +116,7 @@ impl fmt::Display for Condition {
             Self::DeadLetters => f.write_str("dead_letters"),
             Self::StoreLow => f.write_str("store:low"),
             Self::StoreFull => f.write_str("store:full"),
+            Self::HistoryDamaged => f.write_str("history:damaged"),
             Self::HubSilent(hub) => write!(f, "hub:{hub}:silent"),
             Self::HubLate(hub) => write!(f, "hub:{hub}:late"),
             Self::HubDeaf(hub) => write!(f, "hub:{hub}:queue"),
@@ -132,6 +139,7 @@ impl FromStr for Condition {
             "dead_letters" => return Ok(Self::DeadLetters),
             "store:low" => return Ok(Self::StoreLow),
             "store:full" => return Ok(Self::StoreFull),
+            "history:damaged" => return Ok(Self::HistoryDamaged),
             _ => {}
         }
         let (of, rest) = key.split_once(':').ok_or(UnknownKey)?;

@@ -23,13 +23,20 @@ impl Uptime {
         (observed > 0).then(|| good as f64 / observed as f64)
     }
 
-    /// Share of the window that was observed at all; maintenance is no part of it.
+    /// Share of the window that was observed at all; maintenance is no part of it. `None` when there was nothing to observe:
+    /// all of it was maintenance, or before the website was added.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "milliseconds of a window are far below 2^52")]
-    pub fn coverage(&self) -> f64 {
+    pub fn coverage_ratio(&self) -> Option<f64> {
         let observed = self.up_ms + self.degraded_ms + self.down_ms;
         let window = observed + self.unknown_ms;
-        if window > 0 { observed as f64 / window as f64 } else { 0.0 }
+        (window > 0).then(|| observed as f64 / window as f64)
+    }
+
+    /// The same, where nothing to observe is nothing observed.
+    #[must_use]
+    pub fn coverage(&self) -> f64 {
+        self.coverage_ratio().unwrap_or(0.0)
     }
 
     /// All of it.
@@ -252,6 +259,8 @@ mod tests {
     #[test]
     fn nothing_observed_is_no_percentage() {
         let uptime = over(&[], Outcome::Unknown, 0, 1_000, &[]);
-        assert_eq!((uptime.ratio(), uptime.coverage()), (None, 0.0));
+        assert_eq!((uptime.ratio(), uptime.coverage(), uptime.coverage_ratio()), (None, 0.0, Some(0.0)));
+        let before = over(&[], Outcome::Unknown, 1_000, 1_000, &[]);
+        assert_eq!((before.ratio(), before.coverage_ratio()), (None, None), "there was nothing to observe");
     }
 }

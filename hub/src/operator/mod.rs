@@ -110,7 +110,8 @@ impl Watch {
         let lags = self.lags(&workers).await;
         let hubs = self.store.hubs().await?;
         let letters = self.store.letter_count().await?;
-        let known = Known { looked_at: now, hubs, workers, lags, letters };
+        let damage = self.store.damage_count().await?;
+        let known = Known { looked_at: now, hubs, workers, lags, letters, damage };
         self.store.review_operators(&judge(&known, now), now).await
     }
 

@@ -7,13 +7,38 @@ use std::ops::RangeInclusive;
 use super::ingest::Transaction;
 use super::jobs::on;
 use super::row::{TICK, TickRow};
-use super::sealed::{self, Window, key_of};
+use super::sealed::{self, Unpacked, Window, key_of};
 use super::{Pool, Store, StoreError};
 use crate::clock;
 use crate::model::{AccountId, StoredTick, UtcMs, WebsiteId};
 
 /// Ticks read at once, at most.
 const MOST: i64 = 1_000;
+
+/// Ticks of one of the account's websites, oldest first, for whoever reads all of a time: the blocks of a day are unpacked once
+/// and kept until the next day, however many pages it has.
+#[derive(Debug)]
+pub struct TickWalk {
+    account: AccountId,
+    website: WebsiteId,
+    slots: RangeInclusive<UtcMs>,
+    last: Option<StoredTick>,
+    unpacked: Unpacked,
+}
+
+impl TickWalk {
+    /// From the first with a slot in `slots`.
+    #[must_use]
+    pub fn new(account: AccountId, website: WebsiteId, slots: RangeInclusive<UtcMs>) -> Self {
+        Self { account, website, slots, last: None, unpacked: Unpacked::default() }
+    }
+
+    /// How many blocks were unpacked until now.
+    #[must_use]
+    pub fn unpacked_blocks(&self) -> u64 {
+        self.unpacked.opened
+    }
+}
 
 impl Store {
     /// Ticks of one of the account's websites with a slot in `slots`, oldest first, at most 1,000; those that follow
@@ -29,17 +54,21 @@ impl Store {
         after: Option<&StoredTick>,
         limit: i64,
     ) -> Result<Vec<StoredTick>, StoreError> {
-        let from_at = after.map_or(*slots.start(), |tick| tick.tick.slot_at.max(*slots.start()));
-        self.history(Window {
-            account,
-            website: id,
-            from_at,
-            to_at: *slots.end(),
-            after,
-            newest_first: false,
-            limit: most(limit),
-        })
-        .await
+        self.history(in_order(account, id, slots, after, limit), None).await
+    }
+
+    /// The next ticks of a walk, at most 1,000; none at its end.
+    ///
+    /// # Errors
+    /// The database is away; the same call goes on where the walk was.
+    pub async fn next_ticks(&self, walk: &mut TickWalk, limit: i64) -> Result<Vec<StoredTick>, StoreError> {
+        let TickWalk { account, website, slots, last, unpacked } = walk;
+        let window = in_order(*account, *website, slots, last.as_ref(), limit);
+        let ticks = self.history(window, Some(unpacked)).await?;
+        if let Some(newest) = ticks.last() {
+            walk.last = Some(newest.clone());
+        }
+        Ok(ticks)
     }
 
     /// Ticks of one of the account's websites with a slot before `before`, newest first, at most 1,000.
@@ -53,7 +82,7 @@ impl Store {
         before: Option<UtcMs>,
         limit: i64,
     ) -> Result<Vec<StoredTick>, StoreError> {
-        self.history(Window {
+        let window = Window {
             account,
             website: id,
             from_at: UtcMs::MIN,
@@ -61,11 +90,15 @@ impl Store {
             after: None,
             newest_first: true,
             limit: most(limit),
-        })
-        .await
+        };
+        self.history(window, None).await
     }
 
-    async fn history(&self, mut window: Window<'_>) -> Result<Vec<StoredTick>, StoreError> {
+    async fn history(
+        &self,
+        mut window: Window<'_>,
+        unpacked: Option<&mut Unpacked>,
+    ) -> Result<Vec<StoredTick>, StoreError> {
         let (ticks, damaged) = self
             .answered(async {
                 let mut tx = self.snapshot().await?;
@@ -75,7 +108,10 @@ impl Store {
                     let bound = if window.newest_first { &mut window.from_at } else { &mut window.to_at };
                     *bound = last.tick.slot_at;
                 }
-                let found = sealed::read(&mut tx, &window).await?;
+                let found = match unpacked {
+                    Some(unpacked) => sealed::read_on(&mut tx, &window, unpacked).await?,
+                    None => sealed::read(&mut tx, &window).await?,
+                };
                 tx.commit().await?;
                 // Packed ones first: of a tick that came again, the other is not shown.
                 ticks.splice(0..0, found.ticks);
@@ -105,6 +141,18 @@ impl Store {
             Pool::Sqlite { read, .. } => read.begin().await?.into(),
         })
     }
+}
+
+/// Oldest first, those that follow `after`.
+fn in_order<'a>(
+    account: AccountId,
+    website: WebsiteId,
+    slots: &RangeInclusive<UtcMs>,
+    after: Option<&'a StoredTick>,
+    limit: i64,
+) -> Window<'a> {
+    let from_at = after.map_or(*slots.start(), |tick| tick.tick.slot_at.max(*slots.start()));
+    Window { account, website, from_at, to_at: *slots.end(), after, newest_first: false, limit: most(limit) }
 }
 
 fn most(limit: i64) -> usize {

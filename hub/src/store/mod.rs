@@ -46,16 +46,19 @@ pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
 pub use facts::{ChannelFacts, ClockFacts, DatabaseFacts, PostgresFacts};
+pub use history::TickWalk;
 pub use incidents::{IncidentStory, OperatorReviewed, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use installation::{Outbox, PoolUse, Watched};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use reports::{Reported, ScheduleAdded};
-pub use roll_up::{Latency, RolledUp, SELECT_ROLL_UPS};
-pub use schedule::{ClaimAnswer, ClaimTurn};
-pub use sealed::{CheckPosition, Dropped, Forgotten, SealPosition, Sealed, SealedBlock};
 pub use story::WebsiteStory;
+pub use roll_up::{ForgottenHours, Latency, RolledUp};
+pub use schedule::{ClaimAnswer, ClaimTurn};
+pub use sealed::{
+    CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
+};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};
 pub use websites::Edited;

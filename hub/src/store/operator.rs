@@ -1,14 +1,17 @@
 //! What hubs and workers say of themselves, for whoever judges how the installation is.
 
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use super::row::parse;
 use super::{Store, StoreError, read, write};
-use crate::model::operator::{FORGOTTEN_MS, HubReport, LetterCount, WatchedWorker};
-use crate::model::{LetterFilter, RegionId, UtcMs, WorkerId, letter_kind_words};
+use crate::model::operator::{DamageCount, DamagedDay, FORGOTTEN_MS, HubReport, LetterCount, WatchedWorker};
+use crate::model::{LetterFilter, RegionId, UtcMs, WebsiteId, WorkerId, letter_kind_words};
 
 /// Dead letters that are counted; of more it is said that there are so many.
 const COUNTED: i64 = 1_000;
+/// Damaged blocks that are named.
+const NAMED: i64 = 5;
 /// Hubs that are looked at.
 const HUBS: i64 = 1_000;
 
@@ -74,6 +77,14 @@ impl TryFrom<WorkerRow> for WatchedWorker {
             flooded_at: row.flooded_at,
         })
     }
+}
+
+#[derive(Debug, FromRow)]
+struct DamagedRow {
+    website_id: Uuid,
+    region_id: String,
+    from_at: i64,
+    damaged_at: i64,
 }
 
 impl Store {
@@ -157,5 +168,24 @@ impl Store {
         let kinds = self.dead_letter_kinds(COUNTED).await?;
         let kinds = kinds.into_iter().map(|(kind, count)| (letter_kind_words(&kind), count)).collect();
         Ok(LetterCount { count, newest_at, oldest_at, kinds })
+    }
+
+    /// Blocks of history that are damaged: how many, since when, and which some of them are.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn damage_count(&self) -> Result<DamageCount, StoreError> {
+        let rows: Vec<DamagedRow> = read!(self, pool => sqlx::query_as(
+            "select website_id, region_id, from_at, damaged_at from sealed_tick where damaged_at is not null \
+             order by damaged_at limit $1")
+            .bind(NAMED).fetch_all(pool).await?);
+        let Some(since_at) = rows.first().map(|row| row.damaged_at) else { return Ok(DamageCount::default()) };
+        let named = |row: DamagedRow| DamagedDay {
+            website_id: WebsiteId(row.website_id),
+            region: row.region_id,
+            from_at: row.from_at,
+        };
+        let count = self.count_damaged_blocks().await?;
+        Ok(DamageCount { count, since_at: Some(since_at), some: rows.into_iter().map(named).collect() })
     }
 }

@@ -73,6 +73,7 @@ impl Store {
         let [mut row] = rows;
         let announced = if first.is_announced { self.announced(account, since).await? } else { Announced::default() };
         let asked = Asked {
+            account,
             id,
             created_at: row.website.created_at,
             tags: &row.ties.tags,

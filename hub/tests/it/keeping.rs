@@ -21,7 +21,7 @@ fn by_the_api_of_websites() {
     let base = hub.url("");
     let ann = token(&base, "ann", "correct horse");
     let all = hub.url("/api/v1/websites");
-    let (status, plain) = call("POST", &all, Some(&ann), Some(&json!({"url": "example.com", "paused": true})));
+    let (status, plain) = call("POST", &all, Some(&ann), Some(&json!({"url": "https://example.com", "paused": true})));
     assert_eq!((status, decided(&plain)), (201, (None, None, Some(false))), "{plain}");
     assert_eq!((plain["url"].as_str(), plain["interval_s"].as_i64()), (Some("https://example.com/"), Some(180)));
     assert_eq!((plain["paused"].as_bool(), plain["kind"].as_str()), (Some(true), Some("http")));

@@ -111,6 +111,11 @@ fn page_api_and_formula_agree_and_are_their_owners_alone() {
     assert_eq!(told, ["0.9783", "0.9787"]);
     assert_eq!(uptime["from_at"], json!(rfc3339(midnight).replace('Z', ".000Z")));
 
+    let (status, before) = get(Some(&ann), "/uptime?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z");
+    assert_eq!(status, 200, "{before}");
+    let told = ["uptime_ratio", "coverage_ratio"].map(|name| &before[name]);
+    assert_eq!(told, [&Value::Null; 2], "it was not there: nothing to observe is not nothing observed");
+
     // Yesterday is counted in the first minutes of a day, and at once later on.
     let is_settled = now.rem_euclid(DAY) > 11 * MINUTE;
     if is_settled {

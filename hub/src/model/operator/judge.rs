@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{Condition, Finding, Judged, State};
 use crate::model::message::words::lasting;
-use crate::model::{ClosedAs, NetworkState, RegionId, UtcMs, WorkerId};
+use crate::model::{ClosedAs, NetworkState, RegionId, UtcMs, WebsiteId, WorkerId};
 
 /// Silence that is worth a word. Signs of life come every 10 s: whoever is started again within a minute is none.
 pub const SILENT_MS: i64 = 75_000;
@@ -97,6 +97,28 @@ pub struct LetterCount {
     pub kinds: Vec<(String, i64)>,
 }
 
+/// A day of a website of which a block is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedDay {
+    /// Whose.
+    pub website_id: WebsiteId,
+    /// From where it was looked at.
+    pub region: String,
+    /// Its first slot.
+    pub from_at: UtcMs,
+}
+
+/// Blocks of history that are not what was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DamageCount {
+    /// How many, as far as they are counted.
+    pub count: i64,
+    /// When the first of them was found.
+    pub since_at: Option<UtcMs>,
+    /// Some of them, those that were found first.
+    pub some: Vec<DamagedDay>,
+}
+
 /// All that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
@@ -110,6 +132,8 @@ pub struct Known {
     pub lags: RegionLag,
     /// Dead letters.
     pub letters: LetterCount,
+    /// Damaged blocks of history.
+    pub damage: DamageCount,
 }
 
 /// Judges all of it as of `now`.
@@ -124,6 +148,7 @@ pub fn judge(known: &Known, now: UtcMs) -> Judged {
     store_of(&hubs, states, now);
     workers::judge(known, &hubs, states, now);
     states.insert(Condition::DeadLetters, letters_of(&known.letters, now));
+    states.insert(Condition::HistoryDamaged, damage_of(&known.damage, now));
     judged
 }
 
@@ -233,4 +258,18 @@ fn letters_of(letters: &LetterCount, now: UtcMs) -> State {
     let kinds: Vec<String> = letters.kinds.iter().take(8).map(|(kind, count)| format!("{kind}: {count}")).collect();
     let said = format!("{} {}.", Condition::DeadLetters.words().said, kinds.join(", "));
     State::Holds(Finding { since_at: letters.oldest_at.unwrap_or(now), said, is_explained: false })
+}
+
+fn damage_of(damage: &DamageCount, now: UtcMs) -> State {
+    if damage.count == 0 {
+        return State::Well(ClosedAs::Recovered);
+    }
+    let named = |day: &DamagedDay| {
+        let date = jiff::Timestamp::from_millisecond(day.from_at).map(|at| at.strftime("%Y-%m-%d").to_string());
+        format!("website {}, {}, from {}", day.website_id, date.unwrap_or_default(), day.region)
+    };
+    let some: Vec<String> = damage.some.iter().map(named).collect();
+    let more = if damage.count > some.len() as i64 { "; and more" } else { "" };
+    let said = format!("{} {}: {}{more}.", Condition::HistoryDamaged.words().said, damage.count, some.join("; "));
+    State::Holds(Finding { since_at: damage.since_at.unwrap_or(now), said, is_explained: false })
 }

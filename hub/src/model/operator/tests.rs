@@ -71,6 +71,7 @@ fn all() -> Vec<Condition> {
         Condition::DeadLetters,
         Condition::StoreLow,
         Condition::StoreFull,
+        Condition::HistoryDamaged,
     ];
     all.extend(
         [Condition::RegionSilent, Condition::RegionCutOff, Condition::RegionNoNames, Condition::QueueLag]
@@ -499,4 +500,29 @@ fn random_histories_open_and_close_each_incident_once() {
         }
     }
     assert!(opened > 1_000 && closed > 500, "{opened} opened, {closed} closed");
+}
+
+#[test]
+fn damaged_blocks_are_told_once_with_some_of_them_and_end_when_none_is_left() {
+    let mut world = known(vec![worker("EU", "a", 1)]);
+    assert_eq!(begins(&world), [""; 0]);
+    assert_eq!(ends(&world, &Condition::HistoryDamaged), Some(ClosedAs::Recovered));
+    let day = |n: u128| DamagedDay {
+        website_id: WebsiteId(Uuid::from_u128(n)),
+        region: "EU".to_owned(),
+        from_at: 1_795_737_600_000 + 5 * S,
+    };
+    world.damage = DamageCount { count: 1, since_at: Some(NOW - 60 * S), some: vec![day(1)] };
+    assert_eq!(begins(&world), ["history:damaged"]);
+    let said = |world: &Known| match judge(world, NOW).states.remove(&Condition::HistoryDamaged) {
+        Some(State::Holds(finding)) => (finding.since_at, finding.said),
+        other => panic!("{other:?}"),
+    };
+    let (since_at, told) = said(&world);
+    assert_eq!(since_at, NOW - 60 * S);
+    assert!(told.ends_with("1: website 00000000-0000-0000-0000-000000000001, 2026-11-27, from EU."), "{told}");
+    world.damage = DamageCount { count: 1_000, since_at: Some(LONG_AGO), some: (0..5).map(day).collect() };
+    assert_eq!(ends(&world, &Condition::HistoryDamaged), None, "more of it is no other incident");
+    let (_, told) = said(&world);
+    assert!(told.contains("1000: website") && told.ends_with("; and more.") && told.len() < 900, "{told}");
 }

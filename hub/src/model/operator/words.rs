@@ -92,6 +92,11 @@ impl Condition {
                 "The database has no room",
                 "Results wait in the queue and are not lost for now, but verdicts and alerts stand still. Make room at once.",
             ),
+            Self::HistoryDamaged => Words::new(
+                "Blocks of history are damaged",
+                "What was measured then is not shown; all else is. They are left as they are: put their rows of sealed_tick back \
+                 from a backup, with damaged_at and damage null, and look after the disk.",
+            ),
             Self::HubSilent(hub) => Words::new(
                 format!("Hub {hub} is silent"),
                 "It ended without a word, or stands still; the other hubs do its work. Look at its log.",
@@ -149,6 +154,10 @@ impl Condition {
             Self::DeadLetters => Words::new("There are no dead letters any more", "All were replayed or discarded."),
             Self::StoreLow => Words::new("The disk of the database has room again", "There is enough of it again."),
             Self::StoreFull => Words::new("The database has room again", "Results are stored again."),
+            Self::HistoryDamaged => Words::new(
+                "No block of history is damaged any more",
+                "All were put back, or are past the time for which they are kept.",
+            ),
             Self::HubSilent(hub) => Words::new(format!("Hub {hub} is back"), "It works again."),
             Self::HubLate(hub) => Words::new(format!("Hub {hub} moves again"), "All parts of it work again."),
             Self::HubDeaf(hub) => {
@@ -176,6 +185,7 @@ impl Condition {
             Self::QueueAway
             | Self::StoreLow
             | Self::StoreFull
+            | Self::HistoryDamaged
             | Self::HubSilent(_)
             | Self::HubLate(_)
             | Self::HubDeaf(_) => None,

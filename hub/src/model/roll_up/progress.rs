@@ -4,8 +4,10 @@
 use super::Grain;
 use crate::model::{Span, UtcMs, WebsiteId};
 
-/// Hours are kept for so long, then only their days: longer than any window that is asked for all the time.
-const HOURS_KEPT_MS: i64 = 100 * Grain::Day.ms();
+/// Hours are kept for so long, then only their days: longer than a week, the longest window that is read by hours at its begin
+/// and asked for all the time. An hour of a website that is looked at every minute takes more room than its ticks once they
+/// are packed.
+const HOURS_KEPT_MS: i64 = 10 * Grain::Day.ms();
 
 /// What is counted, one batch of websites after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,22 +159,30 @@ impl Progress {
         Grain::Day.start_of(self.hours.at).saturating_sub(HOURS_KEPT_MS)
     }
 
-    /// The days whose hours are forgotten with this batch: what grows old while days go by, and what was old when it was
-    /// counted. A day that is being counted backwards needs its hours still; they go with its last one.
+    /// The day whose hours are forgotten with this batch: one that was old when it was counted backwards, with its last hour.
+    /// What grows old while days go by is forgotten by and by ([`Self::forgettable_hours`]).
     #[must_use]
     pub fn forgets_hours_of(&self, work: &Work) -> Option<Span> {
-        let (from_at, day_at) = match work.task {
-            Task::Hours | Task::DaysBack => return None,
-            Task::Days => {
-                let counted_from = Grain::Day.end_of(self.hours_back.at.saturating_sub(1));
-                (counted_from, work.starts_at.saturating_sub(HOURS_KEPT_MS))
-            }
+        match work.task {
             Task::HoursBack if work.completes_day() && work.starts_at < self.hours_kept_since() => {
-                (work.starts_at, work.starts_at)
+                Some(Span { from_at: work.starts_at, to_at: Grain::Day.end_of(work.starts_at) })
             }
-            Task::HoursBack => return None,
+            Task::Hours | Task::Days | Task::HoursBack | Task::DaysBack => None,
+        }
+    }
+
+    /// The hours of a website that are not kept any more, whose last day that was counted begins at `newest_day_at`; `None`:
+    /// there are none. A clock that is ahead by years for a moment counts hours without ticks, of which no day comes: it must
+    /// not cost all hours there are. Days that are being counted backwards need their hours still.
+    #[must_use]
+    pub fn forgettable_hours(&self, newest_day_at: UtcMs) -> Option<Span> {
+        let from_at = if self.hours_back.at > self.back_until_at {
+            Grain::Day.end_of(self.hours_back.at.saturating_sub(1))
+        } else {
+            UtcMs::MIN
         };
-        let to_at = Grain::Day.end_of(day_at);
+        let kept_since = Grain::Day.end_of(newest_day_at).saturating_sub(HOURS_KEPT_MS);
+        let to_at = Grain::Day.start_of(kept_since).min(self.hours_kept_since());
         (from_at < to_at).then_some(Span { from_at, to_at })
     }
 

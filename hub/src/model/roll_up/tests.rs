@@ -142,22 +142,45 @@ fn a_day_is_merged_once_all_its_hours_are() {
 }
 
 #[test]
-fn hours_are_forgotten_a_day_at_a_time_as_days_go_by() {
+fn hours_are_forgotten_once_their_days_are_counted() {
     let progress = Progress::begin(Some(0), NOON);
     let midnight = NOON - DAY / 2;
-    assert_eq!(progress.hours_kept_since(), midnight - 100 * DAY);
+    assert_eq!(progress.hours_kept_since(), midnight - 10 * DAY);
     let forgets = |progress: &Progress, task, starts_at| {
         let span = progress.forgets_hours_of(&Work { task, starts_at, after: website(0) })?;
         Some((span.from_at, span.to_at))
     };
-    let back_at = |at| Progress { hours_back: Place { at, after: website(0) }, ..progress.clone() };
-    let last = midnight - 101 * DAY;
-    assert_eq!(forgets(&back_at(0), Task::Days, midnight - DAY), Some((0, last + DAY)), "the last that is not kept");
-    assert_eq!(forgets(&back_at(last), Task::Days, midnight - DAY), Some((last, last + DAY)));
-    assert_eq!(forgets(&back_at(last + HOUR), Task::Days, midnight - DAY), None, "it is being counted");
+    let last = midnight - 11 * DAY;
     assert_eq!(forgets(&progress, Task::HoursBack, last), Some((last, last + DAY)));
-    assert_eq!(forgets(&progress, Task::HoursBack, midnight - 100 * DAY), None, "kept");
+    assert_eq!(forgets(&progress, Task::HoursBack, midnight - 10 * DAY), None, "kept");
     assert_eq!(forgets(&progress, Task::HoursBack, last + HOUR), None, "its day is not counted yet");
-    let others = [(Task::Hours, midnight), (Task::DaysBack, midnight - 200 * DAY)];
-    assert_eq!(others.map(|(task, at)| forgets(&back_at(0), task, at)), [None; 2]);
+    let others = [(Task::Hours, midnight), (Task::Days, midnight - DAY), (Task::DaysBack, midnight - 200 * DAY)];
+    assert_eq!(others.map(|(task, at)| forgets(&progress, task, at)), [None; 3]);
+}
+
+#[test]
+fn hours_that_grow_old_are_forgotten_by_the_days_their_website_has() {
+    let progress = Progress::begin(Some(0), NOON);
+    let midnight = NOON - DAY / 2;
+    let back_at = |at| Progress { hours_back: Place { at, after: website(0) }, ..progress.clone() };
+    let forgets = |progress: &Progress, newest_day_at| {
+        let span = progress.forgettable_hours(newest_day_at)?;
+        Some((span.from_at, span.to_at))
+    };
+    let kept_since = midnight - 10 * DAY;
+    assert_eq!(forgets(&back_at(0), midnight - DAY), Some((i64::MIN, kept_since)), "all is counted back");
+    assert_eq!(forgets(&back_at(0), midnight + 300 * DAY), Some((i64::MIN, kept_since)), "not by a day of the future");
+    assert_eq!(
+        forgets(&back_at(0), midnight - 5 * DAY),
+        Some((i64::MIN, kept_since - 4 * DAY)),
+        "it has newer ones not"
+    );
+    let day = kept_since - 3 * DAY;
+    assert_eq!(forgets(&back_at(day), midnight - DAY), Some((day, kept_since)));
+    assert_eq!(
+        forgets(&back_at(day + HOUR), midnight - DAY),
+        Some((day + DAY, kept_since)),
+        "that day is being counted"
+    );
+    assert_eq!(forgets(&back_at(kept_since), midnight - DAY), None);
 }

@@ -1,6 +1,6 @@
 //! Which ticks make which blocks: those of a day that are not packed yet, beside blocks that are there.
 
-use super::{MAX_TEXTS, MAX_TICKS, RawTick, lengths_of_different};
+use super::{JOINS_AFTER_MS, MAX_TEXTS, MAX_TICKS, RawTick, lengths_of_different};
 use crate::model::UtcMs;
 
 /// Ticks of a block, where there is a choice: what a page reads of it is unpacked whole.
@@ -26,6 +26,52 @@ pub struct Group {
     pub replaces: Option<UtcMs>,
     /// What is new, in order.
     pub ticks: Vec<RawTick>,
+}
+
+/// Whether what came late of a day that is packed joins it now, the first of it having come then. A clock that was wrong by more
+/// says nothing.
+#[must_use]
+pub fn joins_now(came_first_at: UtcMs, now: UtcMs) -> bool {
+    now.saturating_sub(came_first_at).saturating_abs() >= JOINS_AFTER_MS
+}
+
+/// New ticks of one region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewOfRegion {
+    /// The first slot of them.
+    pub first_at: UtcMs,
+    /// The last slot of them.
+    pub last_at: UtcMs,
+    /// How many.
+    pub ticks: usize,
+}
+
+impl NewOfRegion {
+    /// Ticks of blocks that they join, or more.
+    fn joined(&self, blocks: &[Known]) -> usize {
+        let place = blocks.partition_point(|block| block.from_at <= self.first_at).saturating_sub(1);
+        let joins = |(n, block): &(usize, &Known)| match n.cmp(&place) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => self.first_at <= block.to_at || self.ticks < OF_THEIR_OWN,
+            std::cmp::Ordering::Greater => block.from_at <= self.last_at,
+        };
+        blocks.iter().enumerate().filter(joins).map(|(_, block)| block.ticks).sum()
+    }
+}
+
+/// Of how many regions, in this order, what is new is packed in one step: with the blocks that it joins it is `most` ticks, but of
+/// one region whatever it is.
+#[must_use]
+pub fn regions_at_once<'a>(regions: impl IntoIterator<Item = (NewOfRegion, &'a [Known])>, most: usize) -> usize {
+    let (mut count, mut all) = (0, 0_usize);
+    for (new, blocks) in regions {
+        all = all.saturating_add(new.ticks).saturating_add(new.joined(blocks));
+        if count > 0 && all > most {
+            break;
+        }
+        count += 1;
+    }
+    count
 }
 
 /// Divides ticks, which are in order, among blocks, which are in order and do not overlap; nor will those that come of it.

@@ -26,7 +26,7 @@ use self::text::Letters;
 use self::tick::TEXTS;
 use super::{RegionId, UtcMs, WebsiteId};
 
-pub use self::join::{Group, Known, groups, join};
+pub use self::join::{Group, Known, NewOfRegion, groups, join, joins_now, regions_at_once};
 pub use self::tick::{Number, RawTick, Text};
 
 /// Ticks in one block, at most: as many as one slot can have, which is not divided.
@@ -40,6 +40,10 @@ pub const DAY_MS: i64 = 86_400_000;
 /// A day is packed so long after its end: by then nearly all that was on its way has come, also from a worker that was cut off
 /// for hours, and need not be put in afterwards.
 pub const SETTLES_MS: i64 = 6 * 3_600_000;
+
+/// What comes after its day was packed joins it when the first of it has waited so long: what drains slowly, from a worker that was
+/// cut off, would otherwise have the same day packed again each minute. It is read as it is meanwhile.
+pub const JOINS_AFTER_MS: i64 = 12 * 60_000;
 
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 8;

@@ -326,3 +326,37 @@ const GOLDEN_KEYS: &str = "01fab1bc093024e61725aa20983f39be4c5728dd";
 const GOLDEN_COLUMNS: &str = "0100a19576f11b21fcc9cb03cc6a29970083f4b776a997b3839ecb4579d43edb97196c03656c095fea06d34896674bd80ffd\
     0d885c277842b60ebbfb41f980290f177e8e0e3122e0510247449db9c2e3e63b999939df7b5d9e26b45e64673bda003bb1d6\
     3ce6936cd2202ca8a676f43199208c16b637e981dc0e68c0aece00c1130d8fa8118f5bd2571a3a548008cdd2888f92806e";
+
+#[test]
+fn what_is_packed_in_one_step_is_bounded_with_what_it_joins() {
+    let block = |from_at: UtcMs, to_at: UtcMs, ticks: usize| Known { from_at, to_at, ticks };
+    let new = |first_at: UtcMs, last_at: UtcMs, ticks: usize| NewOfRegion { first_at, last_at, ticks };
+    let blocks = [block(100, 199, 1_000), block(200, 299, 2_000)];
+    let count = |regions: &[(NewOfRegion, &[Known])], most| regions_at_once(regions.iter().copied(), most);
+    // One late tick of each of five regions joins five blocks of a thousand.
+    let late = [(new(150, 150, 1), &blocks[..]); 5];
+    assert_eq!(count(&late, 2_002), 2);
+    assert_eq!(count(&late, 2_001), 1);
+    assert_eq!(count(&late, 5), 1, "one at least");
+    assert_eq!(count(&late, usize::MAX), 5);
+    assert_eq!(count(&[], 5), 0);
+    // What joins which.
+    for (new, most) in [
+        (new(250, 250, 1), 2_001),
+        (new(50, 60, 1), 1_001),
+        (new(150, 250, 2), 3_002),
+        (new(300, 300, 499), 2_499), // few join the block before
+        (new(300, 400, 500), 500),   // many make one of their own
+    ] {
+        assert_eq!(count(&[(new, &blocks[..]); 2], most), 1, "{new:?}");
+        assert_eq!(count(&[(new, &blocks[..]); 2], 2 * most), 2, "{new:?}");
+        assert_eq!(count(&[(new, &blocks[..]); 2], 2 * most - 1), 1, "{new:?}");
+    }
+}
+
+#[test]
+fn what_comes_late_waits_for_more_of_it_but_not_for_ever() {
+    let now = 1_795_000_000_000;
+    assert!(!joins_now(now, now) && !joins_now(now - JOINS_AFTER_MS + 1, now) && !joins_now(now + 60_000, now));
+    assert!(joins_now(now - JOINS_AFTER_MS, now) && joins_now(0, now) && joins_now(UtcMs::MAX, now));
+}

@@ -10,14 +10,9 @@ use uuid::Uuid;
 use super::rows::{ROLL_UP, RollUpRow, understood};
 use super::{Batch, Due, Key};
 use crate::model::roll_up::{Grain, Progress, RollUp, Task, Work};
-use crate::model::{AccountId, Tag, UtcMs, WebsiteId};
+use crate::model::{AccountId, RegionId, Tag, UtcMs, WebsiteId};
 use crate::store::ties::ties_of;
 use crate::store::{Pool, Store, StoreError, asked, read};
-
-/// All that windows read of roll-ups: a website, a grain, from when, until when. Its plan is tested.
-pub static SELECT_ROLL_UPS: LazyLock<String> = LazyLock::new(|| {
-    format!("select {ROLL_UP} from roll_up where website_id = $1 and grain = $2 and starts_at >= $3 and starts_at < $4")
-});
 
 /// A website whose history is counted.
 #[derive(Debug, Clone)]
@@ -79,17 +74,20 @@ impl Store {
                 batch
             }
         };
-        batch.forgotten = progress.forgets_hours_of(work).map(|days| (ids, days, starts_at));
+        batch.forgotten = progress.forgets_hours_of(work).map(|day| (ids, day));
         Ok((batch, last))
     }
 
     /// What the hours and days come to of which something came to be known.
     pub(super) async fn count_due(&self, due: &BTreeSet<Due>, progress: &Progress) -> Result<Batch, StoreError> {
         let (mut hours, mut days, mut spans) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        let mut old_days: BTreeSet<(WebsiteId, UtcMs)> = BTreeSet::new();
         for one in due {
             match one {
-                // Too late: what else its hour had is not known by the hour any more.
-                Due::Ticks(_, at) if *at < progress.hours_kept_since() => {}
+                // What else its day had is not known by the hour any more.
+                Due::Ticks(id, at) if *at < progress.hours_kept_since() => {
+                    old_days.insert((*id, Grain::Day.start_of(*at)));
+                }
                 Due::Ticks(id, at) => {
                     hours.push((*id, Grain::Hour.start_of(*at)));
                     if Grain::Day.end_of(*at) <= progress.counted_until(*id, Grain::Hour) {
@@ -101,7 +99,8 @@ impl Store {
             }
         }
         // What is about a website that is gone comes to nothing.
-        let wanted: BTreeSet<WebsiteId> = hours.iter().map(|(id, _)| *id).chain(spans.keys().copied()).collect();
+        let of_ticks = hours.iter().chain(&old_days).map(|(id, _)| *id);
+        let wanted: BTreeSet<WebsiteId> = of_ticks.chain(spans.keys().copied()).collect();
         let mut subjects = BTreeMap::new();
         for id in wanted {
             if let Some(subject) = self.subject(id).await? {
@@ -111,12 +110,29 @@ impl Store {
         hours.retain(|(id, _)| subjects.contains_key(id));
         days.retain(|(id, _)| subjects.contains_key(id));
         let mut batch = self.count_hours(&hours, &days).await?;
+        for (id, day_at) in old_days.into_iter().filter(|(id, _)| subjects.contains_key(id)) {
+            self.count_old_day(id, day_at, &mut batch).await?;
+        }
         let spans: Vec<_> = spans
             .into_iter()
             .filter_map(|(id, from)| Some((subjects.get(&id)?.clone(), from, progress.counted_until(id, Grain::Day))))
             .collect();
         batch.uptime = self.uptime_days(&spans).await?;
         Ok(batch)
+    }
+
+    /// What a day comes to by all its ticks, where its hours are not kept any more; they are not kept now either.
+    async fn count_old_day(&self, id: WebsiteId, day_at: UtcMs, batch: &mut Batch) -> Result<(), StoreError> {
+        let begins = (0..).map(|n| day_at.saturating_add(n * Grain::Hour.ms()));
+        let hours: Vec<_> = begins.take_while(|at| *at < Grain::Day.end_of(day_at)).map(|at| (id, at)).collect();
+        let counted = self.count_hours(&hours, &BTreeSet::new()).await?;
+        batch.ticks += counted.ticks;
+        let mut regions: BTreeMap<RegionId, RollUp> = BTreeMap::new();
+        for ((_, _, region), hour) in counted.hours {
+            regions.entry(region).or_default().merge(&hour);
+        }
+        batch.days.extend(regions.into_iter().map(|(region, day)| ((id, day_at, region), day)));
+        Ok(())
     }
 
     /// What these hours come to by their ticks, and these days by their hours.
@@ -164,27 +180,25 @@ impl Store {
                 .bind(days.iter().map(|d| d.0.0).bind_iter())
                 .bind(days.iter().map(|d| d.1).bind_iter())
                 .bind(day_ms).fetch_all(pool).await?),
-            Pool::Sqlite { .. } => {
+            Pool::Sqlite { read: pool, .. } => {
                 let mut all = Vec::new();
+                let sql = format!(
+                    "select {ROLL_UP} from roll_up where website_id = $1 and grain = 'hour' and starts_at >= $2 \
+                     and starts_at < $3"
+                );
                 for (id, at) in days {
-                    all.extend(self.roll_up_rows(*id, Grain::Hour, *at, at.saturating_add(day_ms)).await?);
+                    let of_day: Vec<RollUpRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str()))
+                        .bind(id.0)
+                        .bind(at)
+                        .bind(at.saturating_add(day_ms))
+                        .fetch_all(pool)
+                        .await?;
+                    all.extend(of_day);
                 }
                 all
             }
         };
         Ok(understood(rows))
-    }
-
-    /// One website's rows of a grain that begin in `[from, to)`: one range of the key.
-    pub(super) async fn roll_up_rows(
-        &self,
-        id: WebsiteId,
-        grain: Grain,
-        from: UtcMs,
-        to: UtcMs,
-    ) -> Result<Vec<RollUpRow>, StoreError> {
-        Ok(read!(self, pool => sqlx::query_as(SELECT_ROLL_UPS.as_str())
-            .bind(id.0).bind(grain.as_str()).bind(from).bind(to).fetch_all(pool).await?))
     }
 
     async fn subjects_after(&self, after: WebsiteId, at_once: usize) -> Result<Vec<Subject>, StoreError> {

@@ -5,17 +5,20 @@
 
 mod batch;
 mod due;
+mod forget;
 mod read;
 mod rows;
 mod several;
 mod ticks;
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 use uuid::Uuid;
 
-pub use self::batch::SELECT_ROLL_UPS;
 pub(super) use self::batch::Subject;
 pub(super) use self::due::{Due, note};
+pub use self::forget::ForgottenHours;
 pub use self::read::Latency;
 pub(super) use self::several::latencies_of;
 use super::ingest::Transaction;
@@ -49,10 +52,25 @@ struct Batch {
     hours: Vec<(Key, RollUp)>,
     days: Vec<(Key, RollUp)>,
     uptime: Vec<UptimeDay>,
-    /// Websites, the days of theirs whose hours are forgotten, and the day that was counted for it.
-    forgotten: Option<(Vec<WebsiteId>, Span, UtcMs)>,
+    /// Websites, and the day of theirs whose hours are forgotten.
+    forgotten: Option<(Vec<WebsiteId>, Span)>,
     /// Numbers of what was due.
     done: Vec<i64>,
+}
+
+impl Batch {
+    /// Those of whom something is written.
+    fn websites(&self) -> BTreeSet<WebsiteId> {
+        let of_ticks = self.hours.iter().chain(&self.days).map(|((id, ..), _)| *id);
+        of_ticks.chain(self.uptime.iter().map(|day| day.website_id)).collect()
+    }
+
+    /// Without what is about websites that were deleted while it was counted.
+    fn leave_out_gone(&mut self, there: &BTreeSet<WebsiteId>) {
+        self.hours.retain(|((id, ..), _)| there.contains(id));
+        self.days.retain(|((id, ..), _)| there.contains(id));
+        self.uptime.retain(|day| there.contains(&day.website_id));
+    }
 }
 
 #[derive(FromRow)]
@@ -146,7 +164,7 @@ impl Store {
         };
         let ticks = batch.ticks;
         probe::fail_point!("roll_up.counted");
-        Ok(if self.answered(self.write_batch(&batch, &next)).await? {
+        Ok(if self.answered(self.write_batch(batch, &next)).await? {
             RolledUp::Counted { ticks }
         } else {
             RolledUp::Overtaken
@@ -154,7 +172,7 @@ impl Store {
     }
 
     /// Whether it was this hub's turn.
-    async fn write_batch(&self, batch: &Batch, next: &Progress) -> Result<bool, StoreError> {
+    async fn write_batch(&self, mut batch: Batch, next: &Progress) -> Result<bool, StoreError> {
         let mut tx = Transaction::begin(&self.pool).await?;
         let take = "update roll_up_progress set hours_at = $2, hours_after_id = $3, days_at = $4, days_after_id = $5, \
             hours_back_at = $6, hours_back_after_id = $7, days_back_at = $8, days_back_after_id = $9, back_until_at = $10, \
@@ -164,10 +182,12 @@ impl Store {
             tx.rollback().await?;
             return Ok(false);
         }
+        let there = rows::held(&mut tx, &batch.websites()).await?;
+        batch.leave_out_gone(&there);
         rows::write(&mut tx, Grain::Hour, &batch.hours).await?;
         rows::write(&mut tx, Grain::Day, &batch.days).await?;
-        if let Some((ids, days, counted_at)) = &batch.forgotten {
-            rows::forget_hours(&mut tx, ids, *days, *counted_at).await?;
+        if let Some((ids, day)) = &batch.forgotten {
+            rows::forget_hours(&mut tx, ids, *day).await?;
         }
         write_days(&mut tx, &batch.uptime).await?;
         due::done(&mut tx, &batch.done).await?;

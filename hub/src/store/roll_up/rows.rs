@@ -1,5 +1,7 @@
 //! Roll-ups as they are stored, and what they become.
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -75,6 +77,27 @@ pub(super) fn understood(rows: Vec<RollUpRow>) -> Vec<(Key, RollUp)> {
     rows.into_iter().filter_map(one).collect()
 }
 
+/// Those of the websites that are there, and stay so until the end of the transaction.
+pub(super) async fn held(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>) -> Result<BTreeSet<WebsiteId>, StoreError> {
+    let there: Vec<Uuid> = match tx {
+        // In order of id, as whoever stores ticks takes them.
+        Transaction::Postgres(tx) => {
+            let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+            let sql = "select website_id from website where website_id = any($1) order by website_id for key share";
+            sqlx::query_scalar(sql).bind(ids).fetch_all(&mut **tx).await?
+        }
+        Transaction::Sqlite(tx) => {
+            let mut there = Vec::new();
+            for id in ids {
+                let sql = "select website_id from website where website_id = $1";
+                there.extend(sqlx::query_scalar::<_, Uuid>(sql).bind(id.0).fetch_optional(&mut **tx).await?);
+            }
+            there
+        }
+    };
+    Ok(there.into_iter().map(WebsiteId).collect())
+}
+
 /// Written in the place of those that know less: a count of fewer ticks (retention has taken the others since, or another
 /// hub has counted meanwhile) replaces nothing.
 pub(super) async fn write(
@@ -112,29 +135,22 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Takes the hours of days away, of those websites that have ticks of the day that was counted now: a clock that is ahead by
-/// years for a moment counts days that have none, and must not cost all hours there are.
-pub(super) async fn forget_hours(
-    tx: &mut Transaction,
-    ids: &[WebsiteId],
-    days: Span,
-    counted_at: UtcMs,
-) -> Result<(), StoreError> {
+/// Takes the hours of a day away, of those websites of which it is counted.
+pub(super) async fn forget_hours(tx: &mut Transaction, ids: &[WebsiteId], day: Span) -> Result<(), StoreError> {
     const HOURS: &str = "grain = 'hour' and starts_at >= $2 and starts_at < $3 and exists (select 1 from roll_up as counted \
-        where counted.website_id = roll_up.website_id and counted.grain = 'day' and counted.starts_at = $4)";
-    let Span { from_at, to_at } = days;
+        where counted.website_id = roll_up.website_id and counted.grain = 'day' and counted.starts_at = $2)";
+    let Span { from_at, to_at } = day;
     match tx {
         Transaction::Postgres(tx) => {
             let sql = format!("delete from roll_up where website_id = any($1) and {HOURS}");
             let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(from_at).bind(to_at).bind(counted_at);
-            query.execute(&mut **tx).await?;
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(from_at).bind(to_at).execute(&mut **tx).await?;
         }
         Transaction::Sqlite(tx) => {
             let sql = format!("delete from roll_up where website_id = $1 and {HOURS}");
             for id in ids {
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
-                query.bind(id.0).bind(from_at).bind(to_at).bind(counted_at).execute(&mut **tx).await?;
+                query.bind(id.0).bind(from_at).bind(to_at).execute(&mut **tx).await?;
             }
         }
     }

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::model::UtcMs;
 use crate::model::sealed::{self, DAY_MS};
-use crate::store::{Pool, Store, StoreError};
+use crate::store::{Pool, Store, StoreError, asked};
 
 /// Whoever stores ticks waits so long at most for a day that is being dropped, and so does the drop for them.
 const LOCK: &str = "set local lock_timeout = '200ms'";
@@ -21,13 +21,22 @@ const AHEAD: i64 = 7;
 /// A clean-up of one day takes no longer, or is left to the database's own.
 const VACUUM_WITHIN: Duration = Duration::from_secs(600);
 
-/// A day that is gone, or is not.
+/// A day of ticks that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dropped {
+pub struct EndedDay {
     /// Its partition.
-    pub name: String,
-    /// Whether it is gone; otherwise something is left in it, or others were at work on it.
-    pub is_gone: bool,
+    name: String,
+}
+
+/// What one look did with a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DayFate {
+    /// It is dropped.
+    Gone,
+    /// Something is left in it, or others are at work on it.
+    Stays,
+    /// Much was deleted in it and is in the way: it is to be cleaned up first.
+    Unclean,
 }
 
 impl Store {
@@ -56,31 +65,42 @@ impl Store {
         Ok(())
     }
 
-    /// Drops days that ended by `before` and have nothing in them any more, the oldest first. Nothing to do on SQLite.
+    /// Days that ended by `before`, the oldest first. None on SQLite.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn drop_empty_days(&self, before: UtcMs) -> Result<Vec<Dropped>, StoreError> {
+    pub async fn ended_days(&self, before: UtcMs) -> Result<Vec<EndedDay>, StoreError> {
         let Pool::Postgres(pools) = &self.pool else { return Ok(Vec::new()) };
-        let mut connection = pools.get().acquire().await?;
-        let names: Vec<String> = sqlx::query_scalar(
+        let names: Vec<String> = asked!(self, pools, pool => sqlx::query_scalar(
             "select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid \
-             where i.inhparent = 'tick'::regclass order by c.relname",
-        )
-        .fetch_all(&mut *connection)
-        .await?;
-        let mut done = Vec::new();
-        for name in names {
-            if ends_at(&name).is_some_and(|end| end <= before) {
-                let fate = drop_day(&mut connection, &name).await?;
-                done.push(Dropped { name, is_gone: fate == Fate::Gone });
-                // Whatever keeps one from being cleaned up (a backup that runs for hours) keeps the others, too.
-                if fate == Fate::CleanedUp {
-                    break;
-                }
-            }
-        }
-        Ok(done)
+             where i.inhparent = 'tick'::regclass order by c.relname")
+            .fetch_all(pool).await?);
+        let has_ended = |name: &String| ends_at(name).is_some_and(|end| end <= before);
+        Ok(names.into_iter().filter(has_ended).map(|name| EndedDay { name }).collect())
+    }
+
+    /// Drops a day that has nothing in it any more.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn drop_day(&self, day: &EndedDay) -> Result<DayFate, StoreError> {
+        let Pool::Postgres(pools) = &self.pool else { return Ok(DayFate::Stays) };
+        self.answered(async {
+            let mut connection = pools.get().acquire().await?;
+            drop_day(&mut connection, &day.name).await
+        })
+        .await
+    }
+
+    /// Cleans a day up, which stops nobody and may take minutes: whoever is told to stop gives it up.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn clean_up_day(&self, day: &EndedDay) -> Result<(), StoreError> {
+        let Pool::Postgres(pools) = &self.pool else { return Ok(()) };
+        // Its own connection, which ends with it: nobody else gets one with half an answer on it (D18).
+        let mut connection = pools.get().acquire().await?.detach();
+        clean_up(&mut connection, &day.name).await
     }
 }
 
@@ -91,35 +111,21 @@ fn ends_at(partition: &str) -> Option<UtcMs> {
     Some(begin.as_millisecond().saturating_add(DAY_MS))
 }
 
-/// What one look did with a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// It is dropped.
-    Gone,
-    /// Something is left in it, or others are at work on it.
-    Stays,
-    /// Much was deleted in it: that is cleaned up, and the next look sees whether something is left.
-    CleanedUp,
-}
-
-async fn drop_day(connection: &mut PgConnection, name: &str) -> Result<Fate, StoreError> {
+async fn drop_day(connection: &mut PgConnection, name: &str) -> Result<DayFate, StoreError> {
     match is_empty(connection, name).await {
         Ok(true) => {}
-        Ok(false) => return Ok(Fate::Stays),
-        // Much was deleted there and is in the way: cleaned up first, which stops nobody.
-        Err(error) if error.is_statement_timeout() => {
-            return clean_up(connection, name).await.map(|()| Fate::CleanedUp);
-        }
-        Err(error) if error.is_lock_timeout() || is_gone(&error) => return Ok(Fate::Stays),
+        Ok(false) => return Ok(DayFate::Stays),
+        Err(error) if error.is_statement_timeout() => return Ok(DayFate::Unclean),
+        Err(error) if error.is_lock_timeout() || is_gone(&error) => return Ok(DayFate::Stays),
         Err(error) => return Err(error),
     }
     match drop_now(connection, name).await {
         Err(error) if error.is_lock_timeout() || error.is_statement_timeout() || error.is_collision() => {
             tracing::info!(%error, partition = name, "A day of ticks is in use; it is dropped later.");
-            Ok(Fate::Stays)
+            Ok(DayFate::Stays)
         }
-        Err(error) if is_gone(&error) => Ok(Fate::Stays),
-        done => Ok(if done? { Fate::Gone } else { Fate::Stays }),
+        Err(error) if is_gone(&error) => Ok(DayFate::Stays),
+        done => Ok(if done? { DayFate::Gone } else { DayFate::Stays }),
     }
 }
 
@@ -181,8 +187,6 @@ async fn clean_up(connection: &mut PgConnection, name: &str) -> Result<(), Store
     let limit = format!("set statement_timeout = {}", VACUUM_WITHIN.as_millis());
     sqlx::query(sqlx::AssertSqlSafe(limit)).execute(&mut *connection).await?;
     let cleaned = sqlx::query(sqlx::AssertSqlSafe(format!("vacuum {name}"))).execute(&mut *connection).await;
-    // To what this connection was opened with.
-    sqlx::query("reset statement_timeout").execute(&mut *connection).await?;
     match cleaned.map_err(StoreError::from) {
         Ok(_) => Ok(()),
         // The database's own clean-up is at work there, or it takes longer than that: it is looked into again later.

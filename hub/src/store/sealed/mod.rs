@@ -4,10 +4,13 @@
 mod counted;
 mod days;
 mod known;
+mod late;
+mod own;
 mod read;
 mod retain;
 mod row;
 mod seal;
+mod walk;
 mod work;
 
 use std::collections::BTreeSet;
@@ -16,11 +19,13 @@ use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 pub(super) use self::counted::{HourBlock, blocks_of_hours};
-pub use self::days::Dropped;
+pub use self::days::{DayFate, EndedDay};
 pub(super) use self::known::{known_again, last_attempt};
+pub use self::own::{OwnPosition, PastOwn};
 pub(super) use self::read::{Window, key_of, read};
 pub use self::retain::{CheckPosition, Forgotten};
 pub use self::seal::{SealPosition, Sealed};
+pub(super) use self::walk::{Unpacked, read_on};
 use super::{Store, StoreError, write};
 use crate::model::sealed::{self, Damage};
 use crate::model::{RegionId, UtcMs, WebsiteId};

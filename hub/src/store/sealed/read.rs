@@ -42,7 +42,7 @@ pub(in crate::store) fn key_of(tick: &StoredTick) -> Key<'_> {
 
 /// Which ticks of a block are wanted, by itself: whoever unpacks is elsewhere.
 #[derive(Debug, Clone)]
-struct Part {
+pub(super) struct Part {
     slots: RangeInclusive<UtcMs>,
     after: Option<(UtcMs, String, u16)>,
     newest_first: bool,
@@ -50,6 +50,10 @@ struct Part {
 }
 
 impl Part {
+    /// All of them.
+    pub(super) const ALL: Self =
+        Self { slots: UtcMs::MIN..=UtcMs::MAX, after: None, newest_first: false, limit: usize::MAX };
+
     fn of(window: &Window<'_>) -> Self {
         Self {
             slots: window.from_at..=window.to_at,
@@ -69,7 +73,7 @@ pub(in crate::store) struct Found {
 }
 
 #[derive(Debug, FromRow)]
-struct BlockRow {
+pub(super) struct BlockRow {
     region_id: String,
     from_at: i64,
     to_at: i64,
@@ -178,7 +182,7 @@ async fn add_days(window: &Window<'_>, blocks: Vec<BlockRow>, found: &mut Found)
 }
 
 /// The ticks of a block that are in the window, those that come first, as many as are wanted.
-fn unpack(part: &Part, website: Uuid, region: &RegionId, block: &BlockRow) -> Result<Vec<RawTick>, Damage> {
+pub(super) fn unpack(part: &Part, website: Uuid, region: &RegionId, block: &BlockRow) -> Result<Vec<RawTick>, Damage> {
     let place = Place { website_id: WebsiteId(website), region_id: region };
     let is_wanted = |(slot_at, attempt): (UtcMs, i64)| {
         let follows = part.after.as_ref().is_none_or(|(at, in_region, last)| {

@@ -10,7 +10,7 @@ use crate::store::row::parse;
 use crate::store::{Pool, Store, StoreError, read, write};
 
 /// Blocks deleted in one statement: some MB.
-const AT_ONCE: i64 = 500;
+pub(super) const AT_ONCE: i64 = 500;
 /// Pages given back to the file system in one statement: 4 MB.
 const PAGES: i64 = 1_000;
 
@@ -49,6 +49,19 @@ pub struct Forgotten {
     pub blocks: u64,
     /// Those of them that were damaged.
     pub damaged: u64,
+    /// Ticks that were not packed.
+    pub ticks: u64,
+}
+
+impl Forgotten {
+    /// Says of blocks that are gone how many were damaged.
+    pub(super) fn told(gone: &[bool], ticks: u64) -> Self {
+        let damaged = gone.iter().filter(|is_damaged| **is_damaged).count() as u64;
+        if damaged > 0 {
+            tracing::warn!(damaged, "Damaged blocks of history are past retention and were deleted.");
+        }
+        Self { blocks: gone.len() as u64, damaged, ticks }
+    }
 }
 
 impl Store {
@@ -110,11 +123,7 @@ impl Store {
             "delete from sealed_tick where (website_id, from_at, region_id) in (select website_id, from_at, region_id \
              from sealed_tick where from_at < $1 order by from_at limit $2) returning damaged_at is not null")
             .bind(kept_from).bind(AT_ONCE).fetch_all(pool).await?);
-        let damaged = gone.iter().filter(|is_damaged| **is_damaged).count() as u64;
-        if damaged > 0 {
-            tracing::warn!(damaged, "Damaged blocks of history are past retention and were deleted.");
-        }
-        Ok(Forgotten { blocks: gone.len() as u64, damaged })
+        Ok(Forgotten::told(&gone, 0))
     }
 
     /// Gives room that nothing is in any more back to the file system, some at a time; whether there may be more. Postgres

@@ -8,6 +8,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::is_news;
+use super::late::{joins_now, new_of_regions};
 use super::row::packed;
 use super::work::{Left, Work};
 use crate::model::sealed::{self, Block, DAY_MS, Known, RawTick};
@@ -192,12 +193,32 @@ async fn seal_in(
         .bind(website).bind(first_at).bind(end).bind(at_once).fetch_optional(connection).await?);
     // A slot is not divided.
     let cut = cut.map_or(end, |cut| cut.max(first_at.saturating_add(1)));
-    let next = Some(SealPosition { website, slot_at: Some(cut), at_once: Some(at_once) });
+    let at = |slot_at| Some(SealPosition { website, slot_at: Some(slot_at), at_once: Some(at_once) });
+    let mut next = at(cut);
     let known = known_blocks(tx, website, day, end).await?;
+    let mut only = Vec::new();
+    if !known.is_empty() {
+        if !joins_now(tx, website, day, end, now).await? {
+            return Ok(Sealed { next: at(end), ..Sealed::default() });
+        }
+        let regions = new_of_regions(tx, website, first_at, cut).await?;
+        let most = usize::try_from(at_once).unwrap_or(1).saturating_mul(2);
+        let blocks = |region: &str| known.get(region).map_or(&[][..], Vec::as_slice);
+        let count = sealed::regions_at_once(regions.iter().map(|(region, new)| (*new, blocks(region))), most);
+        if count < regions.len() {
+            only.extend(regions.into_iter().take(count).map(|(region, _)| region));
+            next = at(first_at);
+        }
+    }
     // Read by deleting: no tick that is stored meanwhile goes unread.
-    let delete = format!("delete from tick where website_id = $1 and slot_at >= $2 and slot_at < $3 returning {TICK}");
-    let rows: Vec<TickRow> = on!(tx, connection => sqlx::query_as(sqlx::AssertSqlSafe(delete.as_str()))
-        .bind(website).bind(first_at).bind(cut).fetch_all(connection).await?);
+    let places: Vec<String> = (4..only.len() + 4).map(|n| format!("${n}")).collect();
+    let these = if only.is_empty() { String::new() } else { format!("and region_id in ({})", places.join(", ")) };
+    let delete =
+        format!("delete from tick where website_id = $1 and slot_at >= $2 and slot_at < $3 {these} returning {TICK}");
+    let rows: Vec<TickRow> = on!(tx, connection => {
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(delete.as_str())).bind(website).bind(first_at).bind(cut);
+        only.iter().fold(query, |query, region| query.bind(region)).fetch_all(connection).await?
+    });
     // A look takes hours where there is much, and a newer hub may start meanwhile. Asked only now: whoever deletes holds the
     // table, and nobody gives it another column until the end.
     let columns: Vec<String> = match tx {

@@ -6,15 +6,16 @@ use std::collections::btree_map::Entry;
 use sqlx::FromRow;
 
 use crate::model::roll_up::Grain;
-use crate::model::{Uptime, UtcMs, WebsiteId, uptime};
+use crate::model::{AccountId, Uptime, UtcMs, WebsiteId, uptime};
 use crate::store::incidents::write_rows;
 use crate::store::ingest::Transaction;
 use crate::store::roll_up::Subject;
 use crate::store::{Store, StoreError, read};
 
-/// All that windows read of days: a website, from when, until when. Its plan is tested.
+/// All that windows read of days: an account, a website of its own, from when, until when. Its plan is tested.
 pub const SELECT_UPTIME_DAYS: &str = "select day_at, up_ms, degraded_ms, down_ms, unknown_ms, maintenance_ms \
-    from uptime_day where website_id = $1 and day_at >= $2 and day_at < $3";
+    from uptime_day where website_id = $2 and day_at >= $3 and day_at < $4 \
+    and exists (select 1 from website where account_id = $1 and website_id = $2)";
 
 /// How a website spent a day, from when it was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(in crate::store) struct UptimeDay {
     pub website_id: WebsiteId,
     pub day_at: UtcMs,
     pub uptime: Uptime,
+    /// Changes of verdict that it was counted from.
+    pub changes: i64,
 }
 
 #[derive(FromRow)]
@@ -56,7 +59,9 @@ impl Store {
                     Some(verdicts) => {
                         let quiet = announced.spans(id, &subject.tags, begin, end);
                         let uptime = uptime::over(&verdicts.changes, verdicts.last, begin, end, &quiet);
-                        days.push(UptimeDay { website_id: id, day_at, uptime });
+                        let of_day = verdicts.changes.iter().filter(|change| uptime::holds_from(change) < end);
+                        let changes = of_day.count() as i64;
+                        days.push(UptimeDay { website_id: id, day_at, uptime, changes });
                     }
                     None => {
                         tracing::warn!(website.id = %id, day_at, "It changed too often for this day to be counted.")
@@ -68,16 +73,17 @@ impl Store {
         Ok(days)
     }
 
-    /// One website's days that begin in `[from, to)`, by their begin: one range of the key.
+    /// Days of one of the account's websites that begin in `[from, to)`, by their begin: one range of the key.
     pub(super) async fn stored_days(
         &self,
+        account: AccountId,
         id: WebsiteId,
         from: UtcMs,
         to: UtcMs,
     ) -> Result<BTreeMap<UtcMs, Uptime>, StoreError> {
         let rows: Vec<DayRow> = read!(self, pool => sqlx::query_as(
 SELECT_UPTIME_DAYS)
-            .bind(id.0).bind(from).bind(to).fetch_all(pool).await?);
+            .bind(account.0).bind(id.0).bind(from).bind(to).fetch_all(pool).await?);
         let uptime = |row: DayRow| {
             let uptime = Uptime {
                 up_ms: row.up_ms,
@@ -92,6 +98,8 @@ SELECT_UPTIME_DAYS)
     }
 }
 
+/// Written in the place of those that know no more: a day counted from fewer changes of verdict (somebody has removed the others
+/// since), or from as many and with more of it unknown, replaces nothing.
 pub(in crate::store) async fn write_days(tx: &mut Transaction, days: &[UptimeDay]) -> Result<(), StoreError> {
     write_rows!(tx, days, "uptime_day", d {
         website_id => d.website_id.0,
@@ -101,7 +109,10 @@ pub(in crate::store) async fn write_days(tx: &mut Transaction, days: &[UptimeDay
         down_ms => d.uptime.down_ms,
         unknown_ms => d.uptime.unknown_ms,
         maintenance_ms => d.uptime.maintenance_ms,
+        changes => d.changes,
     }, "on conflict (website_id, day_at) do update set up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms, \
-        down_ms = excluded.down_ms, unknown_ms = excluded.unknown_ms, maintenance_ms = excluded.maintenance_ms");
+        down_ms = excluded.down_ms, unknown_ms = excluded.unknown_ms, maintenance_ms = excluded.maintenance_ms, \
+        changes = excluded.changes where excluded.changes > uptime_day.changes \
+        or (excluded.changes = uptime_day.changes and excluded.unknown_ms <= uptime_day.unknown_ms)");
     Ok(())
 }

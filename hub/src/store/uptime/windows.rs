@@ -30,6 +30,7 @@ struct AskedRow {
 /// What is known of a website before its windows are read.
 #[derive(Debug)]
 pub(in crate::store) struct Asked<'a> {
+    pub account: AccountId,
     pub id: WebsiteId,
     pub created_at: UtcMs,
     pub tags: &'a [Tag],
@@ -61,7 +62,7 @@ impl Store {
         let tags = ties_of(&tags, None).tags;
         let counted_until = self.roll_up_progress().await?.map_or(0, |progress| progress.days.at);
         let verdict = super::word(&verdict);
-        let asked = Asked { id, created_at, tags: &tags, verdict, counted_until, newest: 0 };
+        let asked = Asked { account, id, created_at, tags: &tags, verdict, counted_until, newest: 0 };
         let since = windows.iter().map(|window| window.from_at.max(created_at)).min().unwrap_or(0);
         let announced = self.announced(account, since).await?;
         Ok(Some(self.uptimes_of(&asked, &announced, windows).await?.0))
@@ -75,7 +76,7 @@ impl Store {
         announced: &Announced,
         windows: &[Span],
     ) -> Result<(Vec<UptimeOver>, Vec<Transition>), StoreError> {
-        let Asked { id, created_at, tags, counted_until, .. } = *asked;
+        let Asked { account, id, created_at, tags, counted_until, .. } = *asked;
         let from_creation =
             |window: &Span| Span { from_at: window.from_at.max(created_at).min(window.to_at), ..*window };
         let windows: Vec<Span> = windows.iter().map(from_creation).collect();
@@ -84,7 +85,7 @@ impl Store {
             return Ok((Vec::new(), self.changes_of(id, asked.verdict, &[], asked.newest).await?.newest));
         };
         // A clock that was ahead has counted days before they were over: until they are counted again, verdicts tell of them.
-        let days = self.stored_days(id, from.saturating_sub(uptime::DAY_MS), to.min(counted_until)).await?;
+        let days = self.stored_days(account, id, from.saturating_sub(uptime::DAY_MS), to.min(counted_until)).await?;
         let parts: Vec<_> = windows.iter().map(|span| pieces(*span, created_at, &days)).collect();
         // Windows that end together have their last piece in common.
         let rests: BTreeSet<Span> = parts.iter().flat_map(|(_, rests)| rests.iter().copied()).collect();

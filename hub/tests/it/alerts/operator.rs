@@ -15,6 +15,7 @@ on_both! {
     t164_dead_letters_are_told_and_that_there_are_more
     only_operators_are_told_and_only_where_they_want_it
     t188_a_region_that_is_blind_is_told
+    damaged_blocks_of_history_are_told_once_and_when_there_are_none_any_more
 }
 
 /// A hub whose parts all move.
@@ -194,4 +195,29 @@ async fn only_operators_are_told_and_only_where_they_want_it(world: World) {
     });
     hub.look(world.now + SECOND).await.expect("a look");
     assert_eq!(world.only().await.incident.closed_as, Some(hub::model::ClosedAs::Retired));
+}
+
+async fn damaged_blocks_of_history_are_told_once_and_when_there_are_none_any_more(world: World) {
+    let receiver = Receiver::taking();
+    world.channel("hook", webhook(&receiver)).await;
+    let start = world.now;
+    let (mut hubs, mut sender) = ([hub_of(&world, "one"), hub_of(&world, "two")], world.sender());
+    world.beat("EU", NetworkState::Works, start - 10 * SECOND).await;
+    let insert = "insert into sealed_tick (website_id, from_at, region_id, to_at, ticks, sealed_at, keys, packed, \
+        damaged_at, damage) values ($1, 86400000, 'EU', 86400000, 1, 0, $2, $2, 5, 'its checksum is wrong')";
+    raw!(world, pool => sqlx::query(insert).bind(uuid::Uuid::from_u128(7)).bind(b"x".as_slice()).execute(pool).await
+        .map(|_| ()).expect("a block"));
+    look(&mut hubs, start - 30 * SECOND, start).await;
+    turn(&mut sender, start).await;
+    let line = world.only().await;
+    assert_eq!(line.incident.cause_key, "history:damaged");
+    let put_back = "update sealed_tick set damaged_at = null, damage = null";
+    raw!(world, pool => sqlx::query(put_back).execute(pool).await.map(|_| ()).expect("put back"));
+    look(&mut hubs, start + 10 * SECOND, start + 20 * SECOND).await;
+    turn(&mut sender, start + 20 * SECOND).await;
+    assert_eq!(world.only().await.incident.closed_as, Some(hub::model::ClosedAs::Recovered));
+    let got = receiver.got();
+    assert_eq!(got.len(), 2, "its begin and its end");
+    let text = got[0].json()["data"]["text"].as_str().expect("a text").to_owned();
+    assert!(text.contains("website 00000000-0000-0000-0000-000000000007, 1970-01-02, from EU"), "{text}");
 }

@@ -22,6 +22,7 @@ on_both! {
     a_count_of_fewer_ticks_replaces_nothing
     what_cannot_be_read_is_left_out_and_counted_again
     of_what_is_old_the_days_are_kept
+    hours_that_an_older_version_left_go_in_bounded_steps
     websites_that_are_gone_hold_nothing_up
     what_is_written_down_by_hand_is_counted_once
 }
@@ -66,6 +67,16 @@ impl Fixture {
     /// Counts until there is nothing more to do; how many batches it took.
     pub(super) async fn roll(&self, now: UtcMs) -> usize {
         roll(&self.store, now).await
+    }
+
+    /// Takes away all hours that are not kept; how many.
+    async fn forget_hours(&self) -> u64 {
+        let (mut after, mut gone) = (Some(hub::model::WebsiteId(uuid::Uuid::nil())), 0);
+        while let Some(from) = after {
+            let step = self.store.forget_hours(from).await.expect("a step");
+            (after, gone) = (step.after, gone + step.rows);
+        }
+        gone
     }
 
     /// What the ticks of `[from, to)` come to, counted one by one.
@@ -424,7 +435,7 @@ async fn of_what_is_old_the_days_are_kept(f: Fixture) {
     let website = f.old_website(130).await;
     let midnight = Grain::Day.start_of(f.now);
     let of_day = |days: i64| midnight - days * DAY;
-    for days in [120, 100, 1] {
+    for days in [120, 10, 1] {
         let ticks: Vec<_> =
             (0..48).map(|n| region_tick(&website, "INDIA", of_day(days) + n * HOUR / 2, Outcome::Up)).collect();
         f.store.ingest(&ticks, of_day(days) + DAY).await.expect("ingest");
@@ -437,23 +448,61 @@ async fn of_what_is_old_the_days_are_kept(f: Fixture) {
         48,
         "those from before the first start were counted, and of the oldest only the day is kept"
     );
-    f.agrees(&website, of_day(100), midnight).await;
+    f.agrees(&website, of_day(10), midnight).await;
     let old = f.recount(&website, of_day(120), of_day(119)).await;
     assert_eq!(f.rolled(&website, of_day(120) + HOUR, of_day(120) + 3 * HOUR).await, old, "by whole days");
     // A clock that is ahead for a moment counts days without ticks.
     f.roll(now + 3 * DAY).await;
+    f.forget_hours().await;
     assert_eq!(f.count(HOURS).await, 48, "forgets nothing");
     f.roll(now).await;
     let one = region_tick(&website, "INDIA", midnight + HOUR, Outcome::Up);
     f.store.ingest(&[one], midnight + HOUR + MINUTE).await.expect("ingest");
     f.roll(now + DAY).await;
+    assert_eq!(f.forget_hours().await, 24);
     assert_eq!(f.count(HOURS).await, 25, "a day later the next");
-    // Late by months: it changes nothing that is kept.
+    assert_eq!(f.forget_hours().await, 0, "the week before is read by hours");
+    // Late by months: its day is counted by all its ticks, and by those alone.
     let late = region_tick(&website, "INDIA", of_day(120) + MINUTE, Outcome::Up);
     f.store.ingest(&[late], now + DAY).await.expect("ingest");
     f.roll(now + DAY).await;
-    assert_eq!(f.rolled(&website, of_day(120), of_day(119)).await, old);
+    let with_late = f.recount(&website, of_day(120), of_day(119)).await;
+    assert_eq!(f.rolled(&website, of_day(120), of_day(119)).await, with_late);
+    assert_ne!(with_late, old);
     assert_eq!((f.count(HOURS).await, f.count("select count(*) from roll_up_due").await), (25, 0));
+}
+
+/// Those of 90 more days, which a version before kept.
+async fn hours_that_an_older_version_left_go_in_bounded_steps(f: Fixture) {
+    let (website, other) = (f.old_website(130).await, f.old_website(130).await);
+    let midnight = Grain::Day.start_of(f.now);
+    let now = midnight + 11 * MINUTE;
+    for website in [&website, &other] {
+        let ticks: Vec<_> =
+            (0..48).map(|n| region_tick(website, "INDIA", midnight - DAY + n * HOUR / 2, Outcome::Up)).collect();
+        f.store.ingest(&ticks, now).await.expect("ingest");
+    }
+    f.roll(now).await;
+    const HOURS: &str = "select count(*) from roll_up where grain = 'hour'";
+    let (kept, days) = (f.count(HOURS).await, f.count("select count(*) from roll_up where grain = 'day'").await);
+    for _ in 0..2 {
+        f.execute(
+            "insert into roll_up select website_id, grain, starts_at - 86400000 * (select count(distinct starts_at / 86400000) \
+             + 12 from roll_up r where r.grain = 'hour'), region_id, ticks, up, degraded, down, unknown, late, dns_us, \
+             connect_us, tls_us, send_us, wait_us, receive_us, total_us, least_us, most_us, latency \
+             from roll_up where grain = 'hour'",
+        )
+        .await;
+    }
+    let left = f.count(HOURS).await - kept;
+    assert_eq!(left, 6 * 24, "three days of each");
+    let first = hub::model::WebsiteId(uuid::Uuid::nil());
+    let step = f.store.forget_hours(first).await.expect("a step");
+    assert_eq!((step.rows, step.after), (48, Some(first)), "a day of each at most, and again the same ones");
+    assert_eq!(f.forget_hours().await, 4 * 24);
+    assert_eq!(f.count(HOURS).await, kept);
+    assert_eq!(f.count("select count(*) from roll_up where grain = 'day'").await, days);
+    f.agrees(&website, midnight - DAY, midnight).await;
 }
 
 async fn websites_that_are_gone_hold_nothing_up(f: Fixture) {
@@ -507,18 +556,9 @@ async fn ninety_days_are_one_range_of_an_index_on_postgres() {
     .await;
     let pool = sqlx::PgPool::connect(f.url.as_deref().expect("Postgres")).await.expect("Postgres");
     let (from, to) = (20_100 * DAY, 20_190 * DAY);
-    let explain = format!("explain {}", *hub::store::SELECT_ROLL_UPS);
-    let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
-        .bind(website.website_id.0)
-        .bind("day")
-        .bind(from)
-        .bind(to)
-        .fetch_all(&pool)
-        .await
-        .expect("a plan");
-    is_a_range(&plan.join("\n"), "roll_up_pkey");
     let explain = format!("explain {}", hub::store::SELECT_UPTIME_DAYS);
     let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
+        .bind(website.account_id.0)
         .bind(website.website_id.0)
         .bind(from)
         .bind(to)
@@ -531,20 +571,25 @@ async fn ninety_days_are_one_range_of_an_index_on_postgres() {
 fn is_a_range(plan: &str, index: &str) {
     let is_indexed =
         plan.contains(&format!("Index Scan using {index}")) || plan.contains(&format!("Bitmap Index Scan on {index}"));
-    assert!(is_indexed && !plan.contains("Seq Scan") && !plan.contains("tick"), "{plan}");
+    // Whose website it is is asked once; with so few of them, by reading them all.
+    let is_whole = plan.contains(&format!("Seq Scan on {}", index.trim_end_matches("_pkey")));
+    assert!(is_indexed && !is_whole && !plan.contains("tick"), "{plan}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ninety_days_are_one_range_of_an_index_on_sqlite() {
     let f = Fixture::sqlite().await;
     let pool = sqlite(f.directory.path()).await;
-    for (table, select) in
-        [("roll_up", hub::store::SELECT_ROLL_UPS.as_str()), ("uptime_day", hub::store::SELECT_UPTIME_DAYS)]
-    {
+    for (table, select) in [("uptime_day", hub::store::SELECT_UPTIME_DAYS)] {
         let explain = format!("explain query plan {select}");
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(sqlx::AssertSqlSafe(explain)).fetch_all(&pool).await.expect("a plan");
-        let [(.., step)] = plan.as_slice() else { panic!("{plan:?}") };
+        // Whose website it is is asked once, by its key.
+        let (.., step) = plan.first().unwrap_or_else(|| panic!("{plan:?}"));
+        assert!(
+            plan.iter().skip(1).all(|(.., step)| !step.starts_with("SCAN") || step.contains("CONSTANT")),
+            "{plan:?}"
+        );
         assert!(step.starts_with(&format!("SEARCH {table} USING")) && step.contains("website_id=?"), "{step}");
     }
 }
@@ -559,4 +604,38 @@ fn windows_never_read_ticks() {
     ] {
         assert!(!source.contains("from tick") && !source.contains("join tick"));
     }
+}
+
+/// Whoever writes a batch waits here for his turn, while the website is deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_website_that_is_deleted_while_it_is_counted_holds_nobody_up() {
+    let f = Fixture::postgres().await;
+    let (gone, stays) = (f.old_website(2).await, f.old_website(2).await);
+    let day = Grain::Day.start_of(f.now - DAY);
+    let now = day + DAY + 11 * MINUTE;
+    f.roll(day + 11 * MINUTE).await;
+    for website in [&gone, &stays] {
+        f.store.ingest(&[region_tick(website, "INDIA", day, Outcome::Up)], day + MINUTE).await.expect("ingest");
+    }
+    let pool = sqlx::PgPool::connect(f.url.as_deref().expect("Postgres")).await.expect("Postgres");
+    let mut turn = pool.begin().await.expect("a transaction");
+    sqlx::query("select turn from roll_up_progress for update").fetch_all(&mut *turn).await.expect("the turn");
+    let counting = tokio::spawn({
+        let store = f.store.clone();
+        async move { store.roll_up_some(day + HOUR + 11 * MINUTE, 1_000).await }
+    });
+    tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        while f.count(super::WAITING).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it waits for its turn");
+    assert!(f.store.delete_website(gone.account_id, gone.website_id).await.expect("deleted"));
+    turn.rollback().await.expect("the turn is free");
+    let counted = counting.await.expect("no panic").expect("a batch");
+    assert!(matches!(counted, RolledUp::Counted { .. }), "{counted:?}");
+    f.roll(now).await;
+    f.agrees(&stays, day, day + DAY).await;
+    assert_eq!(f.count("select count(distinct website_id) from roll_up").await, 1);
 }

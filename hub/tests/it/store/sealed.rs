@@ -20,7 +20,7 @@ on_both! {
     a_file_gives_room_back
 }
 
-const KEPT: Retention = Retention { days: 400 };
+pub(super) const KEPT: Retention = Retention { days: 400 };
 const STEP: i64 = 20 * MINUTE;
 
 async fn a_file_gives_room_back(f: Fixture) {
@@ -55,12 +55,12 @@ pub async fn seal(store: &Store, retention: Retention, now: UtcMs) -> Looked {
 }
 
 /// Some minutes after midday, so that yesterday has settled.
-fn midday(f: &Fixture) -> UtcMs {
+pub(super) fn midday(f: &Fixture) -> UtcMs {
     day_of(f.now) + DAY_MS / 2 + 7 * MINUTE
 }
 
 /// A tick with all that a tick can have, different ones of it by `n`.
-fn rich_tick(website: &Website, region: &str, slot_at: UtcMs, n: i64) -> StoredTick {
+pub(super) fn rich_tick(website: &Website, region: &str, slot_at: UtcMs, n: i64) -> StoredTick {
     let outcome = match n % 11 {
         0 => Outcome::Down,
         1 => Outcome::Degraded,
@@ -104,7 +104,7 @@ fn rich_tick(website: &Website, region: &str, slot_at: UtcMs, n: i64) -> StoredT
 }
 
 /// Three days and the beginning of the fourth, from two regions, with second attempts.
-async fn filled(f: &Fixture) -> (Website, Vec<StoredTick>) {
+pub(super) async fn filled(f: &Fixture) -> (Website, Vec<StoredTick>) {
     let website = f.website(f.account("ann").await.account_id).await;
     let now = midday(f);
     f.store.ensure_partitions(now - 3 * DAY_MS).await.expect("partitions");
@@ -147,8 +147,8 @@ async fn newest(f: &Fixture, website: &Website, before: Option<UtcMs>, limit: i6
     f.store.ticks(website.account_id, website.website_id, before, limit).await.expect("ticks")
 }
 
-const RAW: &str = "select count(*) from tick";
-const PACKED: &str = "select cast(coalesce(sum(ticks), 0) as bigint) from sealed_tick";
+pub(super) const RAW: &str = "select count(*) from tick";
+pub(super) const PACKED: &str = "select cast(coalesce(sum(ticks), 0) as bigint) from sealed_tick";
 
 async fn sealed_history_reads_as_it_did_before(f: Fixture) {
     let (website, fed) = filled(&f).await;

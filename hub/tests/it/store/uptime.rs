@@ -13,6 +13,7 @@ on_both! {
     kept_days_say_what_the_verdicts_say
     figures_of_all_are_those_of_each
     what_becomes_known_late_corrects_the_days_it_touches
+    a_day_is_not_replaced_by_what_is_counted_from_less
     maintenance_of_the_past_stays_in_the_days
     a_website_is_not_unknown_before_it_was_added
     days_that_a_wrong_clock_counted_are_not_told
@@ -244,6 +245,30 @@ async fn what_becomes_known_late_corrects_the_days_it_touches(f: Fixture) {
     // What changes in time is not noted.
     f.looks(&website, to + 3 * HOUR, 2, Outcome::Up).await;
     assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
+}
+
+async fn a_day_is_not_replaced_by_what_is_counted_from_less(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let midnight = Grain::Day.start_of(f.now - 3 * DAY);
+    let website = f.website_since(account, midnight).await;
+    f.transition(&website, midnight, Outcome::Unknown, Outcome::Up).await;
+    f.transition(&website, midnight + HOUR, Outcome::Up, Outcome::Down).await;
+    f.transition(&website, midnight + 2 * HOUR, Outcome::Down, Outcome::Up).await;
+    f.transition(&website, midnight + 2 * DAY, Outcome::Up, Outcome::Unknown).await;
+    let (from, to) = (midnight, midnight + 2 * DAY);
+    f.roll(to + 11 * MINUTE).await;
+    let spent = f.spent(&website, from, to).await;
+    assert_eq!((spent.up_ms, spent.down_ms, spent.unknown_ms), (47 * HOUR, HOUR, 0));
+    // Somebody tidied up; something that came late has the days counted again.
+    f.execute("delete from transition").await;
+    f.execute(
+        "insert into roll_up_due (website_id, what, starts_at) select website_id, 'verdicts', day_at from uptime_day \
+         order by day_at limit 1",
+    )
+    .await;
+    f.roll(to + 12 * MINUTE).await;
+    assert_eq!(f.count("select count(*) from roll_up_due").await, 0);
+    assert_eq!(f.spent(&website, from, to).await, spent);
 }
 
 async fn maintenance_of_the_past_stays_in_the_days(f: Fixture) {
