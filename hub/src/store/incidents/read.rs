@@ -65,9 +65,10 @@ impl Store {
             None => ("incident i", "$5 is null"),
         };
         let of_state = if filter.open_only { "and i.closed_at is null" } else { "" };
+        let of_kind = if filter.kind.is_some() { "i.kind = $4" } else { "cast($4 as text) is null" };
         let select = format!(
             "select {INCIDENT}, {LINE} from (select i.* from {from} where {of_website} and i.account_id = $1 \
-             and (i.opened_at, i.incident_id) < ($2, $3) {of_state} and ($4 is null or i.kind = $4) \
+             and (i.opened_at, i.incident_id) < ($2, $3) {of_state} and {of_kind} \
              order by i.opened_at desc, i.incident_id desc limit $6) i {FIRST} \
              order by i.opened_at desc, i.incident_id desc"
         );
