@@ -83,7 +83,8 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
     let website = "website_id, account_id, url, interval_ms, timeout_ms, created_at";
     let tick = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, outcome, total_us, \
         body_bytes, truncated";
-    let incident = "incident_id, account_id, kind, cause_key, cause, began_at, opened_at, closed_at, websites";
+    let incident =
+        "incident_id, account_id, kind, cause_key, cause, began_at, opened_at, closed_at, websites, told_websites";
     let alert = "alert_id, account_id, channel_id, channel_name, incident_id, event, number, state, created_at, due_at";
     let channel = "channel_id, account_id, name, kind, settings, created_at";
     // Ticks of a few websites: most of them have some of today, some of all days.
@@ -210,7 +211,7 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
         format!(
             "insert into incident ({incident}) {} select {}, case when n.i = 1 then {ann} else {} end, 'outage', \
              'website:' || n.i || '/' || k.i, 'No connection', {now} - k.i * 60000, {now} - k.i * 60000, \
-             case when k.i > 3 then {now} end, 1 from n, k",
+             case when k.i > 3 then {now} end, 1, 1 from n, k",
             of(&[("n", 41), ("k", incidents)]),
             id("3000000 + n.i * 10000 + k.i"),
             id("999999 + n.i")
@@ -218,7 +219,7 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
         // All that one website ever had.
         format!(
             "insert into incident ({incident}) {} select {}, {ann}, 'outage', 'website:1', 'No connection', {now} - i * 600000, \
-             {now} - i * 600000, {now} - i * 600000 + 1, 1 from n",
+             {now} - i * 600000, {now} - i * 600000 + 1, 1, 1 from n",
             n(10 * incidents),
             id("3500000 + i")
         ),
