@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{BoardRow, Tag, WebsiteId};
 
-/// How many states there are to stand in; their order is that of [`crate::http::pages::Mark`].
+/// How many states there are to stand in; the worst first, as `http::pages::Mark` has them.
 pub const STANDINGS: usize = 6;
 
 /// A place in the order: where a website stands, or stood when it was seen.

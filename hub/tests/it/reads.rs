@@ -181,7 +181,7 @@ async fn costs_what_it_shows(served: Served, size: Size) {
     store.expire_verdicts(now).await.unwrap();
     store.open_missed(now).await.unwrap();
     store.miss_pings(now).await.unwrap();
-    bad.look(&served, "all the time", &spy::seen(is_postgres)).await;
+    bad.look(&served, plans::ALL_THE_TIME, &spy::seen(is_postgres)).await;
     bad.none();
 }
 

@@ -14,7 +14,9 @@ use crate::store::{StoreError, mutes};
 /// Of [`CourseRow`], where `i` is an incident.
 const COURSE: &str = "i.websites, i.told_websites, i.told_at, i.step_ms, (select count(*) from incident_website w \
     where w.incident_id = i.incident_id and w.ended_at is null) as failing, (select max(w.ended_at) from incident_website w \
-    where w.incident_id = i.incident_id) as left_at, coalesce(first.began_at, i.began_at) as first_at, first.website_id as first_website";
+    where w.incident_id = i.incident_id) as left_at, coalesce((select min(w.began_at) from incident_website w where w.incident_id = i.incident_id), i.began_at) as first_at, \
+    (select w.website_id from incident_website w where w.incident_id = i.incident_id order by w.began_at, w.website_id limit 1) \
+    as first_website";
 
 #[derive(Debug, FromRow)]
 struct CourseRow {
@@ -125,10 +127,7 @@ pub(super) async fn courses(tx: &mut Transaction, changes: &[Change], ids: &[Uui
 
 /// Open incidents, in order of id, without parts.
 pub(super) async fn of_ids(tx: &mut Transaction, ids: &[Uuid]) -> Result<Vec<Course>, StoreError> {
-    let select = format!(
-        "select {INCIDENT}, {COURSE} from incident i {} where i.closed_at is null and i.incident_id",
-        super::row::FIRST
-    );
+    let select = format!("select {INCIDENT}, {COURSE} from incident i where i.closed_at is null and i.incident_id");
     let rows = read_rows!(tx, CourseRow, ids, select, "");
     let mut courses: Vec<Course> = rows.into_iter().map(Course::from).collect();
     courses.sort_by_key(|c| c.incident.incident_id);

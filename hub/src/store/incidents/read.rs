@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{EventRow, FIRST, INCIDENT, IncidentRow, LINE, LineRow, PartRow};
+use super::row::{EventRow, INCIDENT, IncidentRow, LINE, LineRow, PartRow};
 use crate::model::{
     AccountId, Incident, IncidentCursor, IncidentEvent, IncidentFilter, IncidentId, IncidentLine, IncidentWebsite,
     WebsiteId,
@@ -65,10 +65,11 @@ impl Store {
             None => ("incident i", "$5 is null"),
         };
         let of_state = if filter.open_only { "and i.closed_at is null" } else { "" };
+        let of_kind = if filter.kind.is_some() { "i.kind = $4" } else { "cast($4 as text) is null" };
         let select = format!(
             "select {INCIDENT}, {LINE} from (select i.* from {from} where {of_website} and i.account_id = $1 \
-             and (i.opened_at, i.incident_id) < ($2, $3) {of_state} and ($4 is null or i.kind = $4) \
-             order by i.opened_at desc, i.incident_id desc limit $6) i {FIRST} \
+             and (i.opened_at, i.incident_id) < ($2, $3) {of_state} and {of_kind} \
+             order by i.opened_at desc, i.incident_id desc limit $6) i \
              order by i.opened_at desc, i.incident_id desc"
         );
         let rows: Vec<LineRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
@@ -84,7 +85,7 @@ impl Store {
     /// The database is away.
     pub async fn incident(&self, account: AccountId, id: IncidentId) -> Result<Option<IncidentLine>, StoreError> {
         let select =
-            format!("select {INCIDENT}, {LINE} from incident i {FIRST} where i.account_id = $1 and i.incident_id = $2");
+            format!("select {INCIDENT}, {LINE} from incident i where i.account_id = $1 and i.incident_id = $2");
         // The pool for writes: what its reader has just written must be seen.
         let row: Option<LineRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(id.0).fetch_optional(pool).await?);
@@ -145,7 +146,7 @@ impl Store {
              cross join incident i where i.incident_id = mine.incident_id and i.account_id = $1 union all \
              select * from (select true as is_open, i.* from incident_website mine cross join incident i \
              where i.incident_id = mine.incident_id and mine.website_id = $2 and i.account_id = $1 \
-             and mine.ended_at is null and i.closed_at is null {OPEN_FIRST} limit 1) open) i {FIRST} \
+             and mine.ended_at is null and i.closed_at is null {OPEN_FIRST} limit 1) open) i \
              order by i.opened_at desc, i.incident_id desc"
         );
         let rows: Vec<OfWebsiteRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
@@ -201,7 +202,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn incident_for_alert(&self, id: IncidentId) -> Result<Option<IncidentStory>, StoreError> {
-        let select = format!("select {INCIDENT}, {LINE} from incident i {FIRST} where i.incident_id = $1");
+        let select = format!("select {INCIDENT}, {LINE} from incident i where i.incident_id = $1");
         let row: Option<LineRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(id.0).fetch_optional(pool).await?);
         let Some(IncidentLine { incident, websites: count, failing, .. }) = row.map(IncidentLine::from) else {

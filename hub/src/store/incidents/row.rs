@@ -11,13 +11,12 @@ use crate::model::{
 pub(super) const INCIDENT: &str = "i.incident_id, i.account_id, i.kind, i.cause_key, i.cause, i.began_at, i.opened_at, \
     i.ended_at, i.closed_at, i.closed_as, i.acknowledged_at, i.acknowledged_by, i.muted_by";
 
-/// Of [`LineRow`], where `i` is an incident.
+/// Of [`LineRow`], where `i` is an incident. The website that failed first, if there is one, is looked up by key: for a join
+/// all parts of all incidents may be read.
 pub(super) const LINE: &str = "i.websites, (select count(*) from incident_website w where w.incident_id = i.incident_id \
-    and w.ended_at is null) as failing, coalesce(first.url, '') as first_url, first.website_id as first_website";
-/// Joins the website that failed first, if there is one.
-pub(super) const FIRST: &str = "left join incident_website first on first.incident_id = i.incident_id and first.website_id = \
-    (select w.website_id from incident_website w where w.incident_id = i.incident_id \
-    order by w.began_at, w.website_id limit 1)";
+    and w.ended_at is null) as failing, coalesce((select w.url from incident_website w where w.incident_id = i.incident_id \
+    order by w.began_at, w.website_id limit 1), '') as first_url, (select w.website_id from incident_website w \
+    where w.incident_id = i.incident_id order by w.began_at, w.website_id limit 1) as first_website";
 
 #[derive(Debug, FromRow)]
 pub(super) struct IncidentRow {

@@ -32,6 +32,15 @@ impl Dialect {
         }
     }
 
+    /// A key of a session made of a number.
+    fn key(&self, number: &str) -> String {
+        if self.is_postgres {
+            format!("decode(md5(({number})::text), 'hex')")
+        } else {
+            format!("cast(({number}) as blob)")
+        }
+    }
+
     fn bytes(&self, hex: &str) -> String {
         if self.is_postgres { format!("'\\x{hex}'::bytea") } else { format!("x'{hex}'") }
     }
@@ -48,9 +57,13 @@ pub const INCIDENT: i64 = 3_000_000;
 pub const CHANNEL: i64 = 4_000_000;
 pub const WINDOW: i64 = 6_000_000;
 
+const WINDOW_COLUMNS: &str =
+    "maintenance_id, account_id, name, scope, time_zone, starts, repeats, duration_ms, created_at, since_at";
+
 /// The statements. Ann's account exists.
 pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
     let Size { others, own, days, incidents } = size;
+    let accounts = (others / 40).max(41);
     let (today, hour) = (now - now % DAY, now - now % 3_600_000);
     let id = |number: &str| dialect.id(number);
     let (nil, empty, nothing) = (id("0"), dialect.bytes(""), dialect.bytes("0100"));
@@ -64,12 +77,14 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             names.iter().map(|(name, most)| series(name, *most)).collect::<Vec<_>>().join(", ")
         )
     };
+    let window = WINDOW_COLUMNS;
     let ann = "(select account_id from account where username = 'ann')";
     let regions = "(select 'EU' as r union all select 'US') g";
     let website = "website_id, account_id, url, interval_ms, timeout_ms, created_at";
     let tick = "website_id, slot_at, region_id, attempt, worker_id, received_at, kind, started_at, outcome, total_us, \
         body_bytes, truncated";
-    let incident = "incident_id, account_id, kind, cause_key, cause, began_at, opened_at, closed_at, websites";
+    let incident =
+        "incident_id, account_id, kind, cause_key, cause, began_at, opened_at, closed_at, websites, told_websites";
     let alert = "alert_id, account_id, channel_id, channel_name, incident_id, event, number, state, created_at, due_at";
     let channel = "channel_id, account_id, name, kind, settings, created_at";
     // Ticks of a few websites: most of them have some of today, some of all days.
@@ -78,7 +93,7 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
         format!(
             "insert into account (account_id, username, username_key, password_hash, created_at) {} select {}, 'other' || i, \
              'other' || i, 'x', 0 from n",
-            n(40),
+            n(accounts),
             id("1000000 + i")
         ),
         format!(
@@ -102,6 +117,26 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             "insert into job (website_id, ping_id, schedule, time_zone, grace_ms) values ({}, {}, 'every:86400000', 'UTC', 60000)",
             id("900"),
             id("901")
+        ),
+        format!(
+            "insert into session (session_key, account_id, created_at, seen_at, expires_at) {} select {}, {}, 1, 1, {now} from n",
+            n(accounts),
+            dialect.key("i"),
+            id("1000000 + i")
+        ),
+        format!(
+            "insert into maintenance ({window}) {} select {}, {}, 'nights', 'all', 'UTC', '2020-01-01T02:00', 'daily', 3600000, \
+             1, 1 from n",
+            n(accounts),
+            id("6000000 + i"),
+            id("1000000 + i")
+        ),
+        format!(
+            "insert into maintenance_past (maintenance_id, account_id, name, scope, began_at, ended_at) {} select {}, {}, \
+             'nights', 'all', 1, {now} from n",
+            n(accounts),
+            id("6000000 + i"),
+            id("1000000 + i")
         ),
         // Jobs of others, as far as that matters here.
         format!(
@@ -176,10 +211,24 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
         format!(
             "insert into incident ({incident}) {} select {}, case when n.i = 1 then {ann} else {} end, 'outage', \
              'website:' || n.i || '/' || k.i, 'No connection', {now} - k.i * 60000, {now} - k.i * 60000, \
-             case when k.i > 3 then {now} end, 1 from n, k",
+             case when k.i > 3 then {now} end, 1, 1 from n, k",
             of(&[("n", 41), ("k", incidents)]),
             id("3000000 + n.i * 10000 + k.i"),
             id("999999 + n.i")
+        ),
+        // All that one website ever had.
+        format!(
+            "insert into incident ({incident}) {} select {}, {ann}, 'outage', 'website:1', 'No connection', {now} - i * 600000, \
+             {now} - i * 600000, {now} - i * 600000 + 1, 1, 1 from n",
+            n(10 * incidents),
+            id("3500000 + i")
+        ),
+        format!(
+            "insert into incident_website (incident_id, website_id, url, began_at, ended_at) {} select {}, {}, \
+             'https://a1.example/', {now} - i * 600000, {now} - i * 600000 + 1 from n",
+            n(10 * incidents),
+            id("3500000 + i"),
+            id("1")
         ),
         format!(
             "insert into incident_website (incident_id, website_id, url, began_at, ended_at) {} select {}, \
@@ -200,7 +249,7 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
         format!(
             "insert into channel ({channel}) {} select {}, case when i = 1 then {ann} else {} end, 'ops', 'slack', \
              '{{\"kind\":\"slack\",\"url\":\"https://hooks.slack.com/x\"}}', {now} from n",
-            n(41),
+            n(accounts),
             id("4000000 + i"),
             id("999999 + i")
         ),

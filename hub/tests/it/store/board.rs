@@ -63,20 +63,19 @@ async fn the_order_is_that_of_the_marks_whichever_way_one_goes(f: Fixture) {
     expected.iter().for_each(|(mark, ..)| counts[*mark as usize] += 1);
     assert!(counts.iter().all(|count| *count >= 3), "{counts:?}");
     let read = async |place| f.store.board_part(account, None, place, 4, 9, f.now).await.expect("a part");
-    let (mut found, mut place, mut last) = (Vec::new(), BoardPlace::First, BoardPart::default());
-    loop {
+    let (mut found, mut place, mut last) = (Vec::new(), BoardPlace::First, None);
+    while last.is_none() {
         let part = read(place).await;
         assert_eq!((part.counts, part.passed), (counts, found.len() as i64));
         found.extend(seen(&part));
-        let next = part.next();
-        last = part;
-        match next {
+        match part.next() {
             Some(cursor) => place = BoardPlace::After(cursor),
-            None => break,
+            None => last = Some(part),
         }
     }
     assert_eq!(found, expected);
     // And back again: each page ends where the one after it begins, but for the first, which is a whole one.
+    let mut last = last.expect("a last one");
     let mut end = expected.len() - last.rows.len();
     while let Some(cursor) = last.before() {
         last = read(BoardPlace::Before(cursor)).await;
