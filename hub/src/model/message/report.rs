@@ -18,6 +18,7 @@ impl Message {
             Some(row) => words::name(&row.subject.url),
             None => words::line(&group(&report.scope), 80),
         };
+        let name = if name.is_empty() { "A website".to_owned() } else { name };
         let title = match report.all.uptime_share() {
             Some(_) => format!("{name}: up {} in {window}", said.uptime),
             None => format!("{name}: nothing was observed in {window}"),

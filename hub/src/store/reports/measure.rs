@@ -58,7 +58,7 @@ struct OutageRow {
 impl Measuring<'_> {
     /// What was measured of those that were there before the end of the window.
     pub(super) async fn over(
-        &mut self,
+        &self,
         tx: &mut Transaction,
         window: Span,
     ) -> Result<BTreeMap<WebsiteId, Measured>, StoreError> {

@@ -89,7 +89,7 @@ impl Store {
                     return Ok((Vec::new(), added_later, Err(refused)));
                 }
                 let ids: Vec<Uuid> = known.iter().map(|one| one.subject.website_id.0).collect();
-                let mut past = measure::Measuring {
+                let past = measure::Measuring {
                     account,
                     ids: &ids,
                     known: &known,
