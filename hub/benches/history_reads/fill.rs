@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hub::history::roll_up::{Pace, step};
 use hub::model::sealed::{DAY_MS, day_of};
 use hub::model::{AccountId, MadeBy, UtcMs, WebsiteSettings};
-use hub::store::{RolledUp, SealPosition, Store};
+use hub::store::{DayFate, RolledUp, SealPosition, Store};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 
 use crate::day::{A_DAY, SMALL, WEBSITES, decided, now_known, ticks};
@@ -104,7 +104,18 @@ pub async fn grow(url: &str, ticks_wanted: i64) {
         // What one left to the other.
         packed += pack(&store, day).await;
         let mut drops = 0;
-        while !store.drop_empty_days(day + DAY_MS).await.expect("days").iter().all(|dropped| dropped.is_gone) {
+        loop {
+            let mut stays = false;
+            for ended in store.ended_days(day + DAY_MS).await.expect("days") {
+                match store.drop_day(&ended).await.expect("a day") {
+                    DayFate::Gone => {}
+                    DayFate::Stays => stays = true,
+                    DayFate::Unclean => store.clean_up_day(&ended).await.expect("cleaned up"),
+                }
+            }
+            if !stays {
+                break;
+            }
             drops += 1;
             assert!(drops < DROPS, "a day does not go");
         }

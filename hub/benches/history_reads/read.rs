@@ -90,7 +90,7 @@ impl Subject {
         let all = self.websites.len();
         let times = Times::of(ALL, async |_| assert_eq!(store.board(account, now).await.expect("a board").len(), all));
         told("dashboard: all 1,000 websites, 24 h uptime, 10 newest each", times.await);
-        let times = Times::of(ALL, async |_| drop(store.board_page(account, None, PAGE, now).await.expect("a page")));
+        let times = Times::of(ALL, async |_| drop(store.recent_page(account, None, PAGE).await.expect("a page")));
         told("list: the first 100 websites", times.await);
         let filter = IncidentFilter::default();
         let times =

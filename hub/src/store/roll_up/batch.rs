@@ -1,7 +1,6 @@
 //! What a batch comes to, read and counted before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use sqlx::FromRow;
 use sqlx::postgres::PgBindIterExt as _;
