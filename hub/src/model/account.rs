@@ -124,7 +124,7 @@ impl Session {
     pub const IDLE_MS: i64 = 24 * 3_600_000;
     /// It ends after a week, whatever happens (P9).
     pub const LIFE_MS: i64 = 7 * 24 * 3_600_000;
-    /// An account has no more; the one that was not used for longest makes room.
+    /// An account has no more; the one that was not used for longest makes room, first of those that nobody came back to.
     pub const MOST: i64 = 100;
 }
 

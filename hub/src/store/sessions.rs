@@ -5,6 +5,9 @@ use uuid::Uuid;
 use super::{Store, StoreError, read, write};
 use crate::model::{Account, AccountId, MadeBy, Origin, Session, SessionKey, SessionLine, UtcMs};
 
+/// So long a session counts as one that is in use, though nobody came back to it yet.
+const NEW_MS: i64 = 10 * 60_000;
+
 impl Store {
     /// Starts a session, and forgets those of the account that have ended: run out, unused for a day, or beyond [`Session::MOST`]
     /// of those used last. `proof`: the hash of the password that was shown for it, `None` where none was. False: that is
@@ -27,10 +30,13 @@ impl Store {
                                      where account_id = $1 and password_hash = coalesce($2, password_hash)")
                 .bind(account.0).bind(proof).execute(&mut *transaction).await?.rows_affected() == 1;
             if holds {
+                // A program that signs in each minute has a hundred in no time, and comes back to none: they go before that of a
+                // person who is away for an hour.
                 sqlx::query("delete from session where account_id = $1 and (expires_at < $2 or seen_at < $3 \
                              or session_key in (select session_key from session where account_id = $1 \
-                             order by seen_at desc, created_at desc, session_key limit 1000 offset $4))")
-                    .bind(account.0).bind(now).bind(now - Session::IDLE_MS).bind(Session::MOST - 1)
+                             order by (seen_at > created_at or created_at > $5) desc, seen_at desc, created_at desc, \
+                             session_key limit 1000 offset $4))")
+                    .bind(account.0).bind(now).bind(now - Session::IDLE_MS).bind(Session::MOST - 1).bind(now - NEW_MS)
                     .execute(&mut *transaction).await?;
                 sqlx::query("insert into session \
                              (session_key, account_id, created_at, seen_at, expires_at, agent, address) \

@@ -10,6 +10,7 @@ on_both! {
     of_two_first_visitors_one_becomes_the_owner
     a_session_lives_until_it_is_ended
     a_password_that_was_changed_starts_no_session
+    a_program_that_signs_in_each_minute_signs_nobody_out
     nobody_sees_or_changes_anothers_website
 }
 
@@ -74,6 +75,22 @@ async fn a_password_that_was_changed_starts_no_session(f: Fixture) {
     let now_there = (f.store.session(one).await.expect("a read"), f.store.session(two).await.expect("a read"));
     assert_eq!(now_there, (None, None));
     assert!(start(two, "another").await);
+}
+
+async fn a_program_that_signs_in_each_minute_signs_nobody_out(f: Fixture) {
+    let account = f.account("ann").await.account_id;
+    let start = async |n: u8, now| {
+        f.store.create_session(account, SessionKey([n; 32]), &Origin::default(), None, now).await.expect("an answer")
+    };
+    assert!(start(0, f.now).await);
+    f.store.touch_session(SessionKey([0; 32]), f.now + 2 * MINUTE).await.expect("touch");
+    for n in 1..=120_u8 {
+        assert!(start(n, f.now + (2 + i64::from(n)) * MINUTE).await);
+    }
+    let there = f.store.sessions_of(account, f.now + 122 * MINUTE).await.expect("sessions");
+    assert_eq!(i64::try_from(there.len()), Ok(Session::MOST));
+    let is_there = |n: u8| there.iter().any(|line| line.session_key == SessionKey([n; 32]));
+    assert!(is_there(0) && !is_there(21) && is_there(22));
 }
 
 async fn nobody_sees_or_changes_anothers_website(f: Fixture) {
