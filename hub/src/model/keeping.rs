@@ -81,17 +81,35 @@ pub struct KeepingInput {
     pub uptime_goal: String,
     /// Badges are shown to whoever asks.
     pub is_badge_public: bool,
+    /// [`Self::text`] of what the form showed before anything was typed; empty: not said. An edit of them is no new revision, so
+    /// that a form that was open for long would undo, unseen, what was decided meanwhile: history that is deleted for it is gone.
+    pub shown: String,
 }
 
 impl KeepingInput {
+    /// The three fields as one text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{} {} {}", self.retention_days, self.uptime_goal, u8::from(self.is_badge_public))
+    }
+
+    /// Whether something else stands there than the form showed.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
+        self.shown != self.text()
+    }
+
     /// The texts for what there is.
     #[must_use]
     pub fn of(keeping: &Keeping) -> Self {
-        Self {
+        let mut input = Self {
             retention_days: keeping.retention_days.map(|days| days.to_string()).unwrap_or_default(),
             uptime_goal: keeping.uptime_goal_ppm.map(per_cent).unwrap_or_default(),
             is_badge_public: keeping.is_badge_public,
-        }
+            shown: String::new(),
+        };
+        input.shown = input.text();
+        input
     }
 
     /// What was typed. `of_all`: for how long the installation keeps ticks.
@@ -160,7 +178,7 @@ mod tests {
         let input = KeepingInput {
             retention_days: retention_days.to_owned(),
             uptime_goal: uptime_goal.to_owned(),
-            is_badge_public: false,
+            ..KeepingInput::default()
         };
         input.parse(OF_ALL)
     }
@@ -168,7 +186,10 @@ mod tests {
     #[test]
     fn nothing_typed_is_nothing_of_ones_own() {
         assert_eq!(typed("", " "), Ok(Keeping::default()));
-        assert_eq!(KeepingInput::of(&Keeping::default()), KeepingInput::default());
+        let none = KeepingInput::of(&Keeping::default());
+        assert_eq!(none.text(), KeepingInput::default().text());
+        assert!(!none.is_touched() && KeepingInput { uptime_goal: "99".to_owned(), ..none }.is_touched());
+        assert!(KeepingInput::default().is_touched(), "a program does not say what it was shown");
         assert_eq!(Keeping::default().retention(OF_ALL), OF_ALL);
     }
 

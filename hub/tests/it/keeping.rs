@@ -157,6 +157,20 @@ fn by_the_forms() {
     assert_eq!(decided(&website(&id)), (None, Some(999_500), Some(false)));
     assert_eq!(website(&id)["interval_s"], 120);
 
+    // A form that was open while something else was decided undoes none of it, unless it is told to.
+    let patch = |body| call("PATCH", &hub.url(&format!("/api/v1/websites/{id}")), Some(&ann), Some(&body)).0;
+    assert_eq!(patch(json!({"retention_days": 14, "is_badge_public": true})), 200);
+    let (_, shown) = page(&base, &edit, &ann);
+    assert!(shown.contains("name=\"keeping_shown\" value=\"14 99.95 1\""), "{shown}");
+    assert_eq!(patch(json!({"retention_days": 90, "is_badge_public": false})), 200);
+    let mut stale = fields("14", "99.95");
+    stale.push(("keeping_shown", "14 99.95 1"));
+    assert_eq!(form(&base, &edit, &ann, &encoded(&stale)), 303);
+    assert_eq!((decided(&website(&id)), &website(&id)["interval_s"]), ((Some(90), Some(999_500), Some(false)), &json!(60)));
+    stale[3].1 = "15";
+    assert_eq!(form(&base, &edit, &ann, &encoded(&stale)), 303);
+    assert_eq!(decided(&website(&id)), (Some(15), Some(999_500), Some(true)));
+
     let job = [
         ("name", "Backup"),
         ("schedule", "period"),

@@ -11,6 +11,7 @@ pub(super) fn sent(form: &Form) -> Option<KeepingInput> {
         retention_days: form.get("retention_days").trim().to_owned(),
         uptime_goal: form.get("uptime_goal").trim().to_owned(),
         is_badge_public: !form.get("is_badge_public").is_empty(),
+        shown: form.get("keeping_shown").to_owned(),
     })
 }
 
@@ -21,7 +22,7 @@ pub(super) fn sent(form: &Form) -> Option<KeepingInput> {
 pub(super) fn parse(typed: Option<&KeepingInput>, before: &Keeping, of_all: Retention) -> Result<Keeping, FieldErrors> {
     match typed {
         // What is not touched is not asked for again where the installation keeps less by now.
-        Some(typed) if *typed != KeepingInput::of(before) => typed.parse(of_all),
+        Some(typed) if typed.is_touched() && typed.text() != KeepingInput::of(before).text() => typed.parse(of_all),
         Some(_) | None => Ok(*before),
     }
 }
@@ -56,9 +57,10 @@ pub(super) struct KeepingPart {
 
 impl KeepingPart {
     pub(super) fn new(typed: Option<&KeepingInput>, errors: &FieldErrors, of_all: Retention) -> Self {
-        let typed = typed.cloned().unwrap_or_default();
+        let none = KeepingInput::of(&Keeping::default());
+        let typed = typed.unwrap_or(&none).clone();
         let is_wrong = errors.0.iter().any(|error| label(error.field).is_some());
-        Self { is_open: is_wrong || typed != KeepingInput::default(), typed, most_days: of_all.days }
+        Self { is_open: is_wrong || typed.text() != none.text(), typed, most_days: of_all.days }
     }
 }
 

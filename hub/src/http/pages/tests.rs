@@ -91,6 +91,7 @@ fn all_pages() -> Vec<(String, String)> {
             retention_days: HOSTILE.into(),
             uptime_goal: HOSTILE.into(),
             is_badge_public: true,
+            shown: HOSTILE.into(),
         }),
         parent: Some(HOSTILE.into()),
         options: hostile_options(),

@@ -185,7 +185,7 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
 
 /// Whether a form speaks of "More settings".
 fn has_options(form: &Form) -> bool {
-    const PLAIN: [&str; 10] = [
+    const PLAIN: [&str; 11] = [
         "url",
         "interval_s",
         "timeout_s",
@@ -196,6 +196,7 @@ fn has_options(form: &Form) -> bool {
         "retention_days",
         "uptime_goal",
         "is_badge_public",
+        "keeping_shown",
     ];
     form.0.iter().any(|(name, _)| !PLAIN.contains(&name.as_str()))
 }
