@@ -244,6 +244,8 @@ async fn forget_own(
         return Ok(());
     }
     care.forgot_own = Some(Instant::now());
+    // What is not counted yet is needed still: after days without a hub, counting may be far behind a website that keeps one.
+    let now = store.roll_up_progress().await?.map_or(now, |progress| progress.hours.at.min(now));
     let mut position = Some(OwnPosition::default());
     while let Some(from) = position {
         let began = Instant::now();

@@ -75,8 +75,9 @@ impl Store {
     pub async fn forget_own(&self, past: &PastOwn) -> Result<Forgotten, StoreError> {
         let (gone, ticks): (Vec<bool>, u64) = write!(self, pool => {
             let gone = sqlx::query_scalar(
-                "delete from sealed_tick where (website_id, from_at, region_id) in (select website_id, from_at, region_id \
-                 from sealed_tick where website_id = $1 and from_at < $2 limit $3) returning damaged_at is not null")
+                "delete from sealed_tick where website_id = $1 and from_at < $2 and (website_id, from_at, region_id) in \
+                 (select website_id, from_at, region_id from sealed_tick where website_id = $1 and from_at < $2 limit $3) \
+                 returning damaged_at is not null")
                 .bind(past.website).bind(past.before).bind(AT_ONCE).fetch_all(pool).await?;
             // Raw are those that came late, or that cannot be packed.
             let ticks = sqlx::query(

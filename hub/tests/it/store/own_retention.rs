@@ -12,6 +12,7 @@ use super::*;
 on_both! {
     a_website_that_keeps_less_loses_its_own_days_one_at_a_time_and_nobody_elses
     what_is_raw_past_a_websites_own_retention_goes_too
+    what_is_not_counted_yet_stays
 }
 
 async fn keeps(f: &Fixture, website: &Website, days: u16) {
@@ -71,4 +72,18 @@ async fn what_is_raw_past_a_websites_own_retention_goes_too(f: Fixture) {
     assert_eq!(f.count(RAW).await, raw - 1);
     assert!(f.count(PACKED).await < packed, "damaged ones go with their time");
     assert_eq!(all(&f.store, &other, 10).await.len(), 1, "what came late is shown, the damaged block is not");
+}
+
+/// After days without a hub, what they are counted from is there until they are.
+async fn what_is_not_counted_yet_stays(f: Fixture) {
+    let (website, fed) = filled(&f).await;
+    let now = midday(&f);
+    seal(&f.store, KEPT, now).await;
+    f.store.roll_up_some(now, 1).await.expect("a batch");
+    keeps(&f, &website, 1).await;
+    f.execute("update roll_up_progress set hours_at = hours_at - 864000000").await;
+    assert_eq!(seal(&f.store, KEPT, now).await.forgotten, 0);
+    assert_eq!(all(&f.store, &website, 1_000).await.len(), fed.len());
+    f.execute("update roll_up_progress set hours_at = hours_at + 864000000").await;
+    assert!(seal(&f.store, KEPT, now).await.forgotten > 0);
 }
