@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use probe::doctor::Finding;
+use probe::doctor::{Finding, State};
 use rustix::fs::{Access, access};
 
 use crate::config::Config;
@@ -55,6 +55,14 @@ pub(super) fn key(config: &Config) -> Finding {
     // Its length was looked at with the other settings.
     if let Some(key) = &config.jwt_secret_key {
         return Finding::ok(area, format!("{} bytes, from JWT_SECRET_KEY", key.expose().len()));
+    }
+    // The one before counts for a while; where it cannot be read, the hub does not start.
+    let old = config.state_directory.join("jwt-secret-key.old");
+    if old.exists() {
+        let of_old = key_file(area, &old);
+        if of_old.state != State::Ok {
+            return of_old;
+        }
     }
     key_file(area, &config.state_directory.join("jwt-secret-key"))
 }

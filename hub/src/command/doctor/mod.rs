@@ -91,6 +91,8 @@ fn secrets(config: &Config) -> BTreeSet<String> {
         &config.redis_url,
         &config.redis_admin_url,
         &config.jwt_secret_key,
+        &config.jwt_secret_key_accepted,
+        &config.metrics_token,
         &config.dead_man_url,
     ];
     let mut secrets = BTreeSet::new();
