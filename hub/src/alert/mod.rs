@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use deliver::Sender;
+pub use report::run as run_reports;
 
 use crate::clock;
 use crate::model::alert_retry::Answer;
@@ -41,8 +42,6 @@ use sign::LinkKey;
 const EVERY: Duration = Duration::from_secs(1);
 /// Between two looks for incidents to remind of.
 const REMIND_EVERY: Duration = Duration::from_secs(10);
-/// Between two looks for reports whose time has come.
-const REPORT_EVERY: Duration = Duration::from_secs(30);
 /// For one try, from the name to the answer (P10).
 const TRY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -224,17 +223,12 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut sender = Sender::new(store.clone(), alerts);
     let mut remind_at = Instant::now();
-    let mut report_at = Instant::now();
     let mut is_failing = false;
     while !*stopping.borrow() {
         let mut done = sender.step(clock::now()).await.map(|_| ());
         if done.is_ok() && Instant::now() >= remind_at {
             remind_at = Instant::now() + REMIND_EVERY;
             done = look_after(&store).await;
-        }
-        if done.is_ok() && Instant::now() >= report_at {
-            report_at = Instant::now() + REPORT_EVERY;
-            done = sender.reports(clock::now()).await.map(|_| ());
         }
         match done {
             Ok(()) => {

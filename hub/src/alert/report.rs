@@ -1,14 +1,24 @@
 //! Reports that are sent: whose time has come is put into the outbox, which sends it like all else. A hub that was away
 //! sends the latest window when it is back; of two hubs one writes it.
 
+use std::time::Duration;
+
+use tokio::sync::watch;
+
 use super::{Alerts, Sender};
+use crate::clock;
 use crate::model::message::{Links, Message};
 use crate::model::report::{Schedule, Window};
 use crate::model::{AlertEvent, AlertId, Channel, Scope, UtcMs};
 use crate::store::{NewAlert, Reported, Store, StoreError};
 
+/// Between two looks for reports whose time has come; and while there are more.
+const EVERY: Duration = Duration::from_secs(30);
+const WHILE_MORE: Duration = Duration::from_millis(200);
 /// A report that cannot be made now, for a reason that does not pass by itself, is tried again so much later.
 const AGAIN_MS: i64 = 3_600_000;
+/// The same where it may pass: reading took too long, or the database did not answer.
+const SOON_MS: i64 = 600_000;
 
 impl Sender {
     /// Puts the reports whose time has come into the outbox. Returns how many.
@@ -20,16 +30,38 @@ impl Sender {
         for schedule in self.store.due_reports(now).await? {
             match self.alerts.hand_over(&self.store, &schedule, now).await {
                 Ok(done) => written += usize::from(done),
-                Err(error) if error.is_passing() => return Err(error),
                 Err(error) => {
-                    // One that cannot be read must not keep the others back.
-                    tracing::error!(report.id = %schedule.schedule_id, %error, "A report cannot be made.");
-                    self.store.put_off_report(schedule.schedule_id, now.saturating_add(AGAIN_MS)).await?;
+                    // One that cannot be read, or not in the time a statement has, must not keep the others back. A
+                    // database that is away cannot put it off either.
+                    let again_ms = if error.is_passing() { SOON_MS } else { AGAIN_MS };
+                    self.store.put_off_report(schedule.schedule_id, now.saturating_add(again_ms)).await?;
+                    tracing::error!(report.id = %schedule.schedule_id, %error, "A report cannot be made yet.");
                 }
             }
         }
         Ok(written)
     }
+}
+
+/// Looks for reports until told to stop. Apart from [`super::run`]: reading for one may take seconds, and many are due at
+/// once; no alert waits for them.
+///
+/// # Errors
+/// Never by itself: trouble is logged and tried again.
+pub async fn run(store: Store, alerts: Alerts, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let sender = Sender::new(store, alerts);
+    while !*stopping.borrow() {
+        let wait = match sender.reports(clock::now()).await {
+            // Others tell of a database that is away.
+            Ok(0) | Err(_) => EVERY,
+            Ok(_) => WHILE_MORE,
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stopping.changed() => {}
+        }
+    }
+    Ok(())
 }
 
 impl Alerts {

@@ -11,8 +11,8 @@ use crate::store::{Store, StoreError, read, write};
 
 const SCHEDULE: &str = "s.report_schedule_id, s.account_id, s.channel_id, s.scope, s.tag, s.website_id, s.rhythm, s.made_at, \
     s.sent_until_at";
-/// Read of those that are due, at once.
-const AT_ONCE: i64 = 20;
+/// Read of those that are due, at once: a hub that is told to stop makes those first.
+const AT_ONCE: i64 = 5;
 
 /// What became of a report that was to be sent from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Store {
             == 1)
     }
 
-    /// For the sender, over all accounts: reports whose time has come, 20 at most, where the channel is on.
+    /// For the sender, over all accounts: reports whose time has come, a few, where the channel is on.
     ///
     /// # Errors
     /// The database is away.
