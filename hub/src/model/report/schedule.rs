@@ -115,11 +115,12 @@ impl Rhythm {
 }
 
 impl Schedule {
-    /// What is to be sent now; `None`: nothing is. The first one is of the window during which it was made.
+    /// What is to be sent now; `None`: nothing is. The first one is of the window during which it was made. A window that is
+    /// still to come was sent while the clock was ahead, and keeps none back.
     #[must_use]
     pub fn due(&self, now: UtcMs) -> Option<Due> {
         let due = self.rhythm.latest(now)?;
-        let is_new = self.sent_until_at.is_none_or(|sent| due.window.ends_at > sent);
-        (is_new && due.at > self.made_at).then_some(due)
+        let is_new = self.sent_until_at.is_none_or(|sent| due.window.ends_at > sent || sent > now);
+        (is_new && due.window.ends_at > self.made_at).then_some(due)
     }
 }

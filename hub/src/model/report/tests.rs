@@ -377,6 +377,11 @@ fn a_report_is_due_once_after_its_window_and_the_latest_alone() {
     assert_eq!(due(monthly, None, "2026-10-01T06:00:00Z").as_deref(), Some("September 2026"));
     assert_eq!(due(monthly, Some("2026-10-01T00:00:00Z"), "2026-10-31T23:59:59Z"), None);
     assert_eq!(due(monthly, Some("2026-10-01T00:00:00Z"), "2027-01-05T00:00:00Z").as_deref(), Some("December 2026"));
+    // A clock was ahead by two years when the last one was sent.
+    assert_eq!(due(monthly, Some("2028-10-01T00:00:00Z"), "2026-11-02T00:00:00Z").as_deref(), Some("October 2026"));
+    let made_on_the_first = Schedule { made_at: at("2026-10-01T03:00:00Z"), ..schedule(monthly, None) };
+    assert_eq!(made_on_the_first.due(at("2026-10-01T06:00:00Z")), None, "not of the month before it was made");
+    assert!(made_on_the_first.due(at("2026-11-01T06:00:00Z")).is_some());
     let weekly = Rhythm::Weekly;
     assert_eq!(due(weekly, None, "2026-09-21T06:00:00Z").as_deref(), Some("2026-09-14 to 2026-09-20"));
     assert_eq!(due(weekly, None, "2026-09-21T05:59:59Z"), None);

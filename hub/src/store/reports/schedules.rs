@@ -14,6 +14,9 @@ const SCHEDULE: &str = "s.report_schedule_id, s.account_id, s.channel_id, s.scop
 /// Read of those that are due, at once: a hub that is told to stop makes those first.
 const AT_ONCE: i64 = 5;
 
+/// Nothing is to be looked at later than in so long: what is was written while a clock was ahead.
+const FARTHEST_MS: i64 = 40 * 86_400_000;
+
 /// What became of a report that was to be sent from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScheduleAdded {
@@ -143,22 +146,25 @@ impl Store {
             == 1)
     }
 
-    /// For the sender, over all accounts: reports whose time has come, a few, where the channel is on.
+    /// For the sender, over all accounts: reports whose time has come, a few, where the channel is on. What only a newer
+    /// version understands is left to it, and keeps no place.
     ///
     /// # Errors
     /// The database is away.
     pub async fn due_reports(&self, now: UtcMs) -> Result<Vec<Schedule>, StoreError> {
         let select = format!(
             "select {SCHEDULE} from report_schedule s join channel c on c.channel_id = s.channel_id and c.is_on \
-             where s.next_at <= $1 order by s.next_at, s.report_schedule_id limit $2"
+             where (s.next_at <= $1 or s.next_at > $2) and s.scope in ('all', 'tag', 'website') \
+             and s.rhythm in ('monthly', 'weekly') order by s.next_at, s.report_schedule_id limit $3"
         );
         let rows: Vec<Row> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
-            .bind(now).bind(AT_ONCE).fetch_all(pool).await?);
+            .bind(now).bind(now.saturating_add(FARTHEST_MS)).bind(AT_ONCE).fetch_all(pool).await?);
         Ok(understood(rows))
     }
 
     /// Puts a report into the outbox, unless one of its window, or of a later one, was put there: whoever does it twice does
-    /// it once (I4). Then it is looked at again at `next_at`. Returns whether it was put there now.
+    /// it once (I4). One of a window that is still to come does not count: the clock was ahead. Then it is looked at again at
+    /// `next_at`. Returns whether it was put there now.
     ///
     /// # Errors
     /// The database is away.
@@ -175,8 +181,8 @@ impl Store {
             // The row first: two hubs take turns at it.
             let taken = sqlx::query(
                 "update report_schedule set sent_until_at = $2, next_at = $3 where report_schedule_id = $1 \
-                 and (sent_until_at is null or sent_until_at < $2)")
-                .bind(id.0).bind(until).bind(next_at).execute(&mut *tx).await?.rows_affected();
+                 and (sent_until_at is null or sent_until_at < $2 or sent_until_at > $4)")
+                .bind(id.0).bind(until).bind(next_at).bind(now).execute(&mut *tx).await?.rows_affected();
             let written = sqlx::query(
                 "insert into alert (alert_id, account_id, channel_id, channel_name, event, number, state, created_at, \
                  due_at, payload) select $1, $2, $3, $4, $5, 0, 'waiting', $6, $6, $7 where $8 = 1 \

@@ -306,6 +306,15 @@ async fn a_report_that_is_sent_is_its_owners_and_is_handed_over_once(f: Fixture)
     f.execute("delete from alert").await;
     assert!(!f.store.hand_over_report(id, &alert, until, next, f.now).await.expect("an answer"));
     assert_eq!(f.store.report_schedules(ann).await.expect("a list")[0].sent_until_at, Some(until));
+    // What a clock that was ahead has written is put right.
+    f.execute("update report_schedule set sent_until_at = sent_until_at + 63072000000, next_at = 4102444800000").await;
+    assert_eq!(f.store.due_reports(f.now).await.expect("a read").len(), 1);
+    assert!(f.store.hand_over_report(id, &alert, until, next, f.now).await.expect("an answer"));
+    assert!(f.store.due_reports(f.now).await.expect("a read").is_empty());
+    // One that is not understood takes no place.
+    f.execute("update report_schedule set rhythm = 'hourly', next_at = 0").await;
+    assert!(f.store.due_reports(f.now).await.expect("a read").is_empty());
+    f.execute("update report_schedule set rhythm = 'monthly'").await;
     // What it is about, and what it goes through, takes it along.
     assert!(matches!(add(ann, mail, Scope::Website(website.website_id)).await, ScheduleAdded::Added(_)));
     f.store.delete_website(ann, website.website_id).await.expect("an answer");
