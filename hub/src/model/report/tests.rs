@@ -190,6 +190,7 @@ fn what_is_no_window_is_named_with_what_would_work() {
         ("", "2026-11-20", "2026-11-29", "", "to", "has begun"),
         ("", "2026-11-20", "2026-11-28T12:00:00Z", "", "to", "not in the future"),
         ("", "2026-12-20", "", "", "from", "in the future"),
+        ("", "9999-12-31", "", "", "from", "no such day"),
         ("", "", "", "Atlantis", "tz", "Europe/Berlin"),
         ("", "", "", "+25:00", "tz", "Europe/Berlin"),
         ("", "", "", "+2", "tz", "Europe/Berlin"),

@@ -206,7 +206,12 @@ impl WindowInput {
             Edge::Day(day) => day.tomorrow().ok().and_then(|day| zone.begin(day)),
             Edge::Instant(at) => Some(at.min(now)),
         };
-        let (from_at, ends_at) = (from_at?, ends_at?);
+        let (Some(from_at), Some(ends_at)) = (from_at, ends_at) else {
+            // At the end of all calendars.
+            let (field, given) = if from_at.is_none() { ("from", from) } else { ("to", to) };
+            errors.push(FieldError::new(field, given, "There is no such day; give one that has begun."));
+            return None;
+        };
         let to_at = ends_at.min(now);
         if from_at >= now {
             errors.push(FieldError::new("from", from, "That is in the future; give a begin that is past."));
