@@ -10,7 +10,7 @@ use crate::http::api::reports::{as_csv, website};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::message::words::{lasting, name};
 use crate::model::report::words::{Said, took};
-use crate::model::report::{Figures, Report};
+use crate::model::report::{Figures, Report, WindowInput};
 use crate::model::{Channel, FieldErrors, UtcMs, WebsiteId, WebsiteKind};
 
 /// The page.
@@ -125,6 +125,13 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let id = scope.website().ok_or(HttpError::NotFound)?;
     let known = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
     let known = known.ok_or(HttpError::NotFound)?;
+    // A link to it asks for nothing, which is the last full month; of a website that is younger there is only this one.
+    let asks =
+        ["month", "from", "to", "tz", "goal"].iter().any(|name| request.query(name).is_some_and(|v| !v.is_empty()));
+    let is_young = WindowInput::default().parse(now).is_ok_and(|last| known.created_at >= last.span.to_at);
+    if !is_csv && !asks && is_young {
+        return Ok(Response::see_other(&format!("/reports/websites/{id}?month=this")));
+    }
     let found = report_of(app, request, &account, Some(scope), now)?;
     if is_csv {
         return found.map(|report| as_csv(&report)).map_err(HttpError::Fields);
