@@ -1,6 +1,7 @@
 //! `/api/v1/reports` and `/api/v1/websites/:id/report`: the figures of the report pages, as JSON or CSV.
 
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use super::rfc3339;
 use crate::clock;
@@ -11,6 +12,9 @@ use crate::model::report::number::float;
 use crate::model::report::{self, Figures, Goal, Report, Row, Window, WindowInput};
 use crate::model::{AccountId, FieldError, FieldErrors, Scope, Tag, UtcMs};
 use crate::store::Reported;
+
+/// Reports that are read at once: a large one takes seconds, and each keeps one of the sixteen threads that answer requests.
+static READING: Semaphore = Semaphore::const_new(4);
 
 /// What of a report is asked for.
 pub(in crate::http) struct Asked {
@@ -67,6 +71,9 @@ pub(in crate::http) fn asked(
 
 /// The report that is asked for.
 pub(in crate::http) fn load(app: &App, account: AccountId, asked: &Asked, now: UtcMs) -> Result<Report, HttpError> {
+    let Ok(_turn) = READING.try_acquire() else {
+        return Err(HttpError::Unavailable("Many reports are being made; try again in a moment."));
+    };
     let found = app.wait(app.store.report(account, &asked.scope, &asked.window, asked.goal, now));
     match found.map_err(login::store)?.ok_or(HttpError::NotFound)? {
         Reported::Report(report) => Ok(*report),
