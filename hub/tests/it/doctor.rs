@@ -141,6 +141,7 @@ fn distributed_and_well_but_for_what_tests_leave_out() {
     ];
     let new = Told::of(directory.path(), &environment);
     assert_eq!((new.states("database"), new.states("schema")), (vec!["ok"], vec!["warn"]), "{}", new.text);
+    assert_eq!(new.failed(), ["postgres"], "what is not there yet is nothing wrong: {}", new.text);
     let count = runtime.block_on(async {
         let pool = sqlx::PgPool::connect(&database_url).await.unwrap();
         sqlx::query_scalar::<_, i64>("select count(*) from pg_class where relname = '_sqlx_migrations'")

@@ -49,25 +49,29 @@ pub(super) async fn open(config: &Config, found: &mut Vec<Finding>) -> Option<St
     None
 }
 
-pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) {
+/// Whether it has a schema.
+pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) -> bool {
     let asked = store.clone();
-    match look(async move { asked.facts().await }).await {
+    let has_schema = match look(async move { asked.facts().await }).await {
         Ok(facts) => {
             found.push(version(&facts));
             found.push(schema(&facts));
             if let Some(postgres) = &facts.postgres {
                 found.push(settings(postgres, hubs(store, &facts).await));
             }
+            facts.schema.is_some()
         }
         Err(why) => {
             let remedy = "the database answers, and does not say what it is: its log may tell more";
             found.push(Finding::fail("database", why, remedy));
+            false
         }
-    }
+    };
     if !store.is_sqlite() {
         let asked = store.clone();
         found.push(with("clock", async move { asked.clock_facts().await }, clock).await);
     }
+    has_schema
 }
 
 /// How many hubs there are, one at least.

@@ -27,11 +27,13 @@ const HIDDEN: &str = "(hidden)";
 pub async fn examine(config: &Config, json: bool) -> bool {
     let mut found = vec![here::settings(config), here::state(config), here::key(config), here::address(config)];
     let store = database::open(config, &mut found).await;
-    if let Some(store) = &store {
-        database::examine(store, &mut found).await;
-    }
+    // Before a hub has run on it, a database has no tables to look at, and that is nothing wrong.
+    let has_schema = match &store {
+        Some(store) => database::examine(store, &mut found).await,
+        None => false,
+    };
     found.extend(queue::examine(config).await);
-    if let Some(store) = &store {
+    if let Some(store) = store.as_ref().filter(|_| has_schema) {
         content::examine(config, store, &mut found).await;
     }
     let secrets = secrets(config);
