@@ -78,11 +78,19 @@ impl Store {
                 .bind(now.saturating_sub(REGION_HEARD_MS)).fetch_one(pool).await?,
         ));
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
-        let load = |row: LoadRow| Load {
-            websites: count(row.websites),
-            interval_ms: if row.kind == WebsiteKind::Job.as_str() { JOB_EVERY_MS } else { row.interval_ms },
-            regions: count(if row.regions == 0 { regions.max(1) } else { row.regions }),
-            age_ms: row.age_ms.max(0),
+        let load = |row: LoadRow| {
+            let is_job = row.kind == WebsiteKind::Job.as_str();
+            Load {
+                websites: count(row.websites),
+                interval_ms: if is_job { JOB_EVERY_MS } else { row.interval_ms },
+                // A job reports from one place, whatever regions there are.
+                regions: match row.regions {
+                    _ if is_job => 1,
+                    0 => count(regions.max(1)),
+                    some => count(some),
+                },
+                age_ms: row.age_ms.max(0),
+            }
         };
         Ok(rows.into_iter().map(load).collect())
     }
