@@ -11,7 +11,7 @@ use crate::operator::capacity::{Capacity, bytes_words};
 use crate::store::{ChannelFacts, Store};
 
 /// A hub says every ten seconds that it is there.
-const SILENT_MS: i64 = 60_000;
+pub(super) const SILENT_MS: i64 = 60_000;
 /// A disk that is full within so many days is worth a word, and within so few more than that.
 const NOTED_DAYS: u32 = 60;
 const WRONG_DAYS: u32 = 7;

@@ -2,8 +2,11 @@
 
 use probe::doctor::Finding;
 
+use super::content::SILENT_MS;
 use super::{look, with};
+use crate::clock;
 use crate::config::Config;
+use crate::model::operator::HubReport;
 use crate::store::{ClockFacts, DatabaseFacts, PostgresFacts, Store};
 
 /// Of one hub: its pool, and the one that listens.
@@ -74,11 +77,13 @@ pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) -> bool {
     has_schema
 }
 
-/// How many hubs there are, one at least.
+/// How many hubs run, one at least. Those that ended without a word are listed for a day, and need no connections.
 async fn hubs(store: &Store, facts: &DatabaseFacts) -> i64 {
     let asked = store.clone();
     let hubs = if facts.schema.is_some() { look(async move { asked.hubs().await }).await } else { Ok(Vec::new()) };
-    hubs.map_or(1, |hubs| i64::try_from(hubs.len()).unwrap_or(i64::MAX)).max(1)
+    let now = clock::now();
+    let run = |hubs: Vec<HubReport>| hubs.iter().filter(|hub| now.saturating_sub(hub.seen_at) < SILENT_MS).count();
+    i64::try_from(hubs.map_or(1, run)).unwrap_or(i64::MAX).max(1)
 }
 
 fn version(facts: &DatabaseFacts) -> Finding {
