@@ -13,11 +13,11 @@ use crate::model::report::{Measured, Outage};
 use crate::model::roll_up::Progress;
 use crate::model::uptime::{self, DAY_MS};
 use crate::model::{AccountId, IncidentId, Span, Uptime, UtcMs, WebsiteId};
-use crate::store::StoreError;
 use crate::store::incidents::read_rows;
 use crate::store::ingest::Transaction;
 use crate::store::roll_up::latencies_of;
 use crate::store::uptime::Announced;
+use crate::store::{Store, StoreError};
 
 /// Outages that are read of one window; of more the first.
 const MOST_OUTAGES: i64 = 20_000;
@@ -27,6 +27,7 @@ const SPANS: usize = 6;
 
 /// What measuring takes.
 pub(super) struct Measuring<'a> {
+    pub(super) store: &'a Store,
     pub(super) account: AccountId,
     pub(super) ids: &'a [Uuid],
     pub(super) known: &'a [Known],
@@ -71,9 +72,10 @@ impl Measuring<'_> {
         if there.is_empty() || window.from_at >= window.to_at {
             return Ok(BTreeMap::new());
         }
-        let mut uptimes = self.uptimes(tx, &there, window).await?;
-        let mut outages = self.outages(tx, window).await?;
-        let (counted, mut latencies) = latencies_of(tx, self.account, self.ids, window, self.progress).await?;
+        let store = self.store;
+        let mut uptimes = store.answered(self.uptimes(tx, &there, window)).await?;
+        let mut outages = store.answered(self.outages(tx, window)).await?;
+        let (counted, mut latencies) = latencies_of(store, tx, self.account, self.ids, window, self.progress).await?;
         let measured = there.into_iter().map(|(one, span)| {
             let id = one.subject.website_id;
             let quiet = self.announced.spans(id, &one.tags, span.from_at, span.to_at);

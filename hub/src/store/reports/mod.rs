@@ -1,4 +1,4 @@
-//! Reports: what is read for one, in as many statements for a group as for one website; and which are sent.
+//! Reports: what is read for one, in few statements also for a group; and which are sent.
 
 mod measure;
 mod schedules;
@@ -64,7 +64,7 @@ impl From<SubjectRow> for Known {
 
 impl Store {
     /// The report on the account's websites of a scope. `None`: it is about one website, which is not theirs. All of it is
-    /// read as of one instant; its number of statements does not grow with the websites or the length of the window.
+    /// read as of one instant, in few statements: only roll-ups are read in pieces.
     ///
     /// # Errors
     /// The database is away.
@@ -78,39 +78,30 @@ impl Store {
     ) -> Result<Option<Reported>, StoreError> {
         let progress = self.roll_up_progress().await?;
         let announced = self.announced(account, window.before.from_at).await?;
-        let measured = self
-            .answered(async {
-                let mut tx = self.snapshot().await?;
-                let (known, added_later) = subjects(&mut tx, account, scope, window.span.to_at).await?;
-                if known.is_empty() {
-                    return Ok((Vec::new(), added_later, Ok(())));
-                }
-                if let Err(refused) = report::fits(known.len(), window) {
-                    return Ok((Vec::new(), added_later, Err(refused)));
-                }
-                let ids: Vec<Uuid> = known.iter().map(|one| one.subject.website_id.0).collect();
-                let past = measure::Measuring {
-                    account,
-                    ids: &ids,
-                    known: &known,
-                    announced: &announced,
-                    progress: progress.as_ref(),
-                    now,
-                };
-                let mut found: BTreeMap<WebsiteId, _> = past.over(&mut tx, window.span).await?;
-                let mut before: BTreeMap<WebsiteId, _> = past.over(&mut tx, window.before).await?;
-                tx.commit().await?;
-                let whole = known.into_iter().filter_map(|one| {
-                    let id = one.subject.website_id;
-                    Some((one.subject, found.remove(&id)?, before.remove(&id)))
-                });
-                Ok((whole.collect(), added_later, Ok(())))
-            })
-            .await?;
-        let (measured, added_later, fits): (Vec<_>, usize, Result<(), FieldErrors>) = measured;
-        if let Err(refused) = fits {
+        // Each piece has its own time, so that a long report is not taken for a database that does not answer.
+        let mut tx = self.answered(self.snapshot()).await?;
+        let (known, added_later) = self.answered(subjects(&mut tx, account, scope, window.span.to_at)).await?;
+        if let Err(refused) = report::fits(known.len(), window) {
             return Ok(Some(Reported::Refused(refused)));
         }
+        let ids: Vec<Uuid> = known.iter().map(|one| one.subject.website_id.0).collect();
+        let past = measure::Measuring {
+            store: self,
+            account,
+            ids: &ids,
+            known: &known,
+            announced: &announced,
+            progress: progress.as_ref(),
+            now,
+        };
+        let mut found: BTreeMap<WebsiteId, _> = past.over(&mut tx, window.span).await?;
+        let mut before: BTreeMap<WebsiteId, _> = past.over(&mut tx, window.before).await?;
+        self.answered(tx.commit()).await?;
+        let whole = known.into_iter().filter_map(|one| {
+            let id = one.subject.website_id;
+            Some((one.subject, found.remove(&id)?, before.remove(&id)))
+        });
+        let measured: Vec<_> = whole.collect();
         if let (Scope::Website(id), true) = (scope, measured.is_empty()) {
             // Either it is not theirs, or it came later.
             let Some(website) = self.website(account, *id).await? else { return Ok(None) };

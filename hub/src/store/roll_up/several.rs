@@ -1,4 +1,4 @@
-//! How long answers of several websites took over a window, in as many statements as for one: roll-ups merged.
+//! How long answers of several websites took over a window: roll-ups merged, read in pieces of bounded size.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,17 @@ use super::rows::{ROLL_UP, RollUpRow, understood};
 use crate::model::histogram::Histogram;
 use crate::model::roll_up::Progress;
 use crate::model::{AccountId, RegionId, Span, WebsiteId};
-use crate::store::StoreError;
 use crate::store::incidents::read_rows;
 use crate::store::ingest::Transaction;
+use crate::store::{Store, StoreError};
+
+/// Days (or hours) of websites whose rows are in memory at once: a row a region, a kilobyte or two each with its histogram.
+const DAYS_AT_ONCE: i64 = 1_000;
 
 /// By website and region what the ticks of a window took, of those of the websites that are the account's; and the window
 /// in whole hours or days, as far as they are counted.
 pub(in crate::store) async fn latencies_of(
+    store: &Store,
     tx: &mut Transaction,
     account: AccountId,
     ids: &[Uuid],
@@ -29,9 +33,17 @@ pub(in crate::store) async fn latencies_of(
             "select {ROLL_UP} from roll_up where grain = $3 and starts_at >= $4 and starts_at < $5 and website_id in \
              (select w.website_id from website w where w.account_id = $2) and website_id"
         );
-        let rows = read_rows!(tx, RollUpRow, ids, &select, "", account.0, grain.as_str(), from, to);
-        for ((id, _, region), roll_up) in understood(rows) {
-            all.entry(id).or_default().entry(region).or_default().merge(&roll_up.latency);
+        let rows_each = to.saturating_sub(from) / grain.ms() + 1;
+        let at_once = usize::try_from(DAYS_AT_ONCE / rows_each).unwrap_or(1).max(1);
+        for some in ids.chunks(at_once) {
+            let rows = store
+                .answered(async {
+                    Ok(read_rows!(&mut *tx, RollUpRow, some, &select, "", account.0, grain.as_str(), from, to))
+                })
+                .await?;
+            for ((id, _, region), roll_up) in understood(rows) {
+                all.entry(id).or_default().entry(region).or_default().merge(&roll_up.latency);
+            }
         }
     }
     Ok((span, all))
