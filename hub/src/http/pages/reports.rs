@@ -108,8 +108,12 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     }
     match all.uncounted {
         0 => {}
-        1 => notes.push("The time of 1 website is not counted yet, and no part of this; look again later.".to_owned()),
-        n => notes.push(format!("The time of {n} websites is not counted yet, and no part of this; look again later.")),
+        1 => notes.push(
+            "1 website is no part of the times: its days are still being counted, or it changed too often.".to_owned(),
+        ),
+        n => notes.push(format!(
+            "{n} websites are no part of the times: their days are still being counted, or they changed too often."
+        )),
     }
     match report.added_later {
         0 => {}

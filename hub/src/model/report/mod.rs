@@ -44,7 +44,7 @@ pub struct Subject {
 pub struct Measured {
     /// The window, from when the website was added.
     pub span: Span,
-    /// `None`: it changed so often that its days have to be counted first.
+    /// `None`: it changed so often that its days have to be counted first, or that not all of its outages could be read.
     pub uptime: Option<Uptime>,
     /// What its ticks come to, by region; see [`Figures::latency`].
     pub latency: Latency,

@@ -1,7 +1,7 @@
 //! What one window was for some websites: time, outages, durations. The time is that of [`Store::uptimes`](super::Store):
 //! whole days by their rows, the rest by verdicts, by the same rules of `model::uptime`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -19,7 +19,8 @@ use crate::store::roll_up::latencies_of;
 use crate::store::uptime::Announced;
 use crate::store::{Store, StoreError};
 
-/// Outages that are read of one window; of more the first.
+/// Outages that are read of one window: of all websites on Postgres, of each on SQLite. A website of which not all are has no
+/// figures rather than some that are too good.
 const MOST_OUTAGES: i64 = 20_000;
 /// Spans of verdicts that are read one by one: usually the two ends of a window and the day that is not counted yet. Of
 /// more, all between them is read.
@@ -74,7 +75,7 @@ impl Measuring<'_> {
         }
         let store = self.store;
         let mut uptimes = store.answered(self.uptimes(tx, &there, window)).await?;
-        let mut outages = store.answered(self.outages(tx, window)).await?;
+        let (mut outages, cut) = store.answered(self.outages(tx, window)).await?;
         let (counted, mut latencies) = latencies_of(store, tx, self.account, self.ids, window, self.progress).await?;
         let measured = there.into_iter().map(|(one, span)| {
             let id = one.subject.website_id;
@@ -83,7 +84,11 @@ impl Measuring<'_> {
             outages.retain(|outage| !outage.is_announced(&quiet, span, self.now));
             // After an update older hours are still being counted: what there is of them does not stand for the window.
             let latency = latencies.remove(&id).filter(|_| counted.from_at <= span.from_at).unwrap_or_default();
-            (id, Measured { span, uptime: uptimes.remove(&id).flatten(), latency, outages })
+            let mut uptime = uptimes.remove(&id).flatten();
+            if cut.contains(&id) {
+                (uptime, outages) = (None, Vec::new());
+            }
+            (id, Measured { span, uptime, latency, outages })
         });
         Ok(measured.collect())
     }
@@ -145,11 +150,12 @@ impl Measuring<'_> {
         Ok(sums)
     }
 
+    /// By website; and those of which not all could be read.
     async fn outages(
         &self,
         tx: &mut Transaction,
         window: Span,
-    ) -> Result<BTreeMap<WebsiteId, Vec<Outage>>, StoreError> {
+    ) -> Result<(BTreeMap<WebsiteId, Vec<Outage>>, BTreeSet<WebsiteId>), StoreError> {
         // That it is down was decided by the first change to down since the first failing tick.
         let select = "select p.website_id, p.incident_id, p.began_at, p.ended_at, (select t.decided_at from transition t \
             where t.website_id = p.website_id and t.decided_at >= p.began_at and t.to_verdict = 'down' \
@@ -168,6 +174,12 @@ impl Measuring<'_> {
             to,
             MOST_OUTAGES
         );
+        let most = usize::try_from(MOST_OUTAGES).unwrap_or(usize::MAX);
+        let mut cut = BTreeSet::new();
+        if let (Transaction::Postgres(_), true, Some(last)) = (&*tx, rows.len() >= most, rows.last()) {
+            // In order of their ids: nothing was read of those after the last.
+            cut.extend(self.ids.iter().copied().filter(|id| *id >= last.website_id).map(WebsiteId));
+        }
         let mut all: BTreeMap<WebsiteId, Vec<Outage>> = BTreeMap::new();
         for row in rows {
             all.entry(WebsiteId(row.website_id)).or_default().push(Outage {
@@ -177,6 +189,9 @@ impl Measuring<'_> {
                 ended_at: row.ended_at,
             });
         }
-        Ok(all)
+        if let Transaction::Sqlite(_) = &*tx {
+            cut.extend(all.iter().filter(|(_, outages)| outages.len() >= most).map(|(id, _)| *id));
+        }
+        Ok((all, cut))
     }
 }
