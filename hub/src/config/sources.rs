@@ -7,8 +7,15 @@ use crate::model::{FieldError, FieldErrors};
 use crate::secret::Secret;
 
 /// Variables that hold secrets, and may be given as `NAME_FILE`.
-const SECRETS: [&str; 7] =
-    ["DATABASE_URL", "REDIS_URL", "REDIS_ADMIN_URL", "JWT_SECRET_KEY", "JWT_SECRET_KEY_ACCEPTED", "DEAD_MAN_URL", "METRICS_TOKEN"];
+const SECRETS: [&str; 7] = [
+    "DATABASE_URL",
+    "REDIS_URL",
+    "REDIS_ADMIN_URL",
+    "JWT_SECRET_KEY",
+    "JWT_SECRET_KEY_ACCEPTED",
+    "DEAD_MAN_URL",
+    "METRICS_TOKEN",
+];
 const PLAIN: [&str; 17] = [
     "LISTEN",
     "PORT",

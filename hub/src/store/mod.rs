@@ -53,12 +53,12 @@ pub use installation::{Outbox, PoolUse, Watched};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use reports::{Reported, ScheduleAdded};
-pub use story::WebsiteStory;
 pub use roll_up::{ForgottenHours, Latency, RolledUp};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use sealed::{
     CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
 };
+pub use story::WebsiteStory;
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};
 pub use websites::Edited;

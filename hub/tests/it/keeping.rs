@@ -166,7 +166,10 @@ fn by_the_forms() {
     let mut stale = fields("14", "99.95");
     stale.push(("keeping_shown", "14 99.95 1"));
     assert_eq!(form(&base, &edit, &ann, &encoded(&stale)), 303);
-    assert_eq!((decided(&website(&id)), &website(&id)["interval_s"]), ((Some(90), Some(999_500), Some(false)), &json!(60)));
+    assert_eq!(
+        (decided(&website(&id)), &website(&id)["interval_s"]),
+        ((Some(90), Some(999_500), Some(false)), &json!(60))
+    );
     stale[3].1 = "15";
     assert_eq!(form(&base, &edit, &ann, &encoded(&stale)), 303);
     assert_eq!(decided(&website(&id)), (Some(15), Some(999_500), Some(true)));

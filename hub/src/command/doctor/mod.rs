@@ -15,7 +15,7 @@ use probe::doctor::{Finding, State, print, worst};
 use crate::config::Config;
 use crate::model::FieldErrors;
 use crate::secret::Secret;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 /// For one look.
 const WITHIN: Duration = Duration::from_secs(6);

@@ -10,8 +10,8 @@ pub mod history;
 pub mod incidents;
 pub mod jobs;
 pub mod maintenance;
-pub mod sessions;
 pub mod reports;
+pub mod sessions;
 pub mod websites;
 
 use serde::{Deserialize, Deserializer};

@@ -13,7 +13,9 @@ use super::website_form::{FormPage, Typed};
 use super::{Viewer, assets, unless_known};
 use crate::http::{Method, Request};
 use crate::model::{
-    BoardCursor, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, KeepingInput, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput, MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope, SecretText, Span, Website, WebsiteName, WebsiteSettings,
+    BoardCursor, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, KeepingInput, LetterFilter,
+    Maintenance, MaintenanceId, MaintenanceInput, MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope,
+    SecretText, Span, Website, WebsiteName, WebsiteSettings,
 };
 
 fn hostile_options() -> OptionsInput {
