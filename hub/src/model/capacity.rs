@@ -3,10 +3,9 @@
 //! are not foretold.
 
 use super::UtcMs;
+use super::roll_up::HOURS_KEPT_DAYS;
 use super::sealed::{DAY_MS, settled_before};
 
-/// Hours are kept so long, whatever the retention ([`super::roll_up::Progress`]).
-const HOURS_KEPT_DAYS: f64 = 100.0;
 /// A day is packed six hours after its end: as much is raw at most.
 const RAW_DAYS: f64 = 1.25;
 /// Nobody looks further ahead.
@@ -237,7 +236,7 @@ impl Plan {
             }
             Part::RollUps => {
                 let row = |ticks: f64| roll_up + roll_up_root * ticks.max(1.0).sqrt();
-                let hours = days.min(HOURS_KEPT_DAYS) * each.min(24.0) * row(each / 24.0);
+                let hours = days.min(f64::from(HOURS_KEPT_DAYS)) * each.min(24.0) * row(each / 24.0);
                 sources * (hours + days.floor() * each.min(1.0) * row(each))
             }
             Part::UptimeDays => load.websites as f64 * days.floor() * uptime_day,

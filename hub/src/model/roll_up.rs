@@ -9,7 +9,7 @@ mod progress;
 use super::histogram::Histogram;
 use super::{Outcome, Phases, UtcMs};
 
-pub use progress::{Place, Progress, Task, Work};
+pub use progress::{HOURS_KEPT_DAYS, Place, Progress, Task, Work};
 
 /// A span that is rolled up, of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::ids::Ids;
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Keeping, WebsiteId};
 
@@ -49,17 +50,23 @@ impl Store {
         Ok(row.map(Keeping::from))
     }
 
-    /// The same of all of the account's websites of which anything was decided.
+    /// The same of those of the account's websites of which anything was decided.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn keepings(&self, account: AccountId) -> Result<BTreeMap<WebsiteId, Keeping>, StoreError> {
+    pub async fn keepings(
+        &self,
+        account: AccountId,
+        ids: Vec<WebsiteId>,
+    ) -> Result<BTreeMap<WebsiteId, Keeping>, StoreError> {
+        let ids = Ids(ids.into_iter().map(|id| id.0).collect());
         let sql = format!(
-            "select website_id, {KEEPING} from website where account_id = $1 \
-             and (retention_days is not null or uptime_goal_ppm is not null or is_badge_public)"
+            "select website_id, {KEEPING} from website where account_id = $1 and website_id {} \
+             and (retention_days is not null or uptime_goal_ppm is not null or is_badge_public)",
+            self.one_of(2)
         );
         let rows: Vec<KeptRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str()))
-            .bind(account.0).fetch_all(pool).await?);
+            .bind(account.0).bind(ids.clone()).fetch_all(pool).await?);
         Ok(rows.into_iter().map(|row| (WebsiteId(row.website_id), row.keeping.into())).collect())
     }
 

@@ -141,7 +141,8 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     let cursor =
         |known: &KnownJob| WebsiteCursor { created_at: known.website.created_at, id: known.website.website_id };
     let next = jobs.last().filter(|_| has_more).map(|last| cursor(last).to_string());
-    let keepings = app.wait(app.store.keepings(account)).map_err(login::store)?;
+    let ids = jobs.iter().map(|known| known.website.website_id).collect();
+    let keepings = app.wait(app.store.keepings(account, ids)).map_err(login::store)?;
     let keeping = |known: &KnownJob| keepings.get(&known.website.website_id).copied().unwrap_or_default();
     let jobs: Vec<Value> = jobs.iter().map(|known| shown(app, request, known, &keeping(known))).collect();
     Ok(Response::json(200, &json!({"jobs": jobs, "next": next})))

@@ -192,7 +192,8 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     let mut board = app.wait(board).map_err(login::store)?;
     let has_more = board.len() as i64 > limit;
     board.truncate(limit.unsigned_abs() as usize);
-    let keepings = app.wait(app.store.keepings(account.account_id)).map_err(login::store)?;
+    let ids = board.iter().map(|row| row.website.website_id).collect();
+    let keepings = app.wait(app.store.keepings(account.account_id, ids)).map_err(login::store)?;
     let keeping = |row: &BoardRow| keepings.get(&row.website.website_id).copied().unwrap_or_default();
     let websites: Vec<Value> = board.iter().map(|row| shown(row, &keeping(row))).collect();
     let next = board

@@ -4,10 +4,11 @@
 use super::Grain;
 use crate::model::{Span, UtcMs, WebsiteId};
 
-/// Hours are kept for so long, then only their days: longer than a week, the longest window that is read by hours at its begin
+/// Hours are kept for so many days, then only their days: longer than a week, the longest window that is read by hours at its begin
 /// and asked for all the time. An hour of a website that is looked at every minute takes more room than its ticks once they
 /// are packed.
-const HOURS_KEPT_MS: i64 = 10 * Grain::Day.ms();
+pub const HOURS_KEPT_DAYS: u16 = 10;
+const HOURS_KEPT_MS: i64 = HOURS_KEPT_DAYS as i64 * Grain::Day.ms();
 
 /// What is counted, one batch of websites after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
