@@ -95,7 +95,8 @@ fn by_the_api_of_jobs() {
     let refused = json!({"name": "", "period_s": 7200, "retention_days": 0});
     let (status, refused) = call("PUT", &one, Some(&ann), Some(&refused));
     assert_eq!(status, 422, "{refused}");
-    (wrong(&refused, "name"), wrong(&refused, "retention_days"));
+    wrong(&refused, "name");
+    wrong(&refused, "retention_days");
     // It is a website, too, but for what a job has not.
     let website = hub.url(&format!("/api/v1/websites/{id}"));
     let (status, changed) = call("PATCH", &website, Some(&ann), Some(&json!({"retention_days": 7})));
