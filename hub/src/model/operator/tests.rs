@@ -88,7 +88,7 @@ fn all() -> Vec<Condition> {
 #[test]
 fn a_key_names_one_condition_and_each_has_words_of_its_own() {
     let keys: BTreeSet<String> = all().iter().map(ToString::to_string).collect();
-    assert_eq!(keys.len(), 18);
+    assert_eq!(keys.len(), 19);
     for condition in all() {
         assert_eq!(condition.to_string().parse(), Ok(condition.clone()));
         for words in

@@ -474,7 +474,7 @@ async fn of_what_is_old_the_days_are_kept(f: Fixture) {
 
 /// Those of 90 more days, which a version before kept.
 async fn hours_that_an_older_version_left_go_in_bounded_steps(f: Fixture) {
-    let (website, other) = (f.old_website(130).await, f.old_website(130).await);
+    let (website, other) = (f.old_website(2).await, f.old_website(2).await);
     let midnight = Grain::Day.start_of(f.now);
     let now = midnight + 11 * MINUTE;
     for website in [&website, &other] {
