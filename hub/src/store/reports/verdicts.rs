@@ -51,18 +51,17 @@ pub(super) async fn changes(
         from transition n where n.website_id = w.website_id and n.decided_at >= $4 and n.at >= $4 \
         order by n.website_id, n.decided_at, n.number limit 1), $5) where w.account_id = $2 and w.website_id";
     let (account, from, to) = (account.0, span.from_at, span.to_at);
-    let rest = (account, from, to, i64::MAX, MOST);
     let rows = read_rows!(
         tx,
         Row,
         ids,
         select,
         "order by t.website_id, t.decided_at, t.number limit $6",
-        rest.0,
-        rest.1,
-        rest.2,
-        rest.3,
-        rest.4
+        account,
+        from,
+        to,
+        i64::MAX,
+        MOST
     );
     let mut cut = BTreeSet::new();
     let most = usize::try_from(MOST).unwrap_or(usize::MAX);

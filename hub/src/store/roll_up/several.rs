@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::read::{counted, parts};
 use super::rows::{ROLL_UP, RollUpRow, understood};
-use crate::model::histogram::Histogram;
+use crate::model::report::Latency;
 use crate::model::roll_up::Progress;
-use crate::model::{AccountId, RegionId, Span, WebsiteId};
+use crate::model::{AccountId, Span, WebsiteId};
 use crate::store::incidents::read_rows;
 use crate::store::ingest::Transaction;
 use crate::store::{Store, StoreError};
@@ -25,9 +25,9 @@ pub(in crate::store) async fn latencies_of(
     ids: &[Uuid],
     window: Span,
     progress: Option<&Progress>,
-) -> Result<(Span, BTreeMap<WebsiteId, BTreeMap<RegionId, Histogram>>), StoreError> {
+) -> Result<(Span, BTreeMap<WebsiteId, Latency>), StoreError> {
     let span = counted(window, progress);
-    let mut all: BTreeMap<WebsiteId, BTreeMap<RegionId, Histogram>> = BTreeMap::new();
+    let mut all: BTreeMap<WebsiteId, Latency> = BTreeMap::new();
     for (grain, from, to) in parts(span).into_iter().filter(|(_, from, to)| from < to) {
         let select = format!(
             "select {ROLL_UP} from roll_up where grain = $3 and starts_at >= $4 and starts_at < $5 and website_id in \
