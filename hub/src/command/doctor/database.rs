@@ -20,7 +20,11 @@ pub(super) async fn open(config: &Config, found: &mut Vec<Finding>) -> Option<St
     let opened = match &config.database_url {
         Some(url) => {
             let url = url.clone();
-            look(async move { Store::open_postgres(url.expose()).await.map(Some) }).await
+            let open = async move {
+                Store::reach_postgres(url.expose()).await?;
+                Store::open_postgres(url.expose()).await.map(Some)
+            };
+            look(open).await
         }
         None => {
             let directory = config.state_directory.clone();
@@ -49,25 +53,29 @@ pub(super) async fn open(config: &Config, found: &mut Vec<Finding>) -> Option<St
     None
 }
 
-pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) {
+/// Whether it has a schema: without one there is nothing in it.
+pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) -> bool {
     let asked = store.clone();
-    match look(async move { asked.facts().await }).await {
+    let has_schema = match look(async move { asked.facts().await }).await {
         Ok(facts) => {
             found.push(version(&facts));
             found.push(schema(&facts));
             if let Some(postgres) = &facts.postgres {
                 found.push(settings(postgres, hubs(store, &facts).await));
             }
+            facts.schema.is_some()
         }
         Err(why) => {
             let remedy = "the database answers, and does not say what it is: its log may tell more";
             found.push(Finding::fail("database", why, remedy));
+            false
         }
-    }
+    };
     if !store.is_sqlite() {
         let asked = store.clone();
         found.push(with("clock", async move { asked.clock_facts().await }, clock).await);
     }
+    has_schema
 }
 
 /// How many hubs there are, one at least.
@@ -89,9 +97,11 @@ fn version(facts: &DatabaseFacts) -> Finding {
 fn schema(facts: &DatabaseFacts) -> Finding {
     let (area, newest) = ("schema", facts.newest_schema);
     match facts.schema {
-        None => {
-            Finding::warn(area, "there is none (yet)", "the hub makes it when it starts, or: betteruptime-hub migrate")
-        }
+        None => Finding::warn(
+            area,
+            "there is no schema (yet)",
+            "the hub makes it when it starts, or: betteruptime-hub migrate",
+        ),
         Some(schema) if schema < newest => Finding::warn(
             area,
             format!("version {schema}; this hub's is {newest}"),

@@ -15,7 +15,7 @@ use probe::doctor::{Finding, State, print, worst};
 use crate::config::Config;
 use crate::model::FieldErrors;
 use crate::secret::Secret;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 /// For one look.
 const WITHIN: Duration = Duration::from_secs(6);
@@ -27,12 +27,13 @@ const HIDDEN: &str = "(hidden)";
 pub async fn examine(config: &Config, json: bool) -> bool {
     let mut found = vec![here::settings(config), here::state(config), here::key(config), here::address(config)];
     let store = database::open(config, &mut found).await;
-    if let Some(store) = &store {
-        database::examine(store, &mut found).await;
-    }
+    let has_schema = match &store {
+        Some(store) => database::examine(store, &mut found).await,
+        None => false,
+    };
     found.extend(queue::examine(config).await);
-    if let Some(store) = &store {
-        content::examine(config, store, &mut found).await;
+    if let Some(store) = store.filter(|_| has_schema) {
+        content::examine(config, &store, &mut found).await;
     }
     let secrets = secrets(config);
     for finding in &mut found {
