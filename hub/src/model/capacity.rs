@@ -174,11 +174,12 @@ impl Plan {
         whole(self.bytes(part, Age::Full))
     }
 
-    /// Bytes that a day adds now; less once history is as old as it is kept.
+    /// Bytes that a day adds now; less once history is as old as it is kept. Of websites that were just added: once the first
+    /// of their days are packed.
     #[must_use]
     pub fn growth_a_day(&self, now: UtcMs) -> u64 {
         let raw = raw_days(now);
-        whole(self.all(Age::In(1.0, raw)) - self.all(Age::In(0.0, raw)))
+        whole(self.all(Age::In(3.0, raw)) - self.all(Age::In(2.0, raw)))
     }
 
     /// In how many days so many bytes are full, if nothing else takes some; `None`: not within ten years.
