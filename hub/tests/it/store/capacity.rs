@@ -91,12 +91,9 @@ async fn what_is_foretold_is_near_what_is_used(f: Fixture) {
     f.roll(now).await;
     let looked = seal(&f.store, KEPT, now).await;
     assert!(looked.ticks > ticks(4.9), "{looked:?}");
-    match &f.url {
-        Some(url) => {
-            let pool = sqlx::PgPool::connect(url).await.expect("Postgres");
-            sqlx::query("vacuum analyze").execute(&pool).await.map(|_| ()).expect("a vacuum");
-        }
-        None => {}
+    if let Some(url) = &f.url {
+        let pool = sqlx::PgPool::connect(url).await.expect("Postgres");
+        sqlx::query("vacuum analyze").execute(&pool).await.map(|_| ()).expect("a vacuum");
     }
     let found = f.capacity(now).await;
     assert!((found.plan.ticks_a_day() - f.ticks_a_day()).abs() < 1.0, "{:?}", found.plan.loads);
