@@ -8,6 +8,7 @@ use askama::Template;
 use hub::http::assets;
 use hub::http::pages::account::SignPage;
 use hub::http::pages::acknowledge::AcknowledgePage;
+use hub::http::pages::capacity::CapacityPage;
 use hub::http::pages::channel::{self, ChannelPage};
 use hub::http::pages::channel_form::{FormPage as ChannelForm, KindsPage, SecretPage};
 use hub::http::pages::channels::ChannelsPage;
@@ -24,7 +25,9 @@ use hub::http::pages::trouble::TroublePage;
 use hub::http::pages::website::{WebsitePage, WebsiteView};
 use hub::http::pages::website_form::{FormPage, Typed};
 use hub::http::pages::{DeleteChannelPage, Viewer};
+use hub::model::capacity::{Costs, Load, Part, Plan};
 use hub::model::{self, ChannelInput, FieldError, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
+use hub::operator::capacity::Capacity;
 use hub::store;
 
 #[path = "../src/http/pages/invented.rs"]
@@ -145,6 +148,12 @@ fn main() -> anyhow::Result<()> {
         ..probes::Found::default()
     };
     write("probes-local", ProbesPage::new(operator(), local, probes::Typed::default(), no_errors(), now).render()?)?;
+    let load = Load { websites: 1_200, interval_ms: 60_000, regions: 3, age_ms: 90 * 86_400_000 };
+    let plan = Plan { loads: vec![load], retention_days: 400, costs: Costs::SQLITE };
+    let parts = Part::ALL.map(|part| (part, plan.now(part, now) / 9 * 10)).into_iter().collect();
+    let used = store::UsedBytes { parts, incidents: Some(3_000_000), total: 24_000_000_000 };
+    let room = Capacity { plan, used, space: Some((9_000_000_000, 64_000_000_000)), at: now };
+    write("capacity", CapacityPage::new(operator(), &room, true).render()?)?;
     let place = &invented::probes()[1].place;
     let env = place.env_file(&format!("rediss://{}:{}@redis.example.com:6380", place.user(), "0a1b2c3d".repeat(8)));
     let saved = "Redis has it in its ACL file.".to_owned();

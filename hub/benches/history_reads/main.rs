@@ -3,7 +3,7 @@
 //! `cargo bench -p hub --bench history_reads -- grow URL [ticks]` fills databases `history_1m`, `history_10m` and `history_100m`
 //! of a server and keeps them: days of 1,000 websites of one account that five regions look at every 1, 5 or 30 minutes (50,
 //! 400, 550 of them) and of 300 small accounts with one each; counted, packed and dropped by what a hub does it with, the last
-//! day left raw. It goes on where it was ended. `-- naive URL` makes the rival's table in three sizes, `-- read URL` measures
+//! day left raw. It goes on where it was ended. `-- naive URL [days]` makes the rival's table in three sizes, `-- read URL` measures
 //! and prints the table. URL is that of a database of the server in which others may be made.
 #![allow(
     clippy::expect_used,
@@ -31,9 +31,10 @@ fn main() {
     match words[..] {
         ["grow", url] => runtime.block_on(fill::grow(url, SIZES[2].1)),
         ["grow", url, ticks] => runtime.block_on(fill::grow(url, ticks.parse().expect("a number of ticks"))),
-        ["naive", url] => runtime.block_on(naive::grow(url)),
+        ["naive", url] => runtime.block_on(naive::grow(url, 93)),
+        ["naive", url, days] => runtime.block_on(naive::grow(url, days.parse().expect("a number of days"))),
         ["read", url] => runtime.block_on(read::measure(url)),
-        _ => println!("Nothing to do: -- grow URL [ticks], -- naive URL or -- read URL."),
+        _ => println!("Nothing to do: -- grow URL [ticks], -- naive URL [days] or -- read URL."),
     }
 }
 

@@ -21,7 +21,7 @@ const REGION_HEARD_MS: i64 = 86_400_000;
 const COUNTED_PAGES: i64 = 65_536;
 
 const LOADS_SQL: &str = "select kind, interval_ms, \
-    case when regions = '' then 0 else length(regions) - length(replace(regions, ',', '')) + 1 end as regions, \
+    cast(case when regions = '' then 0 else length(regions) - length(replace(regions, ',', '')) + 1 end as bigint) as regions, \
     ($1 - created_at) / $2 as age_step, count(*) as websites, cast(avg($1 - created_at) as bigint) as age_ms \
     from website where not paused group by 1, 2, 3, 4 order by 1, 2, 3, 4 limit $3";
 

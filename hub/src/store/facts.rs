@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sqlx::FromRow;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Connection as _, FromRow, PgConnection};
 
 use super::open::newest_schema;
 use super::{Pool, Store, StoreError, asked, read};
@@ -79,6 +79,14 @@ impl Store {
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         let (write, read) = (pool.clone(), pool);
         Ok(Some(Self::new(Pool::Sqlite { write, read, _lock: std::sync::Arc::new(None) })))
+    }
+
+    /// Whether one connection to Postgres can be had. A pool tries again and again, and does not say why it has none.
+    ///
+    /// # Errors
+    /// Why not: nobody is there, the user is not let in, there is no such database.
+    pub async fn reach_postgres(url: &str) -> Result<(), StoreError> {
+        Ok(PgConnection::connect(url).await?.close().await?)
     }
 
     /// What it is.

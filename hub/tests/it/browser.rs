@@ -173,7 +173,7 @@ fn a_person_says_what_counts_as_up() {
 
         let field = |selector: &'static str| client.find(Locator::Css(selector));
         assert!(!field("#accept").await.unwrap().is_displayed().await.unwrap(), "closed unless there is a reason");
-        press(&client, "details.more > summary").await;
+        press(&client, "details.more:has(#accept) > summary").await;
         field("#method").await.unwrap().select_by_value("POST").await.unwrap();
         type_into(&client, "#headers", "X-Api-Key: k1").await;
         type_into(&client, "#body", "ping").await;

@@ -23,7 +23,11 @@ pub(super) async fn open(config: &Config, found: &mut Vec<Finding>) -> Option<St
     let opened = match &config.database_url {
         Some(url) => {
             let url = url.clone();
-            look(async move { Store::open_postgres(url.expose()).await.map(Some) }).await
+            let open = async move {
+                Store::reach_postgres(url.expose()).await?;
+                Store::open_postgres(url.expose()).await.map(Some)
+            };
+            look(open).await
         }
         None => {
             let directory = config.state_directory.clone();
@@ -52,7 +56,7 @@ pub(super) async fn open(config: &Config, found: &mut Vec<Finding>) -> Option<St
     None
 }
 
-/// Whether it has a schema.
+/// Whether it has a schema: without one there is nothing in it.
 pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) -> bool {
     let asked = store.clone();
     let has_schema = match look(async move { asked.facts().await }).await {
@@ -98,9 +102,11 @@ fn version(facts: &DatabaseFacts) -> Finding {
 fn schema(facts: &DatabaseFacts) -> Finding {
     let (area, newest) = ("schema", facts.newest_schema);
     match facts.schema {
-        None => {
-            Finding::warn(area, "there is none (yet)", "the hub makes it when it starts, or: betteruptime-hub migrate")
-        }
+        None => Finding::warn(
+            area,
+            "there is no schema (yet)",
+            "the hub makes it when it starts, or: betteruptime-hub migrate",
+        ),
         Some(schema) if schema < newest => Finding::warn(
             area,
             format!("version {schema}; this hub's is {newest}"),

@@ -33,8 +33,8 @@ pub async fn examine(config: &Config, json: bool) -> bool {
         None => false,
     };
     found.extend(queue::examine(config).await);
-    if let Some(store) = store.as_ref().filter(|_| has_schema) {
-        content::examine(config, store, &mut found).await;
+    if let Some(store) = store.filter(|_| has_schema) {
+        content::examine(config, &store, &mut found).await;
     }
     let secrets = secrets(config);
     for finding in &mut found {
