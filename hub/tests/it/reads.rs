@@ -125,6 +125,9 @@ fn paths(pattern: &str) -> Vec<String> {
             ["", "?kind=too_old", "?stream=betteruptime%3Atick%3AEU%3Aw"].map(|query| format!("{path}{query}")).to_vec()
         }
         "/dead-letters/replay" | "/dead-letters/discard" => vec![format!("{path}?kind=too_old")],
+        "/badge/:id/:file" => ["status", "uptime", "latency", "certificate"]
+            .map(|what| path.replace(":file", &format!("{what}.json")))
+            .to_vec(),
         _ if !path.contains(':') => vec![path],
         _ => panic!("{pattern}: say in `paths` how it is asked for, or in `READS_NOTHING` why it need not be"),
     }

@@ -14,13 +14,14 @@ use crate::services::database;
 
 /// What the names of a path's segments stand for.
 fn kind_of(pattern: &str) -> &'static str {
-    const KINDS: [(&str, &str); 12] = [
+    const KINDS: [(&str, &str); 13] = [
         ("/websites/:id", "website"),
         ("/api/v1/websites/:id", "website"),
         ("/website/:id", "website"),
         ("/status/:id", "website"),
         ("/badge/:id", "website"),
         ("/reports/websites/:id", "website"),
+        ("/reports/schedules/:id", "schedule"),
         ("/api/v1/jobs/:id", "job"),
         ("/incidents/:id", "incident"),
         ("/channels/:id", "channel"),
@@ -107,9 +108,13 @@ fn t146_what_another_has_is_as_if_it_were_not_there() {
                    select incident_id, website_id, w.url, 1 from i, w returning website_id), \
             t as (insert into alert (alert_id, account_id, channel_id, channel_name, incident_id, event, number, state, \
                   created_at, due_at) select gen_random_uuid(), i.account_id, gen_random_uuid(), 'Gone', incident_id, \
-                  'opened', 1, 'dead', 1, 1 from i returning alert_id) \
+                  'opened', 1, 'dead', 1, 1 from i returning alert_id), \
+            r as (insert into report_schedule (report_schedule_id, account_id, channel_id, scope, rhythm, made_at, next_at) \
+                  select gen_random_uuid(), a.account_id, channel_id, 'all', 'monthly', 1, 9000000000000 \
+                  from a join channel using (account_id) returning report_schedule_id) \
             select 'incident', incident_id::text from i \
-            union all select 'alert', alert_id::text from t";
+            union all select 'alert', alert_id::text from t \
+            union all select 'schedule', report_schedule_id::text from r";
         sqlx::query_as(rows).fetch_all(&pool).await.unwrap()
     });
     let mut has: BTreeMap<String, String> = ids.into_iter().collect();
@@ -137,7 +142,7 @@ fn t146_what_another_has_is_as_if_it_were_not_there() {
         let path = |id: &str| {
             let fill = |part: &str| match part {
                 ":id" | ":name" => id.to_owned(),
-                ":picture" => "status.svg".to_owned(),
+                ":file" => "status.svg".to_owned(),
                 part => part.to_owned(),
             };
             route.pattern.split('/').map(fill).collect::<Vec<_>>().join("/")
