@@ -43,7 +43,7 @@ families! {
     WEBSITE_UP Gauge "betteruptime_website_up" "The verdict of all regions: 1 up or degraded, 0 down. Absent when it is not known, or the website is paused."
     WEBSITE_DEGRADED Gauge "betteruptime_website_degraded" "Whether the verdict is degraded: slow, or with a warning. Absent where betteruptime_website_up is."
     WEBSITE_UPTIME Gauge "betteruptime_website_uptime_ratio" "Share of the observed time of the window in which it was available: the figure of page, API and badge. Absent when nothing was observed."
-    WEBSITE_COVERAGE Gauge "betteruptime_website_uptime_coverage_ratio" "Share of the window, without maintenance, that was observed at all."
+    WEBSITE_COVERAGE Gauge "betteruptime_website_uptime_coverage_ratio" "Share of the window, without maintenance, that was observed at all. Absent when there was nothing to observe."
     WEBSITES_LEFT_OUT Gauge "betteruptime_metrics_websites_left_out" "Websites without series, since there are more than are told."
     UPTIMES_LEFT_OUT Gauge "betteruptime_metrics_uptimes_left_out" "Uptime figures that are not told, since there is too much to read for them, or their days are being counted again."
     // Of the installation, from database and queue.

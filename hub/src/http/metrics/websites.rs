@@ -64,7 +64,7 @@ pub fn write(page: &mut Page, all: &[Told], left_out: i64) {
     each(page, &WEBSITE_UP, all, |told| told.verdict().map(|verdict| u8::from(verdict != Outcome::Down)));
     each(page, &WEBSITE_DEGRADED, all, |told| told.verdict().map(|verdict| u8::from(verdict == Outcome::Degraded)));
     figures(page, &WEBSITE_UPTIME, all, |uptime| uptime.ratio());
-    figures(page, &WEBSITE_COVERAGE, all, |uptime| Some(uptime.coverage()));
+    figures(page, &WEBSITE_COVERAGE, all, Uptime::coverage_ratio);
     regions(page, &PROBE_SUCCESS, all, |region| match region.outcome {
         Outcome::Up | Outcome::Degraded => Some(1),
         Outcome::Down => Some(0),
