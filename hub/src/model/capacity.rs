@@ -71,6 +71,8 @@ pub struct Load {
     pub regions: u64,
     /// For how long they have been there, in the mean.
     pub age_ms: i64,
+    /// For how many days their owner keeps their ticks; `None`: as long as the installation does.
+    pub retention_days: Option<u16>,
 }
 
 impl Load {
@@ -220,6 +222,7 @@ impl Plan {
         let Costs { raw_tick, block, sealed_tick, roll_up, roll_up_root, uptime_day, website, region_state } =
             self.costs;
         let retention = f64::from(self.retention_days);
+        let kept = load.retention_days.map_or(retention, |own| retention.min(own.into()));
         let (days, raw) = match age {
             Age::In(more, raw) => {
                 let days = load.age_ms.max(0) as f64 / DAY_MS as f64 + more;
@@ -233,7 +236,7 @@ impl Plan {
             Part::Sealed => {
                 // Of a website that is looked at less than daily a day with ticks is a block still.
                 let blocks = each.min(1.0);
-                sources * (days.min(retention) - raw).max(0.0) * (blocks * block + each * sealed_tick)
+                sources * (days.min(kept) - raw).max(0.0) * (blocks * block + each * sealed_tick)
             }
             Part::RollUps => {
                 let row = |ticks: f64| roll_up + roll_up_root * ticks.max(1.0).sqrt();

@@ -9,7 +9,8 @@ use super::{Pool, Store, StoreError, asked, read};
 use crate::model::capacity::{Costs, Load, Part};
 use crate::model::{UtcMs, WebsiteKind};
 
-/// Kinds of websites that are told apart; there are as many as intervals, numbers of regions and ages in months come together.
+/// Kinds of websites that are told apart; there are as many as intervals, numbers of regions, ages in months and retentions
+/// come together.
 const LOADS: i64 = 20_000;
 /// Websites that were added within so long of each other are as old.
 const AGE_STEP_MS: i64 = 30 * 86_400_000;
@@ -22,8 +23,9 @@ const COUNTED_PAGES: i64 = 65_536;
 
 const LOADS_SQL: &str = "select kind, interval_ms, \
     cast(case when regions = '' then 0 else length(regions) - length(replace(regions, ',', '')) + 1 end as bigint) as regions, \
-    ($1 - created_at) / $2 as age_step, count(*) as websites, cast(avg($1 - created_at) as bigint) as age_ms \
-    from website where not paused group by 1, 2, 3, 4 order by 1, 2, 3, 4 limit $3";
+    ($1 - created_at) / $2 as age_step, retention_days, count(*) as websites, \
+    cast(avg($1 - created_at) as bigint) as age_ms \
+    from website where not paused group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5 limit $3";
 
 /// What it is that takes room, by the tables it is in.
 const TABLES: [(&str, &[&str]); 5] = [
@@ -62,6 +64,7 @@ struct LoadRow {
     kind: String,
     interval_ms: i64,
     regions: i64,
+    retention_days: Option<i64>,
     websites: i64,
     age_ms: i64,
 }
@@ -90,6 +93,7 @@ impl Store {
                     some => count(some),
                 },
                 age_ms: row.age_ms.max(0),
+                retention_days: row.retention_days.and_then(|days| days.try_into().ok()),
             }
         };
         Ok(rows.into_iter().map(load).collect())

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_full_soon_is_wrong() {
-        let loads = vec![Load { websites: 1_000, interval_ms: 60_000, regions: 5, age_ms: 0 }];
+        let loads = vec![Load { websites: 1_000, interval_ms: 60_000, regions: 5, age_ms: 0, retention_days: None }];
         let of = |space: Option<(u64, u64)>| {
             let plan = Plan { loads: loads.clone(), retention_days: 400, costs: Costs::SQLITE };
             capacity(&Capacity { plan, used: UsedBytes::default(), space, at: 1_795_737_600_000 }).state

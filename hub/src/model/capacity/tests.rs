@@ -9,7 +9,7 @@ fn plan(loads: &[Load], retention_days: u16) -> Plan {
 }
 
 const fn load(websites: u64, interval_ms: i64, regions: u64, age_days: i64) -> Load {
-    Load { websites, interval_ms, regions, age_ms: age_days * DAY }
+    Load { websites, interval_ms, regions, age_ms: age_days * DAY, retention_days: None }
 }
 
 /// The table of docs/ARCHITECTURE.md, "Capacity".
@@ -44,6 +44,10 @@ fn history_grows_until_it_is_as_old_as_it_is_kept() {
         assert!(of(10, part) < of(20, part), "{part:?}");
     }
     assert_eq!(of(31, Part::Sealed), of(300, Part::Sealed), "retention");
+    let own =
+        |days| plan(&[Load { retention_days: Some(days), ..load(10, 300_000, 2, 300) }], 30).now(Part::Sealed, noon);
+    assert_eq!(own(400), of(300, Part::Sealed), "no longer than the installation");
+    assert!(own(7) < own(14) && own(14) < own(30), "an owner may keep less");
     assert!(
         of(11, Part::RollUps) - of(10, Part::RollUps) < (of(10, Part::RollUps) - of(9, Part::RollUps)) / 10,
         "days alone"
