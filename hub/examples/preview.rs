@@ -148,7 +148,7 @@ fn main() -> anyhow::Result<()> {
         ..probes::Found::default()
     };
     write("probes-local", ProbesPage::new(operator(), local, probes::Typed::default(), no_errors(), now).render()?)?;
-    let load = Load { websites: 1_200, interval_ms: 60_000, regions: 3, age_ms: 90 * 86_400_000 };
+    let load = Load { websites: 1_200, interval_ms: 60_000, regions: 3, age_ms: 90 * 86_400_000, retention_days: None };
     let plan = Plan { loads: vec![load], retention_days: 400, costs: Costs::SQLITE };
     let parts = Part::ALL.map(|part| (part, plan.now(part, now) / 9 * 10)).into_iter().collect();
     let used = store::UsedBytes { parts, incidents: Some(3_000_000), total: 24_000_000_000 };
