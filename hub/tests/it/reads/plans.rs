@@ -96,22 +96,36 @@ async fn plan_of_sqlite(served: &Served, sql: &str) -> Vec<String> {
     plan.into_iter().map(|(.., step)| step).collect()
 }
 
+/// Indexes of what is open, waits or may run out alone: whoever looks after that reads all of them.
+const OF_WHAT_GOES_ON: [&str; 9] = [
+    "incident_newest_open",
+    "incident_muted",
+    "incident_grown",
+    "incident_website_failing",
+    "alert_due",
+    "alert_waiting",
+    "job_missing",
+    "website_state_by_freshness",
+    "website_state_down",
+];
+
 /// Tables are called as in the statement, and so is what a statement makes for itself.
 fn of_sqlite(path: &str, plan: &[String]) -> Option<String> {
-    let named = |words: [&str; 2], name: &str| {
-        let is =
-            |step: &&String| words.iter().any(|word| step.strip_prefix(word).is_some_and(|rest| first(rest) == name));
-        plan.iter().filter(is).count()
+    let made: Vec<&str> = plan
+        .iter()
+        .filter_map(|step| step.strip_prefix("CO-ROUTINE ").or_else(|| step.strip_prefix("MATERIALIZE ")))
+        .map(first)
+        .collect();
+    let is_fine = |scanned: &str| {
+        let table = first(scanned);
+        let is_made_here = table.starts_with('(') || table == "CONSTANT" || table.parse::<u32>().is_ok();
+        let goes_on = scanned.split_whitespace().any(|word| OF_WHAT_GOES_ON.contains(&word));
+        // "c" is a channel there.
+        let name = if table == "c" { "channel" } else { table };
+        is_made_here || made.contains(&table) || is_small(path, name) || (path == ALL_THE_TIME && goes_on)
     };
-    let scanned = plan.iter().filter_map(|step| step.strip_prefix("SCAN ")).map(first);
-    let is_whole = |table: &&str| {
-        let is_made_here = table.starts_with('(') || *table == "CONSTANT" || table.parse::<u32>().is_ok();
-        let made = named(["CO-ROUTINE ", "MATERIALIZE "], table);
-        // Called as in the statement: "c" is a channel there.
-        let name = if *table == "c" { "channel" } else { *table };
-        !is_made_here && !is_small(path, name) && named(["SCAN ", "SCAN "], table) > made
-    };
-    scanned.filter(is_whole).map(|table| format!("reads all of {table}")).next()
+    let mut scanned = plan.iter().filter_map(|step| step.strip_prefix("SCAN "));
+    scanned.find(|scanned| !is_fine(scanned)).map(|scanned| format!("reads all of {scanned}"))
 }
 
 fn first(words: &str) -> &str {
