@@ -72,16 +72,18 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn loads(&self, now: UtcMs) -> Result<Vec<Load>, StoreError> {
-        let (rows, regions): (Vec<LoadRow>, i64) = read!(self, pool => (
+        let (rows, (heard, known)): (Vec<LoadRow>, (i64, i64)) = read!(self, pool => (
             sqlx::query_as(LOADS_SQL).bind(now).bind(AGE_STEP_MS).bind(LOADS).fetch_all(pool).await?,
-            sqlx::query_scalar("select count(distinct region_id) from worker where seen_at > $1")
+            sqlx::query_as("select (select count(distinct region_id) from worker where seen_at > $1), (select count(*) from region)")
                 .bind(now.saturating_sub(REGION_HEARD_MS)).fetch_one(pool).await?,
         ));
+        // Where none was heard of for a day (the installation stands still), all that there are come back.
+        let regions = if heard > 0 { heard } else { known.max(1) };
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
         let load = |row: LoadRow| Load {
             websites: count(row.websites),
             interval_ms: if row.kind == WebsiteKind::Job.as_str() { JOB_EVERY_MS } else { row.interval_ms },
-            regions: count(if row.regions == 0 { regions.max(1) } else { row.regions }),
+            regions: count(if row.regions == 0 { regions } else { row.regions }),
             age_ms: row.age_ms.max(0),
         };
         Ok(rows.into_iter().map(load).collect())
