@@ -75,11 +75,13 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn loads(&self, now: UtcMs) -> Result<Vec<Load>, StoreError> {
-        let (rows, regions): (Vec<LoadRow>, i64) = read!(self, pool => (
+        let (rows, (heard, known)): (Vec<LoadRow>, (i64, i64)) = read!(self, pool => (
             sqlx::query_as(LOADS_SQL).bind(now).bind(AGE_STEP_MS).bind(LOADS).fetch_all(pool).await?,
-            sqlx::query_scalar("select count(distinct region_id) from worker where seen_at > $1")
+            sqlx::query_as("select (select count(distinct region_id) from worker where seen_at > $1), (select count(*) from region)")
                 .bind(now.saturating_sub(REGION_HEARD_MS)).fetch_one(pool).await?,
         ));
+        // Where none was heard of for a day (the installation stands still), all that there are come back.
+        let regions = if heard > 0 { heard } else { known.max(1) };
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
         let load = |row: LoadRow| {
             let is_job = row.kind == WebsiteKind::Job.as_str();
@@ -89,7 +91,7 @@ impl Store {
                 // A job reports from one place, whatever regions there are.
                 regions: match row.regions {
                     _ if is_job => 1,
-                    0 => count(regions.max(1)),
+                    0 => count(regions),
                     some => count(some),
                 },
                 age_ms: row.age_ms.max(0),
