@@ -57,6 +57,14 @@ struct OutageRow {
     decided_at: Option<i64>,
 }
 
+/// Outages as they were read.
+#[derive(Default)]
+struct Outages {
+    by_website: BTreeMap<WebsiteId, Vec<Outage>>,
+    /// Of these not all could be read.
+    cut: BTreeSet<WebsiteId>,
+}
+
 impl Measuring<'_> {
     /// What was measured of those that were there before the end of the window.
     pub(super) async fn over(
@@ -75,12 +83,12 @@ impl Measuring<'_> {
         }
         let store = self.store;
         let mut uptimes = store.answered(self.uptimes(tx, &there, window)).await?;
-        let (mut outages, cut) = store.answered(self.outages(tx, window)).await?;
+        let Outages { mut by_website, cut } = store.answered(self.outages(tx, window)).await?;
         let (counted, mut latencies) = latencies_of(store, tx, self.account, self.ids, window, self.progress).await?;
         let measured = there.into_iter().map(|(one, span)| {
             let id = one.subject.website_id;
             let quiet = self.announced.spans(id, &one.tags, span.from_at, span.to_at);
-            let mut outages = outages.remove(&id).unwrap_or_default();
+            let mut outages = by_website.remove(&id).unwrap_or_default();
             outages.retain(|outage| !outage.is_announced(&quiet, span, self.now));
             // After an update older hours are still being counted: what there is of them does not stand for the window.
             let latency = latencies.remove(&id).filter(|_| counted.from_at <= span.from_at).unwrap_or_default();
@@ -150,12 +158,7 @@ impl Measuring<'_> {
         Ok(sums)
     }
 
-    /// By website; and those of which not all could be read.
-    async fn outages(
-        &self,
-        tx: &mut Transaction,
-        window: Span,
-    ) -> Result<(BTreeMap<WebsiteId, Vec<Outage>>, BTreeSet<WebsiteId>), StoreError> {
+    async fn outages(&self, tx: &mut Transaction, window: Span) -> Result<Outages, StoreError> {
         // That it is down was decided by the first change to down since the first failing tick.
         let select = "select p.website_id, p.incident_id, p.began_at, p.ended_at, (select t.decided_at from transition t \
             where t.website_id = p.website_id and t.decided_at >= p.began_at and t.to_verdict = 'down' \
@@ -175,14 +178,13 @@ impl Measuring<'_> {
             MOST_OUTAGES
         );
         let most = usize::try_from(MOST_OUTAGES).unwrap_or(usize::MAX);
-        let mut cut = BTreeSet::new();
+        let Outages { mut by_website, mut cut } = Outages::default();
         if let (Transaction::Postgres(_), true, Some(last)) = (&*tx, rows.len() >= most, rows.last()) {
             // In order of their ids: nothing was read of those after the last.
             cut.extend(self.ids.iter().copied().filter(|id| *id >= last.website_id).map(WebsiteId));
         }
-        let mut all: BTreeMap<WebsiteId, Vec<Outage>> = BTreeMap::new();
         for row in rows {
-            all.entry(WebsiteId(row.website_id)).or_default().push(Outage {
+            by_website.entry(WebsiteId(row.website_id)).or_default().push(Outage {
                 incident_id: IncidentId(row.incident_id),
                 began_at: row.began_at,
                 decided_at: row.decided_at,
@@ -190,8 +192,8 @@ impl Measuring<'_> {
             });
         }
         if let Transaction::Sqlite(_) = &*tx {
-            cut.extend(all.iter().filter(|(_, outages)| outages.len() >= most).map(|(id, _)| *id));
+            cut.extend(by_website.iter().filter(|(_, outages)| outages.len() >= most).map(|(id, _)| *id));
         }
-        Ok((all, cut))
+        Ok(Outages { by_website, cut })
     }
 }
