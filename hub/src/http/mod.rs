@@ -5,6 +5,7 @@ pub mod api;
 mod app;
 pub mod assets;
 pub mod badge;
+mod compress;
 mod error;
 mod front;
 pub mod login;

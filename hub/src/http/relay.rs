@@ -16,7 +16,7 @@ use probe::engine::Cidr;
 use tokio::net::UnixStream;
 
 use super::front::Front;
-use super::metrics;
+use super::{compress, metrics};
 
 const TARGET_BYTES: usize = 2 * 1024;
 const BODY_BYTES: usize = 64 * 1024;
@@ -65,11 +65,12 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 /// The answer to a request, headers of every answer included.
 pub(super) async fn answer(front: &Front, peer: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let is_head = request.method() == Method::HEAD;
+    let packs = compress::is_wanted(request.method(), request.headers());
     let request_id = uuid::Uuid::now_v7().simple().to_string();
     let metrics = front.metrics.as_ref().filter(|_| request.uri().path() == metrics::PATH);
     let mut response = match metrics {
-        Some(readers) => readers.answer(request.method(), request.headers()).await,
-        None => match relay(front, peer, &request_id, request).await {
+        Some(readers) => compress::answer(readers.answer(request.method(), request.headers()).await, packs).await,
+        None => match relay(front, peer, &request_id, packs, request).await {
             Ok(response) => response,
             Err(status) => {
                 let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
@@ -118,6 +119,7 @@ async fn relay(
     front: &Front,
     peer: IpAddr,
     request_id: &str,
+    packs: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, StatusCode> {
     let (head, body) = request.into_parts();
@@ -148,7 +150,8 @@ async fn relay(
         // tiny_http reads ASCII only. Other applications of the same host may have set cookies of any bytes: those are
         // left out, ours stay.
         if value.to_str().is_ok() {
-            clean = clean.header(name, value);
+            let is_tag = name == header::IF_NONE_MATCH;
+            clean = clean.header(name, if is_tag { compress::strong_tags(value) } else { value.clone() });
         } else if name == header::COOKIE {
             let pairs = value.as_bytes().split(|b| *b == b';').filter(|pair| pair.is_ascii());
             clean = clean.header(name, pairs.collect::<Vec<_>>().join(&b';'));
@@ -165,7 +168,8 @@ async fn relay(
     let wait = tokio::time::timeout(Duration::from_secs(5), front.at_once.acquire());
     let Ok(Ok(_turn)) = wait.await else { return Err(StatusCode::SERVICE_UNAVAILABLE) };
     match tokio::time::timeout(ANSWER_DEADLINE, forward(&front.socket, clean)).await {
-        Ok(Ok(response)) => Ok(response),
+        // While it has its turn: so many are packed at once.
+        Ok(Ok(response)) => Ok(compress::answer(response, packs).await),
         Ok(Err(error)) => {
             tracing::error!(request.id = request_id, error = format!("{error:#}"), "The application gave no answer.");
             Err(StatusCode::BAD_GATEWAY)

@@ -10,10 +10,10 @@ use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Keeping, WebsiteId};
 
 /// Columns of a [`KeepingRow`].
-const KEEPING: &str = "retention_days, uptime_goal_ppm, is_badge_public";
+pub(super) const KEEPING: &str = "retention_days, uptime_goal_ppm, is_badge_public";
 
 #[derive(Debug, sqlx::FromRow)]
-struct KeepingRow {
+pub(super) struct KeepingRow {
     retention_days: Option<i64>,
     uptime_goal_ppm: Option<i64>,
     is_badge_public: bool,

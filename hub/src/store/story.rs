@@ -4,18 +4,21 @@
 use sqlx::FromRow;
 
 use super::board::{ROW_FROM, Row, select_row};
+use super::keeping::{KEEPING, KeepingRow};
 use super::roll_up::{PROGRESS, ProgressRow};
 use super::uptime::{Announced, Asked};
 use super::{Latency, Store, StoreError, UptimeOver, read};
 use crate::model::roll_up::Progress;
 use crate::model::uptime::DAY_MS;
-use crate::model::{AccountId, BoardRow, Span, Transition, UtcMs, WebsiteId};
+use crate::model::{AccountId, BoardRow, Keeping, Span, Transition, UtcMs, WebsiteId};
 
 /// A website with what is known now, and how it did over some windows.
 #[derive(Debug)]
 pub struct WebsiteStory {
     /// What is known now.
     pub row: BoardRow,
+    /// What its owner decided about its history and badges.
+    pub keeping: Keeping,
     /// Its newest changes of verdict, newest first.
     pub changes: Vec<Transition>,
     /// How the windows were spent.
@@ -29,6 +32,8 @@ struct FirstRow {
     is_announced: bool,
     #[sqlx(flatten)]
     row: Row,
+    #[sqlx(flatten)]
+    keeping: KeepingRow,
 }
 
 #[derive(FromRow)]
@@ -44,7 +49,7 @@ fn select_first(is_counted: bool) -> String {
     let (columns, tables) =
         if is_counted { (format!(", {PROGRESS}"), ", roll_up_progress") } else { Default::default() };
     format!(
-        "select {}, (exists (select 1 from maintenance where maintenance.account_id = $1) or exists (select 1 from \
+        "select {}, {KEEPING}, (exists (select 1 from maintenance where maintenance.account_id = $1) or exists (select 1 from \
          maintenance_past where maintenance_past.account_id = $1 and ended_at > $3)) as is_announced{columns} \
          from {ROW_FROM}{tables} where website.account_id = $1 and website_id = $2",
         select_row()
@@ -68,7 +73,7 @@ impl Store {
         let day = Span { from_at: now.saturating_sub(DAY_MS), to_at: now };
         let since = windows.iter().map(|window| window.from_at).fold(day.from_at, UtcMs::min);
         let Some((first, progress)) = self.first_row(account, id, since).await? else { return Ok(None) };
-        let mut rows = [first.row.complete()?];
+        let (mut rows, keeping) = ([first.row.complete()?], Keeping::from(first.keeping));
         self.add_regions(account, &mut rows).await?;
         let [mut row] = rows;
         let announced = if first.is_announced { self.announced(account, since).await? } else { Announced::default() };
@@ -87,7 +92,7 @@ impl Store {
         let latencies = self.latencies_of(account, id, progress.as_ref(), windows).await?;
         row.maintenance_until = announced.until(id, &row.ties.tags, now);
         row.uptime_24h = of_day.uptime.unwrap_or_default();
-        Ok(Some(WebsiteStory { row, changes, uptimes, latencies }))
+        Ok(Some(WebsiteStory { row, keeping, changes, uptimes, latencies }))
     }
 
     /// The website, and how far counting has come.

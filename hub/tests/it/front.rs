@@ -182,3 +182,51 @@ fn a_foreign_name_for_our_address_is_not_ours() {
     assert!(status(&refused) == 403 && refused.contains("PUBLIC_URL"), "{refused}");
     assert_eq!(status(&sign_up("localhost:3001")), 303);
 }
+
+/// Header and body as bytes of a GET of `path`.
+fn got(address: SocketAddr, path: &str, fields: &str) -> (String, Vec<u8>) {
+    let mut stream = connect(address);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_else(|| panic!("{path}: no header"));
+    (String::from_utf8_lossy(&answer[..end]).to_lowercase(), answer[end + 4..].to_vec())
+}
+
+#[test]
+fn text_is_packed_for_who_takes_that_and_is_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[]);
+    let ann = crate::client::token(&hub.url(""), "ann", "correct horse");
+    let (_, page) = got(hub.address, "/signin", "");
+    let page = String::from_utf8(page).unwrap();
+    let style = page.split("href=\"").find(|part| part.starts_with("/static/style.")).unwrap();
+    let style = style.split('"').next().unwrap();
+    let session = format!("Cookie: betteruptime_session={ann}\r\n");
+    for (path, fields) in [("/signin", ""), (style, ""), ("/", session.as_str()), ("/settings", session.as_str())] {
+        let (plain_head, plain) = got(hub.address, path, fields);
+        let (head, packed) = got(hub.address, path, &format!("{fields}Accept-Encoding: gzip, br\r\n"));
+        assert!(!plain_head.contains("content-encoding"), "{path}: {plain_head}");
+        for head in [&plain_head, &head] {
+            assert!(head.contains("vary: accept-encoding"), "{path}: {head}");
+        }
+        assert!(head.contains("content-encoding: gzip"), "{path}: {head}");
+        assert!(head.contains(&format!("content-length: {}", packed.len())), "{path}: {head}");
+        assert!(packed.len() < plain.len() / 2, "{path}: {} of {}", packed.len(), plain.len());
+        let mut again = Vec::new();
+        flate2::read::GzDecoder::new(&*packed).read_to_end(&mut again).unwrap();
+        assert!(again == plain, "{path}");
+    }
+
+    // What renews itself is known again, also by the tag of its packed form.
+    let fields = format!("{session}Accept-Encoding: gzip\r\n");
+    let (head, _) = got(hub.address, "/websites/fragment", &fields);
+    let tag = head.split("etag: ").nth(1).and_then(|rest| rest.split('\r').next()).unwrap().to_owned();
+    for tag in [tag.as_str(), tag.trim_start_matches("w/")] {
+        let tag = tag.replace("w/", "W/");
+        let (head, body) = got(hub.address, "/websites/fragment", &format!("{fields}If-None-Match: {tag}\r\n"));
+        assert!(head.starts_with("http/1.1 304") && body.is_empty(), "{tag}: {head}");
+    }
+    assert_well(&hub, "packing");
+}

@@ -14,7 +14,7 @@ use crate::model::issuer::IssuerChange;
 use crate::model::message::words::{day, line};
 use crate::model::verdict::without_codes;
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Incident, IncidentLine, KeptPing, MutedBy, Note, Phases, RegionState,
+    self, Account, BoardRow, CheckKind, Incident, IncidentLine, Keeping, KeptPing, MutedBy, Note, Phases, RegionState,
     StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
 };
 use crate::store::{KnownJob, Latency, UptimeOver, WebsiteStory};
@@ -339,6 +339,7 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
 }
 
 struct Loaded {
+    keeping: Keeping,
     account: Account,
     row: BoardRow,
     ticks: Vec<StoredTick>,
@@ -374,7 +375,7 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let windows = windows(now);
     let story = app.wait(store.website_story(account_id, website_id, &windows, CHANGES_SHOWN, now));
     let story = story.map_err(login::store)?.ok_or(HttpError::NotFound)?;
-    let WebsiteStory { row, changes, uptimes, latencies } = story;
+    let WebsiteStory { row, keeping, changes, uptimes, latencies } = story;
     let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
     let incidents = app.wait(store.incidents_of_website(account_id, website_id, INCIDENTS_SHOWN));
     let (open, incidents) = incidents.map_err(login::store)?;
@@ -397,7 +398,7 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
         }
         None => None,
     };
-    Ok(Loaded { uptimes, latencies, job, account, row, ticks, changes, open, incidents, parent, muted, now })
+    Ok(Loaded { keeping, uptimes, latencies, job, account, row, ticks, changes, open, incidents, parent, muted, now })
 }
 
 /// `GET /websites/:id`.
@@ -408,10 +409,7 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let loaded = load(app, request, params)?;
     let viewer = Viewer::of(app, &loaded.account);
     let around = WebsitePage::around(viewer, &loaded.row, &loaded.view(app)).map_err(anyhow::Error::from)?;
-    let website = &loaded.row.website;
-    let keeping = app.wait(app.store.keeping(website.account_id, website.website_id)).map_err(login::store)?;
-    let is_public = keeping.is_some_and(|keeping| keeping.is_badge_public);
-    page(200, &if is_public { around.with_badges(ping::base(app, request)) } else { around })
+    page(200, &if loaded.keeping.is_badge_public { around.with_badges(ping::base(app, request)) } else { around })
 }
 
 /// `GET /websites/:id/fragment`: what changes by itself, for the page's script.

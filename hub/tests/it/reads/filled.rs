@@ -199,7 +199,7 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             id("2000000 + i")
         ),
         format!(
-            "insert into uptime_day {} select {}, {today} - d.i * 86400000, 86400000, 0, 0, 0, 0 from n, d",
+            "insert into uptime_day (website_id, day_at, up_ms, degraded_ms, down_ms, unknown_ms, maintenance_ms) {} select {}, {today} - d.i * 86400000, 86400000, 0, 0, 0, 0 from n, d",
             of(&[("n", own), ("d", 110)]),
             id("n.i")
         ),
@@ -252,6 +252,14 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             n(accounts),
             id("4000000 + i"),
             id("999999 + i")
+        ),
+        format!(
+            "insert into report_schedule (report_schedule_id, account_id, channel_id, scope, rhythm, made_at, next_at) {} \
+             select {}, case when n.i = 1 then {ann} else {} end, {}, 'all', 'monthly', {now} - k.i, {now} + 86400000 from n, k",
+            of(&[("n", accounts), ("k", 50)]),
+            id("7000000 + n.i * 100 + k.i"),
+            id("999999 + n.i"),
+            id("4000000 + n.i")
         ),
         format!(
             "insert into alert ({alert}) {} select {}, case when n.i = 1 then {ann} else {} end, {}, 'ops', {}, 'opened', 0, \
