@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use hub::model::sealed::DAY_MS;
-use hub::model::{AccountId, IncidentFilter, Span, UtcMs, WebsiteId};
+use hub::model::{AccountId, BoardPlace, IncidentFilter, Span, UtcMs, WebsiteId};
 use hub::store::Store;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -18,6 +18,8 @@ const ALL: usize = 100;
 /// As pages ask.
 const PAGE: i64 = 100;
 const TICKS_OF_A_PAGE: i64 = 40;
+const BOARD: i64 = 200;
+const TAGS: usize = 50;
 
 /// One size.
 struct Subject {
@@ -67,15 +69,11 @@ impl Subject {
     /// All that the page of a website reads.
     async fn website_page(&self, id: WebsiteId) {
         let (store, account) = (&self.store, self.account);
-        store.board_row(account, id, self.now).await.expect("a row").expect("a website");
-        store.ticks(account, id, None, TICKS_OF_A_PAGE).await.expect("ticks");
-        store.transitions(account, id, 10).await.expect("changes");
-        let filter = IncidentFilter { website: Some(id), ..IncidentFilter::default() };
-        store.incidents(account, filter, None, 5).await.expect("incidents");
-        store.open_incident_of(account, id).await.expect("an incident");
         let windows = [1, 7, 30, 90].map(|days| self.days(days));
-        store.uptimes(account, id, &windows).await.expect("uptimes");
-        store.latencies(account, id, &windows).await.expect("latencies");
+        let story = store.website_story(account, id, &windows, 10, self.now).await.expect("a story");
+        assert!(story.is_some_and(|story| story.latencies.len() == 4));
+        store.ticks(account, id, None, TICKS_OF_A_PAGE).await.expect("ticks");
+        store.incidents_of_website(account, id, 5).await.expect("incidents");
     }
 
     async fn ticks(&self, n: usize, before: Option<UtcMs>) {
@@ -87,11 +85,15 @@ impl Subject {
         let (store, account, now) = (&self.store, self.account, self.now);
         let lines = RefCell::new(Vec::new());
         let told = |what: &str, times: Times| lines.borrow_mut().push((what.to_owned(), times.words()));
-        let all = self.websites.len();
-        let times = Times::of(ALL, async |_| assert_eq!(store.board(account, now).await.expect("a board").len(), all));
-        told("dashboard: all 1,000 websites, 24 h uptime, 10 newest each", times.await);
+        let times = Times::of(ALL, async |_| {
+            let part = store.board_part(account, None, BoardPlace::First, BOARD, TAGS, now).await.expect("a part");
+            assert_eq!((part.rows.len() as i64, part.count()), (BOARD, self.websites.len() as i64));
+        });
+        told("dashboard: 1,000 websites counted, 200 shown", times.await);
         let times = Times::of(ALL, async |_| drop(store.recent_page(account, None, PAGE).await.expect("a page")));
         told("list: the first 100 websites", times.await);
+        let times = Times::of(ALL, async |_| drop(store.recent_page(account, None, 2_001).await.expect("a page")));
+        told("the ancestor's list: all 1,000, 10 newest ticks each", times.await);
         let filter = IncidentFilter::default();
         let times =
             Times::of(ALL, async |_| drop(store.incidents(account, filter, None, 51).await.expect("incidents")));
