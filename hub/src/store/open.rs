@@ -88,6 +88,9 @@ impl Store {
             ("statement_timeout", "5s"),
             ("lock_timeout", "2s"),
             ("idle_in_transaction_session_timeout", "10s"),
+            // Our statements take milliseconds; compiling one first takes a hundred, and Postgres chooses to where a table's
+            // statistics are not there yet (`bench/history_reads`: a page p99 771 ms with it, 18 without).
+            ("jit", "off"),
             // "already exists, skipping" is not news.
             ("client_min_messages", "warning"),
         ]);

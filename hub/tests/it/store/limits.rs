@@ -12,13 +12,13 @@ async fn statements_locks_and_transactions_have_an_end_on_postgres() {
     f.execute(
         "alter table worker rename to those; alter table region rename to these; \
          create view region as select current_setting('statement_timeout') || '-' || current_setting('lock_timeout') || '-' || \
-         current_setting('idle_in_transaction_session_timeout') as region_id, 0::bigint as created_at; \
+         current_setting('idle_in_transaction_session_timeout') || '-' || current_setting('jit') as region_id, 0::bigint as created_at; \
          create view worker as select region_id, 'w' as worker_id, 0::bigint as seen_at, '' as version, 1::bigint as concurrency, \
          0::bigint as checks, 0::bigint as clock_offset_ms, 'works' as network, 0::bigint as excused from region",
     )
     .await;
     let regions = f.store.regions().await.expect("regions");
-    assert_eq!(regions[0].region_id.as_str(), "5s-2s-10s");
+    assert_eq!(regions[0].region_id.as_str(), "5s-2s-10s-off");
     // A statement that takes longer is ended by the server, and its connection is as good as before.
     f.execute(
         "create or replace view region as select 'EU'::text as region_id, 0::bigint as created_at from pg_sleep(60)",
