@@ -1,6 +1,7 @@
 //! The application behind the front: tiny_http workers on a UNIX socket. Each request is parsed once, checked once for
 //! forgery, routed, and answered; a panic in one costs that one (D29).
 
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use tiny_http::Server;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::access;
 use super::badge::KeptBadges;
 use super::front::{self, FrontConfig, Listening};
 use super::login::Login;
@@ -186,7 +188,9 @@ fn routed(app: &App, request: &Request) -> (Response, &'static str) {
     let (kind, result) = match route::find(request.method, &request.path) {
         route::Found::Route(route, params) => {
             pattern = route.pattern;
-            let result = guard(app, request, route.kind).and_then(|()| (route.handler)(app, request, &params));
+            let result = guard(app, request, route.kind)
+                .and_then(|()| access::permit(app, request, route.needs))
+                .and_then(|()| (route.handler)(app, request, &params));
             (route.kind, result)
         }
         route::Found::OtherMethod(allow) => {
@@ -311,5 +315,6 @@ fn read(raw: &mut tiny_http::Request) -> Option<Request> {
         body,
         client: client.unwrap_or(std::net::IpAddr::from([127, 0, 0, 1])),
         request_id,
+        caller: OnceCell::new(),
     })
 }

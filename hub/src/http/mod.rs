@@ -1,6 +1,7 @@
 //! Client -> front (hyper: limits, deadlines, one clean request) -> UNIX socket -> app (tiny_http workers: routes,
 //! API, pages). CASES 2.1 shows why tiny_http never sees bytes from outside.
 
+pub mod access;
 pub mod api;
 mod app;
 pub mod assets;

@@ -1,7 +1,9 @@
 //! A request as handlers see it: complete, bounded (the front saw to that), parsed once.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
+use super::login::Caller;
 use crate::model::{FieldError, FieldErrors};
 
 /// Methods the application answers; the front refuses all others.
@@ -57,6 +59,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The client's address, as the front saw it.
     pub client: IpAddr,
+    /// Who asks, once that was found out (`login::signed_in`).
+    pub(super) caller: OnceCell<Caller>,
     /// For logs and for people who report an error.
     pub request_id: String,
 }

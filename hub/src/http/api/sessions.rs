@@ -15,7 +15,8 @@ use crate::model::{FieldError, FieldErrors};
 /// Not signed in, or the database is away.
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
-    let sessions = app.wait(app.store.sessions_of(who.account.account_id, clock::now())).map_err(login::store)?;
+    let this = who.session()?;
+    let sessions = app.wait(app.store.sessions_of(who.person.account_id, clock::now())).map_err(login::store)?;
     let sessions: Vec<_> = sessions
         .iter()
         .map(|line| {
@@ -26,7 +27,7 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
                 "created_at": rfc3339(line.created_at),
                 "seen_at": rfc3339(line.seen_at),
                 "expires_at": rfc3339(line.expires_at),
-                "is_this": line.session_key == who.session,
+                "is_this": line.session_key == this,
             })
         })
         .collect();
@@ -40,7 +41,7 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 pub fn end(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let key = params.session_key()?;
-    if !app.wait(app.store.end_session_of(who.account.account_id, key)).map_err(login::store)? {
+    if !app.wait(app.store.end_session_of(who.person.account_id, key)).map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
     Ok(Response { status: 204, headers: Vec::new(), body: Vec::new() })
@@ -52,7 +53,7 @@ pub fn end(app: &App, request: &Request, params: &Params) -> Result<Response, Ht
 /// Not signed in, or the database is away.
 pub fn end_others(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
-    let ended = app.wait(app.store.end_other_sessions(who.account.account_id, who.session)).map_err(login::store)?;
+    let ended = app.wait(app.store.end_other_sessions(who.person.account_id, who.session()?)).map_err(login::store)?;
     Ok(Response::json(200, &json!({"ended": ended})))
 }
 
@@ -70,7 +71,7 @@ struct Passwords {
 pub fn change_password(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let sent: Passwords = body(request, "present_password and new_password")?;
-    match login::change_password(app, request, &who.account, &sent.present_password, &sent.new_password)? {
+    match login::change_password(app, request, &who.person, &sent.present_password, &sent.new_password)? {
         Changed::Yes(session) => Ok(Response::json(200, &json!({"token": session.token}))),
         Changed::Wrong => {
             let wrong = FieldError::new("present_password", "", "This is not the present password.");

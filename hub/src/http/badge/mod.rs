@@ -196,6 +196,7 @@ mod tests {
             body: Vec::new(),
             client: std::net::IpAddr::from([127, 0, 0, 1]),
             request_id: String::new(),
+            caller: std::cell::OnceCell::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::throttle::Throttle;
 use super::{App, HttpError, Request, password};
 use crate::clock;
-use crate::model::{Account, Session, SessionKey, UtcMs};
+use crate::model::{Account, Role, Session, SessionKey, UtcMs};
 use crate::secret::SigningKeys;
 use crate::store::StoreError;
 use token::{Claims, Tokens};
@@ -31,13 +31,36 @@ pub struct Login {
     throttle: Throttle,
 }
 
-/// A request's account.
+/// Who asks, and for whom.
 #[derive(Debug, Clone)]
-pub struct SignedIn {
-    /// Who.
+pub struct Caller {
+    /// The team whose things are asked for: the tenant.
     pub account: Account,
-    /// Through which session.
-    pub session: SessionKey,
+    /// Who asks.
+    pub person: Account,
+    /// What that person may do in this team.
+    pub role: Role,
+    /// How we know.
+    pub proof: Proof,
+}
+
+/// What somebody showed who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The token of a session, in a cookie or a header.
+    Session(SessionKey),
+}
+
+impl Caller {
+    /// The session of a person.
+    ///
+    /// # Errors
+    /// [`HttpError::Forbidden`] for a program: it has none.
+    pub fn session(&self) -> Result<SessionKey, HttpError> {
+        match self.proof {
+            Proof::Session(key) => Ok(key),
+        }
+    }
 }
 
 /// A new session's token.
@@ -99,11 +122,19 @@ impl Login {
     }
 }
 
-/// The account behind a request's cookie, bearer token or bare `token` header.
+/// Who is behind a request's cookie, bearer token or bare `token` header; found once for each request.
 ///
 /// # Errors
 /// [`HttpError::SignInFirst`] for anything that is not a live session.
-pub fn signed_in(app: &App, request: &Request) -> Result<SignedIn, HttpError> {
+pub fn signed_in(app: &App, request: &Request) -> Result<Caller, HttpError> {
+    if let Some(caller) = request.caller.get() {
+        return Ok(caller.clone());
+    }
+    let caller = find(app, request)?;
+    Ok(request.caller.get_or_init(|| caller).clone())
+}
+
+fn find(app: &App, request: &Request) -> Result<Caller, HttpError> {
     let bearer = request.header("authorization").and_then(|v| v.strip_prefix("Bearer "));
     let now = clock::now();
     let claims = match bearer.or_else(|| request.header("token")) {
@@ -117,12 +148,12 @@ pub fn signed_in(app: &App, request: &Request) -> Result<SignedIn, HttpError> {
 ///
 /// # Errors
 /// [`HttpError::SignInFirst`], or [`HttpError::NotFound`] for an account that is no operator's.
-pub fn operator(app: &App, request: &Request) -> Result<SignedIn, HttpError> {
+pub fn operator(app: &App, request: &Request) -> Result<Caller, HttpError> {
     let who = signed_in(app, request)?;
-    if who.account.is_operator() { Ok(who) } else { Err(HttpError::NotFound) }
+    if who.person.is_operator() { Ok(who) } else { Err(HttpError::NotFound) }
 }
 
-fn session_of(app: &App, claims: &Claims, now: UtcMs, request: &Request) -> Result<SignedIn, HttpError> {
+fn session_of(app: &App, claims: &Claims, now: UtcMs, request: &Request) -> Result<Caller, HttpError> {
     let key = key_of(&claims.sid);
     let session = app.wait(app.store.session(key)).map_err(store)?.ok_or(HttpError::SignInFirst)?;
     if now >= session.expires_at || now - session.seen_at >= Session::IDLE_MS {
@@ -135,7 +166,8 @@ fn session_of(app: &App, claims: &Claims, now: UtcMs, request: &Request) -> Resu
     if request.header("x-background").is_none() && now - session.seen_at > 60_000 {
         app.wait(app.store.touch_session(key, now)).map_err(store)?;
     }
-    Ok(SignedIn { account: session.account, session: key })
+    let person = session.account;
+    Ok(Caller { account: person.clone(), person, role: Role::Owner, proof: Proof::Session(key) })
 }
 
 /// Trouble with the database, for people: passing trouble is a 503.

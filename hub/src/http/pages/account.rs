@@ -148,7 +148,7 @@ pub fn sign_in(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
 /// The database is away.
 pub fn sign_out(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     match login::signed_in(app, request) {
-        Ok(who) => app.wait(app.store.end_session(who.session)).map_err(login::store)?,
+        Ok(who) => app.wait(app.store.end_session(who.session()?)).map_err(login::store)?,
         Err(HttpError::SignInFirst) => {}
         // The session lives on: do not say that it has ended.
         Err(error) => return Err(error),

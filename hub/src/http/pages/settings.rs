@@ -5,7 +5,7 @@ use askama::Template;
 use super::words::{Instant, instant};
 use super::{Frame, Viewer, page};
 use crate::clock;
-use crate::http::login::{self, Changed, SignedIn};
+use crate::http::login::{self, Caller, Changed};
 use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::{FieldError, FieldErrors, SessionKey, SessionLine};
 
@@ -55,9 +55,9 @@ impl SettingsPage {
     }
 }
 
-fn view(app: &App, who: &SignedIn) -> Result<SettingsPage, HttpError> {
-    let sessions = app.wait(app.store.sessions_of(who.account.account_id, clock::now())).map_err(login::store)?;
-    Ok(SettingsPage::view(Viewer::of(app, &who.account), &who.account.username, sessions, who.session))
+fn view(app: &App, who: &Caller) -> Result<SettingsPage, HttpError> {
+    let sessions = app.wait(app.store.sessions_of(who.person.account_id, clock::now())).map_err(login::store)?;
+    Ok(SettingsPage::view(Viewer::of(app, &who.person), &who.person.username, sessions, who.session()?))
 }
 
 /// `GET /settings`.
@@ -88,7 +88,7 @@ pub fn change_password(app: &App, request: &Request, _: &Params) -> Result<Respo
         let differs = FieldError::new("new_password_again", "", "The two are not the same; type the new one twice.");
         return page(422, &SettingsPage { errors: FieldErrors(vec![differs]), ..view(app, &who)? });
     }
-    match login::change_password(app, request, &who.account, fields.get("present_password"), new) {
+    match login::change_password(app, request, &who.person, fields.get("present_password"), new) {
         Ok(Changed::Yes(session)) => {
             let answer = Response::see_other("/settings?said=password");
             Ok(answer.with("set-cookie", &app.login.cookie(&session.token)))
@@ -114,7 +114,7 @@ pub fn change_password(app: &App, request: &Request, _: &Params) -> Result<Respo
 pub fn end_session(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let key = params.session_key()?;
-    app.wait(app.store.end_session_of(who.account.account_id, key)).map_err(login::store)?;
+    app.wait(app.store.end_session_of(who.person.account_id, key)).map_err(login::store)?;
     Ok(Response::see_other("/settings?said=session"))
 }
 
@@ -124,6 +124,6 @@ pub fn end_session(app: &App, request: &Request, params: &Params) -> Result<Resp
 /// Not signed in, or the database is away.
 pub fn end_others(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
-    app.wait(app.store.end_other_sessions(who.account.account_id, who.session)).map_err(login::store)?;
+    app.wait(app.store.end_other_sessions(who.person.account_id, who.session()?)).map_err(login::store)?;
     Ok(Response::see_other("/settings?said=sessions"))
 }

@@ -339,6 +339,7 @@ fn a_fragment_the_browser_has_is_not_sent_again() {
         body: Vec::new(),
         client: [127, 0, 0, 1].into(),
         request_id: String::new(),
+        caller: std::cell::OnceCell::new(),
     };
     let first = unless_known(&request, "<p>1".into());
     let (_, etag) = first.headers.iter().find(|(n, _)| *n == "etag").unwrap();
