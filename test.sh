@@ -6,8 +6,9 @@
 #   ./test.sh <filter>   only the tests whose name contains <filter>
 #
 # What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables and
-# python3-aiosmtpd, a mail server, prometheus and prometheus-alertmanager (apt-get, with sudo unless root), and the crates
-# cargo-nextest and cargo-deny. The services of the last two of Debian's are masked first: they would listen to everybody.
+# python3-aiosmtpd, a mail server, prometheus, prometheus-alertmanager, nginx-light, curl, jq and python3-venv (apt-get, with sudo
+# unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and openapi-spec-validator from PyPI. The
+# services of prometheus, its alertmanager and nginx are masked first: they would listen to everybody.
 #
 # Tests of forbidden and unreachable addresses make network namespaces: as root, or where users may make their own. Where
 # neither is allowed this says so, and the tests that were not run are counted at the end.
@@ -26,6 +27,9 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
+command -v curl >/dev/null || missing+=(curl)
+command -v jq >/dev/null || missing+=(jq)
+python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3-venv)
 /usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || python3 -c "import aiosmtpd" 2>/dev/null || missing+=(python3-aiosmtpd)
 if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
   missing+=(prometheus)
@@ -35,7 +39,11 @@ if ! command -v prometheus-alertmanager >/dev/null; then
   missing+=(prometheus-alertmanager)
   root systemctl mask prometheus-alertmanager >/dev/null 2>&1 || true # where there is no systemd, nothing starts it
 fi
-command -v unshare >/dev/null || missing+=(util-linux)
+if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null; then
+  missing+=(nginx-light)
+  root systemctl mask nginx >/dev/null 2>&1 || true
+fi
+command -v unshare >/dev/null && command -v prlimit >/dev/null || missing+=(util-linux)
 command -v ip >/dev/null || missing+=(iproute2)
 PATH="$PATH:/usr/sbin:/sbin" command -v nft >/dev/null || missing+=(nftables)
 if [ ${#missing[@]} -gt 0 ]; then
@@ -47,6 +55,20 @@ for tool in cargo-nextest cargo-deny; do
   command -v "$tool" >/dev/null || [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/$tool" ] || { say "installing $tool"; cargo install --quiet --locked "$tool"; }
 done
 export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/usr/sbin:/sbin"
+
+# The description of the API is judged by programs of others, from PyPI: without them its tests would say nothing.
+venv="${CARGO_TARGET_DIR:-target}/openapi-venv"
+case "$venv" in /*) ;; *) venv="$PWD/$venv" ;; esac
+judges="schemathesis==4.32.5 openapi-spec-validator==0.9.0"
+if [ "$(cat "$venv/judges" 2>/dev/null)" != "$judges" ]; then
+  say "installing $judges"
+  rm -rf "$venv"
+  # shellcheck disable=SC2086
+  { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check $judges; } \
+    || { echo "They cannot be had from PyPI; the API cannot be checked without them."; exit 1; }
+  echo "$judges" > "$venv/judges"
+fi
+export TEST_OPENAPI_VENV="$venv"
 
 # --- services on private ports, gone with this script ------------------------------------------------------------------
 work=$(mktemp -d "${TMPDIR:-/tmp}/betteruptime-test.XXXXXX")

@@ -5,6 +5,7 @@ pub mod alert;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod ending;
 pub mod enrolment;
 pub mod history;
 pub mod http;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hub::command;
 use hub::command::dead_letters::{self, Which};
+use hub::command::manifest::{AskedImport, Ended, Source};
 use hub::command::replay::Asked;
 use hub::config::{Config, LogFormat, Sources};
 use hub::model::enrolment::Place;
@@ -86,6 +87,51 @@ enum Command {
     /// What is stored of a website: ticks, and the blocks in which days that have passed are packed.
     #[command(subcommand)]
     History(HistoryCommand),
+    /// Show how an account differs from a file that says what it watches (websites, jobs, channels, maintenance windows, as YAML).
+    /// Changes nothing. Ends with 1 when something is wrong with the file.
+    Plan {
+        #[command(flatten)]
+        of: FileArgs,
+        /// End with 2 when the account is not as the file says.
+        #[arg(long)]
+        check: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an account be as a file says, all of it or nothing. A hub that runs goes by it at once.
+    Apply {
+        #[command(flatten)]
+        of: FileArgs,
+        /// Tell what was done as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write an account as a file, for `plan` and `apply`. Secrets are not in it: it names variables for them.
+    Export {
+        /// Which account; may be left out where there is one.
+        #[arg(long)]
+        account: Option<String>,
+        /// What the file is to call itself, where several files keep parts of an account.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Turn what another program watches into a file for `plan` and `apply`; what could not be carried is told on standard error.
+    Import {
+        /// Whose file it is.
+        source: SourceArg,
+        /// Uptime Kuma: its backup (JSON) or its database (kuma.db). Gatus: its configuration (YAML).
+        file: PathBuf,
+        /// Apply it at once, instead of writing it to standard output.
+        #[arg(long)]
+        apply: bool,
+        /// With --apply, to which account; may be left out where there is one.
+        #[arg(long)]
+        account: Option<String>,
+        /// Write the secrets that are in it to this file, as NAME=value lines, which `plan` and `apply` take by --secrets.
+        #[arg(long)]
+        secrets_out: Option<PathBuf>,
+    },
     /// Look at everything a hub needs (settings, directory, database, Redis, room on disk, ...) and say what is wrong and what
     /// helps. Writes nothing. Ends with 0 when nothing is wrong, with 1 when something is, with 2 when the settings are.
     Doctor {
@@ -98,6 +144,33 @@ enum Command {
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SourceArg {
+    Kuma,
+    Gatus,
+}
+
+#[derive(clap::Args)]
+struct FileArgs {
+    /// The file; - for standard input.
+    file: PathBuf,
+    /// Which account; may be left out where there is one.
+    #[arg(long)]
+    account: Option<String>,
+    /// Remove what the file had before and has no more.
+    #[arg(long)]
+    prune: bool,
+    /// A file of NAME=value lines, for secrets that are not in the environment.
+    #[arg(long)]
+    secrets: Option<PathBuf>,
+}
+
+impl From<FileArgs> for hub::command::manifest::Asked {
+    fn from(args: FileArgs) -> Self {
+        Self { file: args.file, account: args.account, prune: args.prune, secrets: args.secrets }
+    }
 }
 
 #[derive(Subcommand)]
@@ -142,6 +215,11 @@ enum UserCommand {
     },
     /// Give an account a new password, read from standard input, and end its sessions.
     ResetPassword {
+        /// Its name.
+        username: String,
+    },
+    /// Switch the second factor of an account off, for who has lost device and recovery codes, and end its sessions.
+    ResetFactor {
         /// Its name.
         username: String,
     },
@@ -288,7 +366,10 @@ fn main() -> ExitCode {
         Command::User(UserCommand::ResetPassword { username }) => {
             runtime.block_on(command::reset_password(&config, &username))
         }
-        Command::Key(KeyCommand::Rotate) => command::key::rotate(&config),
+        Command::User(UserCommand::ResetFactor { username }) => {
+            runtime.block_on(command::reset_factor(&config, &username))
+        }
+        Command::Key(KeyCommand::Rotate) => runtime.block_on(command::key::rotate(&config)),
         Command::Probe(ProbeCommand::Enrol { region, worker, redis_url, out }) => {
             let place = Place { region, worker };
             runtime.block_on(command::probe::enrol(&config, &place, redis_url.as_deref(), out))
@@ -331,6 +412,38 @@ fn main() -> ExitCode {
                 Ok(false) => return ExitCode::FAILURE,
                 Err(error) => Err(error),
             }
+        }
+        Command::Plan { of, check, json } => {
+            let asked = of.into();
+            match runtime.block_on(command::manifest::plan(&config, &asked, check, json)) {
+                Ok(Ended::Fine) => Ok(()),
+                Ok(Ended::Failed) => return ExitCode::FAILURE,
+                Ok(Ended::Drift) => return ExitCode::from(2),
+                Err(error) => Err(error),
+            }
+        }
+        Command::Apply { of, json } => {
+            let asked = of.into();
+            match runtime.block_on(command::manifest::apply(&config, &asked, json)) {
+                Ok(Ended::Fine) => Ok(()),
+                Ok(Ended::Failed | Ended::Drift) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
+        }
+        Command::Import { source, file, apply, account, secrets_out } => {
+            let source = match source {
+                SourceArg::Kuma => Source::Kuma,
+                SourceArg::Gatus => Source::Gatus,
+            };
+            let asked = AskedImport { source, file, account, apply, secrets_out };
+            match runtime.block_on(command::manifest::import(&config, &asked)) {
+                Ok(Ended::Fine) => Ok(()),
+                Ok(Ended::Failed | Ended::Drift) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
+        }
+        Command::Export { account, name } => {
+            runtime.block_on(command::manifest::export(&config, account.as_deref(), name.as_deref()))
         }
         Command::Doctor { json } => {
             let is_fine = runtime.block_on(command::doctor::examine(&config, json));

@@ -20,7 +20,7 @@ use crate::queue::Queue;
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
-use crate::{history, ingest, listen, replay, state_directory};
+use crate::{ending, history, ingest, listen, replay, state_directory};
 
 /// Time to finish what is in flight after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -40,7 +40,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let may_look_inside = may_look_inside(&config, &store).await?;
     let queue = open_queue(&config, may_look_inside)?;
     let (scheduler, inbox) = Scheduler::channel();
-    let store = store.paced_by(scheduler.shares());
+    let store = store.paced_by(scheduler.shares()).with_most_websites(config.max_websites);
+    if config.database_url.is_some() {
+        match store.raise_wall().await.context("DATABASE_URL: the database cannot be asked for its roles")? {
+            true => tracing::info!("A second wall stands between accounts: row-level security."),
+            false => tracing::warn!(
+                "There is no second wall between accounts: this user may not become betteruptime_web. docs/OPERATIONS.md says \
+                 how somebody who may make roles lets him."
+            ),
+        }
+    }
     let (stop, stopping) = watch::channel(false);
     // Ingest ends last: what checks in flight find is still taken in.
     let (stop_taking_in, no_more_ticks) = watch::channel(false);
@@ -85,6 +94,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     {
         let (store, retention, stopping) = (store.clone(), config.retention, stopping.clone());
         parts.spawn(async move { ("history", history::run(store, retention, stopping).await) });
+    }
+    {
+        let (store, stopping) = (store.clone(), stopping.clone());
+        parts.spawn(async move { ("ending", ending::run(store, stopping).await) });
     }
     let settings = http_settings(&config, &directory, may_look_inside);
     let collector =
@@ -213,6 +226,7 @@ fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: 
         sign_ups: config.sign_ups,
         target_rules: target_rules(config, may_look_inside),
         retention: config.retention,
+        api_requests_per_s: config.api_requests_per_s,
         secure_cookies: config.is_https(),
         is_loopback: config.listen.ip().is_loopback(),
         embedded: config.is_embedded(),
@@ -239,6 +253,14 @@ fn target_rules(config: &Config, may_look_inside: bool) -> TargetRules {
         is_shared: !may_look_inside,
         own_names: urls.into_iter().flatten().filter_map(model::host_of).collect(),
     }
+}
+
+/// The same for a command beside a hub.
+///
+/// # Errors
+/// The database is away.
+pub async fn target_rules_of(config: &Config, store: &Store) -> anyhow::Result<TargetRules> {
+    Ok(target_rules(config, may_look_inside(config, store).await?))
 }
 
 /// How Redis is reached, where there is one.

@@ -2,6 +2,9 @@
 "use strict";
 (() => {
   const EVERY_MS = 5000;
+  // The same while the hub says when something happened, and how long it is left alone when it would not.
+  const CALM_MS = 15000;
+  const REFUSED_MS = 60000;
   // While something is on its way: just after the page came (a check was asked for), or before the first look.
   const SOON_MS = 1000;
   const SOON_LOOKS = 5;
@@ -13,6 +16,9 @@
   let timer = 0;
   let running = false;
   let looks = 0;
+  let source = null;
+  let heard = false;
+  let again = 0;
 
   const headline = () => {
     const found = live.querySelector("[data-headline]");
@@ -77,22 +83,51 @@
     }
   };
 
+  const hush = () => {
+    if (source) source.close();
+    source = null;
+    heard = false;
+  };
+
+  // Only while somebody looks: a browser has six connections for all pages of a hub.
+  const listen = () => {
+    if (source || Date.now() < again) return;
+    source = new EventSource("/api/v1/events");
+    const happened = () => {
+      clearTimeout(timer);
+      timer = setTimeout(next, 50 + Math.random() * 250); // those who listen do not all ask at once
+    };
+    source.addEventListener("ready", () => {
+      heard = true;
+      happened();
+    });
+    for (const name of ["verdict", "incident", "reset"]) source.addEventListener(name, happened);
+    source.onerror = () => {
+      heard = false;
+      if (source && source.readyState !== EventSource.CLOSED) return;
+      again = Date.now() + REFUSED_MS;
+      hush();
+    };
+  };
+
   const wait = () => {
     // A message that waits for its time is pending too, for up to a week: that is no first look.
     const isSoon = looks < SOON_LOOKS || live.querySelector(".board .status.pending, .verdict .status.pending");
     clearTimeout(timer);
-    timer = setTimeout(next, isSoon ? SOON_MS : EVERY_MS);
+    timer = setTimeout(next, isSoon ? SOON_MS : heard ? CALM_MS : EVERY_MS);
   };
 
   const next = async () => {
     if (document.visibilityState !== "visible") return;
     looks += 1;
     await look();
+    listen();
     wait();
   };
 
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
+    if (document.visibilityState !== "visible") hush();
     next();
   });
   wait();

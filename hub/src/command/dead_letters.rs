@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use super::table;
+use super::{record, table};
 use crate::clock;
 use crate::config::Config;
 use crate::http::api::dead_letters::shown;
@@ -86,6 +86,7 @@ pub async fn discard(config: &Config, which: &Which) -> anyhow::Result<()> {
                 bail!("there is no dead letter {id}");
             }
             println!("Discarded.");
+            record(&store, "dead-letters discard", "discarded", "dead letter", &id.to_string()).await;
         }
         Which::All(filter) => {
             let (now, mut count) = (clock::now(), 0);
@@ -96,6 +97,7 @@ pub async fn discard(config: &Config, which: &Which) -> anyhow::Result<()> {
                 }
             }
             println!("Discarded: {count}.");
+            record(&store, "dead-letters discard", "discarded", "dead letter", &format!("{count} of them")).await;
         }
     }
     store.close().await;

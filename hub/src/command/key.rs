@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 
+use super::record_beside;
 use crate::config::Config;
 use crate::state_directory;
 
@@ -9,7 +10,7 @@ use crate::state_directory;
 ///
 /// # Errors
 /// The key is in the settings; it was changed less than seven days ago; or it cannot be read or written.
-pub fn rotate(config: &Config) -> anyhow::Result<()> {
+pub async fn rotate(config: &Config) -> anyhow::Result<()> {
     if config.jwt_secret_key.is_some() {
         bail!(
             "the key of this hub is in its settings. Make another (openssl rand -base64 48) and give it to every hub as \
@@ -27,5 +28,9 @@ pub fn rotate(config: &Config) -> anyhow::Result<()> {
          on working. The old key counts until the first start after seven days.",
         directory.display()
     );
+    // Before its first start a hub has nothing to write to.
+    if directory.join("betteruptime.sqlite").exists() {
+        record_beside(config, "key rotate", "changed", "signing key", "").await;
+    }
     Ok(())
 }

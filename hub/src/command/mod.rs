@@ -5,6 +5,7 @@ pub mod dead_letters;
 pub mod doctor;
 pub mod history;
 pub mod key;
+pub mod manifest;
 pub mod probe;
 pub mod replay;
 
@@ -19,8 +20,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::http::password;
 use crate::model::MadeBy;
+use crate::model::audit::Deed;
 use crate::run;
-use crate::store::{Conflict, StoreError};
+use crate::store::{Conflict, Store, StoreError};
 
 /// Brings the schema up to date, or says what that would do.
 ///
@@ -49,7 +51,10 @@ pub async fn create_user(config: &Config, username: &str) -> anyhow::Result<()> 
     let hash = password::hash_blocking(&password)?;
     let store = run::open_store_beside(config).await?;
     match store.create_account(username, &hash, MadeBy::Owner, clock::now()).await {
-        Ok(account) => println!("Account {} was made.", account.username),
+        Ok(account) => {
+            println!("Account {} was made.", account.username);
+            record(&store, "user create", "added", "account", &account.username).await;
+        }
         Err(StoreError::Conflict(Conflict::UsernameTaken)) => bail!("the name \"{username}\" is taken"),
         Err(error) => return Err(error.into()),
     }
@@ -69,9 +74,57 @@ pub async fn reset_password(config: &Config, username: &str) -> anyhow::Result<(
     let Some((account, _)) = store.credentials(username).await? else { bail!("there is no account \"{username}\"") };
     store.set_password_hash(account.account_id, &hash).await?;
     store.end_sessions_of(account.account_id).await?;
-    println!("The password of {} was changed; its sessions have ended.", account.username);
+    println!(
+        "The password of {} was changed; its sessions have ended. Keys it made for programs go on: whoever signs in \
+         sees them on /settings.",
+        account.username
+    );
+    record(&store, "user reset-password", "changed", "password", &account.username).await;
     store.close().await;
     Ok(())
+}
+
+/// Switches an account's second factor off, for who has lost device and recovery codes; its sessions end.
+///
+/// # Errors
+/// No such account.
+pub async fn reset_factor(config: &Config, username: &str) -> anyhow::Result<()> {
+    let store = run::open_store_beside(config).await?;
+    let Some((account, _)) = store.credentials(username).await? else { bail!("there is no account \"{username}\"") };
+    if store.end_factor(account.account_id).await? {
+        store.end_sessions_of(account.account_id).await?;
+        println!("The second factor of {} is off; its sessions have ended.", account.username);
+        record(&store, "user reset-factor", "switched off", "factor", &account.username).await;
+    } else {
+        println!("{} has no second factor.", account.username);
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Who is signed in to the machine, as far as that is known.
+pub(crate) fn operator_name() -> String {
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME")).unwrap_or_default()
+}
+
+/// Writes what a command did to the log of the installation. It is done by then: where that cannot be written, it is said.
+pub(crate) async fn record(store: &Store, command: &str, action: &str, kind: &str, object: &str) {
+    let by = operator_name();
+    if let Err(error) = store.write_audit(Deed::of_command(command, &by, action, kind, object), clock::now()).await {
+        eprintln!("It is done, and could not be written to the audit log: {error}");
+    }
+}
+
+/// The same, where nothing else needs the database.
+pub(crate) async fn record_beside(config: &Config, command: &str, action: &str, kind: &str, object: &str) {
+    match run::open_store_beside(config).await {
+        Ok(store) => {
+            record(&store, command, action, kind, object).await;
+            store.close().await;
+        }
+        Err(error) => eprintln!("It is done, and could not be written to the audit log: {error:#}"),
+    }
 }
 
 /// Rows under headings, in columns as wide as what is in them; the last is not filled up.

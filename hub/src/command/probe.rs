@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::table;
+use super::{record, record_beside, table};
 use crate::clock;
 use crate::config::Config;
 use crate::enrolment::{self, RedisAccess, saved_words};
@@ -62,6 +62,9 @@ pub async fn enrol(
         }
     });
     let saved = saved.context("REDIS_ADMIN_URL")?;
+    if saved.is_some() {
+        record_beside(config, "probe enrol", "enrolled", "probe", &place.user()).await;
+    }
     if is_shown {
         print!("{}", ticket.env_file.expose());
         if !std::io::stdout().is_terminal() {
@@ -129,6 +132,7 @@ pub async fn revoke(config: &Config, place: &Place) -> anyhow::Result<()> {
     };
     let store = run::open_store_beside(config).await?;
     let revoked = enrolment::revoke(&store, &redis, admin, place).await?;
+    record(&store, "probe revoke", "revoked", "probe", &user).await;
     store.close().await;
     println!("The user {user} is gone; connections ended: {}. {}", revoked.connections, saved_words(&revoked.saved));
     match revoked.reports_left {

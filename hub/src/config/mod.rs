@@ -21,7 +21,7 @@ use crate::model::retention::Retention;
 use crate::secret::{Secret, SigningKeys};
 use read::Reader;
 
-pub use sources::Sources;
+pub use sources::{Sources, is_own_secret};
 
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +115,15 @@ pub struct Config {
     /// `HOST_CHECKS_PER_S`: checks of the schedule per second that one host gets, of all websites on it; 1 to 1,000
     /// (default 20).
     pub host_checks_per_s: u32,
+    /// `API_REQUESTS_PER_S`: requests of the API that one key or person may make a second, on average over ten; 1 to 100,000
+    /// (default 100). Each hub counts for itself.
+    pub api_requests_per_s: u32,
     /// `RETENTION_DAYS`: whole days for which history is kept; 2 to 3,650 (default 400). Incidents and changes of verdict
     /// stay.
     pub retention: Retention,
+    /// `MAX_WEBSITES_PER_ACCOUNT`: websites, jobs among them, that one account or team may have; 1 to 1,000,000 (default: any
+    /// number; 100 where anybody may sign up).
+    pub max_websites: Option<i64>,
     /// `CANARIES` of the embedded probe: who is asked whether its own network works.
     pub canaries: Canaries,
     /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, and the connection to Redis
@@ -148,7 +154,9 @@ impl Config {
             log_format: read.log_format(),
             concurrency: read.number("CONCURRENCY", 1..=2_000, 50),
             host_checks_per_s: read.number("HOST_CHECKS_PER_S", 1..=1_000, PER_HOST_S),
+            api_requests_per_s: read.number("API_REQUESTS_PER_S", 1..=100_000, 100),
             retention: Retention { days: read.number("RETENTION_DAYS", 2..=3_650, Retention::DEFAULT.days) },
+            max_websites: read.max_websites(),
             canaries: read.canaries(),
             ca_file,
             extra_roots,

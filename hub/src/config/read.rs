@@ -79,6 +79,16 @@ impl Reader<'_> {
         }
     }
 
+    /// `MAX_WEBSITES_PER_ACCOUNT`: strangers get a bound where none is set.
+    pub(super) fn max_websites(&mut self) -> Option<i64> {
+        const NAME: &str = "MAX_WEBSITES_PER_ACCOUNT";
+        match (self.sources.get(NAME), self.sources.get("SIGNUPS")) {
+            (None, Some("open")) => Some(100),
+            (None, _) => None,
+            (Some(_), _) => Some(self.number(NAME, 1..=1_000_000, 100)),
+        }
+    }
+
     pub(super) fn log_format(&mut self) -> LogFormat {
         match self.sources.get("LOG_FORMAT") {
             None | Some("text") => LogFormat::Text,

@@ -35,7 +35,12 @@ impl Config {
             ("SIGNUPS", self.sign_ups.as_str().to_owned()),
             ("CONCURRENCY", self.concurrency.to_string()),
             ("HOST_CHECKS_PER_S", self.host_checks_per_s.to_string()),
+            ("API_REQUESTS_PER_S", self.api_requests_per_s.to_string()),
             ("RETENTION_DAYS", self.retention.days.to_string()),
+            (
+                "MAX_WEBSITES_PER_ACCOUNT",
+                self.max_websites.map_or_else(|| "(any number)".to_owned(), |most| most.to_string()),
+            ),
             ("CANARIES", self.canaries.to_string()),
             ("CA_FILE", self.ca_file.clone().unwrap_or_default()),
             ("TLS_CERT_FILE", path(self.tls.as_ref().map(|t| &t.certificate))),
@@ -45,7 +50,7 @@ impl Config {
             ("RUST_LOG", self.log_filter.clone()),
         ];
         rows.iter().fold(String::new(), |mut text, (name, value)| {
-            let _ = writeln!(text, "{name:<23} {value}");
+            let _ = writeln!(text, "{name:<24} {value}");
             text
         })
     }

@@ -16,7 +16,7 @@ const SECRETS: [&str; 7] = [
     "DEAD_MAN_URL",
     "METRICS_TOKEN",
 ];
-const PLAIN: [&str; 17] = [
+const PLAIN: [&str; 19] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -26,7 +26,9 @@ const PLAIN: [&str; 17] = [
     "RUST_LOG",
     "CONCURRENCY",
     "HOST_CHECKS_PER_S",
+    "API_REQUESTS_PER_S",
     "RETENTION_DAYS",
+    "MAX_WEBSITES_PER_ACCOUNT",
     "METRICS_LISTEN",
     "CANARIES",
     "CA_FILE",
@@ -37,6 +39,12 @@ const PLAIN: [&str; 17] = [
 ];
 /// The probe's: one file may serve both programs.
 const PROBES: [&str; 5] = ["CONSUMER_GROUP_REGION_ID", "WORKER_ID", "ALLOW_PRIVATE", "SPOOL_DIRECTORY", "SPOOL_MIB"];
+
+/// Whether a variable holds a secret of the programs themselves, or says where one is.
+#[must_use]
+pub fn is_own_secret(name: &str) -> bool {
+    SECRETS.contains(&name.strip_suffix("_FILE").unwrap_or(name))
+}
 
 /// Where a value was given: flags first, then the environment, then the file.
 #[derive(Debug, Default)]

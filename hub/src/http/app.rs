@@ -13,13 +13,16 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::access;
+use super::audit;
 use super::badge::KeptBadges;
 use super::front::{self, FrontConfig, Listening};
+use super::limit::{ApiLimit, Share};
 use super::login::Login;
 use super::ping::PingLimit;
 use super::route::{self, Kind};
-use super::{HttpError, Method, Request, Response, pages};
+use super::{HttpError, Method, Request, Response, conditional, idempotent, openapi, pages};
 use crate::alert::Alerts;
+use crate::clock;
 use crate::config::SignUps;
 use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
@@ -43,6 +46,8 @@ pub struct HttpSettings {
     pub target_rules: TargetRules,
     /// For how long history is kept: a website may ask for less.
     pub retention: Retention,
+    /// Requests a second of the API that one key or person may make, on average over ten.
+    pub api_requests_per_s: u32,
     /// Browsers come over TLS: cookies are Secure.
     pub secure_cookies: bool,
     /// Listens for this machine alone.
@@ -69,6 +74,8 @@ pub struct App {
     pub login: Login,
     /// How often jobs may report.
     pub pings: PingLimit,
+    /// How often the API may be asked.
+    pub(super) limit: ApiLimit,
     /// Badges that everybody sees, in memory.
     pub badges: KeptBadges,
     /// Room on disk, as it was read a moment ago.
@@ -97,6 +104,7 @@ impl App {
             alerts,
             login,
             pings: PingLimit::default(),
+            limit: ApiLimit::new(settings.api_requests_per_s),
             badges: KeptBadges::default(),
             capacity: CapacityCache::default(),
             settings,
@@ -121,14 +129,14 @@ pub async fn start(app: App, config: FrontConfig, stopping: watch::Receiver<bool
     let server = Server::http_unix(&socket).map_err(|e| anyhow::anyhow!("{e}")).with_context(|| {
         format!("{} cannot be made; its path may have 107 bytes: choose a shorter STATE_DIRECTORY", socket.display())
     })?;
-    let counts = app.store.counts().clone();
+    let store = app.store.clone();
     let (server, app) = (Arc::new(server), Arc::new(app));
     for _ in 0..WORKERS {
         let (server, app) = (server.clone(), app.clone());
         std::thread::Builder::new().name("http".into()).spawn(move || work(&server, &app))?;
     }
     // The workers end with the process: until the front has drained, its requests need them.
-    front::listen(config, socket, counts, stopping).await
+    front::listen(config, socket, store, stopping).await
 }
 
 fn socket_of(state_directory: &std::path::Path) -> PathBuf {
@@ -185,19 +193,36 @@ fn answer(app: &App, raw: &mut tiny_http::Request) -> Response {
 /// The answer, and the pattern of the route that gave it.
 fn routed(app: &App, request: &Request) -> (Response, &'static str) {
     let mut pattern = "none";
+    let mut share = None;
     let (kind, result) = match route::find(request.method, &request.path) {
         route::Found::Route(route, params) => {
             pattern = route.pattern;
             let result = guard(app, request, route.kind)
-                .and_then(|()| access::permit(app, request, route.needs))
-                .and_then(|()| (route.handler)(app, request, &params));
+                .and_then(|()| limited(app, request, route, &mut share, access::permit(app, request, route)))
+                .and_then(|()| openapi::known_parameters(route, request))
+                .and_then(|()| {
+                    // One that is sent again does nothing, and is no deed.
+                    idempotent::once(app, request, route, || {
+                        let (before, answer) = access::walled(request, route.needs, || {
+                            (audit::look(app, route, &params, request), (route.handler)(app, request, &params))
+                        });
+                        let answer = answer?;
+                        audit::write(app, route, &params, request, &answer, before);
+                        Ok(answer)
+                    })
+                });
             (route.kind, result)
         }
         route::Found::OtherMethod(allow) => {
-            return (Response::text(405, "Method Not Allowed\n").with("allow", &allow), pattern);
+            let answer = if route::is_for_programs(&request.path) {
+                HttpError::Method.problem(request)
+            } else {
+                Response::text(405, "Method Not Allowed\n")
+            };
+            return (answer.with("allow", &allow), pattern);
         }
         route::Found::Nothing => {
-            let is_api = request.path.starts_with("/api/");
+            let is_api = route::is_for_programs(&request.path);
             (if is_api { Kind::Api } else { Kind::Page }, Err(HttpError::NotFound))
         }
     };
@@ -217,7 +242,32 @@ fn routed(app: &App, request: &Request) -> (Response, &'static str) {
     if hands_out && let Some(cookie) = app.login.renewed(app, request) {
         answer = answer.with("set-cookie", &cookie);
     }
-    (answer, pattern)
+    if let Some(share) = share {
+        answer = share.told(answer);
+    }
+    (conditional::answer(request, kind, answer), pattern)
+}
+
+/// Whether whoever asks something of the API asks too often. `permitted`: whether it is his to ask. What names nobody counts
+/// against its address, and only once it was looked at: somebody's old key in a loop locks out nobody beside him.
+fn limited(
+    app: &App,
+    request: &Request,
+    route: &route::Route,
+    share: &mut Option<Share>,
+    permitted: Result<(), HttpError>,
+) -> Result<(), HttpError> {
+    if route.kind != Kind::Api {
+        return permitted;
+    }
+    let now_us = clock::steady_us();
+    let taken = match request.caller.get() {
+        Some(who) => app.limit.known(who, now_us),
+        None => app.limit.stranger(request.client, now_us),
+    };
+    *share = Some(taken);
+    taken.admit().inspect_err(|_| app.store.counts().refused_api.add(1))?;
+    permitted
 }
 
 /// Forgery check of every unsafe request that a browser could have been made to send (D22): it must come from our own
@@ -316,5 +366,6 @@ fn read(raw: &mut tiny_http::Request) -> Option<Request> {
         client: client.unwrap_or(std::net::IpAddr::from([127, 0, 0, 1])),
         request_id,
         caller: OnceCell::new(),
+        notes: audit::Notes::default(),
     })
 }

@@ -12,7 +12,8 @@ pub struct Asset {
     stem: &'static str,
     extension: &'static str,
     media_type: &'static str,
-    body: &'static [u8],
+    source: &'static [u8],
+    body: OnceLock<Vec<u8>>,
     url: OnceLock<String>,
 }
 
@@ -31,6 +32,9 @@ pub static ALERT_STYLE: Asset =
 /// What the pages of reports need beside it.
 pub static REPORT_STYLE: Asset =
     Asset::new("report", "css", "text/css; charset=utf-8", include_bytes!("../../static/report.css"));
+/// What hides from those who may look only what changes things.
+pub static LOOK_STYLE: Asset =
+    Asset::new("look", "css", "text/css; charset=utf-8", include_bytes!("../../static/look.css"));
 /// The script that keeps a page current.
 pub static SCRIPT: Asset =
     Asset::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js"));
@@ -38,18 +42,21 @@ pub static SCRIPT: Asset =
 pub static ICON: Asset = Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg"));
 
 impl Asset {
-    const fn new(stem: &'static str, extension: &'static str, media_type: &'static str, body: &'static [u8]) -> Self {
-        Self { stem, extension, media_type, body, url: OnceLock::new() }
+    const fn new(stem: &'static str, extension: &'static str, media_type: &'static str, source: &'static [u8]) -> Self {
+        Self { stem, extension, media_type, source, body: OnceLock::new(), url: OnceLock::new() }
     }
 
     /// `/static/<name>.<hash>.<extension>`.
     pub fn url(&self) -> &str {
-        self.url.get_or_init(|| format!("/static/{}.{}.{}", self.stem, tag(self.body), self.extension))
+        self.url.get_or_init(|| format!("/static/{}.{}.{}", self.stem, tag(self.body()), self.extension))
     }
 
-    /// Its content.
-    pub fn body(&self) -> &'static [u8] {
-        self.body
+    /// Its content, without what is there for its readers alone: indentation, blank lines, lines of comment.
+    pub fn body(&self) -> &[u8] {
+        self.body.get_or_init(|| match self.extension {
+            "css" | "js" => lean(self.source),
+            _ => self.source.to_vec(),
+        })
     }
 }
 
@@ -64,10 +71,16 @@ pub fn serve(_: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 /// The answer to `GET /static/<name>`; `None` when there is no such file, or it is one of another version.
 #[must_use]
 pub fn answer(path: &str) -> Option<Response> {
-    let asset = [&STYLE, &FORM_STYLE, &DESK_STYLE, &ALERT_STYLE, &REPORT_STYLE, &SCRIPT, &ICON];
+    let asset = [&STYLE, &FORM_STYLE, &DESK_STYLE, &ALERT_STYLE, &REPORT_STYLE, &LOOK_STYLE, &SCRIPT, &ICON];
     let asset = asset.into_iter().find(|asset| asset.url() == path)?;
-    let answer = Response::new(200, asset.media_type, asset.body);
+    let answer = Response::new(200, asset.media_type, asset.body());
     Some(answer.with("cache-control", "public, max-age=31536000, immutable"))
+}
+
+fn lean(source: &[u8]) -> Vec<u8> {
+    let lines = source.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let kept = lines.filter(|line| !line.is_empty() && !line.starts_with(b"//"));
+    kept.flat_map(|line| [line, b"\n"].concat()).collect()
 }
 
 /// The first 64 bits of the content's SHA-256, in hex: enough to tell versions of one file apart.
@@ -78,6 +91,14 @@ pub(super) fn tag(content: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_for_readers_stays_here() {
+        assert_eq!(lean(b"// a\n  let b = 1; // c\n\n\tb();\n"), b"let b = 1; // c\nb();\n");
+        // A text over several lines would not survive.
+        assert!(!SCRIPT.source.contains(&b'`') && SCRIPT.body().len() < SCRIPT.source.len());
+        assert_eq!(ICON.body(), ICON.source);
+    }
 
     #[test]
     fn a_file_is_found_by_its_hashed_name_only() {

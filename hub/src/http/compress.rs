@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, Response};
+use hyper::{Method, Response, StatusCode};
 
 /// Smaller ones fit in one packet anyway.
 const LEAST_BYTES: usize = 1_024;
@@ -62,6 +62,10 @@ fn is_text(headers: &HeaderMap) -> bool {
 
 /// The answer, packed where that is wanted and pays. Its `Vary` says that there are both, whichever it is.
 pub(super) async fn answer(mut response: Response<Full<Bytes>>, is_wanted: bool) -> Response<Full<Bytes>> {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        // What it stands for comes in both forms.
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
     if !is_text(response.headers()) {
         return response;
     }

@@ -101,6 +101,14 @@ pub fn verify_blocking(password: &str, hash: &str) -> bool {
     digest(&params, password.as_bytes(), salt).is_ok_and(|found| found == *wanted)
 }
 
+/// Whether a stored hash cost less than one does now (T125). As long as nobody signs in, nothing can be done about it.
+#[must_use]
+pub fn is_cheaper(hash: &str) -> bool {
+    let now = Params::default();
+    let of = |hash: &str| Params::try_from(&PasswordHash::new(hash).ok()?).ok();
+    of(hash).is_some_and(|then| then.m_cost() < now.m_cost() || then.t_cost() < now.t_cost())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

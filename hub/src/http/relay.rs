@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
@@ -15,8 +16,12 @@ use hyper_util::rt::TokioIo;
 use probe::engine::Cidr;
 use tokio::net::UnixStream;
 
+use super::events::{self, Refused};
 use super::front::Front;
-use super::{compress, metrics};
+use super::front::cache::{self, Key};
+use super::front::places::Place;
+use super::{compress, metrics, route};
+use crate::model::{AccountId, UtcMs};
 
 const TARGET_BYTES: usize = 2 * 1024;
 const BODY_BYTES: usize = 64 * 1024;
@@ -50,39 +55,61 @@ fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Cidr]) -> IpAddr {
     client
 }
 
-fn plain(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(status.canonical_reason().unwrap_or("").to_owned() + "\n"));
+/// An answer: whole, or a stream.
+type Answer = Response<Either<Full<Bytes>, events::Body>>;
+
+/// An answer of the front's own. Programs get what they get of the application (RFC 9457).
+fn own(status: StatusCode, is_api: bool, request_id: &str) -> Response<Full<Bytes>> {
+    let words = status.canonical_reason().unwrap_or("");
+    let (media_type, body) = if is_api {
+        let problem = serde_json::json!({
+            "type": format!("/docs#status-{}", status.as_u16()),
+            "status": status.as_u16(),
+            "title": words,
+            "request_id": request_id,
+        });
+        ("application/problem+json", problem.to_string())
+    } else {
+        ("text/plain; charset=utf-8", format!("{words}\n"))
+    };
+    let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     // What follows a refused request on the connection is not to be trusted.
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+        headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
     }
     response
 }
 
 /// The answer to a request, headers of every answer included.
-pub(super) async fn answer(front: &Front, peer: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(super) async fn answer(front: &Arc<Front>, place: &Arc<Place>, request: Request<Incoming>) -> Answer {
     let is_head = request.method() == Method::HEAD;
+    let is_api = route::is_for_programs(request.uri().path());
     let packs = compress::is_wanted(request.method(), request.headers());
     let request_id = uuid::Uuid::now_v7().simple().to_string();
     let metrics = front.metrics.as_ref().filter(|_| request.uri().path() == metrics::PATH);
-    let mut response = match metrics {
-        Some(readers) => compress::answer(readers.answer(request.method(), request.headers()).await, packs).await,
-        None => match relay(front, peer, &request_id, packs, request).await {
-            Ok(response) => response,
-            Err(status) => {
-                let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
-                if is_busy { &front.counts.refused_busy } else { &front.counts.refused_request }.add(1);
-                plain(status)
-            }
-        },
+    let answered = match metrics {
+        Some(readers) => {
+            place.begins();
+            let whole = readers.answer(request.method(), request.headers()).await;
+            Ok(compress::answer(whole, packs).await.map(Either::Left))
+        }
+        None => relay(front, place, &request_id, packs, request).await,
     };
-    if is_head {
-        let length = http_body_util::BodyExt::boxed(response.body().clone());
-        let size = hyper::body::Body::size_hint(&length).exact().unwrap_or(0);
-        *response.body_mut() = Full::default();
+    let mut response = answered.unwrap_or_else(|status| {
+        let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
+        if is_busy { &front.counts.refused_busy } else { &front.counts.refused_request }.add(1);
+        let mut own = own(status, is_api, &request_id);
+        if is_busy {
+            own.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        own.map(Either::Left)
+    });
+    if is_head && let Some(size) = hyper::body::Body::size_hint(response.body()).exact() {
+        *response.body_mut() = Either::Left(Full::default());
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     }
     secure(response.headers_mut(), front.is_https);
@@ -116,18 +143,88 @@ fn secure(headers: &mut hyper::HeaderMap, is_https: bool) {
 }
 
 async fn relay(
-    front: &Front,
-    peer: IpAddr,
+    front: &Arc<Front>,
+    place: &Arc<Place>,
     request_id: &str,
     packs: bool,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, StatusCode> {
+) -> Result<Answer, StatusCode> {
     let (head, body) = request.into_parts();
     check(&head)?;
     let collected = tokio::time::timeout(BODY_DEADLINE, read(&head, body)).await;
     let body = collected.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))?;
+    // Not before: whoever sends his request in drops keeps nobody out.
+    place.begins();
+    let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
+    let key = Key::of(&head.method, target, &head.headers, packs).filter(|_| body.is_empty());
+    let listens = head.uri.path() == events::PATH && head.method == Method::GET;
+    // Who listens is asked about again and again: what nobody reads is not kept for that.
+    let body = if listens { Bytes::new() } else { body };
+    let mut clean = clean(front, place.client(), request_id, &head, body)?;
+    if let Some(key) = key {
+        // What others get as well is asked for whole.
+        let known = clean.headers_mut().remove(header::IF_NONE_MATCH);
+        let (asks, request_id) = (front.clone(), request_id.to_owned());
+        let ask = async move { ask(&asks, &request_id, packs, clean).await };
+        let answer = front.cache.answer(key, &front.counts, ask).await?;
+        return Ok(cache::unless_known(known.as_ref(), answer).map(Either::Left));
+    }
+    let asked = listens.then(|| clean.clone());
+    let mut response = ask(front, request_id, packs, clean).await?;
+    let may_listen = response.headers_mut().remove(events::MAY_LISTEN);
+    if let Some((asked, account)) = asked.zip(may_listen.as_ref().and_then(account_of)) {
+        return Ok(listen(front, place, account, request_id, asked, response));
+    }
+    Ok(response.map(Either::Left))
+}
+
+fn account_of(value: &HeaderValue) -> Option<AccountId> {
+    value.to_str().ok()?.parse().ok()
+}
+
+/// The stream of who may listen.
+fn listen(
+    front: &Arc<Front>,
+    place: &Arc<Place>,
+    account: AccountId,
+    request_id: &str,
+    asked: Request<Full<Bytes>>,
+    response: Response<Full<Bytes>>,
+) -> Answer {
+    let last_seen = asked.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse::<UtcMs>().ok());
+    let body = match events::open(front, place, account, last_seen, asked) {
+        Ok(body) => body,
+        Err(refused) => {
+            let status = match refused {
+                Refused::Account => StatusCode::TOO_MANY_REQUESTS,
+                Refused::All => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            front.counts.refused_listener.add(1);
+            let mut own = own(status, true, request_id);
+            own.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            return own.map(Either::Left);
+        }
+    };
+    let mut response = response.map(|_| Either::Right(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    // nginx would keep events back until it has some kilobytes of them.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// The request as tiny_http gets it.
+fn clean(
+    front: &Front,
+    peer: IpAddr,
+    request_id: &str,
+    head: &hyper::http::request::Parts,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, StatusCode> {
     let method = if head.method == Method::HEAD { Method::GET } else { head.method.clone() };
     let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
+    let listens = head.uri.path() == events::PATH;
     let mut clean = Request::builder().method(method).uri(target);
     for (name, value) in &head.headers {
         let name_text = name.as_str();
@@ -157,16 +254,32 @@ async fn relay(
             clean = clean.header(name, pairs.collect::<Vec<_>>().join(&b';'));
         }
     }
+    if listens {
+        // Who only listens is not there (T140): browsers connect anew by themselves.
+        clean = clean.header("x-background", "1");
+    }
     let client = client(peer, &head.headers, &front.proxies);
-    let clean = clean
+    clean
         .header("x-betteruptime-client", client.to_string())
         .header("x-betteruptime-request", request_id)
         .header(header::CONNECTION, "close")
         .header(header::CONTENT_LENGTH, body.len())
         .body(Full::new(body))
-        .map_err(|_| StatusCode::BAD_REQUEST)?;
+        .map_err(|_| StatusCode::BAD_REQUEST)
+}
+
+/// What the application answers, when it has a moment.
+pub(super) async fn ask(
+    front: &Front,
+    request_id: &str,
+    packs: bool,
+    clean: Request<Full<Bytes>>,
+) -> Result<Response<Full<Bytes>>, StatusCode> {
     let wait = tokio::time::timeout(Duration::from_secs(5), front.at_once.acquire());
     let Ok(Ok(_turn)) = wait.await else { return Err(StatusCode::SERVICE_UNAVAILABLE) };
+    if front.is_short() {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
     match tokio::time::timeout(ANSWER_DEADLINE, forward(&front.socket, clean)).await {
         // While it has its turn: so many are packed at once.
         Ok(Ok(response)) => Ok(compress::answer(response, packs).await),

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
+use super::audit::Notes;
 use super::login::Caller;
 use crate::model::{FieldError, FieldErrors};
 
@@ -61,6 +62,8 @@ pub struct Request {
     pub client: IpAddr,
     /// Who asks, once that was found out (`login::signed_in`).
     pub(super) caller: OnceCell<Caller>,
+    /// What the log of who did what is to say beside what the table of routes says.
+    pub notes: Notes,
     /// For logs and for people who report an error.
     pub request_id: String,
 }

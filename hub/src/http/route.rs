@@ -1,6 +1,6 @@
 //! One table of all routes.
 
-use super::access::Needs::{self, Nothing, Operator, Person, Read, Write};
+use super::access::Needs::{self, Nothing, Operator, Owner, Person, Read, Write};
 use super::access::Subject::{Channels, Incidents, Maintenance, Reports, Websites};
 use super::{App, HttpError, Method, Request, Response, api, assets, badge, pages, ping};
 
@@ -66,12 +66,36 @@ impl Params {
         self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
 
+    /// The id of a member in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn member_id(&self) -> Result<crate::model::AccountId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
+    /// The id of an invitation in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn invitation_id(&self) -> Result<crate::model::InvitationId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
     /// The name of a session in the path.
     ///
     /// # Errors
     /// Not found: what is no name names nothing.
     pub fn session_key(&self) -> Result<crate::model::SessionKey, HttpError> {
         crate::model::SessionKey::named(self.get("name")).ok_or(HttpError::NotFound)
+    }
+
+    /// The id of a key in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn api_key_id(&self) -> Result<crate::model::api_key::ApiKeyId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
 
     /// The id of a maintenance window in the path.
@@ -112,6 +136,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/signup", Kind::Page, Nothing, pages::account::sign_up),
     route(Method::Get, "/signin", Kind::Page, Nothing, pages::account::sign_in_form),
     route(Method::Post, "/signin", Kind::Page, Nothing, pages::account::sign_in),
+    route(Method::Get, "/signin/code", Kind::Page, Nothing, pages::factor::code_form),
+    route(Method::Post, "/signin/code", Kind::Page, Nothing, pages::factor::code),
     route(Method::Post, "/signout", Kind::Page, Nothing, pages::account::sign_out),
     route(Method::Get, "/websites/new", Kind::Page, Write(Websites), pages::website_save::new),
     route(Method::Post, "/websites/new", Kind::Page, Write(Websites), pages::website_save::create),
@@ -156,8 +182,34 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/maintenance/:id/delete", Kind::Page, Write(Maintenance), pages::maintenance::delete),
     route(Method::Get, "/settings", Kind::Page, Person, pages::settings::show),
     route(Method::Post, "/settings/password", Kind::Page, Person, pages::settings::change_password),
+    route(Method::Get, "/settings/factor", Kind::Page, Person, pages::factor::show),
+    route(Method::Post, "/settings/factor/begin", Kind::Page, Person, pages::factor::begin),
+    route(Method::Post, "/settings/factor/confirm", Kind::Page, Person, pages::factor::confirm),
+    route(Method::Post, "/settings/factor/codes", Kind::Page, Person, pages::factor::codes),
+    route(Method::Post, "/settings/factor/off", Kind::Page, Person, pages::factor::off),
     route(Method::Post, "/settings/sessions/end", Kind::Page, Person, pages::settings::end_others),
     route(Method::Post, "/settings/sessions/:name/end", Kind::Page, Person, pages::settings::end_session),
+    route(Method::Post, "/settings/keys", Kind::Page, Person, pages::keys::add),
+    route(Method::Post, "/settings/keys/:id/revoke", Kind::Page, Person, pages::keys::revoke),
+    route(Method::Get, "/settings/audit", Kind::Page, Owner, pages::audit::show),
+    route(Method::Get, "/settings/audit.csv", Kind::Page, Owner, pages::audit::csv),
+    route(Method::Get, "/audit", Kind::Page, Operator, pages::audit::show_installation),
+    route(Method::Get, "/audit.csv", Kind::Page, Operator, pages::audit::csv_installation),
+    route(Method::Get, "/settings/delete", Kind::Page, Person, pages::team_end::confirm_account),
+    route(Method::Post, "/settings/delete", Kind::Page, Person, pages::team_end::delete_account),
+    route(Method::Get, "/team", Kind::Page, Person, pages::team::show),
+    route(Method::Post, "/team/switch", Kind::Page, Person, pages::team::switch),
+    route(Method::Post, "/team/new", Kind::Page, Person, pages::team::create),
+    route(Method::Post, "/team/leave", Kind::Page, Person, pages::team::leave),
+    route(Method::Post, "/team/name", Kind::Page, Owner, pages::team::rename),
+    route(Method::Post, "/team/invitations", Kind::Page, Owner, pages::team::invite),
+    route(Method::Post, "/team/invitations/:id/revoke", Kind::Page, Owner, pages::team::revoke),
+    route(Method::Post, "/team/members/:id/role", Kind::Page, Owner, pages::team::set_role),
+    route(Method::Post, "/team/members/:id/remove", Kind::Page, Owner, pages::team::remove),
+    route(Method::Get, "/team/delete", Kind::Page, Owner, pages::team_end::confirm_team),
+    route(Method::Post, "/team/delete", Kind::Page, Owner, pages::team_end::delete_team),
+    route(Method::Get, "/join/:token", Kind::Page, Nothing, pages::join::show),
+    route(Method::Post, "/join/:token", Kind::Page, Nothing, pages::join::join),
     route(Method::Get, "/probes", Kind::Page, Operator, pages::probes::show),
     route(Method::Post, "/probes/enrol", Kind::Page, Operator, pages::probes::enrol),
     route(Method::Post, "/probes/revoke", Kind::Page, Operator, pages::probes::revoke),
@@ -189,6 +241,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/v1/maintenance", Kind::Api, Read(Maintenance), api::maintenance::list),
     route(Method::Post, "/api/v1/maintenance", Kind::Api, Write(Maintenance), api::maintenance::add),
     route(Method::Get, "/api/v1/maintenance/:id", Kind::Api, Read(Maintenance), api::maintenance::show),
+    route(Method::Patch, "/api/v1/maintenance/:id", Kind::Api, Write(Maintenance), api::maintenance::change),
     route(Method::Put, "/api/v1/maintenance/:id", Kind::Api, Write(Maintenance), api::maintenance::replace),
     route(Method::Delete, "/api/v1/maintenance/:id", Kind::Api, Write(Maintenance), api::maintenance::delete),
     route(Method::Post, "/api/v1/maintenance/:id/end", Kind::Api, Write(Maintenance), api::maintenance::end),
@@ -196,13 +249,40 @@ pub static ROUTES: &[Route] = &[
     route(Method::Delete, "/api/v1/sessions", Kind::Api, Person, api::sessions::end_others),
     route(Method::Delete, "/api/v1/sessions/:name", Kind::Api, Person, api::sessions::end),
     route(Method::Put, "/api/v1/password", Kind::Api, Person, api::sessions::change_password),
+    route(Method::Get, "/api/v1/keys", Kind::Api, Person, api::keys::list),
+    route(Method::Post, "/api/v1/keys", Kind::Api, Person, api::keys::add),
+    route(Method::Delete, "/api/v1/keys/:id", Kind::Api, Person, api::keys::revoke),
+    route(Method::Get, "/api/v1/audit", Kind::Api, Owner, api::audit::list),
+    route(Method::Get, "/api/v1/audit.csv", Kind::Api, Owner, api::audit::csv),
+    route(Method::Get, "/api/v1/installation/audit", Kind::Api, Operator, api::audit::installation),
+    route(Method::Delete, "/api/v1/account", Kind::Api, Person, api::teams::delete_account),
+    route(Method::Get, "/api/v1/teams", Kind::Api, Person, api::teams::list),
+    route(Method::Post, "/api/v1/teams", Kind::Api, Person, api::teams::create),
+    route(Method::Put, "/api/v1/team", Kind::Api, Person, api::teams::switch),
+    route(Method::Patch, "/api/v1/team", Kind::Api, Owner, api::teams::rename),
+    route(Method::Delete, "/api/v1/team", Kind::Api, Owner, api::teams::delete),
+    route(Method::Post, "/api/v1/team/leave", Kind::Api, Person, api::teams::leave),
+    route(Method::Get, "/api/v1/members", Kind::Api, Person, api::teams::members),
+    route(Method::Patch, "/api/v1/members/:id", Kind::Api, Owner, api::teams::set_role),
+    route(Method::Delete, "/api/v1/members/:id", Kind::Api, Owner, api::teams::remove),
+    route(Method::Get, "/api/v1/invitations", Kind::Api, Owner, api::teams::invitations),
+    route(Method::Post, "/api/v1/invitations", Kind::Api, Owner, api::teams::invite),
+    route(Method::Post, "/api/v1/invitations/accept", Kind::Api, Person, api::teams::accept),
+    route(Method::Delete, "/api/v1/invitations/:id", Kind::Api, Owner, api::teams::revoke),
     route(Method::Get, "/api/v1/websites", Kind::Api, Read(Websites), api::websites::list),
     route(Method::Post, "/api/v1/websites", Kind::Api, Write(Websites), api::websites::add),
+    route(Method::Post, "/api/v1/websites/bulk", Kind::Api, Write(Websites), api::bulk::change),
     route(Method::Get, "/api/v1/websites/:id", Kind::Api, Read(Websites), api::websites::show),
     route(Method::Patch, "/api/v1/websites/:id", Kind::Api, Write(Websites), api::websites::change),
     route(Method::Delete, "/api/v1/websites/:id", Kind::Api, Write(Websites), api::websites::delete),
     route(Method::Get, "/api/v1/websites/:id/uptime", Kind::Api, Read(Websites), api::history::uptime),
     route(Method::Get, "/api/v1/websites/:id/latency", Kind::Api, Read(Websites), api::history::latency),
+    route(Method::Get, "/api/v1/websites/:id/ticks", Kind::Api, Read(Websites), api::ticks::ticks),
+    route(Method::Get, "/api/v1/websites/:id/rounds", Kind::Api, Read(Websites), api::ticks::rounds),
+    route(Method::Get, "/api/v1/websites/:id/transitions", Kind::Api, Read(Websites), api::ticks::transitions),
+    route(Method::Get, "/api/v1/regions", Kind::Api, Read(Websites), api::regions::list),
+    route(Method::Get, "/api/v1/workers", Kind::Api, Operator, api::regions::workers),
+    route(Method::Get, "/api/v1/tags", Kind::Api, Read(Websites), api::regions::tags),
     route(Method::Get, "/reports", Kind::Page, Read(Reports), pages::reports::show),
     route(Method::Get, "/reports.csv", Kind::Page, Read(Reports), pages::reports::csv),
     route(Method::Get, "/reports/websites/:id", Kind::Page, Read(Reports), pages::report::show),
@@ -215,10 +295,12 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/v1/jobs", Kind::Api, Read(Websites), api::jobs::list),
     route(Method::Post, "/api/v1/jobs", Kind::Api, Write(Websites), api::jobs::add),
     route(Method::Get, "/api/v1/jobs/:id", Kind::Api, Read(Websites), api::jobs::show),
+    route(Method::Patch, "/api/v1/jobs/:id", Kind::Api, Write(Websites), api::jobs::change),
     route(Method::Put, "/api/v1/jobs/:id", Kind::Api, Write(Websites), api::jobs::replace),
     route(Method::Delete, "/api/v1/jobs/:id", Kind::Api, Write(Websites), api::jobs::delete),
     route(Method::Get, "/api/v1/jobs/:id/pings", Kind::Api, Read(Websites), api::jobs::pings),
     route(Method::Post, "/api/v1/jobs/:id/ping-url", Kind::Api, Write(Websites), api::jobs::rotate),
+    route(Method::Get, "/api/v1/events", Kind::Api, Read(Websites), api::events::listen),
     route(Method::Post, "/website", Kind::Api, Write(Websites), api::ancestor::add),
     route(Method::Get, "/website", Kind::Api, Read(Websites), api::ancestor::list),
     route(Method::Get, "/status/:id", Kind::Api, Read(Websites), api::ancestor::status),
@@ -228,6 +310,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/ping/:id/:word", Kind::Open, Nothing, ping::with_word),
     route(Method::Post, "/ping/:id/:word", Kind::Open, Nothing, ping::with_word),
     route(Method::Get, "/badge/:id/:file", Kind::Open, Nothing, badge::show),
+    route(Method::Get, "/api/v1/openapi.json", Kind::Open, Nothing, api::document::show),
+    route(Method::Get, "/docs", Kind::Page, Nothing, pages::docs::show),
     route(Method::Get, "/healthz", Kind::Open, Nothing, api::health::alive),
     route(Method::Get, "/readyz", Kind::Open, Nothing, api::health::ready),
     route(Method::Get, "/static/:file", Kind::Open, Nothing, assets::serve),
@@ -243,12 +327,20 @@ pub enum Found {
     Nothing,
 }
 
+/// Whether programs ask there, the ancestor's clients among them: they are told of trouble as programs are.
+#[must_use]
+pub fn is_for_programs(path: &str) -> bool {
+    path == "/website" || ["/api/", "/website/", "/status/"].iter().any(|start| path.starts_with(start))
+}
+
 /// Finds the route of a request.
 #[must_use]
 pub fn find(method: Method, path: &str) -> Found {
+    // What is written out is no value of another pattern: `/websites/new` is nobody's id, whatever the method.
+    let found = || ROUTES.iter().filter_map(|route| Some((route, matches(route.pattern, path)?)));
+    let fewest = found().map(|(_, params)| params.0.len()).min().unwrap_or_default();
     let mut others = Vec::new();
-    for route in ROUTES {
-        let Some(params) = matches(route.pattern, path) else { continue };
+    for (route, params) in found().filter(|(_, params)| params.0.len() == fewest) {
         if route.method == method {
             return Found::Route(route, params);
         }
@@ -295,5 +387,6 @@ mod tests {
         }
         assert!(matches!(find(Method::Get, "/websites/new"), Found::Route(r, _) if r.pattern == "/websites/new"));
         assert!(matches!(find(Method::Put, "/signin"), Found::OtherMethod(a) if a == "GET, HEAD, POST"));
+        assert!(matches!(find(Method::Patch, "/api/v1/websites/bulk"), Found::OtherMethod(a) if a == "POST"));
     }
 }

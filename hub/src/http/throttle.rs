@@ -40,7 +40,8 @@ impl Throttle {
     /// # Errors
     /// There were too many: seconds until the next may be made.
     pub(super) fn begin(&self, username: &str, client: IpAddr, now: UtcMs) -> Result<Try, u32> {
-        let account = (username.to_lowercase().chars().take(64).collect(), network(client));
+        // A name has 64 characters at most; what is asked beside its password is counted apart, by a word behind it.
+        let account = (username.to_lowercase().chars().take(80).collect(), network(client));
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         wait(tries.by_account.get(&account), PER_ACCOUNT, now)?;
         // A proxy on this machine that nobody told us of: everybody would be one network.
@@ -109,6 +110,17 @@ fn take_back<K: Hash + Eq>(table: &mut HashMap<K, Vec<UtcMs>>, key: &K, at: UtcM
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_of_the_longest_name_are_counted_apart() {
+        let throttle = Throttle::default();
+        let name = "a".repeat(64);
+        for n in 0..5 {
+            throttle.begin(&name, ip(1), n).unwrap();
+        }
+        assert!(throttle.begin(&name, ip(1), 5).is_err());
+        assert!(throttle.begin(&format!("{name} recovery"), ip(1), 5).is_ok());
+    }
 
     fn ip(n: u32) -> IpAddr {
         IpAddr::V4((0x0b00_0000 + n * 256).into())

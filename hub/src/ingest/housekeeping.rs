@@ -19,6 +19,9 @@ const PARTITIONS_EVERY: u32 = 720;
 /// Turns between two looks at the dead letters: a minute.
 const LETTERS_EVERY: u32 = 12;
 
+/// Turns between two looks at old lines of the audit log: a minute.
+const AUDIT_EVERY: u32 = 12;
+
 /// Turns between two looks at incidents that nobody ends: a minute.
 const MEND_EVERY: u32 = 12;
 
@@ -119,6 +122,18 @@ async fn run(
                 Ok(0) => {}
                 Ok(letters) => tracing::info!(letters, "Old dead letters were deleted."),
                 Err(error) => tracing::warn!(%error, "Old dead letters could not be deleted."),
+            }
+        }
+        if turn.is_multiple_of(LETTERS_EVERY)
+            && let Err(error) = store.forget_answers(clock::now()).await
+        {
+            tracing::warn!(%error, "Answers that were kept for requests sent again could not be deleted.");
+        }
+        if turn.is_multiple_of(AUDIT_EVERY) {
+            match store.trim_audit(clock::now()).await {
+                Ok(0) => {}
+                Ok(lines) => tracing::info!(lines, "Old lines of the audit log were deleted."),
+                Err(error) => tracing::warn!(%error, "Old lines of the audit log could not be deleted."),
             }
         }
         let regions = store.regions().await.unwrap_or_default();

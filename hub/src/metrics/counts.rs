@@ -171,10 +171,34 @@ pub struct Counts {
     pub refused_request: Counter,
     /// Requests for which nobody was free.
     pub refused_busy: Counter,
+    /// Who asked to listen, and was turned away since too many do.
+    pub refused_listener: Counter,
+    /// Connections that gave their place to a newcomer, since nothing was asked in them for longest.
+    pub evicted: Counter,
+    /// Connections there may be.
+    pub front_limit: Gauge,
+    /// Who began to listen.
+    pub listening: Counter,
+    /// Of these, who ended.
+    pub listened: Counter,
+    /// Who may listen at once.
+    pub listener_limit: Gauge,
+    /// Answers for everybody that were kept, and new.
+    pub cache_fresh: Counter,
+    /// Those that were shown since there was no newer one yet.
+    pub cache_stale: Counter,
+    /// Requests for such answers that went to the application.
+    pub cache_asked: Counter,
+    /// When the front's own certificate ends.
+    pub certificate_ends: Gauge,
     /// Sign-ins that had to wait after too many wrong ones.
     pub refused_sign_in: Counter,
     /// Pings that came too often.
     pub refused_ping: Counter,
+    /// Requests of the API that came too often.
+    pub refused_api: Counter,
+    /// Lines of the audit log that could not be written.
+    pub audit_lost: Counter,
     /// Badges shown from memory.
     pub badges_kept: Counter,
     /// Badges for which the database was asked.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::UtcMs;
 use super::id::id;
+use super::{Membership, UtcMs};
 
 id! {
     /// A person who signs in. First argument of every store function that touches what is theirs (D24).
@@ -117,6 +117,12 @@ pub struct Session {
     pub seen_at: UtcMs,
     /// Absolute end (P9).
     pub expires_at: UtcMs,
+    /// The team that was asked for, or that the person looks at, where that is another's and he is a member; `None`: his own.
+    pub team: Option<Membership>,
+    /// None was asked for, and he is not, or not any more, in the one that he looks at.
+    pub has_lost_team: bool,
+    /// He belongs to teams beside his own.
+    pub has_teams: bool,
 }
 
 impl Session {

@@ -105,6 +105,11 @@ impl Kept<'_> {
 }
 
 impl OptionsInput {
+    /// Stands for the stored value of one of several header fields of a name, the first being 0.
+    pub(in crate::model) fn hidden_value(nth: usize) -> String {
+        hidden(nth, usize::MAX)
+    }
+
     /// The texts for options there are; secrets are left out.
     #[must_use]
     pub fn of(options: &Options) -> Self {

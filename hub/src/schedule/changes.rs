@@ -78,13 +78,34 @@ impl Schedule {
     pub(super) async fn follow(&mut self, now: UtcMs) {
         let following = &mut self.following;
         let rang = following.rang.swap(false, Ordering::Relaxed);
-        if following.position.is_none() || !(rang || Instant::now() >= following.read_at) {
+        if !(rang || Instant::now() >= following.read_at) {
             return;
         }
         following.read_at = Instant::now() + READ_EVERY;
+        if following.position.is_none() {
+            if let Err(error) = self.follow_beside(now).await {
+                tracing::warn!(%error, "Changes made beside this hub could not be read; trying again.");
+            }
+            return;
+        }
         if let Err(error) = self.catch_up(now).await {
             tracing::warn!(%error, "Changes of websites could not be read; trying again.");
         }
+    }
+
+    /// Reads what commands beside this hub have changed (SQLite, of which it is the only hub).
+    async fn follow_beside(&mut self, now: UtcMs) -> Result<(), StoreError> {
+        let changed = self.store.changed_beside().await?;
+        let Some((last, _)) = changed.last().copied() else { return Ok(()) };
+        let mut ids: Vec<WebsiteId> = changed.into_iter().map(|(_, id)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            self.changed(id, now).await;
+        }
+        self.flush().await;
+        // Only now: what was not read before a crash comes again.
+        self.store.forget_beside(last).await
     }
 
     /// Reads and applies all changes that are committed.

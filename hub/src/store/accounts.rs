@@ -71,6 +71,31 @@ impl Store {
         }))
     }
 
+    /// The same of an account.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn credentials_of(&self, account: AccountId) -> Result<Option<(Account, String)>, StoreError> {
+        let row: Option<(String, i64, String, bool)> = read!(self, pool => sqlx::query_as(
+            "select username, created_at, password_hash, by_open_sign_up from account where account_id = $1")
+            .bind(account.0).fetch_optional(pool).await?);
+        Ok(row.map(|(username, created_at, hash, by_open_sign_up)| {
+            let made_by = MadeBy::of(by_open_sign_up);
+            (Account { account_id: account, username, created_at, made_by }, hash)
+        }))
+    }
+
+    /// Another hash of the same password, where it is still `old`; false where it is not, and nothing was done.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn replace_password_hash(&self, account: AccountId, old: &str, new: &str) -> Result<bool, StoreError> {
+        let replaced = write!(self, pool => sqlx::query(
+            "update account set password_hash = $3 where account_id = $1 and password_hash = $2")
+            .bind(account.0).bind(old).bind(new).execute(pool).await?.rows_affected());
+        Ok(replaced == 1)
+    }
+
     /// Replaces a password.
     ///
     /// # Errors
@@ -108,12 +133,13 @@ impl Store {
         Ok(read!(self, pool => sqlx::query_scalar("select count(*) from account").fetch_one(pool).await?))
     }
 
-    /// How many accounts were made by whoever came while sign-ups were open.
+    /// How many accounts were made by whoever came while sign-ups were open; whom an operator invited is none of them.
     ///
     /// # Errors
     /// The database is away.
     pub async fn count_strangers(&self) -> Result<i64, StoreError> {
         Ok(read!(self, pool =>
-            sqlx::query_scalar("select count(*) from account where by_open_sign_up").fetch_one(pool).await?))
+            sqlx::query_scalar("select count(*) from account where by_open_sign_up \
+                                and not vouched and not is_team").fetch_one(pool).await?))
     }
 }

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, MAX_CHANNELS, SecretText, UtcMs};
+use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, SecretText, UtcMs};
 
 pub(super) const CHANNEL: &str = "channel_id, account_id, name, kind, settings, is_on, tells_regional, tells_operator, waits_ms, reminds_ms, \
     cap_per_hour, second_channel_id, created_at, revision, failing_since_at, broken_at, broken_reason";
@@ -67,7 +67,7 @@ pub enum ChannelEdited {
 
 /// Rows of a channel that wait for nothing any more end visibly, in a transaction (T274).
 macro_rules! cancel_waiting {
-    ($tx:ident, $channel:ident, $now:ident, $said:expr) => {
+    ($tx:ident, $channel:expr, $now:expr, $said:expr) => {
         sqlx::query(
             "update alert set state = 'cancelled', ended_at = $2, claimed_until = null, said = $3 \
              where channel_id = $1 and state = 'waiting'",
@@ -79,6 +79,93 @@ macro_rules! cancel_waiting {
         .await?
     };
 }
+
+/// Adds a channel inside a transaction, unless there are as many as there may be or one of this id; 1 when it was added.
+macro_rules! insert_channel {
+    ($tx:ident, $account:expr, $id:expr, $draft:expr, $settings:expr, $now:expr) => {
+        sqlx::query(
+            "insert into channel (channel_id, account_id, name, kind, settings, tells_regional, waits_ms, \
+             reminds_ms, cap_per_hour, second_channel_id, created_at, tells_operator) \
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, \
+             (select channel_id from channel where account_id = $2 and channel_id = $10), $11, $13 \
+             where (select count(*) from channel where account_id = $2) < $12 on conflict (channel_id) do nothing",
+        )
+        .bind($id.0)
+        .bind($account.0)
+        .bind(&$draft.name)
+        .bind($draft.settings.kind().as_str())
+        .bind($settings)
+        .bind($draft.tells_regional)
+        .bind($draft.waits_ms)
+        .bind($draft.reminds_ms)
+        .bind($draft.cap_per_hour)
+        .bind($draft.second_channel_id.map(|second| second.0))
+        .bind($now)
+        .bind($crate::model::MAX_CHANNELS)
+        .bind($draft.tells_operator)
+        .execute(&mut *$tx)
+        .await?
+        .rows_affected()
+    };
+}
+
+/// Changes a channel as it was at a revision; 1 when it was.
+macro_rules! update_channel {
+    ($on:expr, $account:expr, $id:expr, $revision:expr, $draft:expr, $settings:expr) => {
+        sqlx::query(
+            "update channel set name = $4, kind = $5, settings = $6, tells_regional = $7, waits_ms = $8, \
+             reminds_ms = $9, cap_per_hour = $10, tells_operator = $12, failing_since_at = null, revision = revision + 1, \
+             second_channel_id = (select s.channel_id from channel s where s.account_id = $1 and s.channel_id = $11 \
+             and s.channel_id <> $2) where account_id = $1 and channel_id = $2 and revision = $3",
+        )
+        .bind($account.0)
+        .bind($id.0)
+        .bind($revision)
+        .bind(&$draft.name)
+        .bind($draft.settings.kind().as_str())
+        .bind($settings)
+        .bind($draft.tells_regional)
+        .bind($draft.waits_ms)
+        .bind($draft.reminds_ms)
+        .bind($draft.cap_per_hour)
+        .bind($draft.second_channel_id.map(|second| second.0))
+        .bind($draft.tells_operator)
+        .execute($on)
+        .await?
+        .rows_affected()
+    };
+}
+
+/// Switches a channel on or off inside a transaction; 1 when it was otherwise, or broken.
+macro_rules! turn_channel {
+    ($tx:ident, $account:expr, $id:expr, $is_on:expr) => {
+        sqlx::query(
+            "update channel set is_on = $3, broken_at = null, broken_reason = null, failing_since_at = null, \
+             revision = revision + 1 where account_id = $1 and channel_id = $2 \
+             and (is_on <> $3 or broken_at is not null)",
+        )
+        .bind($account.0)
+        .bind($id.0)
+        .bind($is_on)
+        .execute(&mut *$tx)
+        .await?
+        .rows_affected()
+    };
+}
+
+/// Deletes a channel inside a transaction; 1 when it was there.
+macro_rules! remove_channel {
+    ($tx:ident, $account:expr, $id:expr) => {
+        sqlx::query("delete from channel where account_id = $1 and channel_id = $2")
+            .bind($account.0)
+            .bind($id.0)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+    };
+}
+
+pub(super) use {cancel_waiting, insert_channel, remove_channel, turn_channel, update_channel};
 
 impl Store {
     /// All of the account's channels, oldest first.
@@ -145,16 +232,7 @@ impl Store {
             // Two that add at once take turns here, so that the limit holds (T120).
             sqlx::query("update account set username = username where account_id = $1")
                 .bind(account.0).execute(&mut *tx).await?;
-            sqlx::query(
-                "insert into channel (channel_id, account_id, name, kind, settings, tells_regional, waits_ms, \
-                 reminds_ms, cap_per_hour, second_channel_id, created_at, tells_operator) \
-                 select $1, $2, $3, $4, $5, $6, $7, $8, $9, \
-                 (select channel_id from channel where account_id = $2 and channel_id = $10), $11, $13 \
-                 where (select count(*) from channel where account_id = $2) < $12 on conflict (channel_id) do nothing")
-                .bind(id.0).bind(account.0).bind(&draft.name).bind(draft.settings.kind().as_str()).bind(&settings)
-                .bind(draft.tells_regional).bind(draft.waits_ms).bind(draft.reminds_ms).bind(draft.cap_per_hour)
-                .bind(draft.second_channel_id.map(|second| second.0)).bind(now).bind(MAX_CHANNELS)
-                .bind(draft.tells_operator).execute(&mut *tx).await?;
+            insert_channel!(tx, account, id, draft, &settings, now);
             tx.commit().await?;
         });
         self.channel(account, id).await
@@ -173,15 +251,7 @@ impl Store {
         draft: &ChannelDraft,
     ) -> Result<Option<ChannelEdited>, StoreError> {
         let settings = settings_text(&draft.settings)?;
-        let changed = write!(self, pool => sqlx::query(
-            "update channel set name = $4, kind = $5, settings = $6, tells_regional = $7, waits_ms = $8, \
-             reminds_ms = $9, cap_per_hour = $10, tells_operator = $12, failing_since_at = null, revision = revision + 1, \
-             second_channel_id = (select s.channel_id from channel s where s.account_id = $1 and s.channel_id = $11 \
-             and s.channel_id <> $2) where account_id = $1 and channel_id = $2 and revision = $3")
-            .bind(account.0).bind(id.0).bind(revision).bind(&draft.name).bind(draft.settings.kind().as_str())
-            .bind(&settings).bind(draft.tells_regional).bind(draft.waits_ms).bind(draft.reminds_ms)
-            .bind(draft.cap_per_hour).bind(draft.second_channel_id.map(|second| second.0))
-            .bind(draft.tells_operator).execute(pool).await?.rows_affected());
+        let changed = write!(self, pool => update_channel!(pool, account, id, revision, draft, &settings));
         let found = self.channel(account, id).await?;
         Ok(found.map(|c| if changed == 1 { ChannelEdited::Saved(c) } else { ChannelEdited::Meanwhile(c) }))
     }
@@ -200,11 +270,7 @@ impl Store {
     ) -> Result<Option<Channel>, StoreError> {
         write!(self, pool => {
             let mut tx = pool.begin().await?;
-            let changed = sqlx::query(
-                "update channel set is_on = $3, broken_at = null, broken_reason = null, failing_since_at = null, \
-                 revision = revision + 1 where account_id = $1 and channel_id = $2 \
-                 and (is_on <> $3 or broken_at is not null)")
-                .bind(account.0).bind(id.0).bind(is_on).execute(&mut *tx).await?.rows_affected();
+            let changed = turn_channel!(tx, account, id, is_on);
             if changed == 1 && !is_on {
                 cancel_waiting!(tx, id, now, "The channel was switched off.");
             }
@@ -221,8 +287,7 @@ impl Store {
     pub async fn delete_channel(&self, account: AccountId, id: ChannelId, now: UtcMs) -> Result<bool, StoreError> {
         Ok(write!(self, pool => {
             let mut tx = pool.begin().await?;
-            let gone = sqlx::query("delete from channel where account_id = $1 and channel_id = $2")
-                .bind(account.0).bind(id.0).execute(&mut *tx).await?.rows_affected();
+            let gone = remove_channel!(tx, account, id);
             if gone == 1 {
                 cancel_waiting!(tx, id, now, "The channel was deleted.");
             }
@@ -232,6 +297,6 @@ impl Store {
     }
 }
 
-fn settings_text(settings: &ChannelSettings) -> Result<String, StoreError> {
+pub(super) fn settings_text(settings: &ChannelSettings) -> Result<String, StoreError> {
     serde_json::to_string(settings).map_err(|_| StoreError::Corrupt("settings that cannot be written".to_owned()))
 }

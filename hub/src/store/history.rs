@@ -94,6 +94,21 @@ impl Store {
         self.history(window, None).await
     }
 
+    /// Ticks of one of the account's websites with a slot in `slots`, newest first, at most 1,000.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ticks_within(
+        &self,
+        account: AccountId,
+        id: WebsiteId,
+        slots: &RangeInclusive<UtcMs>,
+        limit: i64,
+    ) -> Result<Vec<StoredTick>, StoreError> {
+        let window = Window { newest_first: true, ..in_order(account, id, slots, None, limit) };
+        self.history(window, None).await
+    }
+
     async fn history(
         &self,
         mut window: Window<'_>,

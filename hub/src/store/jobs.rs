@@ -15,7 +15,7 @@ use self::rows::{JOB, JobRow, KeptPingRow, read_job, write_awaited};
 use super::ingest::Transaction;
 use super::row::{STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ties::{TiesSaved, save_ties};
-use super::{Edited, Store, StoreError, read, write};
+use super::{Edited, Store, StoreError, read, room, write};
 use crate::model::{
     AccountId, FieldError, Job, JobPlan, KeptPing, Outcome, PingId, Ties, UtcMs, Website, WebsiteCursor, WebsiteId,
     WebsiteState, job,
@@ -60,6 +60,45 @@ fn select_job() -> String {
     )
 }
 
+/// Adds a job inside a transaction.
+macro_rules! insert_job {
+    ($tx:ident, $account:expr, $id:expr, $ping_id:expr, $plan:expr, $now:expr) => {{
+        // Nobody noted that hubs live while there was nothing to hear: that was no time of deafness.
+        sqlx::query("update listening set alive_at = $1 where alive_at < $1 and not exists (select 1 from job)")
+            .bind($now)
+            .execute(&mut *$tx)
+            .await?;
+        sqlx::query(
+            "insert into website (website_id, account_id, kind, url, interval_ms, timeout_ms, regions, created_at) \
+             values ($1, $2, 'job', $3, $4, 10000, $5, $6)",
+        )
+        .bind($id)
+        .bind($account.0)
+        .bind(&$plan.name)
+        .bind($plan.schedule.interval_ms($now))
+        .bind($crate::model::job::REGION)
+        .bind($now)
+        .execute(&mut *$tx)
+        .await?;
+        sqlx::query("insert into website_state (website_id, verdict, since_at, reason) values ($1, $2, $3, $4)")
+            .bind($id)
+            .bind($crate::model::Outcome::Unknown.as_str())
+            .bind($now)
+            .bind($crate::model::job::NEW)
+            .execute(&mut *$tx)
+            .await?;
+        sqlx::query("insert into job (website_id, ping_id, schedule, time_zone, grace_ms) values ($1, $2, $3, $4, $5)")
+            .bind($id)
+            .bind($ping_id)
+            .bind($plan.schedule.text())
+            .bind($plan.schedule.time_zone())
+            .bind($plan.grace_ms)
+            .execute(&mut *$tx)
+            .await?;
+    }};
+}
+pub(super) use insert_job;
+
 impl Store {
     /// Adds a job; nothing is awaited of it until its first ping.
     ///
@@ -84,18 +123,8 @@ impl Store {
         let (id, ping_id) = (Uuid::now_v7(), Uuid::new_v4());
         let refused = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
-            // Nobody noted that hubs live while there was nothing to hear: that was no time of deafness.
-            sqlx::query("update listening set alive_at = $1 where alive_at < $1 and not exists (select 1 from job)")
-                .bind(now).execute(&mut *tx).await?;
-            sqlx::query("insert into website (website_id, account_id, kind, url, interval_ms, timeout_ms, regions, created_at) \
-                         values ($1, $2, 'job', $3, $4, 10000, $5, $6)")
-                .bind(id).bind(account.0).bind(&plan.name).bind(plan.schedule.interval_ms(now)).bind(job::REGION)
-                .bind(now).execute(&mut *tx).await?;
-            sqlx::query("insert into website_state (website_id, verdict, since_at, reason) values ($1, $2, $3, $4)")
-                .bind(id).bind(Outcome::Unknown.as_str()).bind(now).bind(job::NEW).execute(&mut *tx).await?;
-            sqlx::query("insert into job (website_id, ping_id, schedule, time_zone, grace_ms) values ($1, $2, $3, $4, $5)")
-                .bind(id).bind(ping_id).bind(plan.schedule.text()).bind(plan.schedule.time_zone()).bind(plan.grace_ms)
-                .execute(&mut *tx).await?;
+            room!(self, tx, account);
+            insert_job!(tx, account, id, ping_id, plan, now);
             if *ties != Ties::default()
                 && let TiesSaved::Refused(refused) = save_ties!(tx, account, WebsiteId(id), ties)
             {
@@ -143,11 +172,7 @@ impl Store {
         let changed = self
             .answered(async {
                 let mut tx = Transaction::begin(&self.pool).await?;
-                let changed = on!(&mut tx, c => sqlx::query(
-                    "update website set url = $4, interval_ms = $5, revision = revision + 1 where account_id = $1 \
-                     and website_id = $2 and revision = $3 and kind = 'job'")
-                    .bind(account.0).bind(id.0).bind(revision).bind(&plan.name).bind(plan.schedule.interval_ms(now))
-                    .execute(c).await?.rows_affected());
+                let changed = edit_plan(&mut tx, account, id, revision, plan, now).await?;
                 if changed == 1
                     && let Some(ties) = ties
                     && let TiesSaved::Refused(refused) = on!(&mut tx, c => save_ties!(c, account, id, ties))
@@ -156,11 +181,7 @@ impl Store {
                     return Ok(Err(refused));
                 }
                 if changed == 1 {
-                    on!(&mut tx, c => sqlx::query(
-                        "update job set schedule = $2, time_zone = $3, grace_ms = $4 where website_id = $1")
-                        .bind(id.0).bind(plan.schedule.text()).bind(plan.schedule.time_zone()).bind(plan.grace_ms)
-                        .execute(c).await.map(|_| ())?);
-                    await_anew(&mut tx, id, now).await?;
+                    await_plan(&mut tx, id, plan, now).await?;
                 }
                 tx.commit().await?;
                 Ok(Ok(changed == 1))
@@ -229,6 +250,35 @@ impl Store {
             .bind(account.0).bind(id.0).bind(limit.clamp(1, job::PINGS_KEPT)).fetch_all(pool).await?);
         rows.into_iter().map(KeptPing::try_from).collect()
     }
+}
+
+/// Sets name and pace of a job as it was at `revision`; 1 when it was. Its plan is [`await_plan`]'s.
+pub(super) async fn edit_plan(
+    tx: &mut Transaction,
+    account: AccountId,
+    id: WebsiteId,
+    revision: i64,
+    plan: &JobPlan,
+    now: UtcMs,
+) -> Result<u64, StoreError> {
+    Ok(on!(tx, c => sqlx::query(
+        "update website set url = $4, interval_ms = $5, revision = revision + 1 where account_id = $1 \
+         and website_id = $2 and revision = $3 and kind = 'job'")
+        .bind(account.0).bind(id.0).bind(revision).bind(&plan.name).bind(plan.schedule.interval_ms(now))
+        .execute(c).await?.rows_affected()))
+}
+
+/// From now on this plan holds, and what it says is awaited. Its website is locked.
+pub(super) async fn await_plan(
+    tx: &mut Transaction,
+    id: WebsiteId,
+    plan: &JobPlan,
+    now: UtcMs,
+) -> Result<(), StoreError> {
+    on!(tx, c => sqlx::query("update job set schedule = $2, time_zone = $3, grace_ms = $4 where website_id = $1")
+        .bind(id.0).bind(plan.schedule.text()).bind(plan.schedule.time_zone()).bind(plan.grace_ms)
+        .execute(c).await.map(|_| ())?);
+    await_anew(tx, id, now).await
 }
 
 /// From now on what a job's plan says is awaited. Its website is locked.

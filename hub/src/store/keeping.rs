@@ -37,6 +37,25 @@ struct KeptRow {
     keeping: KeepingRow,
 }
 
+/// Decides about a website.
+macro_rules! save_keeping {
+    ($on:expr, $account:expr, $id:expr, $keeping:expr) => {
+        sqlx::query(
+            "update website set retention_days = $3, uptime_goal_ppm = $4, is_badge_public = $5 \
+             where account_id = $1 and website_id = $2",
+        )
+        .bind($account.0)
+        .bind($id.0)
+        .bind($keeping.retention_days.map(i64::from))
+        .bind($keeping.uptime_goal_ppm.map(i64::from))
+        .bind($keeping.is_badge_public)
+        .execute($on)
+        .await?
+        .rows_affected()
+    };
+}
+pub(super) use save_keeping;
+
 impl Store {
     /// What was decided about one of the account's websites. `None`: not yours.
     ///
@@ -75,12 +94,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn set_keeping(&self, account: AccountId, id: WebsiteId, keeping: &Keeping) -> Result<bool, StoreError> {
-        let changed = write!(self, pool => sqlx::query(
-            "update website set retention_days = $3, uptime_goal_ppm = $4, is_badge_public = $5 \
-             where account_id = $1 and website_id = $2")
-            .bind(account.0).bind(id.0).bind(keeping.retention_days.map(i64::from))
-            .bind(keeping.uptime_goal_ppm.map(i64::from)).bind(keeping.is_badge_public)
-            .execute(pool).await?.rows_affected());
+        let changed = write!(self, pool => save_keeping!(pool, account, id, keeping));
         Ok(changed == 1)
     }
 }

@@ -6,22 +6,31 @@
 
 mod accounts;
 mod alerts;
+mod api_keys;
+mod audit;
 mod backup;
 mod board;
+mod bulk;
 mod capacity;
 mod changes;
 mod channels;
 mod dead_letters;
+mod factor;
 mod facts;
+mod find;
 mod history;
+mod idempotency;
 mod ids;
 mod incidents;
 mod ingest;
 mod installation;
 mod jobs;
 mod keeping;
+mod kuma;
 mod lines;
+mod live;
 mod maintenance;
+mod managed;
 mod mutes;
 mod open;
 mod operator;
@@ -34,24 +43,32 @@ mod schedule;
 mod sealed;
 mod sessions;
 mod story;
+mod teams;
 mod ticks;
 mod ties;
 mod uptime;
+pub mod wall;
 mod websites;
 
 pub use alerts::{ClaimedAlert, NewAlert, TryRecord};
+pub use api_keys::KeyAdded;
 pub use backup::TableCount;
+pub use bulk::NewWebsite;
 pub use capacity::UsedBytes;
 pub use changes::{Change, Changes, Doorbell, Position};
 pub use channels::ChannelEdited;
 pub use dead_letters::LetterWebsite;
+pub use factor::Factor;
 pub use facts::{ChannelFacts, ClockFacts, DatabaseFacts, PostgresFacts};
 pub use history::TickWalk;
+pub use idempotency::{Begun, OnceKey};
 pub use incidents::{IncidentStory, OperatorReviewed, Reviewed};
 pub use ingest::{Expired, Ingested, Letter};
 pub use installation::{Outbox, PoolUse, Watched};
 pub use jobs::{Heard, KnownJob, Missed, Pinged};
+pub use kuma::read_kuma;
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
+pub use managed::Applied;
 pub use reports::{Reported, ScheduleAdded};
 pub use roll_up::{ForgottenHours, Latency, RolledUp};
 pub use schedule::{ClaimAnswer, ClaimTurn};
@@ -59,6 +76,7 @@ pub use sealed::{
     CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
 };
 pub use story::WebsiteStory;
+pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};
 pub use websites::Edited;
@@ -78,6 +96,8 @@ pub struct Store {
     bell: std::sync::Arc<tokio::sync::Notify>,
     /// What this process counts, for all who have the store.
     counts: std::sync::Arc<Counts>,
+    /// Websites, jobs among them, that an account may have; `None`: any number.
+    most_websites: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -133,6 +153,12 @@ pub enum StoreError {
         /// How often it was tried.
         tries: u32,
     },
+    /// The account has as many websites as it may have (T120).
+    #[error("the account has {most} websites and jobs, as many as it may have")]
+    Full {
+        /// So many.
+        most: i64,
+    },
     /// Verdicts of these change, and their accounts are others' for now.
     #[error("{} websites wait for what others do to their accounts", .0.len())]
     Held(std::collections::BTreeSet<crate::model::WebsiteId>),
@@ -146,7 +172,8 @@ pub enum StoreError {
 
 impl Store {
     fn new(pool: Pool) -> Self {
-        Self { pool, shares: Shares::default(), bell: std::sync::Arc::default(), counts: std::sync::Arc::default() }
+        let (bell, counts) = (std::sync::Arc::default(), std::sync::Arc::default());
+        Self { pool, shares: Shares::default(), bell, counts, most_websites: None }
     }
 
     /// Waits until this process has written an alert. Those of other hubs are found by looking, every second.
@@ -163,6 +190,12 @@ impl Store {
     #[must_use]
     pub fn paced_by(self, shares: &Shares) -> Self {
         Self { shares: shares.clone(), ..self }
+    }
+
+    /// The same database, where an account may have so many websites, jobs among them.
+    #[must_use]
+    pub fn with_most_websites(self, most: Option<i64>) -> Self {
+        Self { most_websites: most, ..self }
     }
 
     /// What this process has counted since its start.
@@ -238,7 +271,7 @@ impl StoreError {
                 // SQLite's extended codes; the low byte says TOOBIG, CONSTRAINT, MISMATCH or RANGE.
                 _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18 | 19 | 20 | 25)),
             }),
-            Self::Corrupt(_) | Self::Conflict(_) => true,
+            Self::Corrupt(_) | Self::Conflict(_) | Self::Full { .. } => true,
             Self::Database(error) => {
                 matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
             }
@@ -300,4 +333,25 @@ macro_rules! patiently {
     };
 }
 
-use {asked, patiently, read, write};
+/// In a transaction that is to add a website: refuses where the account has as many as it may have. Those that add at once take
+/// turns, so that the limit holds (T120).
+macro_rules! room {
+    ($store:expr, $tx:ident, $account:expr) => {
+        if let Some(most) = $store.most_websites {
+            sqlx::query("update account set username = username where account_id = $1")
+                .bind($account.0)
+                .execute(&mut *$tx)
+                .await?;
+            let has: i64 = sqlx::query_scalar("select count(*) from website where account_id = $1")
+                .bind($account.0)
+                .fetch_one(&mut *$tx)
+                .await?;
+            if has >= most {
+                $tx.rollback().await?;
+                return Err(StoreError::Full { most });
+            }
+        }
+    };
+}
+
+use {asked, patiently, read, room, write};

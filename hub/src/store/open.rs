@@ -128,6 +128,7 @@ impl Store {
                     let mut connection = pools.get().acquire().await?;
                     connection.close_on_drop(); // its session settings are not for others
                     migrate_beside_others(migrator, &mut connection).await?;
+                    super::wall::build(&mut connection).await;
                 }
                 Pool::Sqlite { write, .. } => migrator.run(write).await?,
             }
@@ -148,7 +149,7 @@ impl Store {
     /// Closes all connections; the SQLite file is then free for another hub.
     pub async fn close(&self) {
         match &self.pool {
-            Pool::Postgres(pools) => pools.get().close().await,
+            Pool::Postgres(pools) => pools.close().await,
             Pool::Sqlite { write, read, .. } => {
                 read.close().await;
                 write.close().await;

@@ -10,20 +10,30 @@ use std::time::{Duration, Instant};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use super::{Pool, Store, StoreError};
+use super::{Pool, Store, StoreError, wall};
 
 /// The longest a transaction of ours takes on a database that answers: a statement may take 5 s (D17), and most take
 /// milliseconds. What is given up by mistake is done again, and its keys make it one.
 const ANSWER_WITHIN: Duration = Duration::from_secs(12);
 
-/// The pool in use, and how many there were before it.
+/// The pools in use.
 #[derive(Debug, Clone)]
-pub(super) struct Pools(Arc<RwLock<(u64, PgPool)>>);
+pub(super) struct Pools(Arc<RwLock<InUse>>);
+
+#[derive(Debug)]
+struct InUse {
+    /// How many there were before.
+    number: u64,
+    pool: PgPool,
+    /// For what is asked behind the wall; `None`: there is none, and it is asked like all else.
+    walled: Option<PgPool>,
+}
 
 impl Pools {
     /// Connects.
     pub(super) async fn open(options: PgConnectOptions) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(RwLock::new((0, settings().connect_with(options).await?)))))
+        let pool = settings().connect_with(options).await?;
+        Ok(Self(Arc::new(RwLock::new(InUse { number: 0, pool, walled: None }))))
     }
 
     /// The pool in use now; to be asked for each time.
@@ -32,28 +42,54 @@ impl Pools {
     }
 
     fn numbered(&self) -> (u64, PgPool) {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let in_use = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let walled = in_use.walled.as_ref().filter(|_| wall::account().is_some());
+        (in_use.number, walled.unwrap_or(&in_use.pool).clone())
+    }
+
+    /// From now on what is asked behind the wall goes through this pool.
+    pub(super) fn wall_in(&self, walled: PgPool) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).walled = Some(walled);
+    }
+
+    /// Closes all connections.
+    pub(super) async fn close(&self) {
+        let (pool, walled) = {
+            let in_use = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            (in_use.pool.clone(), in_use.walled.clone())
+        };
+        if let Some(walled) = walled {
+            walled.close().await;
+        }
+        pool.close().await;
     }
 
     /// Puts new connections in the place of those of pool `number`, unless somebody has.
     fn renew(&self, number: u64) {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if current.0 != number {
+        if current.number != number {
             return;
         }
-        let options = current.1.connect_options().as_ref().clone();
-        let old = std::mem::replace(&mut *current, (number + 1, settings().connect_lazy_with(options))).1;
+        let options = |pool: &PgPool| pool.connect_options().as_ref().clone();
+        let pool = settings().connect_lazy_with(options(&current.pool));
+        let walled = current.walled.as_ref().map(|pool| wall::settings(settings()).connect_lazy_with(options(pool)));
+        let old = std::mem::replace(&mut *current, InUse { number: number + 1, pool, walled });
         drop(current);
         tracing::warn!(
             within_s = ANSWER_WITHIN.as_secs(),
             "The database did not answer; its connections are given up, and new ones made."
         );
         // Nobody gets one of them again; those who hold one may finish.
-        tokio::spawn(async move { old.close().await });
+        tokio::spawn(async move {
+            if let Some(walled) = old.walled {
+                walled.close().await;
+            }
+            old.pool.close().await;
+        });
     }
 }
 
-fn settings() -> PgPoolOptions {
+pub(super) fn settings() -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(16)
         // A request that cannot have a connection in 2 s is better refused than queued.

@@ -3,10 +3,60 @@
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::model::{Account, AccountId, MadeBy, Origin, Session, SessionKey, SessionLine, UtcMs};
+use crate::model::{Account, AccountId, MadeBy, Membership, Origin, Role, Session, SessionKey, SessionLine, UtcMs};
 
 /// So long a session counts as one that is in use, though nobody came back to it yet.
 const NEW_MS: i64 = 10 * 60_000;
+
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    created_at: i64,
+    seen_at: i64,
+    expires_at: i64,
+    account_id: Uuid,
+    username: String,
+    person_since_at: i64,
+    by_open_sign_up: bool,
+    role: Option<String>,
+    team_id: Option<Uuid>,
+    team_name: Option<String>,
+    team_since_at: Option<i64>,
+    is_team: Option<bool>,
+    acting_for: Option<Uuid>,
+    has_teams: bool,
+}
+
+impl SessionRow {
+    fn team(&self) -> Option<Membership> {
+        let team = Account {
+            account_id: AccountId(self.team_id?),
+            username: self.team_name.clone()?,
+            created_at: self.team_since_at?,
+            // Whoever looks after the installation does so as a person.
+            made_by: MadeBy::Anybody,
+        };
+        Some(Membership { team, role: Role::named(self.role.as_deref()?)?, is_shared: self.is_team? })
+    }
+
+    fn of(self, session_key: SessionKey, asked: Option<AccountId>) -> Session {
+        let team = self.team();
+        Session {
+            session_key,
+            has_lost_team: asked.is_none() && self.acting_for.is_some() && team.is_none(),
+            team,
+            account: Account {
+                account_id: AccountId(self.account_id),
+                username: self.username,
+                created_at: self.person_since_at,
+                made_by: MadeBy::of(self.by_open_sign_up),
+            },
+            created_at: self.created_at,
+            seen_at: self.seen_at,
+            expires_at: self.expires_at,
+            has_teams: self.has_teams,
+        }
+    }
+}
 
 impl Store {
     /// Starts a session, and forgets those of the account that have ended: run out, unused for a day, or beyond [`Session::MOST`]
@@ -27,7 +77,8 @@ impl Store {
             let mut transaction = pool.begin().await?;
             // The account's row is held: a change of the password comes before, and is seen, or after, and ends it too.
             let holds = sqlx::query("update account set password_hash = password_hash \
-                                     where account_id = $1 and password_hash = coalesce($2, password_hash)")
+                                     where account_id = $1 and password_hash = coalesce($2, password_hash) \
+                                     and ending_at is null and not is_team")
                 .bind(account.0).bind(proof).execute(&mut *transaction).await?.rows_affected() == 1;
             if holds {
                 // A program that signs in each minute has a hundred in no time, and comes back to none: they go before that of a
@@ -49,27 +100,35 @@ impl Store {
         }))
     }
 
-    /// The session of a key, when it was not ended. Whether it is still in time is the caller's to judge.
+    /// The session of a key, when it was not ended, with the team that `asked` names, or the session where it is `None`: as of
+    /// now, so that whoever is taken out of a team is out with his next request. Whether the session is still in time is the
+    /// caller's to judge.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn session(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
-        let row: Option<(i64, i64, i64, Uuid, String, i64, bool)> = read!(self, pool => sqlx::query_as(
-            "select session.created_at, seen_at, expires_at, account_id, username, account.created_at, by_open_sign_up \
-             from session join account using (account_id) where session_key = $1")
-            .bind(key.0.as_slice()).fetch_optional(pool).await?);
-        Ok(row.map(|(created_at, seen_at, expires_at, id, username, since, by_open_sign_up)| Session {
-            session_key: key,
-            account: Account {
-                account_id: AccountId(id),
-                username,
-                created_at: since,
-                made_by: MadeBy::of(by_open_sign_up),
-            },
-            created_at,
-            seen_at,
-            expires_at,
-        }))
+    pub async fn session(&self, key: SessionKey, asked: Option<AccountId>) -> Result<Option<Session>, StoreError> {
+        let row: Option<SessionRow> = read!(self, pool => sqlx::query_as(
+            "select s.created_at, s.seen_at, s.expires_at, p.account_id, p.username, p.created_at as person_since_at, \
+             p.by_open_sign_up, m.role, t.account_id as team_id, t.username as team_name, t.created_at as team_since_at, \
+             t.is_team, s.acting_for, exists (select 1 from member where person_id = s.account_id) as has_teams \
+             from session s join account p on p.account_id = s.account_id \
+             left join member m on m.person_id = s.account_id and m.account_id = coalesce($2, s.acting_for) \
+             left join account t on t.account_id = m.account_id where s.session_key = $1")
+            .bind(key.0.as_slice()).bind(asked.map(|team| team.0)).fetch_optional(pool).await?);
+        Ok(row.map(|row| row.of(key, asked)))
+    }
+
+    /// Has a person look at a team of his with this session; `None`: at his own. False: he is no member.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn act_for(&self, person: AccountId, key: SessionKey, team: AccountId) -> Result<bool, StoreError> {
+        let team = Some(team.0).filter(|team| *team != person.0);
+        Ok(write!(self, pool => sqlx::query(
+            "update session set acting_for = $3 where session_key = $1 and account_id = $2 and \
+             ($3 is null or exists (select 1 from member where account_id = $3 and person_id = $2))")
+            .bind(key.0.as_slice()).bind(person.0).bind(team).execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// Notes that a person used it.

@@ -8,6 +8,7 @@ use super::keeping::{KEEPING, KeepingRow};
 use super::roll_up::{PROGRESS, ProgressRow};
 use super::uptime::{Announced, Asked};
 use super::{Latency, Store, StoreError, UptimeOver, read};
+use crate::model::manifest::Managed;
 use crate::model::roll_up::Progress;
 use crate::model::uptime::DAY_MS;
 use crate::model::{AccountId, BoardRow, Keeping, Span, Transition, UtcMs, WebsiteId};
@@ -25,11 +26,15 @@ pub struct WebsiteStory {
     pub uptimes: Vec<UptimeOver>,
     /// How long answers took in them.
     pub latencies: Vec<Latency>,
+    /// Which file keeps it, where one does.
+    pub managed: Option<Managed>,
 }
 
 #[derive(FromRow)]
 struct FirstRow {
     is_announced: bool,
+    managed_by: Option<String>,
+    managed_key: Option<String>,
     #[sqlx(flatten)]
     row: Row,
     #[sqlx(flatten)]
@@ -49,7 +54,7 @@ fn select_first(is_counted: bool) -> String {
     let (columns, tables) =
         if is_counted { (format!(", {PROGRESS}"), ", roll_up_progress") } else { Default::default() };
     format!(
-        "select {}, {KEEPING}, (exists (select 1 from maintenance where maintenance.account_id = $1) or exists (select 1 from \
+        "select {}, {KEEPING}, managed_by, managed_key, (exists (select 1 from maintenance where maintenance.account_id = $1) or exists (select 1 from \
          maintenance_past where maintenance_past.account_id = $1 and ended_at > $3)) as is_announced{columns} \
          from {ROW_FROM}{tables} where website.account_id = $1 and website_id = $2",
         select_row()
@@ -92,7 +97,8 @@ impl Store {
         let latencies = self.latencies_of(account, id, progress.as_ref(), windows).await?;
         row.maintenance_until = announced.until(id, &row.ties.tags, now);
         row.uptime_24h = of_day.uptime.unwrap_or_default();
-        Ok(Some(WebsiteStory { row, keeping, changes, uptimes, latencies }))
+        let managed = first.managed_key.map(|key| Managed { by: first.managed_by.unwrap_or_default(), key });
+        Ok(Some(WebsiteStory { row, keeping, changes, uptimes, latencies, managed }))
     }
 
     /// The website, and how far counting has come.

@@ -27,7 +27,8 @@ pub(super) fn tags_of_row(text: &str) -> Vec<Tag> {
 macro_rules! save_ties {
     ($tx:ident, $account:expr, $id:expr, $ties:expr) => {
         'done: {
-            let (account, id, ties): (AccountId, WebsiteId, &Ties) = ($account, $id, $ties);
+            let (account, id): ($crate::model::AccountId, $crate::model::WebsiteId) = ($account, $id);
+            let ties: &$crate::model::Ties = $ties;
             if let Some(parent) = ties.parent_id {
                 let edges: Vec<(Uuid, Option<Uuid>)> = sqlx::query_as(
                     "select website_id, parent_id from website where account_id = $1 \

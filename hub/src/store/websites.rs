@@ -3,13 +3,12 @@
 use uuid::Uuid;
 
 use super::ingest::{Locked, Transaction};
-use super::row::{WEBSITE, WebsiteRow, options_text, regions_text};
+use super::row::{WEBSITE, WebsiteRow, options_text};
 use super::ties::{TiesSaved, save_ties};
-use super::{Store, StoreError, incidents, jobs, patiently, read, write};
-use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
+use super::{Store, StoreError, incidents, jobs, patiently, read, room, write};
+use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, PAUSED, RESUMED};
 use crate::model::{
-    AccountId, Change, ClosedAs, FieldError, Outcome, Ties, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteName,
-    WebsiteSettings,
+    AccountId, Change, ClosedAs, FieldError, Ties, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteName, WebsiteSettings,
 };
 
 /// Tries of a deletion that met ingest the other way round (T211).
@@ -36,7 +35,7 @@ macro_rules! select_website {
 /// Forgets the current state of a website inside a transaction; the change of verdict is recorded as one. `$until`:
 /// when it counts as looked at by nobody, unless a tick comes.
 macro_rules! forget {
-    ($tx:ident, $id:ident, $now:ident, $reason:expr, $until:expr) => {
+    ($tx:ident, $id:expr, $now:expr, $reason:expr, $until:expr) => {
         sqlx::query("update website set watched_since_at = $2 where website_id = $1")
             .bind($id.0)
             .bind($now)
@@ -66,6 +65,90 @@ macro_rules! forget {
         .await?;
     };
 }
+
+/// Adds a website inside a transaction; its verdict is unknown.
+macro_rules! insert_website {
+    ($tx:ident, $account:expr, $id:expr, $settings:expr, $request:expr, $expect:expr, $now:expr) => {{
+        sqlx::query(
+            "insert into website (website_id, account_id, url, interval_ms, timeout_ms, regions, request, expect, \
+             created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind($id.0)
+        .bind($account.0)
+        .bind(&$settings.url)
+        .bind($settings.interval_ms)
+        .bind($settings.timeout_ms)
+        .bind($crate::store::row::regions_text($settings))
+        .bind($request)
+        .bind($expect)
+        .bind($now)
+        .execute(&mut *$tx)
+        .await?;
+        sqlx::query(
+            "insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
+             values ($1, $2, $3, $4, $5)",
+        )
+        .bind($id.0)
+        .bind($crate::model::Outcome::Unknown.as_str())
+        .bind($now)
+        .bind($crate::model::verdict::NOT_CHECKED)
+        .bind($now + $crate::model::verdict::FIRST_LOOK_WITHIN_MS)
+        .execute(&mut *$tx)
+        .await?;
+    }};
+}
+
+/// Sets the settings of a website as it was at a revision, inside a transaction; 1 when it was.
+macro_rules! update_website {
+    ($tx:ident, $account:expr, $id:expr, $revision:expr, $settings:expr, $request:expr, $expect:expr) => {
+        sqlx::query(
+            "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, request = $7, expect = $8, \
+             revision = revision + 1 where account_id = $1 and website_id = $2 and revision = $9 and kind = 'http'",
+        )
+        .bind($account.0)
+        .bind($id.0)
+        .bind(&$settings.url)
+        .bind($settings.interval_ms)
+        .bind($settings.timeout_ms)
+        .bind($crate::store::row::regions_text($settings))
+        .bind($request)
+        .bind($expect)
+        .bind($revision)
+        .execute(&mut *$tx)
+        .await?
+        .rows_affected()
+    };
+}
+
+/// Pauses or resumes inside a transaction; 1 when it was otherwise.
+macro_rules! pause_website {
+    ($tx:ident, $account:expr, $id:expr, $paused:expr) => {
+        sqlx::query(
+            "update website set paused = $3, revision = revision + 1 \
+             where account_id = $1 and website_id = $2 and paused <> $3",
+        )
+        .bind($account.0)
+        .bind($id.0)
+        .bind($paused)
+        .execute(&mut *$tx)
+        .await?
+        .rows_affected()
+    };
+}
+
+/// Deletes a website inside a transaction; 1 when it was there.
+macro_rules! remove_website {
+    ($tx:ident, $account:expr, $id:expr) => {
+        sqlx::query("delete from website where account_id = $1 and website_id = $2")
+            .bind($account.0)
+            .bind($id.0)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+    };
+}
+
+pub(super) use {forget, insert_website, pause_website, remove_website, update_website};
 
 impl Store {
     /// Adds a website; its verdict is unknown until the first round (T252).
@@ -106,15 +189,8 @@ impl Store {
         let (request, expect) = options_text(&settings.options)?;
         let refused = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
-            sqlx::query("insert into website (website_id, account_id, url, interval_ms, timeout_ms, regions, \
-                         request, expect, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-                .bind(website.website_id.0).bind(account.0).bind(&settings.url).bind(settings.interval_ms)
-                .bind(settings.timeout_ms).bind(regions_text(settings)).bind(&request).bind(&expect)
-                .bind(now).execute(&mut *tx).await?;
-            sqlx::query("insert into website_state (website_id, verdict, since_at, reason, fresh_until_at) \
-                         values ($1, $2, $3, $4, $5)")
-                .bind(website.website_id.0).bind(Outcome::Unknown.as_str()).bind(now).bind(NOT_CHECKED)
-                .bind(now + FIRST_LOOK_WITHIN_MS).execute(&mut *tx).await?;
+            room!(self, tx, account);
+            insert_website!(tx, account, website.website_id, settings, &request, &expect, now);
             if *ties != Ties::default()
                 && let TiesSaved::Refused(refused) = save_ties!(tx, account, website.website_id, ties)
             {
@@ -162,13 +238,7 @@ impl Store {
         let (request, expect) = options_text(&settings.options)?;
         let changed = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
-            let changed = sqlx::query(
-                "update website set url = $3, interval_ms = $4, timeout_ms = $5, regions = $6, request = $7, \
-                 expect = $8, revision = revision + 1 where account_id = $1 and website_id = $2 \
-                 and revision = $9 and kind = 'http'")
-                .bind(account.0).bind(id.0).bind(&settings.url).bind(settings.interval_ms).bind(settings.timeout_ms)
-                .bind(regions_text(settings)).bind(&request).bind(&expect).bind(revision).execute(&mut *tx)
-                .await?.rows_affected();
+            let changed = update_website!(tx, account, id, revision, settings, &request, &expect);
             if changed == 1
                 && let Some(ties) = ties
                 && let TiesSaved::Refused(refused) = save_ties!(tx, account, id, ties)
@@ -207,10 +277,7 @@ impl Store {
     ) -> Result<Option<Website>, StoreError> {
         write!(self, pool => {
             let mut tx = pool.begin().await?;
-            let changed = sqlx::query(
-                "update website set paused = $3, revision = revision + 1 \
-                 where account_id = $1 and website_id = $2 and paused <> $3")
-                .bind(account.0).bind(id.0).bind(paused).execute(&mut *tx).await?.rows_affected();
+            let changed = pause_website!(tx, account, id, paused);
             if changed == 1 {
                 let reason = if paused { PAUSED } else { RESUMED };
                 let until = (!paused).then_some(now + FIRST_LOOK_WITHIN_MS);
@@ -242,8 +309,7 @@ impl Store {
     async fn delete_once(&self, account: AccountId, id: WebsiteId) -> Result<bool, StoreError> {
         let gone = write!(self, pool => {
             let mut tx = pool.begin().await?;
-            let gone = sqlx::query("delete from website where account_id = $1 and website_id = $2")
-                .bind(account.0).bind(id.0).execute(&mut *tx).await?.rows_affected();
+            let gone = remove_website!(tx, account, id);
             let closed_as = (gone == 1).then_some(ClosedAs::Deleted);
             self.commit_forgotten(tx.into(), account, id, closed_as, crate::clock::now()).await?;
             gone

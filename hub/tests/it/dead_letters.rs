@@ -147,7 +147,8 @@ fn an_operator_sees_replays_and_discards(directory: &Path, database: &Database, 
     let (_, second) = api("GET", &format!("?limit=3&after={}", first["next"].as_str().unwrap()));
     assert_eq!((ids(&second), &second["next"]), (vec![id(1)], &Value::Null));
     assert!(!format!("{first}{second}").contains("hunter2"));
-    for (path, field) in [("?limit=0", "limit"), ("?limit=x", "limit"), ("?after=x", "after")] {
+    assert_eq!(api("GET", "?after=x").0, 400);
+    for (path, field) in [("?limit=0", "limit"), ("?limit=x", "limit")] {
         let (status, problem) = api("GET", path);
         assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{problem}");
     }

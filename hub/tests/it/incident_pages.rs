@@ -364,9 +364,8 @@ fn the_api_of_channels_names_fields_and_keeps_secrets() {
     let (_, list) = told.api("GET", "/channels", None);
     assert!(!list.to_string().contains("whsec_") && !list.to_string().contains("hunter2"), "{list}");
     assert_eq!((told.api("DELETE", &path, None).0, told.api("DELETE", &path, None).0), (204, 404));
-    for (path, field) in
-        [("/incidents?state=x", "state"), ("/incidents?kind=x", "kind"), ("/incidents?after=x", "after")]
-    {
+    assert_eq!(told.api("GET", "/incidents?after=x", None).0, 400);
+    for (path, field) in [("/incidents?state=x", "state"), ("/incidents?kind=x", "kind")] {
         let (status, problem) = told.api("GET", path, None);
         assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{problem}");
     }

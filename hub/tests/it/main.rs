@@ -8,6 +8,8 @@
 )]
 
 mod alerts;
+mod api;
+mod audit;
 mod backup;
 mod browser;
 mod channel_pages;
@@ -18,6 +20,8 @@ mod distributed;
 mod doctor;
 mod embedded;
 mod enrol;
+mod events;
+mod factor;
 mod front;
 mod history;
 mod hubs;
@@ -26,9 +30,13 @@ mod incident_pages;
 mod ingest;
 mod jobs;
 mod keeping;
+mod keys;
 mod maintenance;
+mod manifest;
+mod markers;
 mod metrics;
 mod options;
+mod payloads;
 mod process;
 mod queue;
 mod queue_faults;
@@ -40,4 +48,5 @@ mod roll_ups;
 mod services;
 mod sessions;
 mod store;
+mod teams;
 mod tenants;

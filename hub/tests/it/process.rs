@@ -113,8 +113,8 @@ impl Hub {
         wait_until("the hub to print its address", Duration::from_secs(30), || {
             assert!(process.child.try_wait().expect("the hub").is_none(), "the hub ended:\n{}", process.log());
             let log = process.log();
-            address =
-                log.split("http://").nth(1).and_then(|t| t.split_whitespace().next()).and_then(|t| t.parse().ok());
+            let said = log.split(" is running at ").nth(1).and_then(|text| text.split_whitespace().next());
+            address = said.and_then(|url| url.split_once("://")?.1.parse().ok());
             address.is_some()
         });
         Self { process, address: address.expect("an address") }

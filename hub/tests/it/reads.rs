@@ -46,6 +46,7 @@ impl Served {
             public_url: None,
             sign_ups: SignUps::First,
             target_rules: TargetRules { is_shared: false, own_names: Vec::new() },
+            api_requests_per_s: 10_000,
             secure_cookies: false,
             is_loopback: true,
             embedded: true,
@@ -124,21 +125,33 @@ fn paths(pattern: &str) -> Vec<String> {
         "/dead-letters" | "/api/v1/dead-letters" => {
             ["", "?kind=too_old", "?stream=betteruptime%3Atick%3AEU%3Aw"].map(|query| format!("{path}{query}")).to_vec()
         }
+        "/api/v1/alerts" => {
+            let channel = format!("?state=any&channel_id={}", path_id(CHANNEL + 1));
+            let incident = format!("?state=any&incident_id={}", path_id(INCIDENT + 10_001));
+            ["", "?event=opened", &channel, &incident].map(|query| format!("{path}{query}")).to_vec()
+        }
         "/dead-letters/replay" | "/dead-letters/discard" => vec![format!("{path}?kind=too_old")],
         "/badge/:id/:file" => ["status", "uptime", "latency", "certificate"]
             .map(|what| path.replace(":file", &format!("{what}.json")))
             .to_vec(),
+        "/settings/audit" | "/settings/audit.csv" | "/api/v1/audit" | "/api/v1/audit.csv" => {
+            let object = path_id(1);
+            ["", "?kind=channel", "?person=bob", &format!("?object={object}")]
+                .map(|query| format!("{path}{query}"))
+                .to_vec()
+        }
         _ if !path.contains(':') => vec![path],
         _ => panic!("{pattern}: say in `paths` how it is asked for, or in `READS_NOTHING` why it need not be"),
     }
 }
 
 /// Forms for those who are not signed in, files, a job's word; and a page that is reached by a signed link, which reads the
-/// incident by its key.
-const READS_NOTHING: [&str; 8] = [
+/// incident by its key, or the invitation.
+const READS_NOTHING: [&str; 9] = [
     "/signup",
     "/signin",
     "/acknowledge/:token",
+    "/join/:token",
     "/ping/:id",
     "/ping/:id/:word",
     "/static/:file",
@@ -184,6 +197,7 @@ async fn costs_what_it_shows(served: Served, size: Size) {
     store.expire_verdicts(now).await.unwrap();
     store.open_missed(now).await.unwrap();
     store.miss_pings(now).await.unwrap();
+    store.trim_audit(now).await.unwrap();
     bad.look(&served, plans::ALL_THE_TIME, &spy::seen(is_postgres)).await;
     bad.none();
 }

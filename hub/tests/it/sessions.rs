@@ -154,3 +154,58 @@ fn t134_another_key_signs_nobody_out() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("JWT_SECRET_KEY_ACCEPTED") && !said.contains(KEY), "{said}");
 }
+
+#[test]
+fn t125_a_password_kept_at_a_lower_cost_is_kept_at_todays_once_it_was_shown() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let url = runtime.block_on(database());
+    let hub = Hub::start(directory.path(), &[("DATABASE_URL", &url), ("JWT_SECRET_KEY", KEY)]);
+    token(&hub.url(""), "ann", "another thing");
+    // "correct horse" with 8 MiB and one pass, by another implementation.
+    let cheap = "$argon2id$v=19$m=8192,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$64zw4y6hGNSGW1HTKDajc74EIkJpCJ+AUBXDspyrFEU";
+    let pool = runtime.block_on(sqlx::PgPool::connect(&url)).unwrap();
+    let kept = || -> String {
+        runtime.block_on(sqlx::query_scalar("select password_hash from account").fetch_one(&pool)).unwrap()
+    };
+    runtime.block_on(sqlx::query("update account set password_hash = $1").bind(cheap).execute(&pool)).unwrap();
+    assert_eq!((sign_in(&hub.url(""), "guess").0, kept()), (400, cheap.to_owned()));
+    let (status, ann) = sign_in(&hub.url(""), "correct horse");
+    assert!(status == 200 && is_in(&hub.url(""), &ann));
+    let now = kept();
+    assert!(now.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{now}");
+    assert_eq!((sign_in(&hub.url(""), "correct horse").0, kept()), (200, now));
+}
+
+/// P9: four hashes of 19 MiB at once, whoever else comes waits a little or is asked to come again.
+#[test]
+fn t128_forty_who_sign_in_at_once_cost_no_more_memory_than_four() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[("SIGNUPS", "open")]);
+    let base = hub.url("");
+    token(&base, "ann", "correct horse");
+    let peak_kib = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", hub.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    // One at a time costs one hash already; that is in the peak.
+    let before = peak_kib();
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..40)
+            .map(|n| {
+                let base = &base;
+                scope.spawn(move || {
+                    let account = json!({"username": format!("user{n}"), "password": "correct horse"});
+                    call("POST", &format!("{base}/signin"), None, Some(&account)).0
+                })
+            })
+            .collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|status| matches!(status, 400 | 503)), "{answers:?}");
+    assert!(answers.contains(&400), "{answers:?}");
+    let grown = peak_kib() - before;
+    assert!(grown < 80 * 1024, "three more of 19 MiB, and a little: {grown} KiB");
+    assert!(sign_in(&base, "correct horse").0 == 200);
+}

@@ -126,9 +126,12 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod api_keys;
+mod audit;
 mod board;
 mod capacity;
 mod dead_letters;
+mod factor;
 mod incidents;
 mod ingest;
 mod jobs;
@@ -137,6 +140,7 @@ mod late;
 mod letters;
 mod limits;
 mod maintenance;
+mod managed;
 mod options;
 mod own_retention;
 mod regions;
@@ -146,8 +150,10 @@ mod schema;
 pub mod sealed;
 mod sealed_steps;
 mod silence;
+mod teams;
 mod uptime;
 mod verdicts;
+mod wall;
 mod websites;
 
 fn region_tick(website: &Website, region: &str, slot_at: UtcMs, outcome: Outcome) -> StoredTick {

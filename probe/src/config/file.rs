@@ -18,7 +18,7 @@ const PROBES: [&str; 11] = [
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 25] = [
+const HUBS: [&str; 27] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -32,6 +32,8 @@ const HUBS: [&str; 25] = [
     "JWT_SECRET_KEY_ACCEPTED",
     "JWT_SECRET_KEY_ACCEPTED_FILE",
     "SIGNUPS",
+    "MAX_WEBSITES_PER_ACCOUNT",
+    "API_REQUESTS_PER_S",
     "HOST_CHECKS_PER_S",
     "RETENTION_DAYS",
     "TLS_CERT_FILE",

@@ -78,6 +78,12 @@ impl Shown {
     }
 }
 
+/// When a certificate ends; `None` when it is none.
+#[must_use]
+pub fn not_after_at(certificate: &CertificateDer<'_>) -> Option<UtcMs> {
+    Body::read(certificate).map(|body| body.not_after_at)
+}
+
 /// Class and sentence of a TLS failure.
 pub(super) fn judge(error: &TlsError, seen: &Seen, host: &str) -> (Class, String) {
     let protocol = |text: &str| (Class::TlsProtocol, text.to_owned());

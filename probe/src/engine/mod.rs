@@ -37,6 +37,7 @@ use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
 use url::Url;
 
+pub use certificate::not_after_at;
 pub use dns::{ResolverConfig, RootAnswer, ServerAnswer, survey_name_servers};
 pub(crate) use limits::EARLIEST_NOW_AT;
 pub use own::OwnEndpoints;

@@ -1,13 +1,20 @@
 //! The ancestor's six routes, as its clients know them: camelCase, `token` header, plain statuses.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::rfc3339;
+use super::shape::{At, Id};
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{BoardRow, Outcome, RecentTick, RegionId, SettingsInput, WebsiteCursor, WebsiteId};
+use crate::http::login::factor::{self, Second};
+use crate::http::login::{self, SignIn};
+use crate::http::openapi::{Group, Operation, ParameterKind, of, parameter};
+use crate::http::{App, HttpError, Request, Response, route::Params};
+use crate::model::{
+    BoardRow, FieldError, FieldErrors, Outcome, RecentTick, RegionId, SettingsInput, WebsiteCursor, WebsiteId,
+};
 
 /// Newest ticks shown per website.
 const TICKS: usize = 10;
@@ -15,7 +22,82 @@ const TICKS: usize = 10;
 const MOST: i64 = 2_000;
 const ROOM: usize = 2 * 1024 * 1024 - 64 * 1024;
 
-#[derive(Deserialize)]
+/// What is declared of it.
+pub static GROUP: Group = Group {
+    name: "The ancestor's routes",
+    about: "Kept for clients of the monitor this one comes from. New programs take the others.",
+    operations: &[
+        Operation::post("/signup", "signUp", "Makes an account, where sign-ups are open.")
+            .body(of::<Credentials>, &[])
+            .status(201)
+            .json(of::<MadeAccount>)
+            .also(&[400, 415, 429]),
+        Operation::post("/signin", "signIn", "Begins a session; the cookie comes with it.")
+            .body(of::<WithCode>, &[])
+            .json(of::<Token>)
+            .also(&[400, 415, 429]),
+        Operation::post("/website", "addWebsiteAsBefore", "Adds a website. It is checked at once.")
+            .body(of::<NewWebsite>, &[])
+            .status(201)
+            .json(of::<MadeWebsite>),
+        Operation::get("/website", "listWebsitesAsBefore", "All websites with their newest ticks, oldest first.")
+            .query(&[parameter(
+                "after",
+                "From the `Link` of the answer before, where there was more.",
+                ParameterKind::Text,
+            )])
+            .json(of::<Vec<ShownWebsite>>),
+        Operation::get("/status/:id", "getStatusAsBefore", "A website with its newest ticks.").json(of::<ShownWebsite>),
+        Operation::delete("/website/:id", "deleteWebsiteAsBefore", "Deletes a website.")
+            .status(200)
+            .json(of::<Deleted>),
+    ],
+};
+
+#[derive(JsonSchema)]
+#[schemars(rename = "AncestorAccount")]
+#[expect(dead_code, reason = "describes what is written")]
+struct MadeAccount {
+    id: Id,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "AncestorToken")]
+#[expect(dead_code, reason = "describes what is written")]
+struct Token {
+    token: String,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "AncestorAdded")]
+#[expect(dead_code, reason = "describes what is written")]
+struct MadeWebsite {
+    id: Id,
+    #[schemars(rename = "userId")]
+    user_id: Id,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "AncestorDeleted")]
+#[expect(dead_code, reason = "describes what is written")]
+struct Deleted {
+    id: Id,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "AncestorWebsite")]
+#[expect(dead_code, reason = "describes what is written")]
+struct ShownWebsite {
+    id: Id,
+    url: String,
+    user_id: Id,
+    time_added: At,
+    ticks: Vec<ShownTick>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "AncestorCredentials")]
 struct Credentials {
     username: String,
     password: String,
@@ -35,8 +117,12 @@ fn as_400(error: HttpError) -> HttpError {
         HttpError::Fields(errors) => HttpError::BadRequest(errors.to_string()),
         HttpError::Forbidden(why) => HttpError::BadRequest(why.to_owned()),
         HttpError::BadRequest(_)
+        | HttpError::Items(_)
+        | HttpError::Changed
         | HttpError::SignInFirst
+        | HttpError::Key(_)
         | HttpError::NotFound
+        | HttpError::Method
         | HttpError::Conflict(_)
         | HttpError::MediaType(_)
         | HttpError::TooMany { .. }
@@ -52,21 +138,48 @@ fn as_400(error: HttpError) -> HttpError {
 pub fn sign_up(app: &App, request: &Request) -> Result<Response, HttpError> {
     let Credentials { username, password } = body(request, "{\"username\", \"password\"}")?;
     let account = login::sign_up(app, &username, &password).map_err(as_400)?;
+    request.notes.by(&account);
     Ok(Response::json(201, &json!({"id": account.account_id})))
 }
 
-/// `POST /signin {username, password}` -> 200 `{token}` and the cookie.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "AncestorSignIn")]
+struct WithCode {
+    username: String,
+    password: String,
+    /// Where the account has a second factor: the code of now, or a recovery code.
+    code: Option<String>,
+}
+
+/// `POST /signin {username, password}` -> 200 `{token}` and the cookie. Where the account has a second factor, `code` is one of
+/// now, or a recovery code.
 ///
 /// # Errors
-/// 400, the same for a wrong name and a wrong password.
+/// 400, the same for a wrong name and a wrong password. With the right ones, 422 where a code is needed or is not right.
 pub fn sign_in(app: &App, request: &Request) -> Result<Response, HttpError> {
-    let Credentials { username, password } = body(request, "{\"username\", \"password\"}")?;
-    let session = login::sign_in(app, request, &username, &password)?
-        .ok_or_else(|| HttpError::BadRequest("Name or password are not right.".to_owned()))?;
+    let WithCode { username, password, code } = body(request, "{\"username\", \"password\"}")?;
+    let wrong = || HttpError::BadRequest("Name or password are not right.".to_owned());
+    let no_code =
+        |found: &str, remedy: &str| HttpError::Fields(FieldErrors(vec![FieldError::new("code", found, remedy)]));
+    let session = match login::sign_in(app, request, &username, &password)? {
+        SignIn::Done(session) => session,
+        SignIn::Wrong => return Err(wrong()),
+        SignIn::Code(ticket) => {
+            let code = code.ok_or_else(|| no_code("", "Send the code that your device shows, or a recovery code."))?;
+            match factor::second_step(app, request, &ticket, &code)? {
+                Second::Done(session) => session,
+                Second::Wrong => {
+                    return Err(no_code("", "This is no unused code of now, nor an unused recovery code."));
+                }
+                Second::Stale => return Err(wrong()),
+            }
+        }
+    };
     Ok(Response::json(200, &json!({"token": session.token})).with("set-cookie", &app.login.cookie(&session.token)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "AncestorWebsiteInput")]
 struct NewWebsite {
     url: String,
 }
@@ -86,13 +199,17 @@ pub fn add(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
     Ok(Response::json(201, &json!({"id": website.website_id, "userId": account.account_id})))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AncestorTick")]
 struct ShownTick {
+    #[schemars(with = "Id")]
     id: Uuid,
     response_time_ms: u32,
+    #[schemars(extend("enum" = ["Up", "Down", "Unknown"]))]
     status: &'static str,
     region_id: String,
+    #[schemars(with = "Id")]
     website_id: WebsiteId,
     created_at: String,
 }

@@ -1,18 +1,51 @@
 //! `/api/v1/channels`: where an account is told. What is a secret goes in and never comes out, but for the one that the hub
 //! makes for a webhook: that is in the answer to the request that made it, once.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
-use super::{body, rfc3339};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::shape::{At, Id};
+use super::{body, done, revision};
 use crate::clock;
+use crate::http::openapi::{Group, Operation, of};
 use crate::http::pages::channel::{load, readable};
 use crate::http::pages::channel_form::{makes_secret, parse, too_many};
 use crate::http::pages::{channel, channel_words};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{Account, Channel, ChannelDraft, ChannelInput, ChannelSettings, SecretText, TryResult};
 use crate::store::ChannelEdited;
+
+/// What is declared of it.
+pub static GROUP: Group = Group {
+    name: "Channels",
+    about: "Where people are told. What is a secret goes in and never comes out.",
+    operations: &[
+        Operation::get("/api/v1/channels", "listChannels", "All channels, oldest first. There are 50 at most.")
+            .json(of::<ChannelList<'static>>),
+        Operation::post(
+            "/api/v1/channels",
+            "addChannel",
+            "Adds a channel. Which fields it needs depends on its kind; a webhook without a secret is given one, which is told once.",
+        )
+        .body(of::<Sent>, &["name", "kind"])
+        .status(201)
+        .json(of::<Shown<'static>>)
+        .also(&[409]),
+        Operation::get("/api/v1/channels/:id", "getChannel", "A channel.").json(of::<Shown<'static>>),
+        Operation::patch("/api/v1/channels/:id", "changeChannel", "Changes a channel. What is left out stays as it is.")
+            .body(of::<Sent>, &[])
+            .json(of::<Shown<'static>>)
+            .revision(),
+        Operation::delete("/api/v1/channels/:id", "deleteChannel", "Deletes a channel. What waits for it is cancelled.")
+            .revision(),
+        Operation::post("/api/v1/channels/:id/test", "testChannel", "Sends a message now, and tells what came of it.")
+            .json(of::<Tested>),
+    ],
+};
 
 /// A field as it came: text or number; a list of texts where several are meant; null for nothing.
 #[derive(Debug, Default)]
@@ -40,11 +73,29 @@ impl<'de> Deserialize<'de> for Given {
     }
 }
 
-/// Fields of a channel, as they are named in the form.
-#[derive(Debug, Default, Deserialize)]
+impl JsonSchema for Given {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Given".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number", "array", "null"], "items": {"type": "string"}})
+    }
+}
+
+/// Fields of a channel, as they are named in the form. Of a text that is one of several lines a list will do, of a number its
+/// text, of nothing null.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "ChannelInput")]
 struct Sent {
+    /// What its owner calls it.
     name: Given,
+    /// email, webhook, slack, discord, telegram, ntfy, pagerduty or alertmanager.
     kind: Given,
     server: Given,
     port: Given,
@@ -117,51 +168,157 @@ impl Sent {
     }
 }
 
-/// A channel without its secrets.
-fn shown(channel: &Channel) -> Value {
-    json!({
-        "id": channel.channel_id.to_string(),
-        "name": channel.name,
-        "kind": channel.kind_name(),
-        "is_unreadable": channel.unreadable.is_some(),
-        "target": channel_words::target_of(channel),
-        "settings": settings(&channel.settings),
-        "is_on": channel.is_on,
-        "failing_since_at": channel.failing_since_at.map(rfc3339),
-        "broken_at": channel.broken.as_ref().map(|(at, _)| rfc3339(*at)),
-        "broken_reason": channel.broken.as_ref().map(|(_, why)| why),
-        "tells_regional": channel.tells_regional,
-        "tells_operator": channel.tells_operator,
-        "waits_minutes": channel.waits_ms / 60_000,
-        "reminds_minutes": channel.reminds_ms.map(|ms| ms / 60_000),
-        "cap_per_hour": channel.cap_per_hour,
-        "second_channel_id": channel.second_channel_id.map(|id| id.to_string()),
-        "created_at": rfc3339(channel.created_at),
-        "revision": channel.revision,
-    })
+/// A channel, without its secrets.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Channel")]
+struct Shown<'a> {
+    /// Its name in paths.
+    id: Id,
+    /// What its owner calls it.
+    name: &'a str,
+    /// What it is: email, webhook, slack, discord, telegram, ntfy, pagerduty or alertmanager.
+    kind: &'a str,
+    /// A newer version wrote it, and this one cannot send through it.
+    is_unreadable: bool,
+    /// Where it leads, as far as that is no secret.
+    target: String,
+    /// What its kind has besides.
+    settings: Settings<'a>,
+    /// Whether it is used.
+    is_on: bool,
+    /// Since when it has failed.
+    failing_since_at: Option<At>,
+    /// When it was given up.
+    broken_at: Option<At>,
+    /// Why.
+    broken_reason: Option<&'a str>,
+    /// Also told of what single regions cannot reach.
+    tells_regional: bool,
+    /// Also told of trouble of the installation.
+    tells_operator: bool,
+    /// Told of what has lasted so long.
+    waits_minutes: i64,
+    /// Told again after so long, while nobody has taken it on.
+    reminds_minutes: Option<i64>,
+    /// Messages an hour; what is more is told in one.
+    cap_per_hour: i64,
+    /// Told instead while this one does not work.
+    second_channel_id: Option<Id>,
+    /// When it was added.
+    created_at: At,
+    /// Grows with every edit.
+    revision: i64,
+    /// The secret that was made for it by this request: it is told once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
 }
 
-fn settings(settings: &ChannelSettings) -> Value {
+/// All channels.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ChannelList")]
+struct ChannelList<'a> {
+    channels: Vec<Shown<'a>>,
+}
+
+/// What came of a test.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ChannelTest")]
+struct Tested {
+    /// delivered; again: it may work later; given_up: it cannot work.
+    #[schemars(extend("enum" = ["delivered", "again", "given_up"]))]
+    result: &'static str,
+    /// What the receiver said.
+    said: String,
+    /// How long it took.
+    took_ms: i64,
+}
+
+fn shown(channel: &Channel) -> Shown<'_> {
+    Shown {
+        id: channel.channel_id.into(),
+        name: &channel.name,
+        kind: channel.kind_name(),
+        is_unreadable: channel.unreadable.is_some(),
+        target: channel_words::target_of(channel),
+        settings: settings(&channel.settings),
+        is_on: channel.is_on,
+        failing_since_at: channel.failing_since_at.map(At),
+        broken_at: channel.broken.as_ref().map(|(at, _)| At(*at)),
+        broken_reason: channel.broken.as_ref().map(|(_, why)| why.as_str()),
+        tells_regional: channel.tells_regional,
+        tells_operator: channel.tells_operator,
+        waits_minutes: channel.waits_ms / 60_000,
+        reminds_minutes: channel.reminds_ms.map(|ms| ms / 60_000),
+        cap_per_hour: channel.cap_per_hour,
+        second_channel_id: channel.second_channel_id.map(Id::from),
+        created_at: At(channel.created_at),
+        revision: channel.revision,
+        secret: None,
+    }
+}
+
+/// What a channel of a kind has besides, without its secrets.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "ChannelSettings")]
+enum Settings<'a> {
+    Email {
+        server: &'a str,
+        port: u16,
+        security: &'static str,
+        username: &'a str,
+        has_password: bool,
+        from: &'a str,
+        to: &'a [String],
+    },
+    Telegram {
+        chat: &'a str,
+        server: Option<&'a str>,
+    },
+    Ntfy {
+        server: &'a str,
+        has_token: bool,
+    },
+    Webhook {
+        has_old_secret: bool,
+    },
+    Pagerduty {
+        server: Option<&'a str>,
+    },
+    Nothing {},
+}
+
+fn settings(settings: &ChannelSettings) -> Settings<'_> {
     match settings {
-        ChannelSettings::Email { server, port, security, username, password, from, to } => json!({
-            "server": server, "port": port, "security": security.as_str(), "username": username,
-            "has_password": !password.expose().is_empty(), "from": from, "to": to,
-        }),
-        ChannelSettings::Webhook { old_secret, .. } => json!({"has_old_secret": old_secret.is_some()}),
+        ChannelSettings::Email { server, port, security, username, password, from, to } => Settings::Email {
+            server,
+            port: *port,
+            security: security.as_str(),
+            username,
+            has_password: !password.expose().is_empty(),
+            from,
+            to,
+        },
+        ChannelSettings::Webhook { old_secret, .. } => Settings::Webhook { has_old_secret: old_secret.is_some() },
         ChannelSettings::Slack { .. } | ChannelSettings::Discord { .. } | ChannelSettings::Alertmanager { .. } => {
-            Value::Object(Map::new())
+            Settings::Nothing {}
         }
-        ChannelSettings::Telegram { chat, server, .. } => json!({"chat": chat, "server": server}),
-        ChannelSettings::Ntfy { server, token, .. } => json!({"server": server, "has_token": token.is_some()}),
-        ChannelSettings::Pagerduty { server, .. } => json!({"server": server}),
+        ChannelSettings::Telegram { chat, server, .. } => Settings::Telegram { chat, server: server.as_deref() },
+        ChannelSettings::Ntfy { server, token, .. } => Settings::Ntfy { server, has_token: token.is_some() },
+        ChannelSettings::Pagerduty { server, .. } => Settings::Pagerduty { server: server.as_deref() },
     }
 }
 
 /// With the secret that was made for it now.
-fn shown_once(channel: &Channel, input: &ChannelInput, draft: &ChannelDraft, stored: Option<&Channel>) -> Value {
+fn shown_once<'a>(
+    channel: &'a Channel,
+    input: &ChannelInput,
+    draft: &ChannelDraft,
+    stored: Option<&Channel>,
+) -> Shown<'a> {
     let mut whole = shown(channel);
     if let (true, ChannelSettings::Webhook { secret, .. }) = (makes_secret(input, draft, stored), &channel.settings) {
-        whole["secret"] = secret.expose().into();
+        whole.secret = Some(secret.expose());
     }
     whole
 }
@@ -179,7 +336,7 @@ fn switched(app: &App, account: &Account, channel: Channel, is_on: Option<bool>)
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let channels = app.wait(app.store.channels(account.account_id)).map_err(login::store)?;
-    Ok(Response::json(200, &json!({"channels": channels.iter().map(shown).collect::<Vec<_>>()})))
+    Ok(Response::json(200, &ChannelList { channels: channels.iter().map(shown).collect() }))
 }
 
 /// `POST /api/v1/channels` -> 201, the channel; with `secret` where the hub made one.
@@ -194,7 +351,7 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
     let draft = parse(app, &account, &input, None)?.map_err(HttpError::Fields)?;
     let added = app.wait(app.store.add_channel(account.account_id, &draft, clock::now())).map_err(login::store)?;
     let channel = switched(app, &account, added.ok_or_else(|| HttpError::Conflict(too_many()))?, is_on)?;
-    Ok(Response::json(201, &shown_once(&channel, &input, &draft, None)))
+    Ok(revision::answer(201, &shown_once(&channel, &input, &draft, None), channel.revision))
 }
 
 /// `GET /api/v1/channels/:id` -> 200.
@@ -203,23 +360,21 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
 /// 401, 404 when not yours.
 pub fn one(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
-    Ok(Response::json(200, &shown(&load(app, &account, params.channel_id()?)?)))
+    let channel = load(app, &account, params.channel_id()?)?;
+    Ok(revision::answer(200, &shown(&channel), channel.revision))
 }
 
-/// `PATCH /api/v1/channels/:id` -> 200, the channel; what is not given stays as it is. With `revision` nothing is changed
-/// unless it is still the current one.
+/// `PATCH /api/v1/channels/:id` -> 200, the channel; what is not given stays as it is. With `revision` or `If-Match`
+/// nothing is changed unless it is still that.
 ///
 /// # Errors
-/// 400, 401, 404 when not yours, 409 when it was changed meanwhile, 422 with the fields that cannot be accepted.
+/// 400, 401, 404 when not yours, 409 or 412 when it was changed meanwhile, 422 with the fields that cannot be accepted.
 pub fn change(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let before = load(app, &account, params.channel_id()?)?;
     readable(&before)?;
     let sent: Sent = body(request, "fields of a channel")?;
-    let meanwhile = || HttpError::Conflict("The channel was changed meanwhile; get it again.".to_owned());
-    if sent.revision.is_some_and(|revision| revision != before.revision) {
-        return Err(meanwhile());
-    }
+    revision::expect(request, sent.revision, before.revision)?;
     let is_on = sent.is_on;
     let names_port = matches!(sent.port, Given::Text(_));
     let mut input = sent.over(ChannelInput::of(&before));
@@ -227,11 +382,12 @@ pub fn change(app: &App, request: &Request, params: &Params) -> Result<Response,
         input.follow_protection(&before.settings);
     }
     let draft = parse(app, &account, &input, Some(&before))?.map_err(HttpError::Fields)?;
-    let (id, revision) = (before.channel_id, before.revision);
-    let saved = app.wait(app.store.edit_channel(account.account_id, id, revision, &draft)).map_err(login::store)?;
-    let ChannelEdited::Saved(channel) = saved.ok_or(HttpError::NotFound)? else { return Err(meanwhile()) };
+    let saved = app.store.edit_channel(account.account_id, before.channel_id, before.revision, &draft);
+    let ChannelEdited::Saved(channel) = app.wait(saved).map_err(login::store)?.ok_or(HttpError::NotFound)? else {
+        return Err(revision::meanwhile(request));
+    };
     let channel = switched(app, &account, channel, is_on)?;
-    Ok(Response::json(200, &shown_once(&channel, &input, &draft, Some(&before))))
+    Ok(revision::answer(200, &shown_once(&channel, &input, &draft, Some(&before)), channel.revision))
 }
 
 /// `DELETE /api/v1/channels/:id` -> 204.
@@ -240,11 +396,14 @@ pub fn change(app: &App, request: &Request, params: &Params) -> Result<Response,
 /// 401, 404 when not yours.
 pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
+    if request.header("if-match").is_some() {
+        revision::expect(request, None, load(app, &account, params.channel_id()?)?.revision)?;
+    }
     let gone = app.wait(app.store.delete_channel(account.account_id, params.channel_id()?, clock::now()));
     if !gone.map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
-    Ok(Response { status: 204, headers: Vec::new(), body: Vec::new() })
+    Ok(done())
 }
 
 /// `POST /api/v1/channels/:id/test` -> 200 `{result, said, took_ms}`; `result` is delivered, again (it may work later) or
@@ -260,5 +419,5 @@ pub fn test(app: &App, request: &Request, params: &Params) -> Result<Response, H
         TryResult::Again => "again",
         TryResult::GivenUp => "given_up",
     };
-    Ok(Response::json(200, &json!({"result": result, "said": tried.said, "took_ms": tried.took_ms})))
+    Ok(Response::json(200, &Tested { result, said: tried.said, took_ms: tried.took_ms }))
 }

@@ -1,6 +1,17 @@
 //! Is it alive, is it ready.
 
+use crate::http::openapi::{Answer, Group, Operation};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
+
+/// What is declared of it.
+pub static GROUP: Group = Group {
+    name: "Health",
+    about: "For whoever looks after the hub: no token is needed.",
+    operations: &[
+        Operation::get("/healthz", "isAlive", "The process answers.").answer(Answer::Text("text/plain")),
+        Operation::get("/readyz", "isReady", "The database answers, too.").answer(Answer::Text("text/plain")),
+    ],
+};
 
 /// `GET /healthz`: the process answers.
 ///

@@ -1,114 +1,274 @@
 //! `/api/v1/incidents`: what went wrong, since when, what each region saw, and who was told.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::{alerts, body, limit, rfc3339};
+use super::cursor::{self, limit};
+use super::shape::{At, Failure, Id, ShownPhases, Word};
+use super::{alerts, body};
 use crate::clock;
+use crate::http::login::{self, Caller};
+use crate::http::openapi::{Group, Operation, Parameter, ParameterKind, of, parameter};
 use crate::http::pages::incident::load;
 use crate::http::pages::incident_actions::checked;
-use crate::http::pages::incidents::{after, find, kind, open_only};
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::pages::incidents::{find, kind, open_only};
+use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::{
-    Evidence, FieldError, FieldErrors, IncidentEvent, IncidentFilter, IncidentLine, IncidentWebsite, TakenOn,
+    ClosedAs, Evidence, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentKind, IncidentLine, IncidentWebsite,
+    MutedBy, Outcome, TakenOn,
 };
 
-fn shown(line: &IncidentLine) -> Value {
-    let incident = &line.incident;
-    json!({
-        "id": incident.incident_id.to_string(),
-        "kind": incident.kind.as_str(),
-        "cause": incident.cause,
-        "began_at": rfc3339(incident.began_at),
-        "opened_at": rfc3339(incident.opened_at),
-        "ended_at": incident.ended_at.map(rfc3339),
-        "closed_at": incident.closed_at.map(rfc3339),
-        "closed_as": incident.closed_as.map(|word| word.as_str()),
-        "acknowledged_at": incident.acknowledged_at.map(rfc3339),
-        "acknowledged_by": incident.acknowledged_by,
-        "muted_by": incident.muted_by.map(|word| word.as_str()),
-        "website_count": line.websites,
-        "failing_count": line.failing,
-        "first_website_id": line.first_website,
-        "first_url": line.first_website.map(|_| &line.first_url),
-    })
+const KINDS: &[&str] = &["outage", "regional", "flapping", "certificate", "operator"];
+
+/// What is declared of it.
+pub static GROUP: Group = Group {
+    name: "Incidents",
+    about: "What went wrong, since when, what each region saw, and who was told.",
+    operations: &[
+        Operation::get("/api/v1/incidents", "listIncidents", "Incidents, newest first.")
+            .query(&[
+                Parameter::LIMIT,
+                Parameter::AFTER,
+                parameter("state", "Only those that go on, or all.", ParameterKind::OneOf(&["open", "all"])),
+                parameter("kind", "Only those of this kind.", ParameterKind::OneOf(KINDS)),
+                parameter("website_id", "Only those of this website.", ParameterKind::Id),
+            ])
+            .json(of::<IncidentList<'static>>),
+        Operation::get(
+            "/api/v1/incidents/:id",
+            "getIncident",
+            "An incident, with the first 100 of its websites, its last 200 events and the last 200 alerts about it.",
+        )
+        .json(of::<Whole<'static>>),
+        Operation::post(
+            "/api/v1/incidents/:id/acknowledge",
+            "acknowledgeIncident",
+            "Takes an incident on: nobody is reminded of it any more. To do it twice is harmless.",
+        )
+        .json(of::<Acknowledged<'static>>),
+        Operation::post("/api/v1/incidents/:id/notes", "noteIncident", "Adds a note to an incident.")
+            .body(of::<Note>, &["note"])
+            .status(201)
+            .json(of::<Noted>),
+    ],
+};
+
+/// Something that went wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Incident")]
+struct Shown<'a> {
+    /// Its name in paths.
+    id: Id,
+    kind: Word<IncidentKind>,
+    /// In plain words.
+    cause: &'a str,
+    /// Slot of the first failing tick.
+    began_at: At,
+    /// When it was decided.
+    opened_at: At,
+    /// Slot of the tick with which the last of its websites was well again.
+    ended_at: Option<At>,
+    /// When that was decided; null: it goes on.
+    closed_at: Option<At>,
+    /// How it ended.
+    closed_as: Option<Word<ClosedAs>>,
+    /// When somebody took it on.
+    acknowledged_at: Option<At>,
+    /// Who.
+    acknowledged_by: Option<&'a str>,
+    /// Why nobody is told.
+    muted_by: Option<Word<MutedBy>>,
+    /// Websites that are or were part of it.
+    website_count: i64,
+    /// Of these, how many fail still.
+    failing_count: i64,
+    /// The one that failed first; it may have been deleted since.
+    first_website_id: Option<Id>,
+    first_url: Option<&'a str>,
 }
 
-fn website(website: &IncidentWebsite) -> Value {
-    json!({
-        "website_id": website.website_id,
-        "url": website.url,
-        "began_at": rfc3339(website.began_at),
-        "ended_at": website.ended_at.map(rfc3339),
-    })
+/// A page of incidents.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentList")]
+struct IncidentList<'a> {
+    incidents: Vec<Shown<'a>>,
+    /// Cursor of the next page; null: this is the last.
+    next: Option<String>,
+}
+
+/// An incident and its story.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentStory")]
+struct Whole<'a> {
+    #[serde(flatten)]
+    incident: Shown<'a>,
+    websites: Vec<ShownWebsite<'a>>,
+    events: Vec<ShownEvent<'a>>,
+    alerts: Vec<alerts::Shown<'a>>,
+}
+
+/// A website's part in an incident.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentWebsite")]
+struct ShownWebsite<'a> {
+    website_id: Id,
+    url: &'a str,
+    began_at: At,
+    ended_at: Option<At>,
+}
+
+/// A step of an incident.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentEvent")]
+struct ShownEvent<'a> {
+    at: At,
+    kind: Word<IncidentEventKind>,
+    website_id: Option<Id>,
+    /// In words.
+    said: &'a str,
+    /// Who said it, where that was a person.
+    said_by: Option<&'a str>,
+    /// What each region saw.
+    evidence: Vec<ShownEvidence<'a>>,
+}
+
+/// What a region saw.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Evidence")]
+struct ShownEvidence<'a> {
+    region: &'a str,
+    worker: &'a str,
+    slot_at: At,
+    outcome: Word<Outcome>,
+    failure: Option<Failure<'a>>,
+    /// Status code, when it got that far.
+    status: Option<u16>,
+    phases: ShownPhases,
+    total_us: u32,
+    certificate: Option<ShownCertificate<'a>>,
+    /// The beginning of an answer that was not as asked. From a stranger.
+    answer: Option<&'a str>,
+}
+
+/// A certificate as a region saw it. Names are a stranger's.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SeenCertificate")]
+struct ShownCertificate<'a> {
+    subject: &'a str,
+    issuer: &'a str,
+    not_after_at: At,
+}
+
+/// An incident that was taken on.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentAcknowledged")]
+struct Acknowledged<'a> {
+    #[serde(flatten)]
+    incident: Shown<'a>,
+    /// now; before: somebody had done it; over: it has ended.
+    #[schemars(extend("enum" = ["now", "before", "over"]))]
+    result: &'static str,
+}
+
+/// An incident that was noted about.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentNoted")]
+struct Noted {
+    id: Id,
+}
+
+fn shown(line: &IncidentLine) -> Shown<'_> {
+    let incident = &line.incident;
+    Shown {
+        id: incident.incident_id.into(),
+        kind: Word(incident.kind),
+        cause: &incident.cause,
+        began_at: At(incident.began_at),
+        opened_at: At(incident.opened_at),
+        ended_at: incident.ended_at.map(At),
+        closed_at: incident.closed_at.map(At),
+        closed_as: incident.closed_as.map(Word),
+        acknowledged_at: incident.acknowledged_at.map(At),
+        acknowledged_by: incident.acknowledged_by.as_deref(),
+        muted_by: incident.muted_by.map(Word),
+        website_count: line.websites,
+        failing_count: line.failing,
+        first_website_id: line.first_website.map(Id::from),
+        first_url: line.first_website.map(|_| line.first_url.as_str()),
+    }
+}
+
+fn website(website: &IncidentWebsite) -> ShownWebsite<'_> {
+    ShownWebsite {
+        website_id: website.website_id.into(),
+        url: &website.url,
+        began_at: At(website.began_at),
+        ended_at: website.ended_at.map(At),
+    }
 }
 
 /// Regions in the evidence of all events together, the newest first: an answer has an end (P8).
 const EVIDENCE: usize = 2_000;
 
-fn events(events: &[IncidentEvent]) -> Vec<Value> {
+fn events(events: &[IncidentEvent]) -> Vec<ShownEvent<'_>> {
     let mut left = EVIDENCE;
     let newest_first = events.iter().rev().map(|one| {
         let is_shown = one.evidence.len() <= left;
         left -= if is_shown { one.evidence.len() } else { 0 };
         event(one, is_shown)
     });
-    let mut shown: Vec<Value> = newest_first.collect();
+    let mut shown: Vec<ShownEvent<'_>> = newest_first.collect();
     shown.reverse();
     shown
 }
 
-fn event(event: &IncidentEvent, has_evidence: bool) -> Value {
+fn event(event: &IncidentEvent, has_evidence: bool) -> ShownEvent<'_> {
     let seen = if has_evidence { event.evidence.as_slice() } else { &[] };
-    json!({
-        "at": rfc3339(event.at),
-        "kind": event.kind.as_str(),
-        "website_id": event.website_id,
-        "said": event.said,
-        "said_by": event.said_by,
-        "evidence": seen.iter().map(evidence).collect::<Vec<_>>(),
-    })
+    ShownEvent {
+        at: At(event.at),
+        kind: Word(event.kind),
+        website_id: event.website_id.map(Id::from),
+        said: &event.said,
+        said_by: event.said_by.as_deref(),
+        evidence: seen.iter().map(evidence).collect(),
+    }
 }
 
-fn evidence(seen: &Evidence) -> Value {
-    json!({
-        "region": seen.region_id.as_str(),
-        "worker": seen.worker_id.as_str(),
-        "slot_at": rfc3339(seen.slot_at),
-        "outcome": seen.outcome,
-        "failure": seen.failure,
-        "status": seen.status,
-        "phases": seen.phases,
-        "total_us": seen.total_us,
-        "certificate": seen.certificate.as_ref().map(|certificate| json!({
-            "subject": certificate.subject,
-            "issuer": certificate.issuer,
-            "not_after_at": rfc3339(certificate.not_after_at),
-        })),
-        "answer": seen.answer,
-    })
+fn evidence(seen: &Evidence) -> ShownEvidence<'_> {
+    ShownEvidence {
+        region: seen.region_id.as_str(),
+        worker: seen.worker_id.as_str(),
+        slot_at: At(seen.slot_at),
+        outcome: Word(seen.outcome),
+        failure: seen.failure.as_ref().map(Failure::from),
+        status: seen.status,
+        phases: seen.phases.into(),
+        total_us: seen.total_us,
+        certificate: seen.certificate.as_ref().map(|certificate| ShownCertificate {
+            subject: &certificate.subject,
+            issuer: &certificate.issuer,
+            not_after_at: At(certificate.not_after_at),
+        }),
+        answer: seen.answer.as_deref(),
+    }
 }
 
 fn filter(request: &Request) -> Result<IncidentFilter, HttpError> {
-    let wrong =
-        |field, given: &str, remedy: &str| HttpError::Fields(FieldErrors(vec![FieldError::new(field, given, remedy)]));
-    let website = match request.query("website_id").unwrap_or_default() {
-        "" => None,
-        given => Some(given.parse().map_err(|_| wrong("website_id", given, "Give the id of a website."))?),
-    };
+    let website = alerts::id(request, "website_id")?;
     Ok(IncidentFilter { open_only: open_only(request)?, kind: kind(request)?, website })
 }
 
 /// `GET /api/v1/incidents?state=&kind=&website_id=&limit=&after=` -> 200 `{incidents, next}`, newest first.
 ///
 /// # Errors
-/// 401, 422 for what none of these can be.
+/// 400 for a cursor that is none, 401, 422 for what none of these can be.
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
+    const LIST: &str = "incidents";
     let account = login::signed_in(app, request)?.account.account_id;
-    let found = find(app, account, filter(request)?, after(request)?, limit(request)?)?;
-    let next = found.incidents.last().filter(|_| found.has_more).map(|line| line.cursor().to_string());
-    let incidents: Vec<Value> = found.incidents.iter().map(shown).collect();
-    Ok(Response::json(200, &json!({"incidents": incidents, "next": next})))
+    let found = find(app, account, filter(request)?, cursor::after(request, LIST)?, limit(request)?)?;
+    let next = found.incidents.last().filter(|_| found.has_more).map(|line| cursor::write(LIST, &line.cursor()));
+    let incidents = found.incidents.iter().map(shown).collect();
+    Ok(cursor::page(request, &IncidentList { incidents, next: next.clone() }, next.as_deref()))
 }
 
 /// `GET /api/v1/incidents/:id` -> 200, with the first 100 of its `websites`, the last 200 `events` and the last 200
@@ -119,10 +279,12 @@ pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 pub fn one(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let found = load(app, &account, params.incident_id()?)?;
-    let mut whole = shown(&found.line);
-    whole["websites"] = found.websites.iter().map(website).collect();
-    whole["events"] = events(&found.events).into();
-    whole["alerts"] = found.alerts.iter().map(alerts::shown).collect();
+    let whole = Whole {
+        incident: shown(&found.line),
+        websites: found.websites.iter().map(website).collect(),
+        events: events(&found.events),
+        alerts: found.alerts.iter().map(alerts::shown).collect(),
+    };
     Ok(Response::json(200, &whole))
 }
 
@@ -131,24 +293,28 @@ pub fn one(app: &App, request: &Request, params: &Params) -> Result<Response, Ht
 /// # Errors
 /// 401, 404 when not yours.
 pub fn acknowledge(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let Caller { account, person, .. } = login::signed_in(app, request)?;
     let id = params.incident_id()?;
-    let (store, by) = (&app.store, &account.username);
+    let (store, by) = (&app.store, &person.username);
     let done = app.wait(store.acknowledge_incident(account.account_id, id, by, clock::now()));
-    let result = match done.map_err(login::store)?.ok_or(HttpError::NotFound)? {
+    let taken = done.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    if taken != TakenOn::Now {
+        request.notes.nothing();
+    }
+    let result = match taken {
         TakenOn::Now => "now",
         TakenOn::Before => "before",
         TakenOn::Over => "over",
     };
     let line = app.wait(store.incident(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
-    let mut whole = shown(&line);
-    whole["result"] = result.into();
-    Ok(Response::json(200, &whole))
+    Ok(Response::json(200, &Acknowledged { incident: shown(&line), result }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "IncidentNote")]
 struct Note {
+    /// For people who look at the incident.
     #[serde(default)]
     note: String,
 }
@@ -158,13 +324,13 @@ struct Note {
 /// # Errors
 /// 401, 404 when not yours, 422 for none or too long a one.
 pub fn note(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let Caller { account, person, .. } = login::signed_in(app, request)?;
     let id = params.incident_id()?;
     let Note { note } = body(request, "{\"note\"}")?;
     let text = checked(&note).map_err(HttpError::Fields)?;
-    let kept = app.wait(app.store.note_incident(account.account_id, id, &account.username, text, clock::now()));
+    let kept = app.wait(app.store.note_incident(account.account_id, id, &person.username, text, clock::now()));
     if !kept.map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
-    Ok(Response::json(201, &json!({"id": id.to_string()})))
+    Ok(Response::json(201, &Noted { id: id.into() }))
 }

@@ -1,29 +1,38 @@
-//! JSON for programs.
+//! JSON for programs. Each module declares in its `GROUP`, beside its handlers, what they read and answer with
+//! ([`super::openapi`]).
 
 pub mod alerts;
 pub mod ancestor;
+pub mod audit;
+pub mod bulk;
 pub mod capacity;
 pub mod channels;
+pub mod cursor;
 pub mod dead_letters;
+pub mod document;
+pub mod events;
 pub mod health;
 pub mod history;
 pub mod incidents;
 pub mod jobs;
+pub mod keys;
 pub mod maintenance;
+pub mod regions;
 pub mod reports;
+mod revision;
 pub mod sessions;
+pub mod shape;
+pub mod teams;
+pub mod ticks;
+pub mod website_input;
 pub mod websites;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{HttpError, Request};
-use crate::model::{FieldError, FieldErrors, UtcMs};
+use super::{HttpError, Request, Response};
+use crate::model::UtcMs;
 
-/// Entries of a page of a list, when nothing is said and at most.
-const LIMIT: i64 = 50;
-const MOST: i64 = 200;
-
-fn rfc3339(at: UtcMs) -> String {
+pub(super) fn rfc3339(at: UtcMs) -> String {
     jiff::Timestamp::from_millisecond(at).map_or_else(|_| String::new(), |t| format!("{t:.3}"))
 }
 
@@ -39,15 +48,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
     Option::deserialize(from).map(Some)
 }
 
-/// How many entries of a list are asked for.
-fn limit(request: &Request) -> Result<i64, HttpError> {
-    let given = request.query("limit").unwrap_or_default();
-    match given.parse() {
-        Ok(limit @ 1..=MOST) => Ok(limit),
-        Err(_) if given.is_empty() => Ok(LIMIT),
-        Ok(_) | Err(_) => {
-            let remedy = format!("Give a whole number from 1 to {MOST}.");
-            Err(HttpError::Fields(FieldErrors(vec![FieldError::new("limit", given, remedy)])))
-        }
-    }
+/// 204.
+fn done() -> Response {
+    Response { status: 204, headers: Vec::new(), body: Vec::new() }
 }

@@ -1,17 +1,179 @@
 //! `/api/v1/reports` and `/api/v1/websites/:id/report`: the figures of the report pages, as JSON or CSV.
 
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::rfc3339;
+use super::shape::{At, Id, Word};
 use crate::clock;
+use crate::http::openapi::{Answer, Group, Operation, Parameter, ParameterKind, of, parameter};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::histogram::Histogram;
 use crate::model::message::words::masked;
 use crate::model::report::number::float;
 use crate::model::report::{self, Figures, Goal, Report, Row, Window, WindowInput};
-use crate::model::{AccountId, FieldError, FieldErrors, Scope, Tag, UtcMs};
+use crate::model::{AccountId, FieldError, FieldErrors, Scope, Tag, UtcMs, WebsiteKind};
 use crate::store::Reported;
+
+const MONTH: Parameter =
+    parameter("month", "A month, 2026-11; the last one when nothing is said.", ParameterKind::Text);
+const FROM: Parameter = parameter("from", "First day, instead of a month.", ParameterKind::Text);
+const TO: Parameter = parameter("to", "Last day.", ParameterKind::Text);
+const ZONE: Parameter =
+    parameter("tz", "Time zone of the days: an IANA name; UTC when nothing is said.", ParameterKind::Text);
+const GOAL: Parameter =
+    parameter("goal", "A goal in percent, 99.9, where a website has none of its own.", ParameterKind::Text);
+const TAG: Parameter = parameter("tag", "Only websites with this tag.", ParameterKind::Text);
+
+/// What is declared of it.
+pub static GROUP: Group = Group {
+    name: "Reports",
+    about: "Figures over a month or some days, beside those of the time before.",
+    operations: &[
+        Operation::get(
+            "/api/v1/reports",
+            "getReport",
+            "A report over all websites, or those with a tag; the worst first.",
+        )
+        .query(&[TAG, MONTH, FROM, TO, ZONE, GOAL])
+        .answer(Answer::JsonOrCsv(of::<GroupReport>)),
+        Operation::get("/api/v1/reports.csv", "getReportAsTable", "The same as a table.")
+            .query(&[TAG, MONTH, FROM, TO, ZONE, GOAL])
+            .answer(Answer::Csv),
+        Operation::get("/api/v1/websites/:id/report", "getReportOfWebsite", "A report over a website.")
+            .query(&[MONTH, FROM, TO, ZONE, GOAL])
+            .answer(Answer::JsonOrCsv(of::<WebsiteReport>)),
+        Operation::get("/api/v1/websites/:id/report.csv", "getReportOfWebsiteAsTable", "The same as a table.")
+            .query(&[MONTH, FROM, TO, ZONE, GOAL])
+            .answer(Answer::Csv),
+    ],
+};
+
+/// Quantiles of whole durations.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportLatency")]
+struct Quantiles {
+    /// Only of a region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    answers: u64,
+    p50_us: Option<u32>,
+    p95_us: Option<u32>,
+    p99_us: Option<u32>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportLatencies")]
+struct Latencies {
+    all: Quantiles,
+    regions: Vec<Quantiles>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportOutages")]
+struct ShownOutages {
+    count: i64,
+    /// Of these, how many go on.
+    open: i64,
+    longest_ms: Option<i64>,
+    /// Mean time to recover.
+    mttr_ms: Option<i64>,
+    /// Mean time to detect.
+    mttd_ms: Option<i64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportBudget")]
+struct ShownBudget {
+    allowed_ms: i64,
+    used_ms: i64,
+    left_ms: i64,
+    used_percent: Option<f64>,
+    /// How many times faster than the goal allows it is used.
+    burn_rate: Option<f64>,
+}
+
+/// Figures over a time.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportFigures")]
+struct ShownFigures {
+    uptime_ratio: Option<f64>,
+    uptime_percent: Option<f64>,
+    coverage_percent: Option<f64>,
+    up_ms: i64,
+    degraded_ms: i64,
+    down_ms: i64,
+    unknown_ms: i64,
+    maintenance_ms: i64,
+    /// Websites of which the history is not counted yet.
+    uncounted_websites: usize,
+    outages: ShownOutages,
+    latency: Latencies,
+    /// What a goal allows; null where there is none.
+    budget: Option<ShownBudget>,
+}
+
+/// A website in a report.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportRow")]
+struct ShownRow {
+    website_id: Id,
+    /// Its address, without what could be a secret.
+    website: String,
+    kind: Word<WebsiteKind>,
+    goal_percent: Option<f64>,
+    figures: ShownFigures,
+    before: Option<ShownFigures>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportSpan")]
+struct ShownSpan {
+    from_at: At,
+    to_at: At,
+}
+
+/// Of which time it is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportWindow")]
+struct ShownWindow {
+    title: String,
+    from_at: At,
+    /// Until when there is something to report of.
+    to_at: At,
+    /// When the time ends.
+    ends_at: At,
+    time_zone: String,
+    before: ShownSpan,
+}
+
+/// A report over several websites.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Report")]
+struct GroupReport {
+    #[schemars(extend("enum" = ["all", "tag"]))]
+    scope: &'static str,
+    tag: Option<String>,
+    window: ShownWindow,
+    /// Quantiles are off by this part of themselves at most.
+    quantile_error: f64,
+    /// Websites that were added after the time.
+    added_later: usize,
+    figures: ShownFigures,
+    before: Option<ShownFigures>,
+    websites: Vec<ShownRow>,
+}
+
+/// A report over a website.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WebsiteReport")]
+struct WebsiteReport {
+    #[serde(flatten)]
+    row: ShownRow,
+    window: ShownWindow,
+    /// Quantiles are off by this part of themselves at most.
+    quantile_error: f64,
+}
 
 /// Reports that are read at once: a large one takes seconds, and each keeps one of the sixteen threads that answer requests.
 static READING: Semaphore = Semaphore::const_new(4);
@@ -103,76 +265,71 @@ fn wants_csv(request: &Request) -> bool {
     request.path.ends_with(".csv") || (accept.contains("text/csv") && !accept.contains("application/json"))
 }
 
-fn quantiles(histogram: &Histogram) -> Map<String, Value> {
-    let quantile = |per_mille| json!(histogram.quantile_us(per_mille));
-    let fields = [
-        ("answers", json!(histogram.count())),
-        ("p50_us", quantile(500)),
-        ("p95_us", quantile(950)),
-        ("p99_us", quantile(990)),
-    ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+fn quantiles(histogram: &Histogram, region: Option<String>) -> Quantiles {
+    let quantile = |per_mille| histogram.quantile_us(per_mille);
+    Quantiles {
+        region,
+        answers: histogram.count(),
+        p50_us: quantile(500),
+        p95_us: quantile(950),
+        p99_us: quantile(990),
+    }
 }
 
-fn figures(figures: &Figures) -> Value {
+fn figures(figures: &Figures) -> ShownFigures {
     let (uptime, outages) = (&figures.uptime, &figures.outages);
-    let region = |(region, histogram): (_, &Histogram)| {
-        let mut fields = quantiles(histogram);
-        fields.insert("region".to_owned(), json!(region));
-        Value::Object(fields)
-    };
-    json!({
-        "uptime_ratio": uptime.ratio(),
-        "uptime_percent": figures.uptime_share().map(float),
-        "coverage_percent": figures.coverage_share().map(float),
-        "up_ms": uptime.up_ms,
-        "degraded_ms": uptime.degraded_ms,
-        "down_ms": uptime.down_ms,
-        "unknown_ms": uptime.unknown_ms,
-        "maintenance_ms": uptime.maintenance_ms,
-        "uncounted_websites": figures.uncounted,
-        "outages": {
-            "count": outages.count,
-            "open": outages.open,
-            "longest_ms": (outages.count > 0).then_some(outages.longest_ms),
-            "mttr_ms": outages.mttr_ms(),
-            "mttd_ms": outages.mttd_ms(),
+    ShownFigures {
+        uptime_ratio: uptime.ratio(),
+        uptime_percent: figures.uptime_share().map(float),
+        coverage_percent: figures.coverage_share().map(float),
+        up_ms: uptime.up_ms,
+        degraded_ms: uptime.degraded_ms,
+        down_ms: uptime.down_ms,
+        unknown_ms: uptime.unknown_ms,
+        maintenance_ms: uptime.maintenance_ms,
+        uncounted_websites: figures.uncounted,
+        outages: ShownOutages {
+            count: outages.count,
+            open: outages.open,
+            longest_ms: (outages.count > 0).then_some(outages.longest_ms),
+            mttr_ms: outages.mttr_ms(),
+            mttd_ms: outages.mttd_ms(),
         },
-        "latency": {
-            "all": quantiles(&figures.latency_of_all()),
-            "regions": figures.latency.iter().map(region).collect::<Vec<_>>(),
+        latency: Latencies {
+            all: quantiles(&figures.latency_of_all(), None),
+            regions: figures.latency.iter().map(|(region, one)| quantiles(one, Some(region.to_string()))).collect(),
         },
-        "budget": figures.budget.map(|budget| json!({
-            "allowed_ms": budget.allowed_ms,
-            "used_ms": budget.used_ms,
-            "left_ms": budget.left_ms(),
-            "used_percent": budget.used_share().map(float),
-            "burn_rate": budget.burn_rate().map(float),
-        })),
-    })
+        budget: figures.budget.map(|budget| ShownBudget {
+            allowed_ms: budget.allowed_ms,
+            used_ms: budget.used_ms,
+            left_ms: budget.left_ms(),
+            used_percent: budget.used_share().map(float),
+            burn_rate: budget.burn_rate().map(float),
+        }),
+    }
 }
 
-fn row(row: &Row, goal: Option<Goal>) -> Value {
+fn row(row: &Row, goal: Option<Goal>) -> ShownRow {
     let goal = row.subject.goal.or(goal).map(|goal| goal.to_string().parse::<f64>().ok());
-    json!({
-        "website_id": row.subject.website_id,
-        "website": masked(&row.subject.url),
-        "kind": row.subject.kind.as_str(),
-        "goal_percent": goal.flatten(),
-        "figures": figures(&row.now),
-        "before": row.before.as_ref().map(figures),
-    })
+    ShownRow {
+        website_id: row.subject.website_id.into(),
+        website: masked(&row.subject.url),
+        kind: Word(row.subject.kind),
+        goal_percent: goal.flatten(),
+        figures: figures(&row.now),
+        before: row.before.as_ref().map(figures),
+    }
 }
 
-fn window(window: &Window) -> Value {
-    json!({
-        "title": window.to_string(),
-        "from_at": rfc3339(window.span.from_at),
-        "to_at": rfc3339(window.span.to_at),
-        "ends_at": rfc3339(window.ends_at),
-        "time_zone": window.zone.name(),
-        "before": {"from_at": rfc3339(window.before.from_at), "to_at": rfc3339(window.before.to_at)},
-    })
+fn window(window: &Window) -> ShownWindow {
+    ShownWindow {
+        title: window.to_string(),
+        from_at: At(window.span.from_at),
+        to_at: At(window.span.to_at),
+        ends_at: At(window.ends_at),
+        time_zone: window.zone.name().to_owned(),
+        before: ShownSpan { from_at: At(window.before.from_at), to_at: At(window.before.to_at) },
+    }
 }
 
 /// `GET /api/v1/reports?tag=&month=&from=&to=&tz=&goal=` -> 200 `{scope, tag, window, quantile_error, added_later, figures,
@@ -194,16 +351,16 @@ pub fn group(app: &App, request: &Request, _: &Params) -> Result<Response, HttpE
     };
     Ok(Response::json(
         200,
-        &json!({
-            "scope": if tag.is_some() { "tag" } else { "all" },
-            "tag": tag,
-            "window": window(&report.window),
-            "quantile_error": Histogram::ERROR,
-            "added_later": report.added_later,
-            "figures": figures(&report.all),
-            "before": report.before.as_ref().map(figures),
-            "websites": report.rows.iter().map(|one| row(one, report.goal)).collect::<Vec<_>>(),
-        }),
+        &GroupReport {
+            scope: if tag.is_some() { "tag" } else { "all" },
+            tag,
+            window: window(&report.window),
+            quantile_error: Histogram::ERROR,
+            added_later: report.added_later,
+            figures: figures(&report.all),
+            before: report.before.as_ref().map(figures),
+            websites: report.rows.iter().map(|one| row(one, report.goal)).collect(),
+        },
     ))
 }
 
@@ -221,8 +378,7 @@ pub fn one(app: &App, request: &Request, params: &Params) -> Result<Response, Ht
     if wants_csv(request) {
         return Ok(as_csv(&report));
     }
-    let mut whole = report.rows.first().map(|one| row(one, report.goal)).ok_or(HttpError::NotFound)?;
-    whole["window"] = window(&report.window);
-    whole["quantile_error"] = json!(Histogram::ERROR);
-    Ok(Response::json(200, &whole))
+    let row = report.rows.first().map(|one| row(one, report.goal)).ok_or(HttpError::NotFound)?;
+    let window = window(&report.window);
+    Ok(Response::json(200, &WebsiteReport { row, window, quantile_error: Histogram::ERROR }))
 }

@@ -1,37 +1,109 @@
 //! `/api/v1/websites`: what is watched, and what was decided about it. What is asked and expected beyond address, times and
 //! regions is left as it is; its form has that.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{body, given, limit, rfc3339};
+use super::cursor::{self, limit};
+use super::shape::{At, Id, Word};
+use super::website_input::{Judge, Known, Sent, Wanted, as_sent};
+use super::{body, done, revision};
 use crate::clock;
-use crate::http::pages::{ties_form, website_save};
+use crate::http::openapi::{Group, Operation, Parameter, ParameterKind, of, parameter};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{
-    Account, BoardRow, FieldError, FieldErrors, Keeping, KeepingChange, OptionsInput, SettingsInput, Ties, Website,
-    WebsiteCursor, WebsiteId, WebsiteKind, WebsiteSettings, tags_of,
+    Account, BoardRow, FieldError, FieldErrors, Keeping, Outcome, Tag, Ties, Website, WebsiteCursor, WebsiteFilter,
+    WebsiteId, WebsiteKind,
 };
 use crate::store::{Edited, TiesSaved};
 
-/// A website as it is sent: to add one, or what of one is to change.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Sent {
-    url: Option<String>,
+/// What is declared of it.
+pub static GROUP: Group = Group {
+    name: "Websites",
+    about: "What is watched, and what is known of it now.",
+    operations: &[
+        Operation::get("/api/v1/websites", "listWebsites", "Websites, oldest first. Jobs are among them.")
+            .query(&[
+                Parameter::LIMIT,
+                Parameter::AFTER,
+                parameter("state", "Only those with this verdict.", ParameterKind::OneOf(STATES)),
+                parameter("tag", "Only those with this tag.", ParameterKind::Text),
+                parameter("kind", "Only those of this kind.", ParameterKind::OneOf(&["http", "job"])),
+                parameter("paused", "Only those that are paused, or that are not.", ParameterKind::Bool),
+                parameter(
+                    "q",
+                    "Only those with this in their address or name, however it is written.",
+                    ParameterKind::Text,
+                ),
+            ])
+            .json(of::<WebsiteList<'static>>),
+        Operation::post("/api/v1/websites", "addWebsite", "Adds a website. It is checked at once.")
+            .body(of::<Sent>, &["url"])
+            .status(201)
+            .json(of::<Shown<'static>>),
+        Operation::get("/api/v1/websites/:id", "getWebsite", "A website.").json(of::<Shown<'static>>),
+        Operation::patch(
+            "/api/v1/websites/:id",
+            "changeWebsite",
+            "Changes a website. What is left out stays as it is; what is known under other settings is forgotten.",
+        )
+        .body(of::<Sent>, &[])
+        .json(of::<Shown<'static>>)
+        .revision(),
+        Operation::delete("/api/v1/websites/:id", "deleteWebsite", "Deletes a website, and what is known of it.")
+            .revision(),
+    ],
+};
+
+const STATES: &[&str] = &["up", "degraded", "down", "unknown"];
+
+/// A website, and what is known of it now.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Website")]
+struct Shown<'a> {
+    /// Its name in paths.
+    id: Id,
+    /// Whether probes ask its address, or it reports itself.
+    kind: Word<WebsiteKind>,
+    /// Its address; of a job its name.
+    url: &'a str,
+    /// Seconds between two checks from one region; null for a job.
     interval_s: Option<i64>,
+    /// Seconds one check may take; null for a job.
     timeout_s: Option<i64>,
-    regions: Option<Vec<String>>,
-    tags: Option<Vec<String>>,
-    #[serde(deserialize_with = "given")]
-    parent_id: Option<Option<String>>,
-    #[serde(deserialize_with = "given")]
-    retention_days: Option<Option<i64>>,
-    #[serde(deserialize_with = "given")]
-    uptime_goal_ppm: Option<Option<i64>>,
-    is_badge_public: Option<bool>,
-    paused: Option<bool>,
-    revision: Option<i64>,
+    /// Where it is watched from; empty: from everywhere.
+    regions: Vec<&'a str>,
+    /// The verdict.
+    status: Word<Outcome>,
+    /// Since when that holds.
+    since_at: At,
+    /// Why, in words: regions, phases, classes and the rule.
+    reason: &'a str,
+    /// Whether it is not watched for now.
+    paused: bool,
+    /// Words it is sorted by.
+    tags: Vec<&'a str>,
+    /// The website it depends on.
+    parent_id: Option<Id>,
+    /// For how many days its ticks are kept; null: for as long as the installation keeps them.
+    retention_days: Option<u16>,
+    /// Its goal in parts per million.
+    uptime_goal_ppm: Option<u32>,
+    /// Whether its badges are shown to everybody.
+    is_badge_public: bool,
+    /// When it was added.
+    created_at: At,
+    /// Grows with every edit.
+    revision: i64,
+}
+
+/// A page of websites.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WebsiteList")]
+struct WebsiteList<'a> {
+    websites: Vec<Shown<'a>>,
+    /// Cursor of the next page; null: this is the last.
+    next: Option<String>,
 }
 
 fn sent(request: &Request) -> Result<Sent, HttpError> {
@@ -41,166 +113,86 @@ fn sent(request: &Request) -> Result<Sent, HttpError> {
     body(request, "a website")
 }
 
-/// A field under the name it has here.
-fn as_sent(error: FieldError) -> FieldError {
-    if error.field == "parent" { FieldError { field: "parent_id", ..error } } else { error }
-}
-
-/// All of it, as it is to be.
-struct Wanted {
-    settings: WebsiteSettings,
-    ties: Ties,
-    keeping: Keeping,
-}
-
-/// What there is; `None`: nothing yet.
-struct Known {
-    website: Option<Website>,
-    ties: Ties,
-    keeping: Keeping,
-}
-
-impl Sent {
-    /// What is given, on top of what there is.
-    fn over(&self, app: &App, account: &Account, known: &Known) -> Result<Wanted, HttpError> {
-        let mut errors = FieldErrors::default();
-        let mut take = |wrong: FieldErrors| wrong.0.into_iter().for_each(|error| errors.push(as_sent(error)));
-        let settings = match &known.website {
-            Some(website) if !self.has_settings() => Some(website.settings.clone()),
-            Some(_) | None => self.settings(app, known.website.as_ref()).map_err(&mut take).ok(),
-        };
-        if let Some(settings) = &settings
-            && known.website.as_ref().is_none_or(|website| website.settings.regions != settings.regions)
-            && let Err(wrong) = website_save::regions_exist(app, settings)?
-        {
-            take(wrong);
-        }
-        let ties = self.ties(&known.ties).map_err(&mut take).ok();
-        if let Some(ties) = &ties
-            && ties.parent_id != known.ties.parent_id
-            && let Some(wrong) = ties_form::parent_exists(app, account, ties)?
-        {
-            take(wrong);
-        }
-        let change = KeepingChange {
-            retention_days: self.retention_days,
-            uptime_goal_ppm: self.uptime_goal_ppm,
-            is_badge_public: self.is_badge_public,
-        };
-        let keeping = change.over(&known.keeping, app.settings.retention).map_err(take).ok();
-        match (settings, ties, keeping) {
-            (Some(settings), Some(ties), Some(keeping)) if errors.is_empty() => Ok(Wanted { settings, ties, keeping }),
-            _ => Err(HttpError::Fields(errors)),
-        }
-    }
-
-    /// Whether it is about what is checked.
-    fn has_settings(&self) -> bool {
-        self.url.is_some() || self.interval_s.is_some() || self.timeout_s.is_some() || self.regions.is_some()
-    }
-
-    fn settings(&self, app: &App, before: Option<&Website>) -> Result<WebsiteSettings, FieldErrors> {
-        if before.is_some_and(|website| website.kind == WebsiteKind::Job) {
-            let remedy = "It is a job, which has no address: change it by /api/v1/jobs, or leave this out.";
-            let given = [
-                (self.url.is_some(), "url"),
-                (self.interval_s.is_some(), "interval_s"),
-                (self.timeout_s.is_some(), "timeout_s"),
-                (self.regions.is_some(), "regions"),
-            ];
-            let wrong = given.into_iter().filter(|(is_given, _)| *is_given);
-            return Err(FieldErrors(wrong.map(|(_, field)| FieldError::new(field, "", remedy)).collect()));
-        }
-        let before = before.map(|website| &website.settings);
-        let seconds = |given: Option<i64>, ms: Option<i64>| {
-            given.or(ms.map(|ms| ms / 1_000)).map(|s| s.to_string()).unwrap_or_default()
-        };
-        let options = before.map(|settings| OptionsInput::of(&settings.options));
-        let known: Vec<String> =
-            before.map(|settings| settings.regions.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let regions: Vec<&str> = self.regions.as_ref().unwrap_or(&known).iter().map(String::as_str).collect();
-        let input = SettingsInput {
-            url: self.url.as_deref().or(before.map(|settings| settings.url.as_str())).unwrap_or_default(),
-            interval_s: &seconds(self.interval_s, before.map(|settings| settings.interval_ms)),
-            timeout_s: &seconds(self.timeout_s, before.map(|settings| settings.timeout_ms)),
-            regions: &regions,
-            options: options.as_ref(),
-        };
-        input.parse(&app.settings.target_rules, before)
-    }
-
-    fn ties(&self, before: &Ties) -> Result<Ties, FieldErrors> {
-        let tags = self.tags.as_ref().map_or_else(|| Ok(before.tags.clone()), |tags| tags_of(&tags.join(",")))?;
-        let parent_id = match &self.parent_id {
-            None => before.parent_id,
-            Some(None) => None,
-            Some(Some(id)) => Some(id.parse().map_err(|_| {
-                FieldErrors(vec![FieldError::new("parent_id", id, "Give the id of one of your websites, or null.")])
-            })?),
-        };
-        Ok(Ties { tags, parent_id })
-    }
-}
-
-fn shown(row: &BoardRow, keeping: &Keeping) -> Value {
+fn shown<'a>(row: &'a BoardRow, keeping: &Keeping) -> Shown<'a> {
     let BoardRow { website, state, ties, .. } = row;
     let settings = &website.settings;
     let is_http = website.kind == WebsiteKind::Http;
-    let tags: Vec<&str> = ties.tags.iter().map(crate::model::Tag::as_str).collect();
-    json!({
-        "id": website.website_id,
-        "kind": website.kind.as_str(),
-        "url": settings.url,
-        "interval_s": is_http.then_some(settings.interval_ms / 1_000),
-        "timeout_s": is_http.then_some(settings.timeout_ms / 1_000),
-        "regions": settings.regions,
-        "status": state.verdict,
-        "since_at": rfc3339(state.since_at),
-        "reason": state.reason,
-        "paused": website.paused,
-        "tags": tags,
-        "parent_id": ties.parent_id,
-        "retention_days": keeping.retention_days,
-        "uptime_goal_ppm": keeping.uptime_goal_ppm,
-        "is_badge_public": keeping.is_badge_public,
-        "created_at": rfc3339(website.created_at),
-        "revision": website.revision,
-    })
+    Shown {
+        id: website.website_id.into(),
+        kind: Word(website.kind),
+        url: &settings.url,
+        interval_s: is_http.then_some(settings.interval_ms / 1_000),
+        timeout_s: is_http.then_some(settings.timeout_ms / 1_000),
+        regions: settings.regions.iter().map(crate::model::RegionId::as_str).collect(),
+        status: Word(state.verdict),
+        since_at: At(state.since_at),
+        reason: &state.reason,
+        paused: website.paused,
+        tags: ties.tags.iter().map(Tag::as_str).collect(),
+        parent_id: ties.parent_id.map(Id::from),
+        retention_days: keeping.retention_days,
+        uptime_goal_ppm: keeping.uptime_goal_ppm,
+        is_badge_public: keeping.is_badge_public,
+        created_at: At(website.created_at),
+        revision: website.revision,
+    }
 }
 
 fn answer(app: &App, account: &Account, id: WebsiteId, status: u16) -> Result<Response, HttpError> {
     let row = app.wait(app.store.board_row(account.account_id, id, clock::now())).map_err(login::store)?;
     let keeping = app.wait(app.store.keeping(account.account_id, id)).map_err(login::store)?;
     let (row, keeping) = row.zip(keeping).ok_or(HttpError::NotFound)?;
-    Ok(Response::json(status, &shown(&row, &keeping)))
+    let decided = revision::decided(&(&row.ties, &keeping));
+    Ok(revision::answer_decided(status, &shown(&row, &keeping), row.website.revision, &decided))
 }
 
-/// `GET /api/v1/websites?limit=&after=` -> 200 `{websites, next}`, oldest first.
+/// A parameter that is one of some words.
+pub(super) fn one_of<T: std::str::FromStr>(
+    request: &Request,
+    name: &'static str,
+    words: &str,
+) -> Result<Option<T>, HttpError> {
+    let Some(given) = request.query(name) else { return Ok(None) };
+    let wrong = |_| HttpError::Fields(FieldErrors(vec![FieldError::new(name, given, format!("Give {words}."))]));
+    given.parse().map(Some).map_err(wrong)
+}
+
+/// Which websites a query asks for.
+fn filter(request: &Request) -> Result<WebsiteFilter, HttpError> {
+    let text = |name| request.query(name).map(str::trim).filter(|text| !text.is_empty());
+    let tag = match text("tag") {
+        None => None,
+        Some(given) => Some(given.parse::<Tag>().map_err(|why| {
+            HttpError::Fields(FieldErrors(vec![FieldError::new("tag", given, format!("Give one tag; {why}."))]))
+        })?),
+    };
+    Ok(WebsiteFilter {
+        kind: one_of(request, "kind", "http or job")?,
+        verdict: one_of(request, "state", "up, degraded, down or unknown")?,
+        tag,
+        text: text("q").map(str::to_lowercase),
+        paused: one_of(request, "paused", "true or false")?,
+    })
+}
+
+/// `GET /api/v1/websites?state=&tag=&kind=&paused=&q=&limit=&after=` -> 200 `{websites, next}`, oldest first.
 ///
 /// # Errors
 /// 400 for an `after` that was made up, 401, 422.
 pub fn list(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let limit = limit(request)?;
-    let after = match request.query("after").unwrap_or_default() {
-        "" => None,
-        given => Some(given.parse::<WebsiteCursor>().map_err(|()| {
-            HttpError::BadRequest(format!("\"after\" is \"{given}\"; take it from \"next\" of the answer before."))
-        })?),
-    };
-    let board = app.store.recent_page(account.account_id, after, limit + 1);
-    let mut board = app.wait(board).map_err(login::store)?;
-    let has_more = board.len() as i64 > limit;
-    board.truncate(limit.unsigned_abs() as usize);
-    let ids = board.iter().map(|row| row.website.website_id).collect();
-    let keepings = app.wait(app.store.keepings(account.account_id, ids)).map_err(login::store)?;
+    const LIST: &str = "websites";
+    let account = login::signed_in(app, request)?.account.account_id;
+    let (limit, after, filter) = (limit(request)?, cursor::after(request, LIST)?, filter(request)?);
+    let found = app.store.websites_found(account, &filter, after, limit + 1);
+    let mut found = app.wait(found).map_err(login::store)?;
+    let has_more = cursor::cut(&mut found, limit);
+    let ids = found.iter().map(|row| row.website.website_id).collect();
+    let keepings = app.wait(app.store.keepings(account, ids)).map_err(login::store)?;
     let keeping = |row: &BoardRow| keepings.get(&row.website.website_id).copied().unwrap_or_default();
-    let websites: Vec<Value> = board.iter().map(|row| shown(row, &keeping(row))).collect();
-    let next = board
-        .last()
-        .filter(|_| has_more)
-        .map(|row| WebsiteCursor { created_at: row.website.created_at, id: row.website.website_id }.to_string());
-    Ok(Response::json(200, &json!({"websites": websites, "next": next})))
+    let websites = found.iter().map(|row| shown(row, &keeping(row))).collect();
+    let place = |row: &BoardRow| WebsiteCursor { created_at: row.website.created_at, id: row.website.website_id };
+    let next = found.last().filter(|_| has_more).map(|row| cursor::write(LIST, &place(row)));
+    Ok(cursor::page(request, &WebsiteList { websites, next: next.clone() }, next.as_deref()))
 }
 
 /// `GET /api/v1/websites/:id` -> 200.
@@ -220,7 +212,8 @@ pub fn add(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
     let account = login::signed_in(app, request)?.account;
     let (sent, now) = (sent(request)?, clock::now());
     let known = Known { website: None, ties: Ties::default(), keeping: Keeping::default() };
-    let Wanted { settings, ties, keeping } = sent.over(app, &account, &known)?;
+    let wanted = Judge::new(app, &account).over(&sent, &known)?.map_err(HttpError::Fields)?;
+    let Wanted { settings, ties, keeping } = wanted;
     let added = app.wait(app.store.add_website_tied(account.account_id, &settings, &ties, now));
     let website =
         added.map_err(login::store)?.map_err(|refused| HttpError::Fields(FieldErrors(vec![as_sent(refused)])))?;
@@ -229,10 +222,11 @@ pub fn add(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
     answer(app, &account, website.website_id, 201)
 }
 
-/// `PATCH /api/v1/websites/:id` -> 200, the website. What is not given stays; with `revision`, only as it was at that.
+/// `PATCH /api/v1/websites/:id` -> 200, the website. What is not given stays; with `revision` or `If-Match`, only as it was
+/// at that.
 ///
 /// # Errors
-/// 401, 404 when not yours, 409 when it was changed meanwhile, 422 with the fields that cannot be accepted.
+/// 401, 404 when not yours, 409 or 412 when it was changed meanwhile, 422 with the fields that cannot be accepted.
 pub fn change(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let (account_id, id) = (account.account_id, params.website_id()?);
@@ -242,25 +236,21 @@ pub fn change(app: &App, request: &Request, params: &Params) -> Result<Response,
     let keeping = app.wait(app.store.keeping(account_id, id)).map_err(login::store)?;
     let (ties, keeping) = ties.zip(keeping).ok_or(HttpError::NotFound)?;
     let known = Known { website: Some(website.clone()), ties, keeping };
-    let revision = sent.revision.unwrap_or(website.revision);
-    let meanwhile =
-        || HttpError::Conflict("It was changed meanwhile; read it again, then send its revision.".to_owned());
-    if revision != website.revision {
-        return Err(meanwhile());
-    }
+    let decided = revision::decided(&(&known.ties, &known.keeping));
+    revision::expect_decided(request, sent.revision, website.revision, &decided)?;
     if website.is_unreadable && sent.has_settings() {
         let why =
             "A newer version wrote more settings than this one understands; edit it by its form, which shows them.";
         return Err(HttpError::Conflict(why.to_owned()));
     }
-    let wanted = sent.over(app, &account, &known)?;
+    let wanted = Judge::new(app, &account).over(&sent, &known)?.map_err(HttpError::Fields)?;
     let ties = (wanted.ties != known.ties).then_some(&wanted.ties);
     let refused = |error| HttpError::Fields(FieldErrors(vec![as_sent(error)]));
     if wanted.settings != website.settings {
-        let saved = app.store.edit_website_tied(account_id, id, revision, &wanted.settings, ties, now);
+        let saved = app.store.edit_website_tied(account_id, id, website.revision, &wanted.settings, ties, now);
         match app.wait(saved).map_err(login::store)?.ok_or(HttpError::NotFound)? {
             Edited::Saved(_) => app.scheduler.changed(id),
-            Edited::Meanwhile(_) => return Err(meanwhile()),
+            Edited::Meanwhile(_) => return Err(revision::meanwhile(request)),
             Edited::Refused(error) => return Err(refused(error)),
         }
     } else if let Some(ties) = ties {
@@ -301,9 +291,13 @@ fn finish(
 pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let account = login::signed_in(app, request)?.account;
     let id = params.website_id()?;
+    if request.header("if-match").is_some() {
+        let website = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
+        revision::expect(request, None, website.ok_or(HttpError::NotFound)?.revision)?;
+    }
     if !app.wait(app.store.delete_website(account.account_id, id)).map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
     app.scheduler.changed(id);
-    Ok(Response { status: 204, headers: Vec::new(), body: Vec::new() })
+    Ok(done())
 }

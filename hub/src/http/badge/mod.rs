@@ -9,7 +9,7 @@ mod words;
 use serde_json::json;
 
 use self::words::Badge;
-use super::{App, HttpError, Request, Response, assets, login, route::Params};
+use super::{App, HttpError, Request, Response, login, route::Params};
 use crate::clock;
 use crate::model::uptime::windows_of_days;
 use crate::model::{AccountId, FieldError, FieldErrors, UtcMs, WebsiteId};
@@ -110,18 +110,18 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let (key, now_ms) = ((id, asked.what), clock::steady_us().div_euclid(1_000));
     if let Some(badge) = app.badges.get(key, now_ms) {
         app.store.counts().badges_kept.add(1);
-        return Ok(answer(request, asked, badge, true));
+        return Ok(answer(asked, badge, true));
     }
     if let Some(owner) = app.wait(app.store.owner_of_badges(id)).map_err(login::store)? {
         app.store.counts().badges_made.add(1);
         let badge = found(app, owner, id, asked.what, clock::now())?;
         app.badges.put(key, &badge, now_ms);
-        return Ok(answer(request, asked, badge, true));
+        return Ok(answer(asked, badge, true));
     }
     app.badges.forget(key);
     let who = login::signed_in(app, request).map_err(|_| HttpError::NotFound)?;
     let badge = found(app, who.account.account_id, id, asked.what, clock::now())?;
-    Ok(answer(request, asked, badge, false))
+    Ok(answer(asked, badge, false))
 }
 
 /// The badge of one of the account's websites, by the figures that its page shows.
@@ -148,7 +148,7 @@ fn found(app: &App, account: AccountId, id: WebsiteId, what: What, now: UtcMs) -
     })
 }
 
-fn answer(request: &Request, asked: Asked, badge: Badge, is_public: bool) -> Response {
+fn answer(asked: Asked, badge: Badge, is_public: bool) -> Response {
     let badge = Badge { label: asked.label.unwrap_or(badge.label), ..badge };
     let answer = match asked.form {
         Form::Svg => Response::new(200, "image/svg+xml; charset=utf-8", svg::write(&badge)),
@@ -163,14 +163,8 @@ fn answer(request: &Request, asked: Asked, badge: Badge, is_public: bool) -> Res
             }),
         ),
     };
-    let etag = format!("\"{}\"", assets::tag(&answer.body));
-    let is_known = request.header("if-none-match").is_some_and(|known| {
-        known.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
-    });
-    let answer = if is_known { Response { status: 304, body: Vec::new(), headers: Vec::new() } } else { answer };
     let kept = if is_public { "public" } else { "private" };
     let answer = answer
-        .with("etag", &etag)
         .with("cache-control", &format!("{kept}, max-age={KEPT_S}"))
         // An image that is opened by itself is a document: it may do nothing at all.
         .with("content-security-policy", "default-src 'none'; base-uri 'none'; form-action 'none'; sandbox");
@@ -197,6 +191,7 @@ mod tests {
             client: std::net::IpAddr::from([127, 0, 0, 1]),
             request_id: String::new(),
             caller: std::cell::OnceCell::new(),
+            notes: crate::http::audit::Notes::default(),
         }
     }
 
@@ -223,25 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_already_is_not_sent_again() {
+    fn everybody_may_keep_what_everybody_sees() {
         let badge = || Badge { label: "a".into(), message: "b".into(), tone: Tone::Good };
         let asked = || Asked { what: What::Status, form: Form::Svg, label: None };
         let header = |answer: &Response, name: &str| {
             answer.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone()).unwrap_or_default()
         };
-        let first = answer(&get(&[]), asked(), badge(), true);
-        let etag = header(&first, "etag");
-        assert_eq!((first.status, header(&first, "cache-control").as_str()), (200, "public, max-age=60"));
-        for known in [etag.clone(), format!("W/{etag}"), format!("\"x\", {etag}"), "*".to_owned()] {
-            let mut request = get(&[]);
-            request.headers.push(("if-none-match".to_owned(), known));
-            let again = answer(&request, asked(), badge(), true);
-            assert_eq!((again.status, again.body.len(), header(&again, "etag")), (304, 0, etag.clone()));
-        }
-        let mut request = get(&[]);
-        request.headers.push(("if-none-match".to_owned(), etag));
-        let other = answer(&request, asked(), Badge { message: "c".into(), ..badge() }, false);
-        assert_eq!((other.status, header(&other, "cache-control").as_str()), (200, "private, max-age=60"));
-        assert_eq!(header(&other, "access-control-allow-origin"), "");
+        let open = answer(asked(), badge(), true);
+        assert_eq!((open.status, header(&open, "cache-control").as_str()), (200, "public, max-age=60"));
+        let own = answer(asked(), badge(), false);
+        assert_eq!((own.status, header(&own, "cache-control").as_str()), (200, "private, max-age=60"));
+        assert_eq!(header(&own, "access-control-allow-origin"), "");
     }
 }

@@ -1,9 +1,9 @@
 //! Signing up and in, and changing the password: where a password is looked at.
 
-use super::{NewSession, key_of, random_id, store};
+use super::{NewSession, factor, key_of, random_id, store};
 use crate::clock;
 use crate::config::SignUps;
-use crate::http::{App, HttpError, Request, password};
+use crate::http::{App, HttpError, Request, audit, password};
 use crate::model::{Account, FieldError, FieldErrors, MadeBy, Origin, UtcMs, agent_words};
 use crate::store::{Conflict, StoreError};
 
@@ -53,36 +53,91 @@ pub fn may_sign_up(app: &App) -> Result<bool, HttpError> {
     })
 }
 
-/// Checks name and password and starts a session; `None` when they are wrong, in the same time whether or not the
-/// name exists.
+/// What became of the first step of signing in.
+pub enum SignIn {
+    /// Signed in.
+    Done(NewSession),
+    /// The password is right, and a code is asked for: the ticket for the second step.
+    Code(String),
+    /// Name or password are not right.
+    Wrong,
+}
+
+/// Checks name and password and starts a session, or asks for a code; wrong ones take the same time whether or not the name
+/// exists.
 ///
 /// # Errors
 /// Too many wrong tries for this name from this network.
-pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> Result<Option<NewSession>, HttpError> {
+pub fn sign_in(app: &App, request: &Request, username: &str, password: &str) -> Result<SignIn, HttpError> {
     let now = clock::now();
+    let mut found = None;
+    let fits = prove_slowly(app, username, request, now, || {
+        found = app.wait(app.store.credentials(username)).map_err(store)?;
+        let hash = found.as_ref().map_or(app.login.dummy.as_str(), |(_, hash)| hash);
+        let fits = with_permit(app, || password::verify_blocking(password, hash))?;
+        if !fits {
+            // The same for a name that nobody has: it takes as long.
+            audit::wrong_password(app, request, found.as_ref().map(|(account, _)| account));
+        }
+        Ok(fits && found.is_some())
+    })?;
+    let Some((account, hash)) = found.filter(|_| fits) else { return Ok(SignIn::Wrong) };
+    let hash = brought_up(app, &account, password, hash)?;
+    if factor::confirmed(app, account.account_id)?.is_some() {
+        let ticket = app.login.tokens.issue_ticket(account.account_id, &factor::proof_of(&hash), now);
+        return Ok(SignIn::Code(ticket.map_err(HttpError::Internal)?));
+    }
+    end_previous(app, request)?;
+    Ok(start(app, request, account, Some(&hash), now)?.map_or(SignIn::Wrong, SignIn::Done))
+}
+
+/// A hash of today's cost for a password that was just right, where the one that is kept is cheaper (T125). Lost against a
+/// change of the password, nothing happens.
+fn brought_up(app: &App, account: &Account, password: &str, hash: String) -> Result<String, HttpError> {
+    if !password::is_cheaper(&hash) {
+        return Ok(hash);
+    }
+    let dearer = with_permit(app, || password::hash_blocking(password))?.map_err(HttpError::Internal)?;
+    let replaced = app.wait(app.store.replace_password_hash(account.account_id, &hash, &dearer)).map_err(store)?;
+    Ok(if replaced { dearer } else { hash })
+}
+
+/// Looks at something a person knows, at most so often for this name from this network; what was right, or was never looked at,
+/// does not count.
+pub(super) fn prove_slowly(
+    app: &App,
+    name: &str,
+    request: &Request,
+    now: UtcMs,
+    look: impl FnOnce() -> Result<bool, HttpError>,
+) -> Result<bool, HttpError> {
     let throttle = &app.login.throttle;
-    let one = throttle.begin(username, request.client, now).map_err(|retry_after_s| {
+    let one = throttle.begin(name, request.client, now).map_err(|retry_after_s| {
         app.store.counts().refused_sign_in.add(1);
         HttpError::TooMany { retry_after_s }
     })?;
-    let checked = (|| {
-        let found = app.wait(app.store.credentials(username)).map_err(store)?;
-        let hash = found.as_ref().map_or(app.login.dummy.as_str(), |(_, hash)| hash);
-        let fits = with_permit(app, || password::verify_blocking(password, hash))?;
-        Ok(found.filter(|_| fits))
-    })();
-    match checked {
-        Ok(Some((account, hash))) => {
-            throttle.take_back(&one);
-            end_previous(app, request)?;
-            start(app, request, account, Some(&hash), now)
-        }
-        Ok(None) => Ok(None),
-        Err(error) => {
-            throttle.take_back(&one);
-            Err(error)
-        }
+    let fits = look();
+    match fits {
+        Ok(false) => {}
+        Ok(true) | Err(_) => throttle.take_back(&one),
     }
+    fits
+}
+
+/// Whether somebody who is signed in knows the account's password.
+///
+/// # Errors
+/// Too many wrong tries from this network; the account is gone.
+pub fn prove(app: &App, request: &Request, person: &Account, password: &str) -> Result<bool, HttpError> {
+    prove_slowly(app, &person.username, request, clock::now(), || {
+        let found = app.wait(app.store.credentials_of(person.account_id)).map_err(store)?;
+        let (_, hash) = found.ok_or(HttpError::SignInFirst)?;
+        let fits = with_permit(app, || password::verify_blocking(password, &hash))?;
+        if !fits {
+            audit::wrong_password(app, request, Some(person));
+        }
+        Ok(fits)
+    })
 }
 
 /// Ends the session that a request's cookie carries: whoever signs in has done with it, or it was planted (T137).
@@ -104,7 +159,7 @@ pub fn new_session(app: &App, request: &Request, account: Account, now: UtcMs) -
 }
 
 /// The same; `None`: the password whose hash is `proof` was changed while it was looked at.
-fn start(
+pub(super) fn start(
     app: &App,
     request: &Request,
     account: Account,
@@ -120,6 +175,7 @@ fn start(
     if !app.wait(app.store.create_session(account.account_id, key, &origin, proof, now)).map_err(store)? {
         return Ok(None);
     }
+    request.notes.by(&account);
     let token = app.login.tokens.issue(account.account_id, &id, now).map_err(HttpError::Internal)?;
     Ok(Some(NewSession { account, token }))
 }
@@ -153,17 +209,11 @@ pub fn change_password(
     }
     let now = clock::now();
     // As with signing in: a page that was left open is no way to guess faster.
-    let throttle = &app.login.throttle;
-    let one = throttle.begin(&account.username, request.client, now).map_err(|retry_after_s| {
-        app.store.counts().refused_sign_in.add(1);
-        HttpError::TooMany { retry_after_s }
-    })?;
-    let changed = (|| {
-        let found = app.wait(app.store.credentials(&account.username)).map_err(store)?;
-        let Some((_, old)) = found.filter(|(found, _)| found.account_id == account.account_id) else {
-            return Err(HttpError::SignInFirst);
-        };
+    let changed = prove_slowly(app, &account.username, request, now, || {
+        let found = app.wait(app.store.credentials_of(account.account_id)).map_err(store)?;
+        let (_, old) = found.ok_or(HttpError::SignInFirst)?;
         if !with_permit(app, || password::verify_blocking(present, &old))? {
+            audit::wrong_password(app, request, Some(account));
             return Ok(false);
         }
         let hash = with_permit(app, || password::hash_blocking(new))?.map_err(HttpError::Internal)?;
@@ -171,21 +221,14 @@ pub fn change_password(
             return Err(HttpError::Conflict("The password was changed elsewhere meanwhile; sign in anew.".to_owned()));
         }
         Ok(true)
-    })();
-    match changed {
-        Ok(false) => Ok(Changed::Wrong),
-        Ok(true) => {
-            throttle.take_back(&one);
-            new_session(app, request, account.clone(), now).map(Changed::Yes)
-        }
-        Err(error) => {
-            throttle.take_back(&one);
-            Err(error)
-        }
+    })?;
+    if !changed {
+        return Ok(Changed::Wrong);
     }
+    new_session(app, request, account.clone(), now).map(Changed::Yes)
 }
 
-fn with_permit<T>(app: &App, work: impl FnOnce() -> T) -> Result<T, HttpError> {
+pub(super) fn with_permit<T>(app: &App, work: impl FnOnce() -> T) -> Result<T, HttpError> {
     let wait = tokio::time::Duration::from_secs(3);
     // Made on the runtime: a timer needs one.
     let permit = app.wait(async { tokio::time::timeout(wait, app.login.hashing.acquire()).await });

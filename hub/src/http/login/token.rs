@@ -3,6 +3,7 @@
 
 use anyhow::anyhow;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +14,10 @@ use crate::secret::{Secret, SigningKeys};
 const ISSUER: &str = "betteruptime-hub";
 pub(super) const LIFE_MS: i64 = 15 * 60_000;
 const LEEWAY_S: i64 = 5;
+/// For so long a person may look for the device that shows the code.
+pub(super) const TICKET_MS: i64 = 10 * 60_000;
+/// No session's token: it opens nothing but the second step of signing in.
+const TICKET_AUDIENCE: &str = "betteruptime-second-step";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
@@ -24,6 +29,17 @@ pub(super) struct Claims {
     iat: i64,
     nbf: i64,
     pub(super) exp: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TicketClaims {
+    iss: String,
+    aud: String,
+    sub: String,
+    /// Of the password that was shown.
+    proof: String,
+    nbf: i64,
+    exp: i64,
 }
 
 pub(super) struct Tokens {
@@ -63,21 +79,47 @@ impl Tokens {
         encode(&header, &claims, &self.signing).map_err(|e| anyhow!("token: {e}"))
     }
 
+    pub(super) fn issue_ticket(&self, account: AccountId, proof: &str, now: UtcMs) -> anyhow::Result<String> {
+        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::HS256) };
+        let claims = TicketClaims {
+            iss: ISSUER.to_owned(),
+            aud: TICKET_AUDIENCE.to_owned(),
+            sub: account.to_string(),
+            proof: proof.to_owned(),
+            nbf: now / 1_000,
+            exp: (now + TICKET_MS) / 1_000,
+        };
+        encode(&header, &claims, &self.signing).map_err(|e| anyhow!("ticket: {e}"))
+    }
+
+    /// Whose ticket it is, and of which password, when it is one of ours and holds `now`.
+    pub(super) fn ticket(&self, ticket: &str, now: UtcMs) -> Option<(AccountId, String)> {
+        let claims: TicketClaims = self.decoded(ticket, TICKET_AUDIENCE)?;
+        let now_s = now.div_euclid(1_000);
+        let is_in_time = now_s > claims.nbf - LEEWAY_S && now_s < claims.exp + LEEWAY_S;
+        Some((claims.sub.parse().ok().filter(|_| is_in_time)?, claims.proof))
+    }
+
     /// The claims of a token of ours as of `now`; `None` for `now`: whenever it was given, the session's row decides
     /// (cookies are renewed).
     pub(super) fn claims(&self, token: &str, now: Option<UtcMs>) -> Option<Claims> {
+        let claims: Claims = self.decoded(token, ISSUER)?;
+        let now_s = now.map(|now| now.div_euclid(1_000));
+        let is_in_time = now_s.is_none_or(|now| now > claims.nbf - LEEWAY_S && now < claims.exp + LEEWAY_S);
+        is_in_time.then_some(claims)
+    }
+
+    /// What we signed for `audience`, whenever that was.
+    fn decoded<T: DeserializeOwned>(&self, token: &str, audience: &str) -> Option<T> {
         let named = decode_header(token).ok()?.kid?;
         let (_, key) = self.accepted.iter().find(|(kid, _)| *kid == named)?;
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[ISSUER]);
+        rules.set_audience(&[audience]);
         rules.set_required_spec_claims(&["iss", "aud", "exp", "nbf", "sub"]);
         // The library goes by the machine's clock; a token was dated by the hubs'.
         (rules.validate_exp, rules.validate_nbf) = (false, false);
-        let claims = decode::<Claims>(token, key, &rules).ok()?.claims;
-        let now_s = now.map(|now| now.div_euclid(1_000));
-        let is_in_time = now_s.is_none_or(|now| now > claims.nbf - LEEWAY_S && now < claims.exp + LEEWAY_S);
-        is_in_time.then_some(claims)
+        Some(decode::<T>(token, key, &rules).ok()?.claims)
     }
 
     /// Whether a token was signed by another key than the one that signs now.
@@ -155,6 +197,17 @@ mod tests {
         assert!(tokens.claims(&past(7), None).is_some(), "a cookie is renewed from its session's row");
         assert!(tokens.claims(&past(-LIFE_MS / 1_000), Some(NOW)).is_some(), "whatever this machine's clock says");
         assert!(tokens.claims(&past(-LIFE_MS / 1_000 - 7), Some(NOW)).is_none(), "not before it was given");
+    }
+
+    #[test]
+    fn a_ticket_is_no_token_and_a_token_no_ticket() {
+        let tokens = tokens(OLD, None);
+        let ticket = tokens.issue_ticket(AccountId(uuid::Uuid::nil()), "of a password", NOW).unwrap();
+        assert!(tokens.claims(&ticket, None).is_none());
+        assert!(tokens.ticket(&issue(&tokens, NOW), NOW).is_none());
+        let whose = |now| tokens.ticket(&ticket, now).map(|(account, proof)| (account.0.is_nil(), proof));
+        assert_eq!(whose(NOW), Some((true, "of a password".to_owned())));
+        assert!(whose(NOW + TICKET_MS + 6_000).is_none() && whose(NOW - 6_000).is_none());
     }
 
     #[test]

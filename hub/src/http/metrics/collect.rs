@@ -9,7 +9,6 @@ use tokio::sync::Mutex;
 
 use super::websites::{self, MOST, Told, WINDOWS};
 use crate::clock;
-use crate::http::front;
 use crate::metrics::families::{self as f, Family};
 use crate::metrics::{Counts, Format, Page, seconds, write_process};
 use crate::model::uptime::windows_of_days;
@@ -218,16 +217,27 @@ impl Collector {
         requests(page, counts);
         let open = counts.accepted.get().saturating_sub(counts.closed.get());
         page.one(&f::FRONT_CONNECTIONS, open);
-        page.one(&f::FRONT_LIMIT, front::CONNECTIONS);
+        page.one_known(&f::FRONT_LIMIT, counts.front_limit.get());
+        page.one(&f::FRONT_LISTENERS, counts.listening.get().saturating_sub(counts.listened.get()));
+        page.one_known(&f::FRONT_LISTENERS_LIMIT, counts.listener_limit.get());
+        let kept =
+            [("kept", &counts.cache_fresh), ("stale", &counts.cache_stale), ("application", &counts.cache_asked)];
+        labelled(page, &f::FRONT_CACHE, "from", &kept);
+        page.one_known(&f::FRONT_CERTIFICATE, counts.certificate_ends.get().map(seconds));
         page.one(&f::FRONT_ACCEPTED, counts.accepted.get());
         let refused = [
             ("connections", &counts.refused_all),
             ("client", &counts.refused_client),
             ("request", &counts.refused_request),
             ("busy", &counts.refused_busy),
+            ("idle", &counts.evicted),
+            ("listener", &counts.refused_listener),
         ];
         labelled(page, &f::FRONT_REFUSED, "reason", &refused);
-        labelled(page, &f::THROTTLED, "what", &[("sign_in", &counts.refused_sign_in), ("ping", &counts.refused_ping)]);
+        let throttled =
+            [("sign_in", &counts.refused_sign_in), ("ping", &counts.refused_ping), ("api", &counts.refused_api)];
+        labelled(page, &f::THROTTLED, "what", &throttled);
+        page.one(&f::AUDIT_LOST, counts.audit_lost.get());
         labelled(page, &f::BADGES, "from", &[("memory", &counts.badges_kept), ("database", &counts.badges_made)]);
     }
 }

@@ -5,8 +5,9 @@ use askama::Template;
 use super::{Frame, page};
 use crate::clock;
 use crate::config::SignUps;
+use crate::http::login::{self, SignIn};
 use crate::http::route::{self, Found, Kind, Params};
-use crate::http::{App, HttpError, Method, Request, Response, api::ancestor, login};
+use crate::http::{App, HttpError, Method, Request, Response, api::ancestor};
 use crate::model::FieldErrors;
 
 /// The page.
@@ -110,7 +111,7 @@ pub fn sign_up(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
 
 /// Whether a path is one of our own pages, to be shown after somebody signed in; nothing else is followed (T118).
 pub(super) fn leads_back(path: &str) -> bool {
-    let is_whole = !path.ends_with("/fragment") && !matches!(path, "/" | "/signin" | "/signup");
+    let is_whole = !path.ends_with("/fragment") && !matches!(path, "/" | "/signin" | "/signin/code" | "/signup");
     is_whole && matches!(route::find(Method::Get, path), Found::Route(route, _) if route.kind == Kind::Page)
 }
 
@@ -128,11 +129,17 @@ pub fn sign_in(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
         page(status, &form.again(fields.get("username"), FieldErrors::default()).notice(notice))
     };
     match login::sign_in(app, request, fields.get("username"), fields.get("password")) {
-        Ok(Some(session)) => {
+        Ok(SignIn::Done(session)) => {
             let next = request.query("next").filter(|path| leads_back(path)).unwrap_or("/");
             Ok(Response::see_other(next).with("set-cookie", &app.login.cookie(&session.token)))
         }
-        Ok(None) => again(422, "Username or password is not right.".to_owned()),
+        Ok(SignIn::Code(ticket)) => {
+            request.notes.nothing();
+            let next = request.query("next").filter(|path| leads_back(path));
+            let path = next.map_or("/signin/code".to_owned(), |next| format!("/signin/code?next={next}"));
+            Ok(Response::see_other(&path).with("set-cookie", &app.login.ticket_cookie(&ticket)))
+        }
+        Ok(SignIn::Wrong) => again(422, "Username or password is not right.".to_owned()),
         Err(HttpError::TooMany { retry_after_s }) => {
             let notice = format!("Too many wrong tries. Wait {} min, then try again.", retry_after_s.div_ceil(60));
             Ok(again(429, notice)?.with("retry-after", &retry_after_s.to_string()))

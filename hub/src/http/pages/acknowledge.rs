@@ -7,9 +7,10 @@ use super::incident_words as say;
 use super::words::{self, Mark};
 use super::{Frame, Viewer, page};
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::incident_words::BY_LINK;
-use crate::model::{Account, Incident, IncidentId, UtcMs};
+use crate::model::{AccountId, Incident, IncidentId, TakenOn, UtcMs};
 use crate::store::IncidentStory;
 
 /// The page.
@@ -45,7 +46,7 @@ impl AcknowledgePage {
         now: UtcMs,
     ) -> Self {
         Self {
-            frame: Frame::narrow(say::heading(incident, about.0, about.1, about.2), viewer),
+            frame: Frame::narrow(say::heading(incident, about.0, about.1, about.2), viewer).at("/acknowledge"),
             shown: Some(Shown {
                 id: incident.incident_id,
                 mark: say::mark(incident),
@@ -67,23 +68,20 @@ impl AcknowledgePage {
 }
 
 struct Followed {
-    account: Option<Account>,
+    who: Option<Caller>,
     story: Option<IncidentStory>,
+    /// It is of a team that who is signed in belongs to, whichever he looks at: he is named.
+    is_theirs: bool,
 }
 
 impl Followed {
-    fn is_theirs(&self) -> bool {
-        let of = self.story.as_ref().map(|story| story.incident.account_id);
-        self.account.as_ref().is_some_and(|account| Some(account.account_id) == of)
-    }
-
     fn page(&self, app: &App) -> Result<Response, HttpError> {
-        let viewer = self.account.as_ref().map(|account| Viewer::of(app, account));
+        let viewer = self.who.as_ref().map(|who| Viewer::of(app, who));
         match &self.story {
             Some(story) => {
                 let first = story.websites.first().map_or("", |website| website.url.as_str());
                 let about = (first, story.count, story.failing);
-                let view = AcknowledgePage::new(viewer, &story.incident, about, self.is_theirs(), clock::now());
+                let view = AcknowledgePage::new(viewer, &story.incident, about, self.is_theirs, clock::now());
                 page(200, &view)
             }
             None => page(404, &AcknowledgePage::nowhere(viewer)),
@@ -92,8 +90,8 @@ impl Followed {
 }
 
 fn follow(app: &App, request: &Request, params: &Params) -> Result<Followed, HttpError> {
-    let account = match login::signed_in(app, request) {
-        Ok(who) => Some(who.account),
+    let who = match login::signed_in(app, request) {
+        Ok(who) => Some(who),
         Err(HttpError::SignInFirst) => None,
         Err(error) => return Err(error),
     };
@@ -101,7 +99,22 @@ fn follow(app: &App, request: &Request, params: &Params) -> Result<Followed, Htt
         Some(id) => app.wait(app.store.incident_for_alert(id)).map_err(login::store)?,
         None => None,
     };
-    Ok(Followed { account, story })
+    let is_theirs = match (&who, &story) {
+        (Some(who), Some(story)) => is_in(app, who, story.incident.account_id)?,
+        (None, _) | (_, None) => false,
+    };
+    Ok(Followed { who, story, is_theirs })
+}
+
+fn is_in(app: &App, who: &Caller, team: AccountId) -> Result<bool, HttpError> {
+    if [who.account.account_id, who.person.account_id].contains(&team) {
+        return Ok(true);
+    }
+    if !who.has_teams {
+        return Ok(false);
+    }
+    let teams = app.wait(app.store.teams_of(who.person.account_id)).map_err(login::store)?;
+    Ok(teams.iter().any(|of| of.team.account_id == team))
 }
 
 /// `GET /acknowledge/:token`: shows what it is about, and changes nothing.
@@ -120,8 +133,20 @@ pub fn acknowledge(app: &App, request: &Request, params: &Params) -> Result<Resp
     let followed = follow(app, request, params)?;
     let Some(story) = &followed.story else { return followed.page(app) };
     let incident = &story.incident;
-    let by = followed.account.as_ref().filter(|_| followed.is_theirs()).map_or(BY_LINK, |a| a.username.as_str());
+    let by = followed.who.as_ref().filter(|_| followed.is_theirs).map_or(BY_LINK, |who| who.person.username.as_str());
     let done = app.wait(app.store.acknowledge_incident(incident.account_id, incident.incident_id, by, clock::now()));
-    done.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    match done.map_err(login::store)?.ok_or(HttpError::NotFound)? {
+        TakenOn::Now => {}
+        // A link may be followed by anybody, again and again.
+        TakenOn::Before | TakenOn::Over => request.notes.nothing(),
+    }
+    request.notes.about(incident.incident_id, &incident.cause);
+    match followed.who.as_ref().filter(|_| followed.is_theirs) {
+        Some(who) => {
+            request.notes.of(who);
+            request.notes.of_team(incident.account_id);
+        }
+        None => request.notes.somebody(incident.account_id, "whoever had the link"),
+    }
     Ok(Response::see_other(&format!("/acknowledge/{}", params.get("token"))))
 }

@@ -120,8 +120,8 @@ pub(in crate::http) fn read(app: &App) -> Result<Arc<Capacity>, HttpError> {
 /// # Errors
 /// Not for this account, or the database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::operator(app, request)?.account;
-    page(200, &CapacityPage::new(Viewer::of(app, &account), &*read(app)?, app.settings.redis.is_some()))
+    let who = login::operator(app, request)?;
+    page(200, &CapacityPage::new(Viewer::of(app, &who), &*read(app)?, app.settings.redis.is_some()))
 }
 
 #[cfg(test)]

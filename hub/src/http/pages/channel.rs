@@ -5,8 +5,10 @@ use askama::Template;
 use super::channel_words::{self, State};
 use super::incident_words as say;
 use super::words::{Instant, instant, took};
-use super::{Frame, Viewer, page};
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use super::{Frame, Viewer, kept_in, page};
+use crate::http::login::{self, Caller};
+use crate::http::{App, HttpError, Request, Response, route::Params};
+use crate::model::manifest::{Managed, Space};
 use crate::model::{
     Account, Alert, AlertCursor, AlertEvent, AlertId, AlertState, AlertTry, Channel, ChannelId, FieldError,
     FieldErrors, IncidentId, UtcMs,
@@ -81,6 +83,13 @@ struct Try {
 }
 
 impl ChannelPage {
+    /// Says which file keeps it.
+    #[must_use]
+    pub fn kept_in(mut self, kept: Option<Managed>) -> Self {
+        self.frame.kept_in = kept;
+        self
+    }
+
     /// `said`: what came of the last action, by its name in the address.
     #[must_use]
     pub fn new(viewer: impl Into<Viewer>, found: &Found, said: Option<&str>) -> Self {
@@ -243,22 +252,23 @@ pub(in crate::http) fn log(
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    page(200, &view(app, request, &account, params.channel_id()?)?)
+    let who = login::signed_in(app, request)?;
+    page(200, &view(app, request, &who, params.channel_id()?)?)
 }
 
 /// The page as it stands now.
 ///
 /// # Errors
 /// Not theirs, or the database is away.
-pub(super) fn view(app: &App, request: &Request, account: &Account, id: ChannelId) -> Result<ChannelPage, HttpError> {
-    let channel = load(app, account, id)?;
+pub(super) fn view(app: &App, request: &Request, who: &Caller, id: ChannelId) -> Result<ChannelPage, HttpError> {
+    let channel = load(app, &who.account, id)?;
     let second = match channel.second_channel_id {
-        Some(id) => app.wait(app.store.channel(account.account_id, id)).map_err(login::store)?.map(|c| c.name),
+        Some(id) => app.wait(app.store.channel(who.account.account_id, id)).map_err(login::store)?.map(|c| c.name),
         None => None,
     };
     let after = after(request)?;
-    let (alerts, has_more) = log(app, account, id, after, SHOWN)?;
+    let (alerts, has_more) = log(app, &who.account, id, after, SHOWN)?;
     let found = Found { channel, second, alerts, is_further_back: after.is_some(), has_more };
-    Ok(ChannelPage::new(Viewer::of(app, account), &found, request.query("said")))
+    let kept = kept_in(app, who.account.account_id, Space::Channels, id.0)?;
+    Ok(ChannelPage::new(Viewer::of(app, who), &found, request.query("said")).kept_in(kept))
 }

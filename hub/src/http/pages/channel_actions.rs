@@ -8,7 +8,8 @@ use super::channel::{load, readable, view};
 use super::{Frame, Viewer, page};
 use crate::alert::Tried;
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::{Account, Alert, AlertEvent, AlertReplay, Channel, ChannelId};
 
 /// Tests at once, of all accounts: each keeps a request's thread for up to 15 s, and there are 16 (P8).
@@ -77,22 +78,22 @@ pub(in crate::http) fn test_now(app: &App, account: &Account, id: ChannelId) -> 
 /// # Errors
 /// Not yours, or too many tests at once.
 pub fn test(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.channel_id()?;
     let began_at = clock::now();
-    let tried = test_now(app, &account, id)?;
-    let newest = app.wait(app.store.alerts_of_channel(account.account_id, id, None, 1)).map_err(login::store)?;
+    let tried = test_now(app, &who.account, id)?;
+    let newest = app.wait(app.store.alerts_of_channel(who.account.account_id, id, None, 1)).map_err(login::store)?;
     // What cannot be composed or written is in no log.
     if newest.first().is_none_or(|alert| alert.event != AlertEvent::Test || alert.created_at < began_at) {
-        return page(200, &view(app, request, &account, id)?.trouble(tried.said));
+        return page(200, &view(app, request, &who, id)?.trouble(tried.said));
     }
     Ok(Response::see_other(&format!("/channels/{id}?said=tested")))
 }
 
 fn switch(app: &App, request: &Request, params: &Params, is_on: bool) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.channel_id()?;
-    let done = app.wait(app.store.switch_channel(account.account_id, id, is_on, clock::now()));
+    let done = app.wait(app.store.switch_channel(who.account.account_id, id, is_on, clock::now()));
     done.map_err(login::store)?.ok_or(HttpError::NotFound)?;
     Ok(Response::see_other(&format!("/channels/{id}?said={}", if is_on { "on" } else { "off" })))
 }
@@ -118,9 +119,9 @@ pub fn switch_off(app: &App, request: &Request, params: &Params) -> Result<Respo
 /// # Errors
 /// Not yours.
 pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let channel = load(app, &account, params.channel_id()?)?;
-    page(200, &DeletePage::new(Viewer::of(app, &account), &channel))
+    let who = login::signed_in(app, request)?;
+    let channel = load(app, &who.account, params.channel_id()?)?;
+    page(200, &DeletePage::new(Viewer::of(app, &who), &channel))
 }
 
 /// `POST /channels/:id/delete`.
@@ -128,8 +129,8 @@ pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<R
 /// # Errors
 /// Not yours.
 pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let done = app.wait(app.store.delete_channel(account.account_id, params.channel_id()?, clock::now()));
+    let who = login::signed_in(app, request)?;
+    let done = app.wait(app.store.delete_channel(who.account.account_id, params.channel_id()?, clock::now()));
     if !done.map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
@@ -141,14 +142,15 @@ pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response,
 /// # Errors
 /// Not yours.
 pub fn replay(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.alert_id()?;
-    let alert = app.wait(app.store.alert(account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let alert =
+        app.wait(app.store.alert(who.account.account_id, id)).map_err(login::store)?.ok_or(HttpError::NotFound)?;
     let form = request.form();
     if !form.get("channel").is_empty() {
-        return through(app, &account, &alert, form.get("channel"));
+        return through(app, &who, &alert, form.get("channel"));
     }
-    let done = app.wait(app.store.replay_alert(account.account_id, id, clock::now())).map_err(login::store)?;
+    let done = app.wait(app.store.replay_alert(who.account.account_id, id, clock::now())).map_err(login::store)?;
     let said = match done {
         AlertReplay::Asked => "again",
         AlertReplay::ChannelOff => "channel-off",
@@ -161,9 +163,9 @@ pub fn replay(app: &App, request: &Request, params: &Params) -> Result<Response,
 }
 
 /// Sends it through another channel than its own, by the form of its incident.
-fn through(app: &App, account: &Account, alert: &Alert, channel: &str) -> Result<Response, HttpError> {
+fn through(app: &App, who: &Caller, alert: &Alert, channel: &str) -> Result<Response, HttpError> {
     let channel: ChannelId = channel.parse().map_err(|_| HttpError::NotFound)?;
-    let done = app.wait(app.store.send_through(account.account_id, alert.alert_id, channel, clock::now()));
+    let done = app.wait(app.store.send_through(who.account.account_id, alert.alert_id, channel, clock::now()));
     match (done.map_err(login::store)?, alert.incident_id) {
         (AlertReplay::Asked, Some(incident)) => Ok(Response::see_other(&format!("/incidents/{incident}#told"))),
         (AlertReplay::Asked, None) => Ok(Response::see_other("/channels")),

@@ -5,9 +5,11 @@ use uuid::Uuid;
 
 use super::channel::{load, readable};
 use super::channel_fields::{Control, Field, fields, sent};
-use super::{Choice, Frame, Viewer, channel_words, page};
+use super::{Choice, Frame, Viewer, channel_words, kept_in, page};
 use crate::clock;
-use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, Form, HttpError, Request, Response, route::Params};
+use crate::model::manifest::{Managed, Space};
 use crate::model::{
     Account, Channel, ChannelContext, ChannelDraft, ChannelId, ChannelInput, ChannelKind, ChannelSettings, FieldErrors,
     MAX_CHANNELS,
@@ -80,6 +82,13 @@ pub struct SecretPage {
 }
 
 impl FormPage {
+    /// Says which file keeps it.
+    #[must_use]
+    pub fn kept_in(mut self, kept: Option<Managed>) -> Self {
+        self.frame.kept_in = kept;
+        self
+    }
+
     /// `before`: the channel that is edited; `others`: those that could be told when it gives up. What is a secret in
     /// `input` is not shown.
     #[must_use]
@@ -167,8 +176,9 @@ pub(in crate::http) fn parse(
     if let Ok(draft) = &mut parsed
         && !account.is_operator()
     {
-        // The form does not ask them; should they become operators, it is as for any.
-        draft.tells_operator = stored.is_none_or(|stored| stored.tells_operator);
+        // The form does not ask them. An operator may have let them into his own account: what is wrong with the installation is
+        // told where he says.
+        draft.tells_operator = stored.is_some_and(|stored| stored.tells_operator);
     }
     Ok(parsed)
 }
@@ -180,7 +190,7 @@ pub(in crate::http) fn too_many() -> String {
 
 /// The channel that a form makes: the same one however often it is sent, as it is by two clicks. What was changed in a form
 /// (after going back, for another channel of the kind) makes another. Of the id nobody can tell the form.
-fn id_of(account: &Account, form: &Form) -> ChannelId {
+fn id_of(who: &Caller, form: &Form) -> ChannelId {
     if form.get("once").is_empty() {
         return ChannelId(Uuid::now_v7());
     }
@@ -191,7 +201,7 @@ fn id_of(account: &Account, form: &Form) -> ChannelId {
         }
         whole
     });
-    ChannelId(Uuid::new_v5(&account.account_id.0, &whole))
+    ChannelId(Uuid::new_v5(&who.account.account_id.0, &whole))
 }
 
 /// Whether the hub makes the secret, so that its owner has to be shown it.
@@ -202,16 +212,20 @@ pub(in crate::http) fn makes_secret(input: &ChannelInput, draft: &ChannelDraft, 
 
 fn form(
     app: &App,
-    account: &Account,
+    who: &Caller,
     kind: ChannelKind,
     before: Option<&Channel>,
     input: &ChannelInput,
     errors: &FieldErrors,
 ) -> Result<FormPage, HttpError> {
-    let channels = app.wait(app.store.channels(account.account_id)).map_err(login::store)?;
+    let channels = app.wait(app.store.channels(who.account.account_id)).map_err(login::store)?;
     let others = channels.into_iter().filter(|other| before.is_none_or(|own| own.channel_id != other.channel_id));
     let others: Vec<_> = others.map(|channel| (channel.channel_id, channel.name)).collect();
-    Ok(FormPage::new(Viewer::of(app, account), kind, before, &others, input, errors))
+    let kept = match before {
+        Some(channel) => kept_in(app, who.account.account_id, Space::Channels, channel.channel_id.0)?,
+        None => None,
+    };
+    Ok(FormPage::new(Viewer::of(app, who), kind, before, &others, input, errors).kept_in(kept))
 }
 
 /// `GET /channels/new`: the kinds; with `kind=` its form.
@@ -219,13 +233,13 @@ fn form(
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     match request.query("kind").unwrap_or_default().parse::<ChannelKind>() {
         Ok(kind) => {
             let (input, errors) = (ChannelInput::fresh(), FieldErrors::default());
-            page(200, &form(app, &account, kind, None, &input, &errors)?)
+            page(200, &form(app, &who, kind, None, &input, &errors)?)
         }
-        Err(_) => page(200, &KindsPage::new(Viewer::of(app, &account))),
+        Err(_) => page(200, &KindsPage::new(Viewer::of(app, &who))),
     }
 }
 
@@ -234,22 +248,22 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let fields = request.form();
     let input = sent(&fields);
     let Ok(kind) = input.kind.parse::<ChannelKind>() else { return Ok(Response::see_other("/channels/new")) };
-    let draft = match parse(app, &account, &input, None)? {
+    let draft = match parse(app, &who.account, &input, None)? {
         Ok(draft) => draft,
-        Err(errors) => return page(422, &form(app, &account, kind, None, &input, &errors)?),
+        Err(errors) => return page(422, &form(app, &who, kind, None, &input, &errors)?),
     };
-    let id = id_of(&account, &fields);
-    let added = app.wait(app.store.add_channel_as(id, account.account_id, &draft, clock::now()));
+    let id = id_of(&who, &fields);
+    let added = app.wait(app.store.add_channel_as(id, who.account.account_id, &draft, clock::now()));
     let Some(channel) = added.map_err(login::store)? else {
-        let view = form(app, &account, kind, None, &input, &FieldErrors::default())?;
+        let view = form(app, &who, kind, None, &input, &FieldErrors::default())?;
         return page(409, &view.trouble(too_many()));
     };
     if makes_secret(&input, &draft, None)
-        && let Some(view) = SecretPage::new(Viewer::of(app, &account), &channel, "The channel was added, and is on.")
+        && let Some(view) = SecretPage::new(Viewer::of(app, &who), &channel, "The channel was added, and is on.")
     {
         return page(200, &view);
     }
@@ -261,11 +275,11 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
 /// # Errors
 /// Not yours.
 pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let channel = load(app, &account, params.channel_id()?)?;
+    let who = login::signed_in(app, request)?;
+    let channel = load(app, &who.account, params.channel_id()?)?;
     readable(&channel)?;
     let (input, errors) = (ChannelInput::of(&channel), FieldErrors::default());
-    page(200, &form(app, &account, channel.settings.kind(), Some(&channel), &input, &errors)?)
+    page(200, &form(app, &who, channel.settings.kind(), Some(&channel), &input, &errors)?)
 }
 
 /// `POST /channels/:id/edit`.
@@ -273,28 +287,28 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// # Errors
 /// Not yours.
 pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let before = load(app, &account, params.channel_id()?)?;
+    let who = login::signed_in(app, request)?;
+    let before = load(app, &who.account, params.channel_id()?)?;
     readable(&before)?;
     let (id, kind) = (before.channel_id, before.settings.kind());
     let fields = request.form();
     let mut input = sent(&fields);
     input.follow_protection(&before.settings);
     let outdated = |channel: &Channel, errors: &FieldErrors| {
-        page(409, &form(app, &account, kind, Some(channel), &input, errors)?.outdated())
+        page(409, &form(app, &who, kind, Some(channel), &input, errors)?.outdated())
     };
     let is_outdated = fields.get("revision").parse() != Ok(before.revision);
-    let draft = match parse(app, &account, &input, Some(&before))? {
+    let draft = match parse(app, &who.account, &input, Some(&before))? {
         Ok(_) if is_outdated => return outdated(&before, &FieldErrors::default()),
         Ok(draft) => draft,
         Err(errors) if is_outdated => return outdated(&before, &errors),
-        Err(errors) => return page(422, &form(app, &account, kind, Some(&before), &input, &errors)?),
+        Err(errors) => return page(422, &form(app, &who, kind, Some(&before), &input, &errors)?),
     };
-    let saved = app.wait(app.store.edit_channel(account.account_id, id, before.revision, &draft));
+    let saved = app.wait(app.store.edit_channel(who.account.account_id, id, before.revision, &draft));
     match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
         ChannelEdited::Saved(channel) => {
             let said = "Saved. Messages are signed with the new secret from now on.";
-            match SecretPage::new(Viewer::of(app, &account), &channel, said) {
+            match SecretPage::new(Viewer::of(app, &who), &channel, said) {
                 Some(view) if makes_secret(&input, &draft, Some(&before)) => page(200, &view),
                 Some(_) | None => Ok(Response::see_other(&format!("/channels/{id}?said=saved"))),
             }

@@ -90,15 +90,15 @@ impl Line {
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let channels = app.wait(app.store.channels(account.account_id)).map_err(login::store)?;
+    let who = login::signed_in(app, request)?;
+    let channels = app.wait(app.store.channels(who.account.account_id)).map_err(login::store)?;
     let last = channels.into_iter().map(|channel| {
-        let newest = app.wait(app.store.alerts_of_channel(account.account_id, channel.channel_id, None, 1));
+        let newest = app.wait(app.store.alerts_of_channel(who.account.account_id, channel.channel_id, None, 1));
         Ok((channel, newest.map_err(login::store)?.pop()))
     });
     let channels = last.collect::<Result<Vec<_>, HttpError>>()?;
-    let given_up = app.wait(app.store.count_dead_alerts(account.account_id, COUNTED)).map_err(login::store)?;
+    let given_up = app.wait(app.store.count_dead_alerts(who.account.account_id, COUNTED)).map_err(login::store)?;
     // Fixed words: an address is not to put words into our mouth.
     let said = (request.query("said") == Some("deleted")).then_some("The channel was deleted.");
-    page(200, &ChannelsPage::new(Viewer::of(app, &account), &channels, given_up, said))
+    page(200, &ChannelsPage::new(Viewer::of(app, &who), &channels, given_up, said))
 }

@@ -8,11 +8,13 @@ use super::words::{self, Instant, Mark, Share, share, took};
 use super::{Frame, Viewer, etag, maintenance_words::minute, page};
 use crate::clock;
 use crate::config::SignUps;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::verdict::first_sentence;
 use crate::model::{
     AccountId, BoardPart, BoardPlace, BoardRow, Outcome, RegionState, STANDINGS, Tag, WebsiteId, WebsiteKind, cause,
 };
+use crate::store::wall;
 
 /// Websites on one page of the list: of more, an answer would be larger than one may be (2 MiB), and no pleasure.
 const AT_ONCE: i64 = 200;
@@ -300,14 +302,8 @@ fn read(app: &App, account: AccountId, asked: &Asked) -> Result<BoardPart, HttpE
 /// The database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     match login::signed_in(app, request) {
-        Ok(who) => {
-            let asked = Asked::of(request);
-            let part = read(app, who.account.account_id, &asked)?;
-            let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
-            let viewer = Viewer::of(app, &who.account).told(is_told);
-            let board = BoardPage::of(viewer, &part, &asked).map_err(anyhow::Error::from)?;
-            page(200, &board)
-        }
+        // Whoever comes without a session is answered, too, so that nobody has put up the wall yet.
+        Ok(who) => wall::behind(who.account.account_id, || board(app, request, &who)),
         Err(HttpError::SignInFirst) => match (app.settings.sign_ups, login::may_sign_up(app)?) {
             // A hub that nobody owns yet has one thing to show.
             (SignUps::First, true) => Ok(Response::see_other("/signup")),
@@ -317,17 +313,25 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     }
 }
 
+fn board(app: &App, request: &Request, who: &Caller) -> Result<Response, HttpError> {
+    let asked = Asked::of(request);
+    let part = read(app, who.account.account_id, &asked)?;
+    let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
+    let viewer = Viewer::of(app, who).told(is_told);
+    page(200, &BoardPage::of(viewer, &part, &asked).map_err(anyhow::Error::from)?)
+}
+
 /// `GET /websites/fragment`: the board alone, for the page's script.
 ///
 /// # Errors
 /// Not signed in any more.
 pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let asked = Asked::of(request);
-    let part = read(app, account.account_id, &asked)?;
-    let open = app.wait(app.store.count_open_incidents(account.account_id)).map_err(login::store)?;
-    let is_told = app.wait(app.store.has_channel_on(account.account_id)).map_err(login::store)?;
-    super::fragment(request, &Board::of(&part, &asked).with_open(open).told(is_told))
+    let part = read(app, who.account.account_id, &asked)?;
+    let open = app.wait(app.store.count_open_incidents(who.account.account_id)).map_err(login::store)?;
+    let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
+    super::fragment(&Board::of(&part, &asked).with_open(open).told(is_told))
 }
 
 #[cfg(test)]

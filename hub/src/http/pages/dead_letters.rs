@@ -261,10 +261,10 @@ pub(in crate::http) fn filter_of(request: &Request) -> LetterFilter {
 /// # Errors
 /// Not for this account.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::operator(app, request)?.account;
+    let who = login::operator(app, request)?;
     let mut found = find(app, filter_of(request), after(request)?, LETTERS_SHOWN)?;
     found.kinds = app.wait(app.store.dead_letter_kinds(replay::COUNTED)).map_err(login::store)?;
     found.streams = app.wait(app.store.dead_letter_streams()).map_err(login::store)?;
     let said = super::dead_letters_actions::said(request);
-    page(200, &DeadLettersPage::new(Viewer::of(app, &account), account.account_id, &found, said))
+    page(200, &DeadLettersPage::new(Viewer::of(app, &who), who.account.account_id, &found, said))
 }

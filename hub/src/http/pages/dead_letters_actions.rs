@@ -128,10 +128,10 @@ pub fn discard(app: &App, request: &Request, params: &Params) -> Result<Response
 }
 
 fn confirm(app: &App, request: &Request, is_discard: bool) -> Result<Response, HttpError> {
-    let account = login::operator(app, request)?.account;
+    let who = login::operator(app, request)?;
     let filter = filter_of(request);
     let count = app.wait(app.store.count_dead_letters(&filter, replay::COUNTED)).map_err(login::store)?;
-    page(200, &ConfirmPage::new(Viewer::of(app, &account), is_discard, &filter, count, clock::now()))
+    page(200, &ConfirmPage::new(Viewer::of(app, &who), is_discard, &filter, count, clock::now()))
 }
 
 /// `GET /dead-letters/replay`: asks first.

@@ -304,9 +304,9 @@ pub(in crate::http) fn load(app: &App, account: &Account, id: IncidentId) -> Res
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let found = load(app, &account, params.incident_id()?)?;
-    let view = IncidentPage::new(Viewer::of(app, &account), &found, clock::now()).map_err(anyhow::Error::from)?;
+    let who = login::signed_in(app, request)?;
+    let found = load(app, &who.account, params.incident_id()?)?;
+    let view = IncidentPage::new(Viewer::of(app, &who), &found, clock::now()).map_err(anyhow::Error::from)?;
     page(200, &view)
 }
 
@@ -315,7 +315,7 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// # Errors
 /// Not yours.
 pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let found = load(app, &account, params.incident_id()?)?;
-    super::fragment(request, &IncidentView::new(&found, clock::now()))
+    let who = login::signed_in(app, request)?;
+    let found = load(app, &who.account, params.incident_id()?)?;
+    super::fragment(&IncidentView::new(&found, clock::now()))
 }

@@ -4,7 +4,7 @@ use super::{Viewer, page};
 use crate::clock;
 use crate::http::pages::incident::{IncidentPage, load};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{FieldError, FieldErrors};
+use crate::model::{FieldError, FieldErrors, TakenOn};
 
 /// Characters of a note.
 pub(in crate::http) const NOTE_CHARS: usize = 2_000;
@@ -29,10 +29,13 @@ pub(in crate::http) fn checked(text: &str) -> Result<&str, FieldErrors> {
 /// # Errors
 /// Not yours.
 pub fn acknowledge(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.incident_id()?;
-    let done = app.wait(app.store.acknowledge_incident(account.account_id, id, &account.username, clock::now()));
-    done.map_err(login::store)?.ok_or(HttpError::NotFound)?;
+    let done = app.wait(app.store.acknowledge_incident(who.account.account_id, id, &who.person.username, clock::now()));
+    match done.map_err(login::store)?.ok_or(HttpError::NotFound)? {
+        TakenOn::Now => {}
+        TakenOn::Before | TakenOn::Over => request.notes.nothing(),
+    }
     Ok(Response::see_other(&format!("/incidents/{id}")))
 }
 
@@ -41,18 +44,18 @@ pub fn acknowledge(app: &App, request: &Request, params: &Params) -> Result<Resp
 /// # Errors
 /// Not yours.
 pub fn note(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.incident_id()?;
     let form = request.form();
     let text = match checked(form.get("note")) {
         Ok(text) => text,
         Err(errors) => {
-            let found = load(app, &account, id)?;
-            let view = IncidentPage::new(Viewer::of(app, &account), &found, clock::now());
+            let found = load(app, &who.account, id)?;
+            let view = IncidentPage::new(Viewer::of(app, &who), &found, clock::now());
             return page(422, &view.map_err(anyhow::Error::from)?.again(form.get("note"), errors));
         }
     };
-    let kept = app.wait(app.store.note_incident(account.account_id, id, &account.username, text, clock::now()));
+    let kept = app.wait(app.store.note_incident(who.account.account_id, id, &who.person.username, text, clock::now()));
     if !kept.map_err(login::store)? {
         return Err(HttpError::NotFound);
     }

@@ -218,17 +218,17 @@ pub(in crate::http) fn after(request: &Request) -> Result<Option<IncidentCursor>
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let (open_only, after) = (open_only(request)?, after(request)?);
     let filter = IncidentFilter { open_only, kind: kind(request)?, ..IncidentFilter::default() };
-    let mut found = find(app, account.account_id, filter, after, SHOWN)?;
+    let mut found = find(app, who.account.account_id, filter, after, SHOWN)?;
     if !open_only && after.is_none() {
         let filter = IncidentFilter { open_only: true, ..filter };
-        found.open = find(app, account.account_id, filter, None, OPEN_SHOWN)?.incidents;
+        found.open = find(app, who.account.account_id, filter, None, OPEN_SHOWN)?.incidents;
     }
     if found.incidents.is_empty() {
-        let channels = app.wait(app.store.channels(account.account_id)).map_err(login::store)?;
+        let channels = app.wait(app.store.channels(who.account.account_id)).map_err(login::store)?;
         found.is_told = channels.iter().any(|channel| channel.is_on);
     }
-    page(200, &IncidentsPage::new(Viewer::of(app, &account), &found, clock::now()))
+    page(200, &IncidentsPage::new(Viewer::of(app, &who), &found, clock::now()))
 }

@@ -6,12 +6,14 @@ use super::keeping_form::KeepingPart;
 use super::maintenance_form::{choices, names};
 use super::ties_form::{parent_exists, ties_of};
 use super::website_form::Typed;
-use super::{Choice, Frame, Viewer, keeping_form, page};
+use super::{Choice, Frame, Viewer, keeping_form, kept_in, page};
 use crate::clock;
-use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, Form, HttpError, Request, Response, route::Params};
 use crate::model::job::UNITS;
+use crate::model::manifest::{Managed, Space};
 use crate::model::retention::Retention;
-use crate::model::{Account, FieldErrors, JobInput, JobPlan, Keeping, KeepingInput, Ties, Website, WebsiteName};
+use crate::model::{FieldErrors, JobInput, JobPlan, Keeping, KeepingInput, Ties, Website, WebsiteName};
 use crate::store::{Edited, KnownJob, TiesSaved};
 
 /// What stands in the fields, as typed.
@@ -151,6 +153,13 @@ pub struct JobForm {
 }
 
 impl JobForm {
+    /// Says which file keeps it.
+    #[must_use]
+    pub fn kept_in(mut self, kept: Option<Managed>) -> Self {
+        self.frame.kept_in = kept;
+        self
+    }
+
     /// To add a job, or to edit that of a website.
     #[must_use]
     pub fn new(
@@ -229,13 +238,18 @@ fn label(field: &str) -> (&'static str, &'static str) {
 
 fn form(
     app: &App,
-    account: &Account,
+    who: &Caller,
     website: Option<&Website>,
     typed: JobTyped,
     errors: FieldErrors,
 ) -> Result<JobForm, HttpError> {
-    let websites = names(app, account, &typed.parent)?;
-    Ok(JobForm::new(Viewer::of(app, account), website, typed, errors, &websites).keeps(app.settings.retention))
+    let websites = names(app, who, &typed.parent)?;
+    let kept = match website {
+        Some(website) => kept_in(app, who.account.account_id, Space::Websites, website.website_id.0)?,
+        None => None,
+    };
+    let view = JobForm::new(Viewer::of(app, who), website, typed, errors, &websites);
+    Ok(view.keeps(app.settings.retention).kept_in(kept))
 }
 
 /// `GET /jobs/new`.
@@ -243,8 +257,8 @@ fn form(
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    page(200, &form(app, &account, None, JobTyped::empty(), FieldErrors::default())?)
+    let who = login::signed_in(app, request)?;
+    page(200, &form(app, &who, None, JobTyped::empty(), FieldErrors::default())?)
 }
 
 /// A job as typed.
@@ -253,7 +267,7 @@ type Parsed = (JobPlan, Ties, Keeping);
 /// Plan, ties and what is decided about history as typed; `before`: what is decided now.
 fn parsed(
     app: &App,
-    account: &Account,
+    who: &Caller,
     typed: &JobTyped,
     before: &Keeping,
 ) -> Result<Result<Parsed, FieldErrors>, HttpError> {
@@ -267,7 +281,7 @@ fn parsed(
             return Ok(Err(errors));
         }
     };
-    Ok(parent_exists(app, account, &ties)?.map_or(Ok((plan, ties, keeping)), Err))
+    Ok(parent_exists(app, &who.account, &ties)?.map_or(Ok((plan, ties, keeping)), Err))
 }
 
 /// `POST /jobs/new`.
@@ -275,25 +289,25 @@ fn parsed(
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let typed = JobTyped::sent(&request.form());
-    let (plan, ties, keeping) = match parsed(app, &account, &typed, &Keeping::default())? {
+    let (plan, ties, keeping) = match parsed(app, &who, &typed, &Keeping::default())? {
         Ok(parsed) => parsed,
-        Err(errors) => return page(422, &form(app, &account, None, typed, errors)?),
+        Err(errors) => return page(422, &form(app, &who, None, typed, errors)?),
     };
-    let added = app.wait(app.store.add_job_tied(account.account_id, &plan, &ties, clock::now()));
+    let added = app.wait(app.store.add_job_tied(who.account.account_id, &plan, &ties, clock::now()));
     match added.map_err(login::store)? {
         Ok(id) => {
-            keeping_form::save(app, &account, id, &Keeping::default(), &keeping)?;
+            keeping_form::save(app, &who.account, id, &Keeping::default(), &keeping)?;
             Ok(Response::see_other(&format!("/websites/{id}")))
         }
         // Deleted meanwhile.
-        Err(refused) => page(422, &form(app, &account, None, typed, FieldErrors(vec![refused]))?),
+        Err(refused) => page(422, &form(app, &who, None, typed, FieldErrors(vec![refused]))?),
     }
 }
 
-fn known(app: &App, account: &Account, params: &Params) -> Result<KnownJob, HttpError> {
-    let found = app.wait(app.store.job(account.account_id, params.website_id()?)).map_err(login::store)?;
+fn known(app: &App, who: &Caller, params: &Params) -> Result<KnownJob, HttpError> {
+    let found = app.wait(app.store.job(who.account.account_id, params.website_id()?)).map_err(login::store)?;
     found.ok_or(HttpError::NotFound)
 }
 
@@ -301,53 +315,53 @@ fn known(app: &App, account: &Account, params: &Params) -> Result<KnownJob, Http
 ///
 /// # Errors
 /// Not yours.
-pub fn edit(app: &App, account: &Account, params: &Params) -> Result<Response, HttpError> {
-    let known = known(app, account, params)?;
-    let ties = ties_of(app, account, known.website.website_id)?;
-    let keeping = keeping_form::keeping_of(app, account, known.website.website_id)?;
+pub fn edit(app: &App, who: &Caller, params: &Params) -> Result<Response, HttpError> {
+    let known = known(app, who, params)?;
+    let ties = ties_of(app, &who.account, known.website.website_id)?;
+    let keeping = keeping_form::keeping_of(app, &who.account, known.website.website_id)?;
     let typed = JobTyped::of(&known.job.plan, &ties, &keeping);
-    page(200, &form(app, account, Some(&known.website), typed, FieldErrors::default())?)
+    page(200, &form(app, who, Some(&known.website), typed, FieldErrors::default())?)
 }
 
 /// `POST /websites/:id/edit` of a job.
 ///
 /// # Errors
 /// Not yours.
-pub fn save(app: &App, account: &Account, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let KnownJob { website, job, .. } = known(app, account, params)?;
+pub fn save(app: &App, who: &Caller, request: &Request, params: &Params) -> Result<Response, HttpError> {
+    let KnownJob { website, job, .. } = known(app, who, params)?;
     let (id, sent) = (website.website_id, request.form());
     let typed = JobTyped::sent(&sent);
-    let keeping_before = keeping_form::keeping_of(app, account, id)?;
-    let (plan, ties, keeping) = match parsed(app, account, &typed, &keeping_before)? {
+    let keeping_before = keeping_form::keeping_of(app, &who.account, id)?;
+    let (plan, ties, keeping) = match parsed(app, who, &typed, &keeping_before)? {
         Ok(parsed) => parsed,
-        Err(errors) => return page(422, &form(app, account, Some(&website), typed, errors)?),
+        Err(errors) => return page(422, &form(app, who, Some(&website), typed, errors)?),
     };
     if plan != job.plan {
         let revision = sent.get("revision").trim().parse().unwrap_or(website.revision);
         let saved =
-            app.wait(app.store.edit_job_tied(account.account_id, id, revision, &plan, Some(&ties), clock::now()));
+            app.wait(app.store.edit_job_tied(who.account.account_id, id, revision, &plan, Some(&ties), clock::now()));
         match saved.map_err(login::store)?.ok_or(HttpError::NotFound)? {
             Edited::Saved(_) => {}
             Edited::Meanwhile(newest) => {
-                let form = form(app, account, Some(&newest), typed, FieldErrors::default())?;
+                let form = form(app, who, Some(&newest), typed, FieldErrors::default())?;
                 return page(409, &form.outdated());
             }
             Edited::Refused(error) => {
-                return page(422, &form(app, account, Some(&website), typed, FieldErrors(vec![error]))?);
+                return page(422, &form(app, who, Some(&website), typed, FieldErrors(vec![error]))?);
             }
         }
     }
-    if plan == job.plan && ties != ties_of(app, account, id)? {
-        match app.wait(app.store.set_ties(account.account_id, id, &ties)).map_err(login::store)? {
+    if plan == job.plan && ties != ties_of(app, &who.account, id)? {
+        match app.wait(app.store.set_ties(who.account.account_id, id, &ties)).map_err(login::store)? {
             TiesSaved::Saved => {}
             TiesSaved::NotFound => return Err(HttpError::NotFound),
             TiesSaved::Refused(error) => {
-                let newest = known(app, account, params)?.website;
-                return page(422, &form(app, account, Some(&newest), typed, FieldErrors(vec![error]))?);
+                let newest = known(app, who, params)?.website;
+                return page(422, &form(app, who, Some(&newest), typed, FieldErrors(vec![error]))?);
             }
         }
     }
-    keeping_form::save(app, account, id, &keeping_before, &keeping)?;
+    keeping_form::save(app, &who.account, id, &keeping_before, &keeping)?;
     Ok(Response::see_other(&format!("/websites/{id}")))
 }
 
@@ -356,9 +370,9 @@ pub fn save(app: &App, account: &Account, request: &Request, params: &Params) ->
 /// # Errors
 /// Not yours.
 pub fn rotate(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.website_id()?;
-    if !app.wait(app.store.rotate_ping_id(account.account_id, id)).map_err(login::store)? {
+    if !app.wait(app.store.rotate_ping_id(who.account.account_id, id)).map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
     Ok(Response::see_other(&format!("/websites/{id}")))

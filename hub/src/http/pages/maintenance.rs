@@ -121,8 +121,8 @@ struct DeletePage {
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let (id, store, now) = (account.account_id, &app.store, clock::now());
+    let who = login::signed_in(app, request)?;
+    let (id, store, now) = (who.account.account_id, &app.store, clock::now());
     let windows = app.wait(store.maintenance(id)).map_err(login::store)?;
     let limit = i64::try_from(PAST_SHOWN).unwrap_or(20);
     let past = app.wait(store.past_maintenance(id, now - PAST_KEPT_MS, limit)).map_err(login::store)?;
@@ -132,7 +132,7 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
     let websites = app.wait(store.website_names(id, 0, &named)).map_err(login::store)?;
     let ties = app.wait(store.ties(id)).map_err(login::store)?;
     let covered = Covered { websites: &websites, ties: &ties };
-    page(200, &MaintenancePage::view(Viewer::of(app, &account), &windows, past, &covered, now))
+    page(200, &MaintenancePage::view(Viewer::of(app, &who), &windows, past, &covered, now))
 }
 
 pub(super) fn window(app: &App, account: crate::model::AccountId, params: &Params) -> Result<Maintenance, HttpError> {
@@ -156,9 +156,9 @@ pub fn end(app: &App, request: &Request, params: &Params) -> Result<Response, Ht
 /// # Errors
 /// Not yours.
 pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let window = window(app, account.account_id, params)?;
-    let frame = Frame::narrow("Delete this window?", Some(Viewer::of(app, &account)));
+    let who = login::signed_in(app, request)?;
+    let window = window(app, who.account.account_id, params)?;
+    let frame = Frame::narrow("Delete this window?", Some(Viewer::of(app, &who)));
     let is_running = window.running(clock::now()).is_some();
     page(200, &DeletePage { frame, name: window.plan.name, is_running })
 }

@@ -5,13 +5,13 @@ use askama::Template;
 
 use super::maintenance::window;
 use super::maintenance_words::{Turn, turn};
-use super::{Choice, Frame, Viewer, page, words};
+use super::{Choice, Frame, Viewer, kept_in, page, words};
 use crate::clock;
-use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, Form, HttpError, Request, Response, route::Params};
 use crate::model::maintenance::WEEKDAYS;
-use crate::model::{
-    Account, FieldError, FieldErrors, Maintenance, MaintenanceInput, Rule, UtcMs, WebsiteId, WebsiteName,
-};
+use crate::model::manifest::{Managed, Space};
+use crate::model::{FieldError, FieldErrors, Maintenance, MaintenanceInput, Rule, UtcMs, WebsiteId, WebsiteName};
 use crate::store::MaintenanceSaved;
 
 /// Windows to come that are shown.
@@ -51,6 +51,13 @@ pub struct Offered {
 }
 
 impl MaintenanceForm {
+    /// Says which file keeps it.
+    #[must_use]
+    pub fn kept_in(mut self, kept: Option<Managed>) -> Self {
+        self.frame.kept_in = kept;
+        self
+    }
+
     /// To add a window, or with a revision to edit one.
     #[must_use]
     pub fn new(
@@ -158,9 +165,9 @@ pub(super) fn choices<'a>(websites: impl IntoIterator<Item = &'a WebsiteName>, c
 }
 
 /// Websites that a form offers, `chosen` among them.
-pub(super) fn names(app: &App, account: &Account, chosen: &str) -> Result<Vec<WebsiteName>, HttpError> {
+pub(super) fn names(app: &App, who: &Caller, chosen: &str) -> Result<Vec<WebsiteName>, HttpError> {
     let chosen: Option<WebsiteId> = chosen.parse().ok();
-    app.wait(app.store.website_names(account.account_id, OFFERED, chosen.as_slice())).map_err(login::store)
+    app.wait(app.store.website_names(who.account.account_id, OFFERED, chosen.as_slice())).map_err(login::store)
 }
 
 fn sent(form: &Form) -> MaintenanceInput {
@@ -180,9 +187,9 @@ fn sent(form: &Form) -> MaintenanceInput {
     }
 }
 
-fn offered(app: &App, account: &Account, chosen: &str) -> Result<Offered, HttpError> {
-    let websites = names(app, account, chosen)?;
-    let ties = app.wait(app.store.ties(account.account_id)).map_err(login::store)?;
+fn offered(app: &App, who: &Caller, chosen: &str) -> Result<Offered, HttpError> {
+    let websites = names(app, who, chosen)?;
+    let ties = app.wait(app.store.ties(who.account.account_id)).map_err(login::store)?;
     let mut tags: Vec<String> = ties.into_values().flat_map(|ties| ties.tags).map(|tag| tag.to_string()).collect();
     tags.sort_unstable();
     tags.dedup();
@@ -191,13 +198,13 @@ fn offered(app: &App, account: &Account, chosen: &str) -> Result<Offered, HttpEr
 
 fn form(
     app: &App,
-    account: &Account,
+    who: &Caller,
     revision: Option<i64>,
     typed: MaintenanceInput,
     errors: FieldErrors,
 ) -> Result<MaintenanceForm, HttpError> {
-    let offered = offered(app, account, &typed.website_id)?;
-    Ok(MaintenanceForm::new(Viewer::of(app, account), revision, typed, errors, &offered))
+    let offered = offered(app, who, &typed.website_id)?;
+    Ok(MaintenanceForm::new(Viewer::of(app, who), revision, typed, errors, &offered))
 }
 
 /// `GET /maintenance/new`; `?website=` and `?tag=` choose what it is about.
@@ -205,8 +212,8 @@ fn form(
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let windows = app.wait(app.store.maintenance(account.account_id)).map_err(login::store)?;
+    let who = login::signed_in(app, request)?;
+    let windows = app.wait(app.store.maintenance(who.account.account_id)).map_err(login::store)?;
     // Whoever planned before plans by the same clocks.
     let zone = windows.last().map_or("UTC", |window| window.plan.rule.time_zone());
     let tonight = Rule::new(zone, jiff::civil::DateTime::default(), crate::model::maintenance::Repeats::Once, 0);
@@ -229,7 +236,7 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
         minutes: "0".to_owned(),
         ..MaintenanceInput::default()
     };
-    page(200, &form(app, &account, None, typed, FieldErrors::default())?)
+    page(200, &form(app, &who, None, typed, FieldErrors::default())?)
 }
 
 /// `POST /maintenance/new`; with `preview`, nothing is saved.
@@ -237,8 +244,8 @@ pub fn new(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    take(app, &account, None, &request.form())
+    let who = login::signed_in(app, request)?;
+    take(app, &who, None, &request.form())
 }
 
 /// `GET /maintenance/:id/edit`.
@@ -246,11 +253,12 @@ pub fn create(app: &App, request: &Request, _: &Params) -> Result<Response, Http
 /// # Errors
 /// Not yours.
 pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let window = window(app, account.account_id, params)?;
+    let who = login::signed_in(app, request)?;
+    let window = window(app, who.account.account_id, params)?;
     let typed = MaintenanceInput::of(&window.plan);
-    let form = form(app, &account, Some(window.revision), typed, FieldErrors::default())?;
-    page(200, &form.showing(&window.plan.rule, clock::now().max(window.skip_before_at)))
+    let form = form(app, &who, Some(window.revision), typed, FieldErrors::default())?;
+    let kept = kept_in(app, who.account.account_id, Space::Maintenance, window.maintenance_id.0)?;
+    page(200, &form.showing(&window.plan.rule, clock::now().max(window.skip_before_at)).kept_in(kept))
 }
 
 /// `POST /maintenance/:id/edit`; with `preview`, nothing is saved.
@@ -258,23 +266,23 @@ pub fn edit(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// # Errors
 /// Not yours.
 pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let window = window(app, account.account_id, params)?;
-    take(app, &account, Some(&window), &request.form())
+    let who = login::signed_in(app, request)?;
+    let window = window(app, who.account.account_id, params)?;
+    take(app, &who, Some(&window), &request.form())
 }
 
-fn take(app: &App, account: &Account, before: Option<&Maintenance>, form_sent: &Form) -> Result<Response, HttpError> {
+fn take(app: &App, who: &Caller, before: Option<&Maintenance>, form_sent: &Form) -> Result<Response, HttpError> {
     let (typed, now) = (sent(form_sent), clock::now());
     let revision = before.map(|window| form_sent.get("revision").parse().unwrap_or(window.revision));
     let plan = match typed.parse(now) {
         Ok(plan) => plan,
-        Err(errors) => return page(422, &form(app, account, revision, typed, errors)?),
+        Err(errors) => return page(422, &form(app, who, revision, typed, errors)?),
     };
     if !form_sent.get("preview").is_empty() {
-        let shown = form(app, account, revision, typed, FieldErrors::default())?;
+        let shown = form(app, who, revision, typed, FieldErrors::default())?;
         return page(200, &shown.showing(&plan.rule, now));
     }
-    let (id, store) = (account.account_id, &app.store);
+    let (id, store) = (who.account.account_id, &app.store);
     let saved = match before.zip(revision) {
         Some((window, revision)) => {
             app.wait(store.edit_maintenance(id, window.maintenance_id, revision, &plan, now)).map_err(login::store)?
@@ -286,12 +294,12 @@ fn take(app: &App, account: &Account, before: Option<&Maintenance>, form_sent: &
         MaintenanceSaved::NotFound => Err(HttpError::NotFound),
         MaintenanceSaved::NoWebsite => {
             let errors = FieldErrors(vec![no_website(&typed.website_id)]);
-            page(422, &form(app, account, revision, typed, errors)?)
+            page(422, &form(app, who, revision, typed, errors)?)
         }
         MaintenanceSaved::TooMany => Err(HttpError::Conflict(too_many())),
         MaintenanceSaved::Meanwhile => {
             let newest = before.map(|window| window.revision);
-            page(409, &form(app, account, newest, typed, FieldErrors::default())?.outdated())
+            page(409, &form(app, who, newest, typed, FieldErrors::default())?.outdated())
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod acknowledge;
+pub mod audit;
 pub mod capacity;
 pub mod channel;
 mod channel_actions;
@@ -14,6 +15,8 @@ pub mod dashboard;
 pub mod dead_letters;
 mod dead_letters_actions;
 pub mod delete;
+pub mod docs;
+pub mod factor;
 mod figures;
 pub mod incident;
 pub(in crate::http) mod incident_actions;
@@ -22,7 +25,9 @@ mod incident_words;
 pub mod incidents;
 mod job;
 pub mod job_form;
+pub mod join;
 mod keeping_form;
+pub mod keys;
 pub mod landing;
 pub mod maintenance;
 pub mod maintenance_form;
@@ -33,8 +38,10 @@ pub mod report;
 pub mod report_form;
 pub mod reports;
 pub mod settings;
-mod settings_words;
+pub(in crate::http) mod settings_words;
 mod spark;
+pub mod team;
+pub mod team_end;
 pub mod ties_form;
 pub mod trouble;
 mod waterfall;
@@ -46,8 +53,10 @@ mod words;
 
 use askama::Template;
 
-use super::{App, HttpError, Request, Response, assets};
-use crate::model::Account;
+use super::login::Caller;
+use super::{App, HttpError, Response, assets, conditional};
+use crate::model::manifest::{Managed, Space};
+use crate::model::{AccountId, Role};
 use crate::replay;
 
 pub use channel_actions::DeletePage as DeleteChannelPage;
@@ -65,6 +74,10 @@ pub struct Viewer {
     is_told: bool,
     /// What the navigation of an operator has beside that of others.
     desk: Option<Desk>,
+    /// The team that is looked at, in a word; empty for whoever has only his own.
+    team: String,
+    /// May change what he sees.
+    may_write: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -93,17 +106,22 @@ impl Viewer {
         Self { is_told, ..self }
     }
 
-    /// Of an account. A page is shown without a badge rather than not at all.
-    pub(super) fn of(app: &App, account: &Account) -> Self {
-        let counted = if account.is_operator() { replay::COUNTED } else { 0 };
-        let counts = app.wait(app.store.count_for_viewer(account.account_id, counted));
+    /// Of whoever asks. A page is shown without a badge rather than not at all.
+    pub(super) fn of(app: &App, who: &Caller) -> Self {
+        let counted = if who.person.is_operator() { replay::COUNTED } else { 0 };
+        let counts = app.wait(app.store.count_for_viewer(who.account.account_id, counted));
         let (open, letters) = counts.unwrap_or_default();
-        let viewer = if account.is_operator() {
-            Self::operator(&account.username, letters)
+        let viewer = if who.person.is_operator() {
+            Self::operator(&who.person.username, letters)
         } else {
-            account.username.as_str().into()
+            who.person.username.as_str().into()
         };
-        viewer.with_open(open)
+        let team = match who.account.account_id == who.person.account_id {
+            false => who.account.username.clone(),
+            true if who.has_teams => "My team".to_owned(),
+            true => String::new(),
+        };
+        Self { team, may_write: who.role >= Role::Editor, ..viewer.with_open(open) }
     }
 
     /// How many incidents go on, in the words of a badge; empty for none.
@@ -115,7 +133,8 @@ impl Viewer {
 /// Somebody who is no operator.
 impl From<&str> for Viewer {
     fn from(username: &str) -> Self {
-        Self { username: username.to_owned(), open: 0, is_told: true, desk: None }
+        let (team, may_write) = (String::new(), true);
+        Self { username: username.to_owned(), open: 0, is_told: true, desk: None, team, may_write }
     }
 }
 
@@ -130,19 +149,21 @@ pub struct Frame {
     pub here: &'static str,
     /// Forms and messages are narrow, tables are wide.
     pub narrow: bool,
+    /// Which file keeps what the page is about.
+    pub kept_in: Option<Managed>,
 }
 
 impl Frame {
     /// A wide page for somebody who is signed in.
     #[must_use]
     pub fn wide(title: impl Into<String>, viewer: impl Into<Viewer>) -> Self {
-        Self { title: title.into(), viewer: Some(viewer.into()), here: "", narrow: false }
+        Self { title: title.into(), viewer: Some(viewer.into()), here: "", narrow: false, kept_in: None }
     }
 
     /// A form or message.
     #[must_use]
     pub fn narrow(title: impl Into<String>, viewer: Option<Viewer>) -> Self {
-        Self { title: title.into(), viewer, here: "", narrow: true }
+        Self { title: title.into(), viewer, here: "", narrow: true, kept_in: None }
     }
 
     /// Marks an entry of the navigation.
@@ -167,8 +188,19 @@ impl Frame {
         assets::ALERT_STYLE.url()
     }
 
+    fn look_style(&self) -> &str {
+        assets::LOOK_STYLE.url()
+    }
+
     fn report_style(&self) -> &str {
         assets::REPORT_STYLE.url()
+    }
+
+    /// Whoever looks at this page may look only: what changes things is not shown. What is his own is, and what a link lets
+    /// anybody do who has it.
+    fn is_look(&self) -> bool {
+        let is_own = matches!(self.here, "/settings" | "/team" | "/join" | "/acknowledge");
+        !is_own && self.viewer.as_ref().is_some_and(|viewer| !viewer.may_write)
     }
 
     fn desk(&self) -> Option<&Desk> {
@@ -182,6 +214,11 @@ impl Frame {
     fn icon(&self) -> &str {
         assets::ICON.url()
     }
+}
+
+/// Which file keeps something, so that its page can say so.
+fn kept_in(app: &App, account: AccountId, space: Space, id: uuid::Uuid) -> Result<Option<Managed>, HttpError> {
+    app.wait(app.store.managed(account, space, id)).map_err(crate::http::login::store)
 }
 
 /// An entry of a list on a form.
@@ -198,25 +235,17 @@ pub fn page(status: u16, view: &impl Template) -> Result<Response, HttpError> {
     Ok(Response::html(status, body).with("cache-control", "no-store"))
 }
 
-/// The part of a page that renews itself: 304 when the browser has it already.
-pub fn fragment(request: &Request, view: &impl Template) -> Result<Response, HttpError> {
-    Ok(unless_known(request, view.render().map_err(anyhow::Error::from)?))
-}
-
-fn unless_known(request: &Request, body: String) -> Response {
+/// The part of a page that renews itself: browsers ask whether it is still the same (`http::conditional`).
+pub fn fragment(view: &impl Template) -> Result<Response, HttpError> {
+    let body = view.render().map_err(anyhow::Error::from)?;
     let etag = etag(&body);
-    let answer = if request.header("if-none-match") == Some(&etag) {
-        Response { status: 304, headers: Vec::new(), body: Vec::new() }
-    } else {
-        Response::html(200, body)
-    };
-    answer.with("etag", &etag).with("cache-control", "private, no-cache")
+    Ok(Response::html(200, body).with("etag", &etag).with("cache-control", "private, no-cache"))
 }
 
 /// The entity tag of a fragment.
 #[must_use]
 pub fn etag(body: &str) -> String {
-    format!("\"{}\"", assets::tag(body.as_bytes()))
+    conditional::tag(body.as_bytes())
 }
 
 #[cfg(test)]

@@ -209,9 +209,9 @@ fn find(app: &App) -> Result<Found, HttpError> {
 /// # Errors
 /// Not for this account.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::operator(app, request)?.account;
+    let who = login::operator(app, request)?;
     let view =
-        ProbesPage::new(Viewer::of(app, &account), find(app)?, Typed::default(), FieldErrors::default(), clock::now());
+        ProbesPage::new(Viewer::of(app, &who), find(app)?, Typed::default(), FieldErrors::default(), clock::now());
     page(200, &view)
 }
 
@@ -231,8 +231,8 @@ fn place(form: &Form, errors: &mut FieldErrors) -> Option<Place> {
 /// # Errors
 /// Not for this account, or Redis is away.
 pub fn enrol(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::operator(app, request)?.account;
-    let viewer = Viewer::of(app, &account);
+    let who = login::operator(app, request)?;
+    let viewer = Viewer::of(app, &who);
     let Some(redis) = &app.settings.redis else { return Err(HttpError::NotFound) };
     let form = request.form();
     let mut errors = FieldErrors::default();
@@ -260,12 +260,14 @@ pub fn enrol(app: &App, request: &Request, _: &Params) -> Result<Response, HttpE
         let command = format!("betteruptime-hub probe enrol {} {} --redis-url {bare}", place.region, place.worker);
         let said = format!("Run this where the hub's settings are: {command}");
         let view = ProbesPage::new(viewer.clone(), find(app)?, typed.clone(), errors, clock::now());
+        request.notes.nothing();
         return page(200, &view.said(said));
     };
     let ticket = enrolment::ticket(&place, &bare).map_err(HttpError::Internal)?;
     match app.wait(enrolment::enrol(redis, admin, &place, &ticket)) {
         Ok(saved) => {
-            tracing::info!(region = %place.region, worker = %place.worker, by = account.username, "A worker was enrolled.");
+            tracing::info!(region = %place.region, worker = %place.worker, by = who.person.username, "A worker was enrolled.");
+            request.notes.about(place.user(), "");
             page(200, &TicketPage::new(viewer.clone(), &place, saved_words(&saved), ticket.env_file.expose()))
         }
         Err(error @ AclError::Exists { .. }) => {
@@ -290,7 +292,7 @@ fn sentence(text: &str) -> String {
 /// # Errors
 /// Not for this account, no such worker, or Redis is away.
 pub fn revoke(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::operator(app, request)?.account;
+    let who = login::operator(app, request)?;
     let place = place(&request.form(), &mut FieldErrors::default()).ok_or(HttpError::NotFound)?;
     let redis = app.settings.redis.as_ref().ok_or(HttpError::NotFound)?;
     let admin = redis.admin_url.as_ref().ok_or(HttpError::NotFound)?;
@@ -303,7 +305,8 @@ pub fn revoke(app: &App, request: &Request, _: &Params) -> Result<Response, Http
                 HttpError::Unavailable("Its access may not have ended; the hub's log says why. Try again.")
             }
         })?;
-    tracing::info!(region = %place.region, worker = %place.worker, by = account.username, "A worker's access was revoked.");
+    tracing::info!(region = %place.region, worker = %place.worker, by = who.person.username, "A worker's access was revoked.");
+    request.notes.about(place.user(), "");
     let left = match reports_left {
         Some(0) => "All it had reported was taken in.".to_owned(),
         Some(left) => format!("Reports not taken in yet: {left}."),
@@ -316,6 +319,6 @@ pub fn revoke(app: &App, request: &Request, _: &Params) -> Result<Response, Http
         saved_words(&saved)
     );
     let view =
-        ProbesPage::new(Viewer::of(app, &account), find(app)?, Typed::default(), FieldErrors::default(), clock::now());
+        ProbesPage::new(Viewer::of(app, &who), find(app)?, Typed::default(), FieldErrors::default(), clock::now());
     page(200, &view.said(said))
 }

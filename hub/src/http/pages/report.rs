@@ -119,11 +119,11 @@ impl Shown {
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let now = clock::now();
     let (scope, is_csv) = website(params)?;
     let id = scope.website().ok_or(HttpError::NotFound)?;
-    let known = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
+    let known = app.wait(app.store.website(who.account.account_id, id)).map_err(login::store)?;
     let known = known.ok_or(HttpError::NotFound)?;
     // A link to it asks for nothing, which is the last full month; of a website that is younger there is only this one.
     let asks =
@@ -132,7 +132,7 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
     if !is_csv && !asks && is_young {
         return Ok(Response::see_other(&format!("/reports/websites/{id}?month=this")));
     }
-    let found = report_of(app, request, &account, Some(scope), now)?;
+    let found = report_of(app, request, &who, Some(scope), now)?;
     if is_csv {
         return found.map(|report| as_csv(&report)).map_err(HttpError::Fields);
     }
@@ -141,9 +141,9 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
         Err(errors) => (None, errors),
     };
     let status = if report.is_some() { 200 } else { 422 };
-    let tags = tags_of(app, &account)?;
+    let tags = tags_of(app, &who)?;
     let asking = Asking::new(request, &tags, errors, Some(id), now);
-    let sending = sending(app, &account, &tags, Some(id))?;
+    let sending = sending(app, &who, &tags, Some(id))?;
     let about = (id, known.settings.url.as_str());
-    page(status, &ReportPage::new(Viewer::of(app, &account), about, report.as_ref(), asking, sending))
+    page(status, &ReportPage::new(Viewer::of(app, &who), about, report.as_ref(), asking, sending))
 }

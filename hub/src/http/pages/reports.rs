@@ -8,11 +8,12 @@ use super::report_form::{Asking, Query, Sending, Sent, typed};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::api::reports::{as_csv, asked, load};
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::message::words::{lasting, name};
 use crate::model::report::words::{Said, group, took};
 use crate::model::report::{Report, Row};
-use crate::model::{Account, Channel, FieldErrors, Scope, Tag, UtcMs, WebsiteId};
+use crate::model::{Channel, FieldErrors, Scope, Tag, UtcMs, WebsiteId};
 
 /// The page.
 #[derive(Template, Debug)]
@@ -135,20 +136,15 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     notes
 }
 
-pub(super) fn tags_of(app: &App, account: &Account) -> Result<Vec<Tag>, HttpError> {
-    let ties = app.wait(app.store.ties(account.account_id)).map_err(login::store)?;
+pub(super) fn tags_of(app: &App, who: &Caller) -> Result<Vec<Tag>, HttpError> {
+    let ties = app.wait(app.store.ties(who.account.account_id)).map_err(login::store)?;
     let tags: BTreeSet<Tag> = ties.into_values().flat_map(|ties| ties.tags).collect();
     Ok(tags.into_iter().collect())
 }
 
 /// The account's reports that are sent, and the channels they may take.
-pub(super) fn sending(
-    app: &App,
-    account: &Account,
-    tags: &[Tag],
-    here: Option<WebsiteId>,
-) -> Result<Sending, HttpError> {
-    let id = account.account_id;
+pub(super) fn sending(app: &App, who: &Caller, tags: &[Tag], here: Option<WebsiteId>) -> Result<Sending, HttpError> {
+    let id = who.account.account_id;
     let schedules = app.wait(app.store.report_schedules(id)).map_err(login::store)?;
     let channels = app.wait(app.store.channels(id)).map_err(login::store)?;
     let named: BTreeSet<WebsiteId> = schedules.iter().filter_map(|one| one.scope.website()).collect();
@@ -166,7 +162,7 @@ pub(super) fn sending(
 pub(super) fn report_of(
     app: &App,
     request: &Request,
-    account: &Account,
+    who: &Caller,
     website: Option<Scope>,
     now: UtcMs,
 ) -> Result<Result<Report, FieldErrors>, HttpError> {
@@ -174,7 +170,7 @@ pub(super) fn report_of(
         Ok(asked) => asked,
         Err(errors) => return Ok(Err(errors)),
     };
-    match load(app, account.account_id, &asked, now) {
+    match load(app, who.account.account_id, &asked, now) {
         Ok(report) => Ok(Ok(report)),
         Err(HttpError::Fields(errors)) => Ok(Err(errors)),
         Err(error) => Err(error),
@@ -186,18 +182,18 @@ pub(super) fn report_of(
 /// # Errors
 /// Not signed in, or the database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let now = clock::now();
-    let tags = tags_of(app, &account)?;
-    let found = report_of(app, request, &account, None, now)?;
-    let sending = sending(app, &account, &tags, None)?;
+    let tags = tags_of(app, &who)?;
+    let found = report_of(app, request, &who, None, now)?;
+    let sending = sending(app, &who, &tags, None)?;
     let (report, errors) = match found {
         Ok(report) => (Some(report), FieldErrors::default()),
         Err(errors) => (None, errors),
     };
     let status = if report.is_some() { 200 } else { 422 };
     let asking = Asking::new(request, &tags, errors, None, now);
-    page(status, &ReportsPage::new(Viewer::of(app, &account), report.as_ref(), asking, sending))
+    page(status, &ReportsPage::new(Viewer::of(app, &who), report.as_ref(), asking, sending))
 }
 
 /// `GET /reports.csv`, asked for like the page.
@@ -205,8 +201,8 @@ pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpEr
 /// # Errors
 /// Not signed in; 422 for what is no report.
 pub fn csv(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let now = clock::now();
-    let report = report_of(app, request, &account, None, now)?.map_err(HttpError::Fields)?;
+    let report = report_of(app, request, &who, None, now)?.map_err(HttpError::Fields)?;
     Ok(as_csv(&report))
 }

@@ -2,12 +2,13 @@
 
 use askama::Template;
 
+use super::keys::{self, KeysPart};
 use super::words::{Instant, instant};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::login::{self, Caller, Changed};
 use crate::http::{App, HttpError, Request, Response, route::Params};
-use crate::model::{FieldError, FieldErrors, SessionKey, SessionLine};
+use crate::model::{FieldError, FieldErrors, Role, SessionKey, SessionLine};
 
 /// The page.
 #[derive(Template, Debug)]
@@ -16,6 +17,9 @@ pub struct SettingsPage {
     frame: Frame,
     username: String,
     sessions: Vec<Line>,
+    keys: KeysPart,
+    wrong_key: Option<String>,
+    is_owner: bool,
     notice: Option<&'static str>,
     wrong: Option<String>,
     errors: FieldErrors,
@@ -48,6 +52,9 @@ impl SettingsPage {
             frame: Frame::wide("Settings", viewer).at("/settings"),
             username: username.to_owned(),
             sessions: sessions.into_iter().map(line).collect(),
+            keys: KeysPart::new(Vec::new(), 0),
+            wrong_key: None,
+            is_owner: true,
             notice: None,
             wrong: None,
             errors: FieldErrors::default(),
@@ -57,7 +64,19 @@ impl SettingsPage {
 
 fn view(app: &App, who: &Caller) -> Result<SettingsPage, HttpError> {
     let sessions = app.wait(app.store.sessions_of(who.person.account_id, clock::now())).map_err(login::store)?;
-    Ok(SettingsPage::view(Viewer::of(app, &who.person), &who.person.username, sessions, who.session()?))
+    let page = SettingsPage::view(Viewer::of(app, who), &who.person.username, sessions, who.session()?);
+    Ok(SettingsPage { keys: keys::fresh(app, who)?, is_owner: who.role >= Role::Owner, ..page })
+}
+
+/// With the part of keys as it was typed.
+pub(super) fn with_keys(
+    app: &App,
+    who: &Caller,
+    status: u16,
+    keys: KeysPart,
+    wrong_key: Option<String>,
+) -> Result<Response, HttpError> {
+    page(status, &SettingsPage { keys, wrong_key, ..view(app, who)? })
 }
 
 /// `GET /settings`.
@@ -66,14 +85,21 @@ fn view(app: &App, who: &Caller) -> Result<SettingsPage, HttpError> {
 /// Not signed in, or the database is away.
 pub fn show(app: &App, request: &Request, _: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
+    let view = view(app, &who)?;
     // Words of ours for what was just done; whatever else stands there says nothing.
     let notice = match request.query("said").unwrap_or_default() {
-        "password" => Some("The password was changed; all other sessions have ended."),
+        "password" if view.keys.lines.is_empty() => Some("The password was changed; all other sessions have ended."),
+        // Whoever should not have been in may have made one.
+        "password" => Some(
+            "The password was changed; all other sessions have ended. Keys for programs still let in: revoke those \
+             you do not know.",
+        ),
         "session" => Some("That session has ended."),
         "sessions" => Some("All other sessions have ended."),
+        "key" => Some("The key was revoked; nothing is let in by it any more."),
         _ => None,
     };
-    page(200, &SettingsPage { notice, ..view(app, &who)? })
+    page(200, &SettingsPage { notice, ..view })
 }
 
 /// `POST /settings/password`.
@@ -114,7 +140,9 @@ pub fn change_password(app: &App, request: &Request, _: &Params) -> Result<Respo
 pub fn end_session(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let key = params.session_key()?;
-    app.wait(app.store.end_session_of(who.person.account_id, key)).map_err(login::store)?;
+    if !app.wait(app.store.end_session_of(who.person.account_id, key)).map_err(login::store)? {
+        request.notes.nothing();
+    }
     Ok(Response::see_other("/settings?said=session"))
 }
 

@@ -4,7 +4,7 @@ use crate::model::{Options, accept_text, json_text};
 use probe::wire::{Content, Credentials, IpFamily};
 
 /// Lines for the list of settings; none for the defaults.
-pub(super) fn facts(options: &Options) -> Vec<(&'static str, String)> {
+pub(in crate::http) fn facts(options: &Options) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let mut add = |name, parts: Vec<String>| {
         if !parts.is_empty() {

@@ -5,17 +5,21 @@ use super::dashboard::{Asked, Board, BoardPage};
 use super::dead_letters::{ConfirmPage, DeadLettersPage, Found};
 use super::delete::DeletePage;
 use super::invented::{HOSTILE, NOW, account, figures, letters, options, row, rows, ticks, transitions};
+use super::join::JoinPage;
 use super::landing::LandingPage;
 use super::maintenance_form::{MaintenanceForm, Offered};
+use super::team::{TeamFound, TeamPage};
+use super::team_end::EndPage;
 use super::trouble::TroublePage;
 use super::website::{WebsitePage, WebsiteView};
 use super::website_form::{FormPage, Typed};
-use super::{Viewer, assets, unless_known};
-use crate::http::{Method, Request};
+use super::{Viewer, assets};
+use crate::http::login::{Caller, Proof};
 use crate::model::{
-    BoardCursor, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, KeepingInput, LetterFilter,
-    Maintenance, MaintenanceId, MaintenanceInput, MaintenancePlan, OptionsInput, Outcome, PastMaintenance, Rule, Scope,
-    SecretText, Span, Website, WebsiteName, WebsiteSettings,
+    BoardCursor, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, Invitation, InvitationId,
+    KeepingInput, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput, MaintenancePlan, Member, Membership,
+    Offer, OptionsInput, Outcome, PastMaintenance, Role, Rule, Scope, SecretText, SessionKey, Span, Website,
+    WebsiteName, WebsiteSettings,
 };
 
 fn hostile_options() -> OptionsInput {
@@ -61,6 +65,44 @@ fn hostile_window() -> Maintenance {
         skip_before_at: 0,
         revision: 1,
     }
+}
+
+/// Those of a team whose every name is hostile.
+fn team_pages() -> Vec<(&'static str, Result<String, askama::Error>)> {
+    let hostile = account(HOSTILE);
+    let proof = Proof::Session(SessionKey([0; 32]));
+    let who = Caller { account: hostile.clone(), person: hostile.clone(), role: Role::Owner, proof, has_teams: true };
+    let (name, person_id) = (|| HOSTILE.to_owned(), uuid::Uuid::nil());
+    let member = |is_holder| Member {
+        person_id: crate::model::AccountId(person_id),
+        username: name(),
+        role: Role::Editor,
+        since_at: NOW,
+        is_holder,
+    };
+    let invitation = Invitation {
+        invitation_id: InvitationId(person_id),
+        role: Role::Viewer,
+        made_by: name(),
+        made_at: NOW,
+        ends_at: NOW,
+    };
+    let teams = vec![Membership { team: hostile.clone(), role: Role::Viewer, is_shared: true }];
+    let found = |is_holder| TeamFound {
+        members: vec![member(is_holder)],
+        invitations: vec![invitation.clone()],
+        teams: teams.clone(),
+    };
+    let wrong = || FieldErrors(vec![FieldError::new("username", HOSTILE, HOSTILE)]);
+    let offer = Offer { team: hostile.account_id, name: name(), role: Role::Owner, is_operators: true };
+    vec![
+        ("team", TeamPage::view(HOSTILE, &who, found(false)).render()),
+        ("team-own", TeamPage::view(HOSTILE, &who, found(true)).render()),
+        ("team-delete", EndPage::new(HOSTILE, HOSTILE, true).render()),
+        ("account-delete", EndPage::new(HOSTILE, HOSTILE, false).render()),
+        ("join", JoinPage::new(None, HOSTILE, Some(&offer), true).again(HOSTILE, wrong()).render()),
+        ("join-nothing", JoinPage::new(Some(HOSTILE.into()), HOSTILE, None, false).render()),
+    ]
 }
 
 /// Every page, with hostile text wherever somebody else may put text.
@@ -188,6 +230,9 @@ fn all_pages() -> Vec<(String, String)> {
     let page = super::probes::ProbesPage::new(operator(), found, typed, errors, NOW).said(HOSTILE.to_owned());
     add("probes", page.render());
     add("probe-ticket", super::probes::TicketPage::new(operator(), &place, HOSTILE.to_owned(), HOSTILE).render());
+    for (name, html) in team_pages() {
+        add(name, html);
+    }
     add("trouble", TroublePage::new(500, HOSTILE, Some(HOSTILE.into())).render());
     pages
 }
@@ -327,25 +372,6 @@ fn what_is_wrong_with_the_regions_is_tied_to_them() {
     for part in ["aria-describedby=\"regions-error regions-hint\"", "id=\"regions-error\">There is no such region."] {
         assert!(form.contains(part), "{part}: {form}");
     }
-}
-
-#[test]
-fn a_fragment_the_browser_has_is_not_sent_again() {
-    let mut request = Request {
-        method: Method::Get,
-        path: "/websites/fragment".into(),
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: Vec::new(),
-        client: [127, 0, 0, 1].into(),
-        request_id: String::new(),
-        caller: std::cell::OnceCell::new(),
-    };
-    let first = unless_known(&request, "<p>1".into());
-    let (_, etag) = first.headers.iter().find(|(n, _)| *n == "etag").unwrap();
-    request.headers.push(("if-none-match".into(), etag.clone()));
-    assert_eq!(unless_known(&request, "<p>1".into()).status, 304);
-    assert_eq!(unless_known(&request, "<p>2".into()).status, 200);
 }
 
 #[test]

@@ -19,10 +19,18 @@ impl TroublePage {
     /// `message` is for people: the caller keeps causes to the log.
     #[must_use]
     pub fn new(status: u16, message: &str, viewer: Option<Viewer>) -> Self {
+        // A link of a message may be about another team than the one that is looked at.
+        let team = viewer.as_ref().map_or("", |viewer| viewer.team.as_str());
+        let elsewhere = (status == 404 && !team.is_empty()).then(|| {
+            format!("There is no such page, or it belongs to somebody else, or to another of your teams than “{team}”.")
+        });
         let (title, message) = match status {
             401 => ("Sign in first", "This page is for people who are signed in."),
             403 => ("This is not allowed", message),
-            404 => ("Nothing is here", "There is no such page, or it belongs to somebody else."),
+            404 => {
+                let nothing = "There is no such page, or it belongs to somebody else.";
+                ("Nothing is here", elsewhere.as_deref().unwrap_or(nothing))
+            }
             405 => ("This does not work here", message),
             429 => ("Not so fast", message),
             503 => ("Not now", message),
@@ -31,6 +39,7 @@ impl TroublePage {
         };
         let (way_out, way_out_words) = match status {
             401 => ("/signin", "Sign in"),
+            404 if elsewhere.is_some() => ("/team", "Go to your teams"),
             ..401 | 402.. if viewer.is_some() => ("/", "Go to the dashboard"),
             ..401 | 402.. => ("/", "Go to the start"),
         };
@@ -55,8 +64,12 @@ pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
             format!("Wait {retry_after_s} s, then try again.")
         }
         HttpError::Fields(_)
+        | HttpError::Items(_)
+        | HttpError::Changed
+        | HttpError::Method
         | HttpError::BadRequest(_)
         | HttpError::SignInFirst
+        | HttpError::Key(_)
         | HttpError::Forbidden(_)
         | HttpError::NotFound
         | HttpError::Conflict(_)
@@ -64,7 +77,7 @@ pub fn error(app: &App, request: &Request, error: &HttpError) -> Response {
         | HttpError::Unavailable(_)
         | HttpError::Internal(_) => error.message(request),
     };
-    let viewer = login::signed_in(app, request).ok().map(|who| Viewer::of(app, &who.account));
+    let viewer = login::signed_in(app, request).ok().map(|who| Viewer::of(app, &who));
     let view = TroublePage::new(error.status(), &message, viewer);
     let answer = page(error.status(), &view).unwrap_or_else(|_| Response::text(error.status(), message));
     if let HttpError::TooMany { retry_after_s } = error {

@@ -8,13 +8,16 @@ use super::waterfall::{Waterfall, scale_us, waterfall};
 use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
 use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, settings_words};
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, ping, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, HttpError, Request, Response, ping, route::Params};
 use crate::model::backoff::{Outlook, outlook};
 use crate::model::issuer::IssuerChange;
+use crate::model::manifest::Managed;
 use crate::model::message::words::{day, line};
+use crate::model::scope::Subject;
 use crate::model::verdict::without_codes;
 use crate::model::{
-    self, Account, BoardRow, CheckKind, Incident, IncidentLine, Keeping, KeptPing, MutedBy, Note, Phases, RegionState,
+    self, BoardRow, CheckKind, Incident, IncidentLine, Keeping, KeptPing, MutedBy, Note, Phases, RegionState,
     StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
 };
 use crate::store::{KnownJob, Latency, UptimeOver, WebsiteStory};
@@ -56,6 +59,13 @@ struct Badges {
 }
 
 impl WebsitePage {
+    /// Says which file keeps it.
+    #[must_use]
+    pub fn kept_in(mut self, kept: Option<Managed>) -> Self {
+        self.frame.kept_in = kept;
+        self
+    }
+
     /// Around the part that renews itself.
     pub fn new(
         viewer: impl Into<Viewer>,
@@ -340,7 +350,8 @@ fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
 
 struct Loaded {
     keeping: Keeping,
-    account: Account,
+    managed: Option<Managed>,
+    who: Caller,
     row: BoardRow,
     ticks: Vec<StoredTick>,
     changes: Vec<Transition>,
@@ -369,13 +380,13 @@ impl Loaded {
 }
 
 fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let (store, account_id, website_id) = (&app.store, account.account_id, params.website_id()?);
+    let who = login::signed_in(app, request)?;
+    let (store, account_id, website_id) = (&app.store, who.account.account_id, params.website_id()?);
     let now = clock::now();
     let windows = windows(now);
     let story = app.wait(store.website_story(account_id, website_id, &windows, CHANGES_SHOWN, now));
     let story = story.map_err(login::store)?.ok_or(HttpError::NotFound)?;
-    let WebsiteStory { row, keeping, changes, uptimes, latencies } = story;
+    let WebsiteStory { row, keeping, changes, uptimes, latencies, managed } = story;
     let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
     let incidents = app.wait(store.incidents_of_website(account_id, website_id, INCIDENTS_SHOWN));
     let (open, incidents) = incidents.map_err(login::store)?;
@@ -393,12 +404,29 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let job = match job {
         Some(known) => {
             let pings = app.wait(store.pings(account_id, website_id, PINGS_SHOWN)).map_err(login::store)?;
-            let url = ping::url(app, request, known.job.ping_id);
+            // Whoever knows it can report, and so change the verdict.
+            let may_report = who.may_write(Subject::Websites);
+            let url = if may_report { ping::url(app, request, known.job.ping_id) } else { String::new() };
             Some((known, pings, url))
         }
         None => None,
     };
-    Ok(Loaded { keeping, uptimes, latencies, job, account, row, ticks, changes, open, incidents, parent, muted, now })
+    Ok(Loaded {
+        keeping,
+        managed,
+        uptimes,
+        latencies,
+        job,
+        who,
+        row,
+        ticks,
+        changes,
+        open,
+        incidents,
+        parent,
+        muted,
+        now,
+    })
 }
 
 /// `GET /websites/:id`.
@@ -407,8 +435,9 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let loaded = load(app, request, params)?;
-    let viewer = Viewer::of(app, &loaded.account);
+    let viewer = Viewer::of(app, &loaded.who);
     let around = WebsitePage::around(viewer, &loaded.row, &loaded.view(app)).map_err(anyhow::Error::from)?;
+    let around = around.kept_in(loaded.managed);
     page(200, &if loaded.keeping.is_badge_public { around.with_badges(ping::base(app, request)) } else { around })
 }
 
@@ -417,5 +446,5 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// # Errors
 /// Not yours.
 pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    super::fragment(request, &load(app, request, params)?.view(app))
+    super::fragment(&load(app, request, params)?.view(app))
 }

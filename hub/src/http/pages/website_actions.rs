@@ -10,9 +10,9 @@ use crate::model::WebsiteKind;
 /// # Errors
 /// Not yours, asked for a moment ago, or its settings are not understood here.
 pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.website_id()?;
-    let found = app.wait(app.store.website(account.account_id, id)).map_err(login::store)?;
+    let found = app.wait(app.store.website(who.account.account_id, id)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
     if website.kind == WebsiteKind::Job {
         return Err(HttpError::Conflict("A job reports itself; nobody can look at it.".to_owned()));
@@ -29,9 +29,9 @@ pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Respon
 }
 
 fn set_paused(app: &App, request: &Request, params: &Params, paused: bool) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.website_id()?;
-    let saved = app.wait(app.store.set_paused(account.account_id, id, paused, clock::now()));
+    let saved = app.wait(app.store.set_paused(who.account.account_id, id, paused, clock::now()));
     saved.map_err(login::store)?.ok_or(HttpError::NotFound)?;
     app.scheduler.changed(id);
     Ok(Response::see_other(&format!("/websites/{id}")))
@@ -58,10 +58,10 @@ pub fn resume(app: &App, request: &Request, params: &Params) -> Result<Response,
 /// # Errors
 /// Not yours.
 pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
-    let found = app.wait(app.store.website(account.account_id, params.website_id()?)).map_err(login::store)?;
+    let who = login::signed_in(app, request)?;
+    let found = app.wait(app.store.website(who.account.account_id, params.website_id()?)).map_err(login::store)?;
     let website = found.ok_or(HttpError::NotFound)?;
-    page(200, &DeletePage::new(Viewer::of(app, &account), &website))
+    page(200, &DeletePage::new(Viewer::of(app, &who), &website))
 }
 
 /// `POST /websites/:id/delete`.
@@ -69,9 +69,9 @@ pub fn confirm_delete(app: &App, request: &Request, params: &Params) -> Result<R
 /// # Errors
 /// Not yours.
 pub fn delete(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let account = login::signed_in(app, request)?.account;
+    let who = login::signed_in(app, request)?;
     let id = params.website_id()?;
-    if !app.wait(app.store.delete_website(account.account_id, id)).map_err(login::store)? {
+    if !app.wait(app.store.delete_website(who.account.account_id, id)).map_err(login::store)? {
         return Err(HttpError::NotFound);
     }
     app.scheduler.changed(id);

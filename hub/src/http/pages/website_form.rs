@@ -8,6 +8,7 @@ use super::options_form::{self, Label, More};
 use super::ties_form::sent_field;
 use super::{Choice, Frame, Viewer, keeping_form, words};
 use crate::http::Form;
+use crate::model::manifest::Managed;
 use crate::model::retention::Retention;
 use crate::model::{
     FieldErrors, INTERVALS_OFFERED_S, Keeping, KeepingInput, OptionsInput, RegionId, SettingsInput, TargetRules,
@@ -117,6 +118,13 @@ pub struct FormPage {
 }
 
 impl FormPage {
+    /// Says which file keeps it.
+    #[must_use]
+    pub fn kept_in(mut self, kept: Option<Managed>) -> Self {
+        self.frame.kept_in = kept;
+        self
+    }
+
     /// To add a website.
     #[must_use]
     pub fn add(viewer: impl Into<Viewer>, regions: &[RegionId], typed: Typed, errors: FieldErrors) -> Self {

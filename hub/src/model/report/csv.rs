@@ -157,7 +157,7 @@ fn line(text: &mut String, cells: &[String]) {
 
 /// What a spreadsheet would calculate (`=`, `+`, `-`, `@`, also behind a tab or a line break) has an apostrophe before it,
 /// but for numbers.
-pub(super) fn cell(text: &str) -> String {
+pub(in crate::model) fn cell(text: &str) -> String {
     let is_number =
         text.parse::<f64>().is_ok_and(f64::is_finite) && text.bytes().all(|b| b.is_ascii_digit() || b"-.".contains(&b));
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && !is_number;

@@ -11,6 +11,7 @@ mod window;
 pub mod words;
 
 pub use budget::{Budget, Goal};
+pub(in crate::model) use csv::cell;
 pub use csv::csv;
 pub use figures::{Figures, Latency, Outage, Outages};
 pub use schedule::{Due, ReportScheduleId, Rhythm, Schedule};

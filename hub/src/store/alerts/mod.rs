@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::row::{narrow, parse};
 use super::{Store, StoreError, read, write};
-use crate::model::{AccountId, Alert, AlertCursor, AlertId, AlertReplay, AlertTry, ChannelId, IncidentId, UtcMs};
+use crate::model::{
+    AccountId, Alert, AlertCursor, AlertFilter, AlertId, AlertReplay, AlertTry, ChannelId, IncidentId, UtcMs,
+};
 
 pub use outbox::{ClaimedAlert, NewAlert, TryRecord};
 
@@ -124,6 +126,47 @@ impl Store {
         let rows: Vec<AlertRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(after.created_at).bind(after.alert_id.0).bind(limit.clamp(1, 1_000))
             .fetch_all(pool).await?);
+        rows.into_iter().map(Alert::try_from).collect()
+    }
+
+    /// The account's alerts that fit, newest first, after `after`. To be asked for those of a channel or an incident, or those
+    /// that are dead or wait: of all others there is no end.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn alerts_found(
+        &self,
+        account: AccountId,
+        filter: &AlertFilter,
+        after: Option<AlertCursor>,
+        limit: i64,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let after = after.unwrap_or(AlertCursor { created_at: i64::MAX, alert_id: AlertId(Uuid::max()) });
+        // Only what is asked for is in the text, and words of ours as they are: that is how indexes are found.
+        let mut fits = String::new();
+        let (state, event) = (filter.state.map(|word| word.as_str()), filter.event.map(|word| word.as_str()));
+        for (column, word) in [("state", state), ("event", event)] {
+            if let Some(word) = word {
+                fits += &format!(" and {column} = '{word}'");
+            }
+        }
+        let (channel, incident) = (filter.channel_id.map(|id| id.0), filter.incident_id.map(|id| id.0));
+        let mut ids: Vec<Uuid> = Vec::new();
+        for (column, id) in [("channel_id", channel), ("incident_id", incident)] {
+            if let Some(id) = id {
+                ids.push(id);
+                fits += &format!(" and {column} = ${}", ids.len() + 4);
+            }
+        }
+        let select = format!(
+            "select {ALERT} from alert where account_id = $1 and (created_at, alert_id) < ($2, $3){fits} \
+             order by created_at desc, alert_id desc limit $4"
+        );
+        let rows: Vec<AlertRow> = read!(self, pool => {
+            let query = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str())).bind(account.0).bind(after.created_at)
+                .bind(after.alert_id.0).bind(limit.clamp(1, 1_000));
+            ids.iter().fold(query, |query, id| query.bind(*id)).fetch_all(pool).await?
+        });
         rows.into_iter().map(Alert::try_from).collect()
     }
 

@@ -17,11 +17,11 @@ pub(super) const JOB: &str = "ping_id, schedule, time_zone, grace_ms, expected_a
 macro_rules! on {
     ($tx:expr, $connection:ident => $body:expr) => {
         match $tx {
-            Transaction::Postgres(tx) => {
+            $crate::store::ingest::Transaction::Postgres(tx) => {
                 let $connection = &mut **tx;
                 $body
             }
-            Transaction::Sqlite(tx) => {
+            $crate::store::ingest::Transaction::Sqlite(tx) => {
                 let $connection = &mut **tx;
                 $body
             }

@@ -25,9 +25,9 @@ pub(in crate::store) struct MaintenanceRow {
     repeats: String,
     duration_ms: i64,
     created_at: i64,
-    pub(super) since_at: i64,
+    pub(in crate::store) since_at: i64,
     skip_before_at: i64,
-    pub(super) revision: i64,
+    pub(in crate::store) revision: i64,
 }
 
 impl TryFrom<MaintenanceRow> for Maintenance {
@@ -72,7 +72,7 @@ fn scope_of(scope: &str, tag: Option<String>, website: Option<Uuid>) -> Result<S
 }
 
 /// A scope as three columns.
-pub(super) fn columns(scope: &Scope) -> (&'static str, Option<&str>, Option<Uuid>) {
+pub(in crate::store) fn columns(scope: &Scope) -> (&'static str, Option<&str>, Option<Uuid>) {
     match scope {
         Scope::All => ("all", None, None),
         Scope::Tag(tag) => ("tag", Some(tag.as_str()), None),
@@ -123,6 +123,6 @@ impl TryFrom<PastRow> for PastMaintenance {
 }
 
 /// Wall time as one column.
-pub(super) fn starts(rule: &Rule) -> String {
+pub(in crate::store) fn starts(rule: &Rule) -> String {
     rule.starts.strftime("%Y-%m-%dT%H:%M").to_string()
 }

@@ -253,6 +253,24 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             id("4000000 + i"),
             id("999999 + i")
         ),
+        // What was done: much of it by others, and much of it ann's.
+        format!(
+            "insert into audit (audit_id, account_id, at, person, route, action, kind, object_id) {} select {}, \
+             case when n.i = 1 then {ann} when n.i > 2 then {} end, {now} - k.i * 1000, \
+             case when k.i % 500 = 0 then 'bob' else 'ann' end, 'POST /websites/:id/edit', 'changed', \
+             case when k.i % 400 = 0 then 'channel' else 'website' end, cast(k.i as text) from n, k",
+            of(&[("n", accounts.min(40)), ("k", 5_000)]),
+            id("8000000 + n.i * 10000 + k.i"),
+            id("999999 + n.i")
+        ),
+        format!(
+            "insert into api_key (api_key_id, account_id, made_by, name, secret_sha256, scopes, created_at) {} select {}, \
+             {who}, {who}, 'CI', {}, 'read', {now} from n, k",
+            of(&[("n", accounts), ("k", 3)]),
+            id("8800000 + n.i * 10 + k.i"),
+            dialect.key("n.i"),
+            who = format!("case when n.i = 1 then {ann} else {} end", id("999999 + n.i")),
+        ),
         format!(
             "insert into report_schedule (report_schedule_id, account_id, channel_id, scope, rhythm, made_at, next_at) {} \
              select {}, case when n.i = 1 then {ann} else {} end, {}, 'all', 'monthly', {now} - k.i, {now} + 86400000 from n, k",

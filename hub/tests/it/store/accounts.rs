@@ -51,15 +51,15 @@ async fn a_session_lives_until_it_is_ended(f: Fixture) {
     }
     f.store.touch_session(one, 5_000).await.expect("touch");
     f.store.touch_session(one, 4_000).await.expect("touch");
-    let session = f.store.session(one).await.expect("a read").expect("the session");
+    let session = f.store.session(one, None).await.expect("a read").expect("the session");
     assert_eq!(
         (session.account, session.created_at, session.seen_at, session.expires_at),
         (account.clone(), 1_000, 5_000, 1_000 + Session::LIFE_MS)
     );
     f.store.end_session(one).await.expect("end");
-    assert_eq!(f.store.session(one).await.expect("a read"), None);
+    assert_eq!(f.store.session(one, None).await.expect("a read"), None);
     f.store.end_sessions_of(account.account_id).await.expect("end");
-    assert_eq!(f.store.session(two).await.expect("a read"), None);
+    assert_eq!(f.store.session(two, None).await.expect("a read"), None);
 }
 
 /// Whoever is being looked at while the password is changed is not in afterwards.
@@ -72,7 +72,8 @@ async fn a_password_that_was_changed_starts_no_session(f: Fixture) {
     assert!(start(one, "hash").await);
     assert!(f.store.change_password(account, "hash", "another").await.expect("a change"));
     assert!(!start(two, "hash").await);
-    let now_there = (f.store.session(one).await.expect("a read"), f.store.session(two).await.expect("a read"));
+    let now_there =
+        (f.store.session(one, None).await.expect("a read"), f.store.session(two, None).await.expect("a read"));
     assert_eq!(now_there, (None, None));
     assert!(start(two, "another").await);
 }

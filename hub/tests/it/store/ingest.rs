@@ -167,6 +167,7 @@ async fn ticks_nobody_asked_for_are_put_aside(f: Fixture) {
         let done = f.store.ingest(&batch, f.now).await.expect("ingest");
         assert_eq!((done.new, done.orphaned), (0, 2));
     }
+    // T149: what no hub asked that region for.
     assert_eq!(f.count("select count(*) from dead_letter where reason like 'not_assigned%'").await, 1);
     assert_eq!(f.count("select count(*) from dead_letter where reason like 'slot_in_future%'").await, 1);
 }
