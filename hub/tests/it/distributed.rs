@@ -164,7 +164,9 @@ fn t160_what_a_hostile_worker_writes_stops_nobody_else() {
     write("*", "heartbeat", &beat("\\u0000"));
     write("*", "tick", "not json");
     write("*", "nonsense", &"x".repeat(100_000));
-    write("*", "tick", &tick(&id));
+    // T150: it says to be another; who it is, is told by the stream's name.
+    let claims = r#""hops":[],"region":"INDIA","region_id":"INDIA","worker":"a","worker_id":"a""#;
+    write("*", "tick", &tick(&id).replace(r#""hops":[]"#, claims));
     // Letters about checks, which quote nothing of them; the last comes twice.
     let letter = |entry: &str| {
         format!(r#"{{"entry_id":"{entry}","reason":"refused","detail":"This probe does not know the option \"x\"."}}"#)
@@ -196,6 +198,13 @@ fn t160_what_a_hostile_worker_writes_stops_nobody_else() {
         let (_, website) = call("GET", &hub.url(&format!("/status/{after}")), Some(&ann), None);
         website["ticks"].as_array().is_some_and(|t| t.iter().any(|t| t["regionId"] == "INDIA" && t["status"] == "Up"))
     });
+    // Of slot 1 nothing is kept under the name that was claimed.
+    let claimed = "select count(*) from tick where slot_at = 1 and (region_id = 'INDIA' or worker_id = 'a')";
+    let claimed = runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&database_url).await.unwrap();
+        sqlx::query_scalar::<_, i64>(claimed).fetch_one(&mut connection).await.unwrap()
+    });
+    assert_eq!(claimed, 0);
     assert!(!hub.process.log().contains("panicked"), "{}", hub.process.log());
 }
 
