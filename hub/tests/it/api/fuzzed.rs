@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -89,7 +88,6 @@ fn the_description_is_valid_and_describes_what_is_answered() {
 
     std::fs::write(&file, with_names(document, &sample).to_string()).unwrap();
     std::fs::write(directory.path().join("schemathesis.toml"), CONFIG).unwrap();
-    let began = Instant::now();
     let without =
         |paths: &[&'static str]| -> Vec<&str> { paths.iter().flat_map(|path| ["--exclude-path", path]).collect() };
     // To sign in so often is slowed down, and a stream has no end: tests of sessions and events have them. What deletes comes
@@ -102,5 +100,4 @@ fn the_description_is_valid_and_describes_what_is_answered() {
     for arguments in [first, second, vec!["--include-path", bulk], vec!["--include-path", session]] {
         println!("{}", fuzz(&sample, directory.path(), &arguments));
     }
-    assert!(began.elapsed() < Duration::from_secs(180), "{:?}", began.elapsed());
 }

@@ -186,7 +186,7 @@ fn t106_who_takes_nothing_of_what_he_asked_for_is_left() {
     let hub = Hub::start(directory.path(), &[]);
     let before = kib(&hub, "VmRSS:");
     // From the front's memory: it takes no turn of the application to fill what the system holds for a connection.
-    let page = exchange(hub.address, b"GET /signin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let page = exchange(hub.address, b"GET /signup HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     let style = page.split("href=\"").find(|part| part.starts_with("/static/style.")).unwrap();
     let style = style.split('"').next().unwrap();
     let many = format!("GET {style} HTTP/1.1\r\nHost: h\r\n\r\n").repeat(1_000);
