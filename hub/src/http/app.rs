@@ -197,8 +197,9 @@ fn routed(app: &App, request: &Request) -> (Response, &'static str) {
     let (kind, result) = match route::find(request.method, &request.path) {
         route::Found::Route(route, params) => {
             pattern = route.pattern;
-            let result = guard(app, request, route.kind)
+            let result = guard(app, request, route)
                 .and_then(|()| limited(app, request, route, &mut share, access::permit(app, request, route)))
+                .and_then(|()| plain_parameters(route, request))
                 .and_then(|()| openapi::known_parameters(route, request))
                 .and_then(|()| {
                     // One that is sent again does nothing, and is no deed.
@@ -270,9 +271,20 @@ fn limited(
     permitted
 }
 
+/// Refuses a zero byte in a query: it stands for nothing anywhere, and Postgres has no text with one. What is open goes on, so
+/// that no ping is lost for what stands behind its address.
+fn plain_parameters(route: &route::Route, request: &Request) -> Result<(), HttpError> {
+    let is_odd = |(name, value): &(String, String)| name.contains('\0') || value.contains('\0');
+    if route.kind != Kind::Open && request.query.iter().any(is_odd) {
+        return Err(HttpError::BadRequest("The address has a zero byte (%00) in its query; leave it out.".to_owned()));
+    }
+    Ok(())
+}
+
 /// Forgery check of every unsafe request that a browser could have been made to send (D22): it must come from our own
 /// pages. A program that shows its own token needs no such proof.
-fn guard(app: &App, request: &Request, kind: Kind) -> Result<(), HttpError> {
+fn guard(app: &App, request: &Request, route: &route::Route) -> Result<(), HttpError> {
+    let kind = route.kind;
     // What is open knows nobody: a browser that is made to send it lends it no rights.
     if !request.method.is_unsafe() || kind == Kind::Open {
         return Ok(());
@@ -289,8 +301,11 @@ fn guard(app: &App, request: &Request, kind: Kind) -> Result<(), HttpError> {
     let is_form = request.media_type() == "application/x-www-form-urlencoded";
     let shows_token = request.header("token").is_some()
         || request.header("authorization").is_some_and(|value| value.starts_with("Bearer "));
-    let is_program =
-        origin.is_none() && site.is_none() && (kind == Kind::Api || request.media_type() == "application/json");
+    let is_browser = origin.is_some() || site.is_some();
+    let is_program = !is_browser && (kind == Kind::Api || request.media_type() == "application/json");
+    // A page elsewhere whose own name leads to our address is of our origin to a browser, and may send any header it likes. Where
+    // nobody is asked for a token (signing up and in), one proves nothing.
+    let shows_token = shows_token && !(is_browser && route.needs == access::Needs::Nothing);
     if !is_form && (shows_token || is_program) {
         return Ok(());
     }

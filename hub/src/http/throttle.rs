@@ -12,6 +12,8 @@ const WINDOW_MS: i64 = 15 * 60_000;
 const PER_ACCOUNT: usize = 5;
 /// A network may hold many people, and a person may have many accounts.
 const PER_NETWORK: usize = 100;
+/// Accounts that may be made, or names that may be tried for one, from one network: each costs a hash.
+const SIGN_UPS: usize = 30;
 /// Bound of each table; whoever failed longest ago is forgotten first.
 const KEYS: usize = 10_000;
 
@@ -25,6 +27,7 @@ pub(super) struct Throttle {
 struct Tries {
     by_account: HashMap<(String, IpAddr), Vec<UtcMs>>,
     by_network: HashMap<IpAddr, Vec<UtcMs>>,
+    sign_ups: HashMap<IpAddr, Vec<UtcMs>>,
 }
 
 /// A try that was counted.
@@ -52,6 +55,23 @@ impl Throttle {
         }
         count(&mut tries.by_account, account.clone(), now);
         Ok(Try { account, at: now })
+    }
+
+    /// Counts an account that is about to be made from `client`, whatever comes of it. Apart from wrong passwords: whoever makes
+    /// too many keeps nobody from signing in.
+    ///
+    /// # Errors
+    /// There were too many: seconds until the next may be made.
+    pub(super) fn sign_up(&self, client: IpAddr, now: UtcMs) -> Result<(), u32> {
+        // A proxy on this machine that nobody told us of: everybody would be one network.
+        if client.is_loopback() {
+            return Ok(());
+        }
+        let network = network(client);
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        wait(tries.sign_ups.get(&network), SIGN_UPS, now)?;
+        count(&mut tries.sign_ups, network, now);
+        Ok(())
     }
 
     /// The password was right, or was never looked at: the try does not count.
@@ -152,6 +172,17 @@ mod tests {
         let throttle = Throttle::default();
         assert!((0..PER_NETWORK).all(|n| throttle.begin(&format!("user{n}"), ip(1), 1).is_ok()));
         assert!(throttle.begin("another", ip(1), 1).is_err());
+    }
+
+    #[test]
+    fn a_network_makes_so_many_accounts_and_signs_in_all_the_same() {
+        let throttle = Throttle::default();
+        assert!((0..SIGN_UPS).all(|_| throttle.sign_up(ip(1), 1).is_ok()));
+        assert_eq!(throttle.sign_up(ip(1), 60_001).err(), Some(840));
+        assert!(throttle.sign_up(ip(2), 1).is_ok() && throttle.begin("ann", ip(1), 1).is_ok());
+        assert!(throttle.sign_up(ip(1), WINDOW_MS + 1).is_ok());
+        let local = IpAddr::from([127, 0, 0, 1]);
+        assert!((0..100).all(|_| throttle.sign_up(local, 1).is_ok()));
     }
 
     #[test]

@@ -62,6 +62,10 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn credentials(&self, username: &str) -> Result<Option<(Account, String)>, StoreError> {
+        // Nobody is called so, and Postgres takes no text with a zero byte.
+        if username.contains('\0') {
+            return Ok(None);
+        }
         let row: Option<(Uuid, String, i64, String, bool)> = read!(self, pool => sqlx::query_as(
             "select account_id, username, created_at, password_hash, by_open_sign_up from account where username_key = $1")
             .bind(username.to_lowercase()).fetch_optional(pool).await?);

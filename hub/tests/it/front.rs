@@ -74,7 +74,10 @@ fn t099_t107_t109_t110_odd_requests_are_refused_and_hurt_nobody() {
     ] {
         cases.push((post(&format!("Content-Length: {length}")), &[400, 413, 431]));
     }
-    for coding in ["identity", "chunked, identity", " chunked\r\n folded"] {
+    for name in ["X-Team", "If-Match", "Idempotency-Key", "Token"] {
+        cases.push((format!("POST /api/v1/websites HTTP/1.1\r\nHost: h\r\n{name}: caf\u{e9}\r\n\r\n"), &[400]));
+    }
+    for coding in ["identity", "identity, chunked", "gzip, chunked", "chunked, identity", " chunked\r\n folded"] {
         cases.push((post(&format!("Transfer-Encoding: {coding}")), &[400, 408, 501]));
     }
     for (request, allowed) in &cases {
@@ -169,6 +172,18 @@ fn a_foreign_name_for_our_address_is_not_ours() {
     };
     let refused = sign_up("evil.example:3001");
     assert!(status(&refused) == 403 && refused.contains("PUBLIC_URL"), "{refused}");
+    // As a script sends it: such a page is of our origin to the browser, and any header is its own choice.
+    let account = "{\"username\": \"mallory\", \"password\": \"correct horse\"}";
+    for proof in ["", "token: x\r\n", "Authorization: Bearer x\r\n"] {
+        let request = format!(
+            "POST /signup HTTP/1.1\r\nHost: evil.example:3001\r\nOrigin: http://evil.example:3001\r\n{proof}\
+             Sec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n\
+             {account}",
+            account.len()
+        );
+        let refused = exchange(hub.address, request.as_bytes());
+        assert!(status(&refused) == 403 && refused.contains("PUBLIC_URL"), "{proof}: {refused}");
+    }
     assert_eq!(status(&sign_up("localhost:3001")), 303);
 }
 

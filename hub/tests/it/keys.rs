@@ -244,3 +244,19 @@ fn whoever_asks_too_often_waits_and_nobody_else_does() {
     let answer = ask("GET", &format!("{base}/metrics"), &[("authorization", "Bearer of-a-test-and-no-other")], None);
     assert_eq!(answer.status, 200);
 }
+
+#[test]
+fn whoever_makes_accounts_in_a_loop_waits_and_nobody_else_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = Hub::start(directory.path(), &[("SIGNUPS", "open"), ("TRUSTED_PROXIES", "127.0.0.1/32")]);
+    let url = hub.url("/signup");
+    let sign_up = |address: &str, name: &str| {
+        let account = json!({"username": name, "password": "correct horse"});
+        ask("POST", &url, &[("x-forwarded-for", address)], Some(&account)).status
+    };
+    assert_eq!(sign_up("203.0.113.7", "ann"), 201);
+    // A name that is taken costs as much as one that is not.
+    let statuses: Vec<u16> = (0..60).map(|_| sign_up("203.0.113.8", "ann")).take_while(|s| *s != 429).collect();
+    assert!((10..60).contains(&statuses.len()) && statuses.iter().all(|status| *status == 400), "{statuses:?}");
+    assert_eq!(sign_up("198.51.100.7", "bob"), 201);
+}

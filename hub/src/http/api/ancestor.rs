@@ -137,7 +137,7 @@ fn as_400(error: HttpError) -> HttpError {
 /// 400 when taken or invalid.
 pub fn sign_up(app: &App, request: &Request) -> Result<Response, HttpError> {
     let Credentials { username, password } = body(request, "{\"username\", \"password\"}")?;
-    let account = login::sign_up(app, &username, &password).map_err(as_400)?;
+    let account = login::sign_up(app, request, &username, &password).map_err(as_400)?;
     request.notes.by(&account);
     Ok(Response::json(201, &json!({"id": account.account_id})))
 }

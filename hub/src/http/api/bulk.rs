@@ -258,6 +258,9 @@ impl Filter {
         let kind: Option<WebsiteKind> = parsed("kind", self.kind.as_deref(), "Give http or job.")?;
         let tag: Option<Tag> = parsed("tag", self.tag.as_deref(), "Give one tag.")?;
         let text = self.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_lowercase);
+        if text.as_deref().is_some_and(|text| text.contains('\0')) {
+            return Err(wrong("q", "", "No address and no name has a zero byte; leave it out."));
+        }
         let filter = WebsiteFilter { kind, verdict, tag, text, paused: self.paused };
         if filter == WebsiteFilter::default() {
             return Err(wrong("filter", "", "Say what they have in common; all websites are never meant."));

@@ -13,6 +13,7 @@ use crate::http::pages::incident::load;
 use crate::http::pages::incident_actions::checked;
 use crate::http::pages::incidents::{find, kind, open_only};
 use crate::http::{App, HttpError, Request, Response, route::Params};
+use crate::model::message::words::masked;
 use crate::model::{
     ClosedAs, Evidence, IncidentEvent, IncidentEventKind, IncidentFilter, IncidentKind, IncidentLine, IncidentWebsite,
     MutedBy, Outcome, TakenOn,
@@ -84,7 +85,8 @@ struct Shown<'a> {
     failing_count: i64,
     /// The one that failed first; it may have been deleted since.
     first_website_id: Option<Id>,
-    first_url: Option<&'a str>,
+    /// Its address, without the query, which may hold a secret: who may read incidents need not be let see websites.
+    first_url: Option<String>,
 }
 
 /// A page of incidents.
@@ -102,7 +104,7 @@ struct IncidentList<'a> {
 struct Whole<'a> {
     #[serde(flatten)]
     incident: Shown<'a>,
-    websites: Vec<ShownWebsite<'a>>,
+    websites: Vec<ShownWebsite>,
     events: Vec<ShownEvent<'a>>,
     alerts: Vec<alerts::Shown<'a>>,
 }
@@ -110,9 +112,10 @@ struct Whole<'a> {
 /// A website's part in an incident.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "IncidentWebsite")]
-struct ShownWebsite<'a> {
+struct ShownWebsite {
     website_id: Id,
-    url: &'a str,
+    /// Without the query.
+    url: String,
     began_at: At,
     ended_at: Option<At>,
 }
@@ -194,14 +197,14 @@ fn shown(line: &IncidentLine) -> Shown<'_> {
         website_count: line.websites,
         failing_count: line.failing,
         first_website_id: line.first_website.map(Id::from),
-        first_url: line.first_website.map(|_| line.first_url.as_str()),
+        first_url: line.first_website.map(|_| masked(&line.first_url)),
     }
 }
 
-fn website(website: &IncidentWebsite) -> ShownWebsite<'_> {
+fn website(website: &IncidentWebsite) -> ShownWebsite {
     ShownWebsite {
         website_id: website.website_id.into(),
-        url: &website.url,
+        url: masked(&website.url),
         began_at: At(website.began_at),
         ended_at: website.ended_at.map(At),
     }
@@ -333,4 +336,20 @@ pub fn note(app: &App, request: &Request, params: &Params) -> Result<Response, H
         return Err(HttpError::NotFound);
     }
     Ok(Response::json(201, &Noted { id: id.into() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_reads_incidents_is_told_no_query() {
+        let of = IncidentWebsite {
+            website_id: crate::model::WebsiteId(uuid::Uuid::nil()),
+            url: "https://example.com/health?token=hunter2".to_owned(),
+            began_at: 0,
+            ended_at: None,
+        };
+        assert_eq!(website(&of).url, "https://example.com/health?…");
+    }
 }

@@ -10,8 +10,8 @@ use crate::store::{Conflict, StoreError};
 /// Makes an account.
 ///
 /// # Errors
-/// Fields that cannot be accepted, or sign-ups are closed.
-pub fn sign_up(app: &App, username: &str, password: &str) -> Result<Account, HttpError> {
+/// Fields that cannot be accepted, sign-ups are closed, or there were too many from this network.
+pub fn sign_up(app: &App, request: &Request, username: &str, password: &str) -> Result<Account, HttpError> {
     let mut errors = FieldErrors::default();
     for result in [password::check_username(username), password::check_password(password)] {
         errors.0.extend(result.err().unwrap_or_default().0);
@@ -22,8 +22,13 @@ pub fn sign_up(app: &App, username: &str, password: &str) -> Result<Account, Htt
     if !may_sign_up(app)? {
         return Err(HttpError::Forbidden("Sign-ups are closed. The owner can make an account for you."));
     }
-    let hash = with_permit(app, || password::hash_blocking(password))?.map_err(HttpError::Internal)?;
     let now = clock::now();
+    // Else one who makes accounts in a loop has all the time there is for hashes, and learns which names there are.
+    app.login.throttle.sign_up(request.client, now).map_err(|retry_after_s| {
+        app.store.counts().refused_sign_in.add(1);
+        HttpError::TooMany { retry_after_s }
+    })?;
+    let hash = with_permit(app, || password::hash_blocking(password))?.map_err(HttpError::Internal)?;
     let taken = || {
         let remedy = "This name is taken; choose another.";
         HttpError::Fields(FieldErrors(vec![FieldError::new("username", username, remedy)]))

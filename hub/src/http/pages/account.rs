@@ -95,7 +95,7 @@ pub fn sign_up(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
     }
     let fields = request.form();
     let username = fields.get("username");
-    match login::sign_up(app, username, fields.get("password")) {
+    match login::sign_up(app, request, username, fields.get("password")) {
         Ok(account) => {
             login::end_previous(app, request)?;
             let session = login::new_session(app, request, account, clock::now())?;
@@ -104,6 +104,11 @@ pub fn sign_up(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
         Err(HttpError::Fields(errors)) => page(422, &SignPage::up(is_first(app)?).again(username, errors)),
         Err(HttpError::Forbidden(why)) => {
             page(403, &SignPage::up(false).again(username, FieldErrors::default()).notice(why))
+        }
+        Err(HttpError::TooMany { retry_after_s }) => {
+            let notice = format!("Too many accounts were made from here. Wait {} min.", retry_after_s.div_ceil(60));
+            let form = SignPage::up(is_first(app)?).again(username, FieldErrors::default()).notice(notice);
+            Ok(page(429, &form)?.with("retry-after", &retry_after_s.to_string()))
         }
         Err(error) => Err(error),
     }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::{assert_well, connect, exchange, status};
 use crate::client::{call, token};
-use crate::process::Hub;
+use crate::process::{Hub, KEY};
+use crate::services::database;
 
 /// Head of an answer: status line and fields, names in lower case.
 struct Head {
@@ -332,4 +333,27 @@ fn t136_the_cookie_of_a_session_is_the_hosts_own() {
         assert!(page.status == 200 && !body.contains(token), "the page knows the token");
     }
     let _ = exchange(hub.address, b"");
+}
+
+/// Postgres has no text with a zero byte, and SQLite has: what is fine on one must be no 500 on the other.
+#[test]
+fn t116_a_zero_byte_is_refused_or_found_nowhere_on_postgres() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (directory, url) = (tempfile::tempdir().unwrap(), runtime.block_on(database()));
+    let environment = [("DATABASE_URL", url.as_str()), ("JWT_SECRET_KEY", KEY), ("SIGNUPS", "open")];
+    let hub = Hub::start(directory.path(), &environment);
+    let base = hub.url("");
+    let ann = token(&base, "ann", "correct horse");
+    for account in [json!({"username": "an\0n", "password": "x"}), json!({"username": "ann", "password": "\0"})] {
+        assert_eq!(call("POST", &format!("{base}/signin"), None, Some(&account)).0, 400);
+    }
+    let wanted = json!({"action": "delete", "filter": {"q": "a\0b"}});
+    let (status, answer) = call("POST", &format!("{base}/api/v1/websites/bulk"), Some(&ann), Some(&wanted));
+    assert_eq!((status, &answer["errors"][0]["field"]), (422, &json!("q")), "{answer}");
+    for target in ["/api/v1/websites?q", "/api/v1/audit?kind", "/settings/audit?person", "/settings/audit.csv?object"] {
+        let fields = format!("token: {ann}\r\nCookie: betteruptime_session={ann}\r\n");
+        let (head, body) = asked(hub.address, &request("GET", &format!("{target}=a%00b"), &fields, ""));
+        assert_eq!(head.status, 400, "{target}: {body}");
+    }
+    assert!(!hub.process.log().contains("A request failed"), "{}", hub.process.log());
 }
