@@ -279,10 +279,10 @@ fn front_config(config: &Config) -> anyhow::Result<FrontConfig> {
 async fn greet(config: &Config, store: &Store, address: std::net::SocketAddr) {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
-    let accounts = store.count_accounts().await.unwrap_or(0);
-    let next = match (accounts, config.sign_ups) {
-        (0, SignUps::First) => "Open it and make the owner's account.",
-        (0, SignUps::Closed) => "Make an account with: betteruptime-hub user create <name>",
+    let has_accounts = store.has_accounts().await.unwrap_or(false);
+    let next = match (has_accounts, config.sign_ups) {
+        (false, SignUps::First) => "Open it and make the owner's account.",
+        (false, SignUps::Closed) => "Make an account with: betteruptime-hub user create <name>",
         (_, SignUps::First | SignUps::Closed) => "Open it and sign in.",
         (_, SignUps::Open) => "Open it and sign in, or make an account.",
     };

@@ -85,7 +85,7 @@ async fn count(store: &Store, id: WebsiteId, from: UtcMs, to: UtcMs) -> anyhow::
         );
     }
     let kept = i64::try_from(WebsiteState::CHANGES).unwrap_or(i64::MAX) + 1;
-    let before = store.transitions_before(account, id, from, kept).await?;
+    let before = store.transitions_before(account, id, 0, from, kept).await?;
     let mut again = Recount::new(website.clone(), watched_since_at, from, &before, &within);
     let slots = from.saturating_sub(Recount::warm_up_ms(&website))..=to;
     let mut walk = TickWalk::new(account, id, slots);

@@ -129,12 +129,14 @@ impl Store {
         }))
     }
 
-    /// How many accounts there are.
+    /// Whether there is any account.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn count_accounts(&self) -> Result<i64, StoreError> {
-        Ok(read!(self, pool => sqlx::query_scalar("select count(*) from account").fetch_one(pool).await?))
+    pub async fn has_accounts(&self) -> Result<bool, StoreError> {
+        let first = "select 1 from account where username_key >= '' order by username_key limit 1";
+        let one: Option<i32> = read!(self, pool => sqlx::query_scalar(first).fetch_optional(pool).await?);
+        Ok(one.is_some())
     }
 
     /// How many accounts were made by whoever came while sign-ups were open; whom an operator invited is none of them.

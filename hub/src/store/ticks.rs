@@ -76,7 +76,8 @@ impl Store {
         Ok(rows.into_iter().map(Transition::from).collect())
     }
 
-    /// Changes of verdict of one of the account's websites decided before `before`, newest first.
+    /// Changes of verdict of one of the account's websites decided before `before`, newest first, back to the one that held at
+    /// `since`.
     ///
     /// # Errors
     /// The database is away.
@@ -84,14 +85,17 @@ impl Store {
         &self,
         account: AccountId,
         id: WebsiteId,
+        since: UtcMs,
         before: UtcMs,
         limit: i64,
     ) -> Result<Vec<Transition>, StoreError> {
         let rows: Vec<TransitionRow> = read!(self, pool => sqlx::query_as(
             "select website_id, at, decided_at, from_verdict, to_verdict, reason from transition \
              join website using (website_id) where account_id = $1 and website_id = $2 and decided_at < $3 \
-             order by decided_at desc, number desc limit $4")
-            .bind(account.0).bind(id.0).bind(before).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
+             and decided_at >= coalesce((select h.decided_at from transition h \
+             where h.website_id = $2 and h.decided_at < $4 order by h.decided_at desc limit 1), 0) \
+             order by decided_at desc, number desc limit $5")
+            .bind(account.0).bind(id.0).bind(before).bind(since).bind(limit.clamp(1, 1_000)).fetch_all(pool).await?);
         Ok(rows.into_iter().map(Transition::from).collect())
     }
 

@@ -54,7 +54,7 @@ pub fn may_sign_up(app: &App) -> Result<bool, HttpError> {
     Ok(match app.settings.sign_ups {
         SignUps::Open => true,
         SignUps::Closed => false,
-        SignUps::First => app.wait(app.store.count_accounts()).map_err(store)? == 0,
+        SignUps::First => !app.wait(app.store.has_accounts()).map_err(store)?,
     })
 }
 

@@ -96,6 +96,37 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             n(accounts),
             id("1000000 + i")
         ),
+        // Five people beside its owner in each team, ann's among them; each has a second factor, and links that were not followed.
+        format!(
+            "insert into member (account_id, person_id, role, since_at) {} select {}, {}, 'viewer', {now} - k.i from n, k",
+            of(&[("n", accounts - 1), ("k", 5)]),
+            id("1000001 + n.i"),
+            id("1000001 + (n.i + k.i * 7) % {accounts}").replace("{accounts}", &accounts.to_string())
+        ),
+        format!(
+            "insert into member (account_id, person_id, role, since_at) {} select {ann}, {}, 'editor', {now} - i from n",
+            n(5),
+            id("1000000 + i")
+        ),
+        format!(
+            "insert into invitation (invitation_id, invitation_key, account_id, role, made_by, made_at, ends_at) {} \
+             select {}, {}, {who}, 'viewer', {who}, {now} - k.i, {now} + 86400000 from n, k",
+            of(&[("n", accounts), ("k", 3)]),
+            id("8900000 + n.i * 10 + k.i"),
+            dialect.key("n.i * 10 + k.i"),
+            who = format!("case when n.i = 1 then {ann} else {} end", id("999999 + n.i")),
+        ),
+        format!(
+            "insert into factor (account_id, secret, made_at, confirmed_at) {} select {}, {nothing}, 1, 1 from n",
+            n(accounts),
+            id("1000000 + i")
+        ),
+        format!(
+            "insert into recovery_code (account_id, code_hash) {} select {}, {} from n, k",
+            of(&[("n", accounts), ("k", 10)]),
+            id("1000000 + n.i"),
+            dialect.key("k.i")
+        ),
         format!(
             "insert into website ({website}) {} select {}, {}, 'https://w' || i || '.example/', 60000, 10000, {now} - 9000000000 + i from n",
             n(others),
