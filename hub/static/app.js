@@ -155,6 +155,10 @@
     const open = [...live.querySelectorAll("details[open] > summary[id]")].map((summary) => summary.id);
     const fresh = new DOMParser().parseFromString(html, "text/html");
     hide();
+    // What somebody may be typing into stays.
+    const kept = live.querySelector("[data-keep]");
+    const place = fresh.querySelector("[data-keep]");
+    if (kept && place) place.replaceWith(kept);
     live.replaceChildren(...fresh.body.childNodes);
     dress(live);
     for (const id of open) {

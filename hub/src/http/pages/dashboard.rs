@@ -11,15 +11,13 @@ use crate::clock;
 use crate::config::SignUps;
 use crate::http::login::{self, Caller};
 use crate::http::{App, HttpError, Request, Response, assets, route::Params};
-use crate::model::{AccountId, BoardOrder, BoardPart, BoardRow};
+use crate::model::{AccountId, BoardPart, BoardRow};
 use crate::store::wall;
 
 /// Websites on one page of the list: of more, an answer would be larger than one may be (2 MiB), and no pleasure.
 const AT_ONCE: i64 = 200;
 /// Tags offered above the list.
 const TAGS_SHOWN: usize = 50;
-/// Of fewer one finds any without a search.
-const FOUND_BY_EYE: i64 = 8;
 
 /// The page.
 #[derive(Template, Debug)]
@@ -30,7 +28,6 @@ pub struct BoardPage {
     etag: String,
     /// Where the part that renews itself is; empty where it stands still.
     source: String,
-    finder: Option<Finder>,
     /// What came of the last button.
     said: Option<String>,
     /// What is asked for, where some can be marked.
@@ -39,15 +36,6 @@ pub struct BoardPage {
     choose: String,
     list: String,
     wall: String,
-}
-
-/// The form above the list.
-#[derive(Debug)]
-struct Finder {
-    text: String,
-    /// What is kept of the address: names and values.
-    kept: Vec<(&'static str, String)>,
-    orders: Vec<(BoardOrder, &'static str, bool)>,
 }
 
 /// The page for a wall.
@@ -96,7 +84,6 @@ impl BoardPage {
             etag: etag(&fragment),
             fragment,
             source: if is_choosing { String::new() } else { asked.path("/websites/fragment") },
-            finder: (count > FOUND_BY_EYE || asked.is_limited()).then(|| Finder::new(asked)),
             said: None,
             back: is_choosing.then(|| asked.query()),
             choose: if is_shown && may_write && !is_choosing { to(Mode::Choose) } else { String::new() },
@@ -118,21 +105,6 @@ impl BoardPage {
         let fragment = board.shown(Mode::Wall)?;
         let (source, list) = (asked.path("/websites/fragment"), asked.shown(Mode::List).path("/"));
         WallPage { title, etag: etag(&fragment), fragment, source, list }.render()
-    }
-}
-
-impl Finder {
-    fn new(asked: &Asked) -> Self {
-        let filter = &asked.filter;
-        let mut kept = Vec::new();
-        kept.extend(filter.tag.as_ref().map(|tag| ("tag", tag.to_string())));
-        kept.extend(asked.mark().map(|mark| ("state", mark.class().to_owned())));
-        kept.extend((asked.mode == Mode::Choose).then(|| ("choose", "1".to_owned())));
-        Self {
-            text: filter.text.clone().unwrap_or_default(),
-            kept,
-            orders: BoardOrder::ALL.map(|order| (order, say::order(order), order == filter.order)).into(),
-        }
     }
 }
 

@@ -9,6 +9,9 @@ use super::{dashboard_words as say, maintenance_words::minute};
 use crate::model::verdict::first_sentence;
 use crate::model::{BoardOrder, BoardPart, BoardPlace, BoardRow, Outcome, RegionState, Tag, WebsiteId, WebsiteKind, cause};
 
+/// Of fewer one finds any without a search.
+const FOUND_BY_EYE: i64 = 8;
+
 /// As a list.
 #[derive(Template, Debug)]
 #[template(path = "board_fragment.html", whitespace = "minimize")]
@@ -17,6 +20,7 @@ pub struct Board {
     worst: Mark,
     /// Incidents that go on, in words; empty for none.
     open: String,
+    finder: Option<Finder>,
     /// States there are, with how many are in each.
     states: Vec<StateLink>,
     /// By tag, or all in one without a name.
@@ -44,6 +48,15 @@ pub struct Board {
 #[template(path = "wall_fragment.html", whitespace = "minimize")]
 pub(super) struct Wall {
     board: Board,
+}
+
+/// The form between what is and the list.
+#[derive(Debug)]
+struct Finder {
+    text: String,
+    /// What is kept of the address: names and values.
+    kept: Vec<(&'static str, String)>,
+    orders: Vec<(BoardOrder, &'static str, bool)>,
 }
 
 /// A way to those in a state.
@@ -134,6 +147,7 @@ impl Board {
             nothing: if is_nowhere { String::new() } else { nothing },
             worst: worst.map_or(Mark::Up, |(mark, _)| mark),
             open: String::new(),
+            finder: (part.counts.iter().sum::<i64>() > FOUND_BY_EYE || asked.is_limited()).then(|| Finder::new(asked)),
             states: known.filter_map(state).collect(),
             place: if shown == count { String::new() } else { place },
             before: part.before().map(|first| asked.at(BoardPlace::Before(first)).path("/")),
@@ -192,6 +206,21 @@ impl Wall {
 
     fn lines(&self) -> impl Iterator<Item = &Line> {
         self.board.groups.iter().flat_map(|group| &group.lines)
+    }
+}
+
+impl Finder {
+    fn new(asked: &Asked) -> Self {
+        let filter = &asked.filter;
+        let mut kept = Vec::new();
+        kept.extend(filter.tag.as_ref().map(|tag| ("tag", tag.to_string())));
+        kept.extend(asked.mark().map(|mark| ("state", mark.class().to_owned())));
+        kept.extend((asked.mode == Mode::Choose).then(|| ("choose", "1".to_owned())));
+        Self {
+            text: filter.text.clone().unwrap_or_default(),
+            kept,
+            orders: BoardOrder::ALL.map(|order| (order, say::order(order), order == filter.order)).into(),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ fn format(at: UtcMs, form: &str) -> String {
 pub(super) fn axis(window: Window, at: UtcMs) -> String {
     match window {
         Window::Day => format(at, "%H:%M"),
-        Window::Week => format(at, "%a %-d"),
+        Window::Week => format(at, "%a"),
         Window::Month | Window::Quarter => format(at, "%-d %b"),
     }
 }
