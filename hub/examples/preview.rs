@@ -5,14 +5,15 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use askama::Template;
-use hub::http::assets;
+use hub::http::{self, assets};
 use hub::http::pages::account::SignPage;
 use hub::http::pages::acknowledge::AcknowledgePage;
 use hub::http::pages::capacity::CapacityPage;
 use hub::http::pages::channel::{self, ChannelPage};
 use hub::http::pages::channel_form::{FormPage as ChannelForm, KindsPage, SecretPage};
 use hub::http::pages::channels::ChannelsPage;
-use hub::http::pages::dashboard::BoardPage;
+use hub::http::pages::dashboard::{Asked, BoardPage, Mode};
+use hub::http::pages::dashboard_bulk::BulkDeletePage;
 use hub::http::pages::dead_letters::{self, ConfirmPage, DeadLettersPage};
 use hub::http::pages::delete::DeletePage;
 use hub::http::pages::incident::{self, IncidentPage};
@@ -22,7 +23,7 @@ use hub::http::pages::probes::{self, ProbesPage, TicketPage};
 use hub::http::pages::report::ReportPage;
 use hub::http::pages::reports::ReportsPage;
 use hub::http::pages::trouble::TroublePage;
-use hub::http::pages::website::{WebsitePage, WebsiteView};
+use hub::http::pages::website::{Past, WebsitePage, WebsiteView, Window};
 use hub::http::pages::website_form::{FormPage, Typed};
 use hub::http::pages::{DeleteChannelPage, Viewer};
 use hub::model::capacity::{Costs, Load, Part, Plan};
@@ -70,9 +71,27 @@ fn main() -> anyhow::Result<()> {
         let (ticks, changes) = (invented::ticks(row), invented::transitions(row));
         let (uptimes, latencies) = invented::figures(*name == "down");
         let view = WebsiteView::new(row, &ticks, &changes, invented::NOW);
-        let page = WebsitePage::around(who, row, &view.with_figures(&uptimes, &latencies, invented::NOW))?;
-        write(&format!("website-{name}"), page.render()?)?;
+        let (view, now) = (view.with_figures(&uptimes, &latencies, invented::NOW), invented::NOW);
+        let window = [Window::Day, Window::Week, Window::Month, Window::Quarter][rows.iter().position(|r| r == row).unwrap_or(0) % 4];
+        let drawn = invented::past(window.series(now), *name == "down");
+        let (series, latency) = (&drawn.series, Some(&drawn.latencies[window as usize]));
+        let past = Past { series, latency, outages: &drawn.outages, days: &drawn.days };
+        let page = WebsitePage::around(who, row, &view.with_past(window, &past, row.website.created_at, now))?;
+        write(&format!("website-{name}"), page.said("checking").render()?)?;
     }
+    let mut many = invented::many();
+    write("board-many", BoardPage::of(who, &invented::part(&many), &Asked::default())?.render()?)?;
+    let asked = |mode| Asked { mode, ..Asked::default() };
+    let choose = BoardPage::of(who, &invented::part(&many), &asked(Mode::Choose))?;
+    write("board-choose", choose.said("pause-3").render()?)?;
+    write("wall", BoardPage::wall(&invented::part(&many), &asked(Mode::Wall), 2)?)?;
+    many.truncate(3);
+    write("wall-up", BoardPage::wall(&invented::part(&up), &asked(Mode::Wall), 0)?)?;
+    let names: Vec<_> = many
+        .iter()
+        .map(|row| model::WebsiteName { website_id: row.website.website_id, url: row.website.settings.url.clone() })
+        .collect();
+    write("bulk-delete", BulkDeletePage::new(who, &names, "tag=eu").render()?)?;
     let regions = ["EU-WEST", "INDIA", "USA"].map(invented::region);
     let mut settings = WebsiteSettings::new("https://example.com/".to_owned());
     settings.regions = vec![invented::region("INDIA")];

@@ -232,6 +232,7 @@ fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: 
         embedded: config.is_embedded(),
         redis: redis_access(config),
         version: env!("CARGO_PKG_VERSION"),
+        shows_design: config.design_page,
         state_directory: directory.to_owned(),
     }
 }

@@ -1,6 +1,121 @@
-// Keeps the page current while somebody looks at it. Without this script a reload does the same.
+// Keeps the page current while somebody looks at it, and lets bars and drawings say what they are, by pointer or arrow keys.
+// Without this script a reload does the same, and the figures stand in tables.
 "use strict";
 (() => {
+  const SECOND = 1000;
+  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+  const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const said = document.getElementById("said");
+
+  // What an instant is here and how long ago: pages say UTC.
+  const tellTimes = (within) => {
+    for (const time of within.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (isNaN(at)) continue;
+      const seconds = (at - Date.now()) / SECOND;
+      const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) || ["second", 1];
+      time.title = at.toLocaleString() + " here, " + ago.format(Math.round(seconds / length), unit);
+    }
+  };
+
+  // One box for all that is told of bars.
+  const tip = document.createElement("div");
+  tip.id = "tip";
+  tip.hidden = true;
+  document.body.append(tip);
+  const hide = () => {
+    tip.hidden = true;
+    for (const at of document.querySelectorAll(".bars .at")) at.classList.remove("at");
+    for (const cursor of document.querySelectorAll(".cursor")) cursor.remove();
+  };
+
+  // A day's bars have their words within; the steps of a drawing have theirs in the table beside it.
+  const stepsOf = (svg) => {
+    const figure = svg.closest("figure");
+    if (!figure) {
+      return [...svg.children].map((bar) => {
+        const title = bar.querySelector("title");
+        const text = title ? title.textContent : "";
+        if (title) title.remove();
+        return { text, mark: () => bar.classList.add("at") };
+      });
+    }
+    const heads = [...figure.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
+    const rows = figure.querySelectorAll("tbody tr");
+    const box = svg.viewBox.baseVal;
+    const width = Number(svg.dataset.steps);
+    return Array.from({ length: Math.round(box.width / width) }, (_, n) => {
+      const cells = rows[n] ? [...rows[n].cells].map((cell) => cell.textContent) : [];
+      const mark = () => {
+        const cursor = document.createElementNS(svg.namespaceURI, "rect");
+        const place = { class: "cursor", x: n * width, width, height: box.height };
+        for (const name in place) cursor.setAttribute(name, place[name]);
+        svg.append(cursor);
+      };
+      return { text: cells.length ? cells[0] + "\n" + heads.map((head, i) => head + " " + cells[i + 1]).join(", ") : "", mark };
+    });
+  };
+
+  const stepThrough = (svg) => {
+    const steps = stepsOf(svg);
+    let at = -1;
+    const tell = (n, aloud) => {
+      hide();
+      at = n;
+      const step = steps[n];
+      if (!step || !step.text) return;
+      step.mark();
+      tip.textContent = step.text;
+      tip.hidden = false;
+      const place = svg.getBoundingClientRect();
+      const middle = place.left + ((n + 0.5) / steps.length) * place.width;
+      const left = Math.min(Math.max(middle - tip.offsetWidth / 2, 4), document.documentElement.clientWidth - tip.offsetWidth - 4);
+      tip.style.left = left + scrollX + "px";
+      tip.style.top = place.top + scrollY - tip.offsetHeight - 6 + "px";
+      if (aloud && said) said.textContent = step.text;
+    };
+    const under = (event) => {
+      const place = svg.getBoundingClientRect();
+      return Math.min(Math.max(Math.floor(((event.clientX - place.left) / place.width) * steps.length), 0), steps.length - 1);
+    };
+    svg.setAttribute("tabindex", "0");
+    svg.addEventListener("pointermove", (event) => tell(under(event)));
+    svg.addEventListener("pointerdown", (event) => tell(under(event)));
+    svg.addEventListener("pointerleave", hide);
+    svg.addEventListener("blur", hide);
+    svg.addEventListener("keydown", (event) => {
+      const last = steps.length - 1;
+      const to = { ArrowLeft: at < 0 ? last : at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
+      if (event.key === "Escape") hide();
+      if (to === undefined) return;
+      event.preventDefault();
+      tell(Math.min(Math.max(to, 0), last), true);
+    });
+  };
+
+  const dress = (within) => {
+    tellTimes(within);
+    for (const svg of within.querySelectorAll("svg[data-steps]")) stepThrough(svg);
+  };
+  dress(document);
+  setInterval(() => tellTimes(document), 30 * SECOND);
+
+  // What was just done is said once, not again after a reload.
+  const here = new URL(location.href);
+  if (here.searchParams.has("said")) {
+    here.searchParams.delete("said");
+    history.replaceState(history.state, "", here);
+  }
+
+  // All that are shown, marked at once.
+  const all = document.querySelector("[data-all]");
+  if (all) {
+    all.hidden = false;
+    all.querySelector("input").addEventListener("change", (event) => {
+      for (const box of document.querySelectorAll(".pick input")) box.checked = event.target.checked;
+    });
+  }
+
   const EVERY_MS = 5000;
   // The same while the hub says when something happened, and how long it is left alone when it would not.
   const CALM_MS = 15000;
@@ -10,7 +125,6 @@
   const SOON_LOOKS = 5;
   const live = document.querySelector("[data-live]");
   if (!live) return;
-  const said = document.getElementById("said");
   const stale = document.getElementById("stale");
   let etag = live.dataset.etag || "";
   let timer = 0;
@@ -40,7 +154,13 @@
     const key = focusKey();
     const open = [...live.querySelectorAll("details[open] > summary[id]")].map((summary) => summary.id);
     const fresh = new DOMParser().parseFromString(html, "text/html");
+    hide();
+    // What somebody may be typing into stays.
+    const kept = live.querySelector("[data-keep]");
+    const place = fresh.querySelector("[data-keep]");
+    if (kept && place) place.replaceWith(kept);
     live.replaceChildren(...fresh.body.childNodes);
+    dress(live);
     for (const id of open) {
       const summary = document.getElementById(id);
       if (summary) summary.parentElement.open = true;
@@ -119,6 +239,8 @@
 
   const next = async () => {
     if (document.visibilityState !== "visible") return;
+    // Whoever reads what a bar says is not disturbed.
+    if (!tip.hidden && looks >= SOON_LOOKS) return wait();
     looks += 1;
     await look();
     listen();

@@ -124,6 +124,8 @@ pub struct Config {
     /// `MAX_WEBSITES_PER_ACCOUNT`: websites, jobs among them, that one account or team may have; 1 to 1,000,000 (default: any
     /// number; 100 where anybody may sign up).
     pub max_websites: Option<i64>,
+    /// `DESIGN_PAGE` (0 or 1, default 0): `/design` shows the parts that pages are made of, for whoever works on them. No data.
+    pub design_page: bool,
     /// `CANARIES` of the embedded probe: who is asked whether its own network works.
     pub canaries: Canaries,
     /// `CA_FILE`: certificate authorities that the embedded probe trusts besides Mozilla's, and the connection to Redis
@@ -157,6 +159,7 @@ impl Config {
             api_requests_per_s: read.number("API_REQUESTS_PER_S", 1..=100_000, 100),
             retention: Retention { days: read.number("RETENTION_DAYS", 2..=3_650, Retention::DEFAULT.days) },
             max_websites: read.max_websites(),
+            design_page: read.number("DESIGN_PAGE", 0..=1, 0_u32) == 1,
             canaries: read.canaries(),
             ca_file,
             extra_roots,

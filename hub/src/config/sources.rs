@@ -16,7 +16,7 @@ const SECRETS: [&str; 7] = [
     "DEAD_MAN_URL",
     "METRICS_TOKEN",
 ];
-const PLAIN: [&str; 19] = [
+const PLAIN: [&str; 20] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -28,6 +28,7 @@ const PLAIN: [&str; 19] = [
     "HOST_CHECKS_PER_S",
     "API_REQUESTS_PER_S",
     "RETENTION_DAYS",
+    "DESIGN_PAGE",
     "MAX_WEBSITES_PER_ACCOUNT",
     "METRICS_LISTEN",
     "CANARIES",

@@ -58,6 +58,8 @@ pub struct HttpSettings {
     pub redis: Option<RedisAccess>,
     /// Version shown in the footer.
     pub version: &'static str,
+    /// There is a page of the design.
+    pub shows_design: bool,
     /// Where the socket to the application is made.
     pub state_directory: PathBuf,
 }

@@ -17,9 +17,13 @@ pub struct Asset {
     url: OnceLock<String>,
 }
 
-/// The style sheet of all pages.
-pub static STYLE: Asset =
-    Asset::new("style", "css", "text/css; charset=utf-8", include_bytes!("../../static/style.css"));
+/// The style sheet of all pages: tokens, what all pages have, and the parts they are made of; one file to ask for.
+pub static STYLE: Asset = Asset::new("style", "css", "text/css; charset=utf-8", STYLES.as_bytes());
+const STYLES: &str = concat!(
+    include_str!("../../static/tokens.css"),
+    include_str!("../../static/style.css"),
+    include_str!("../../static/parts.css")
+);
 /// What the form for a website needs beside it.
 pub static FORM_STYLE: Asset =
     Asset::new("form", "css", "text/css; charset=utf-8", include_bytes!("../../static/form.css"));
@@ -80,7 +84,9 @@ pub fn answer(path: &str) -> Option<Response> {
 fn lean(source: &[u8]) -> Vec<u8> {
     let lines = source.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let kept = lines.filter(|line| !line.is_empty() && !line.starts_with(b"//"));
-    kept.flat_map(|line| [line, b"\n"].concat()).collect()
+    // A line of a style sheet that is a comment, and nothing else.
+    let is_said = |line: &&[u8]| !(line.starts_with(b"/*") && line.ends_with(b"*/"));
+    kept.filter(is_said).flat_map(|line| [line, b"\n"].concat()).collect()
 }
 
 /// The first 64 bits of the content's SHA-256, in hex: enough to tell versions of one file apart.
@@ -95,6 +101,7 @@ mod tests {
     #[test]
     fn what_is_for_readers_stays_here() {
         assert_eq!(lean(b"// a\n  let b = 1; // c\n\n\tb();\n"), b"let b = 1; // c\nb();\n");
+        assert_eq!(lean(b"/* A part. */\n.a { b: c; } /* d */\n"), b".a { b: c; } /* d */\n");
         // A text over several lines would not survive.
         assert!(!SCRIPT.source.contains(&b'`') && SCRIPT.body().len() < SCRIPT.source.len());
         assert_eq!(ICON.body(), ICON.source);
@@ -108,3 +115,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::indexing_slicing)]
+mod contrast;

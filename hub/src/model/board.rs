@@ -1,4 +1,4 @@
-//! The order of the dashboard: those in trouble first, then by name; and places in it.
+//! The orders of the dashboard, by default those in trouble first, then by name; places in them, and what is asked for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,8 +11,8 @@ pub const STANDINGS: usize = 6;
 /// A place in the order: where a website stands, or stood when it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BoardCursor {
-    /// Which state it was in, the worst is 0.
-    pub rank: u8,
+    /// By state which it was in, the worst is 0; by slowness how far it was from the slowest there can be, in microseconds; else 0.
+    pub rank: i64,
     /// Which website. Its name is looked up: it may be long, and hold what is nobody's business in an address.
     pub id: WebsiteId,
 }
@@ -28,8 +28,8 @@ impl FromStr for BoardCursor {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (rank, id) = text.split_once('_').ok_or(())?;
-        let rank = rank.parse().ok().filter(|rank| usize::from(*rank) < STANDINGS).ok_or(())?;
-        Ok(Self { rank, id: id.parse().map_err(|_| ())? })
+        let rank: u32 = rank.parse().map_err(|_| ())?;
+        Ok(Self { rank: rank.into(), id: id.parse().map_err(|_| ())? })
     }
 }
 
@@ -45,13 +45,66 @@ pub enum BoardPlace {
     Before(BoardCursor),
 }
 
+/// What a dashboard is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BoardOrder {
+    /// Those in trouble first.
+    #[default]
+    State,
+    /// By name alone.
+    Name,
+    /// Those whose newest answers took longest first, whatever their region; then those that have none.
+    Slowest,
+    /// By their first tag, then by state; those without a tag come last.
+    Tag,
+}
+
+impl BoardOrder {
+    /// All, as they are offered.
+    pub const ALL: [Self; 4] = [Self::State, Self::Name, Self::Slowest, Self::Tag];
+
+    /// As it stands in an address.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Name => "name",
+            Self::Slowest => "slowest",
+            Self::Tag => "tag",
+        }
+    }
+}
+
+impl FromStr for BoardOrder {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|order| order.as_str() == text).ok_or(())
+    }
+}
+
+/// Which of an account's websites are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BoardFilter {
+    /// Those with this tag.
+    pub tag: Option<Tag>,
+    /// Those with this in their address or name; in lower case.
+    pub text: Option<String>,
+    /// Those in this state, by its rank; how many there are in each is counted of all the others, too.
+    pub state: Option<u8>,
+    /// In this order.
+    pub order: BoardOrder,
+}
+
 /// Some of an account's websites in that order, and how many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BoardPart {
     /// In order, with where each stands.
-    pub rows: Vec<(u8, BoardRow)>,
-    /// How many there are in each state, of those that were asked for.
+    pub rows: Vec<(i64, BoardRow)>,
+    /// How many there are in each state, of those that were asked for, whatever the state that was.
     pub counts: [i64; STANDINGS],
+    /// The state that was asked for.
+    pub state: Option<u8>,
     /// How many stand before the first of the rows.
     pub passed: i64,
     /// Tags of the account's websites, sorted, as many as are offered.
@@ -62,7 +115,10 @@ impl BoardPart {
     /// How many there are of those that were asked for.
     #[must_use]
     pub fn count(&self) -> i64 {
-        self.counts.iter().sum()
+        match self.state {
+            Some(rank) => self.counts.get(usize::from(rank)).copied().unwrap_or(0),
+            None => self.counts.iter().sum(),
+        }
     }
 
     /// Where what comes before ends.
@@ -79,7 +135,7 @@ impl BoardPart {
     }
 }
 
-fn cursor((rank, row): &(u8, BoardRow)) -> BoardCursor {
+fn cursor((rank, row): &(i64, BoardRow)) -> BoardCursor {
     BoardCursor { rank: *rank, id: row.website.website_id }
 }
 
@@ -91,7 +147,7 @@ mod tests {
     fn a_place_is_written_and_read_back() {
         let place = BoardCursor { rank: 4, id: WebsiteId(uuid::Uuid::from_u128(7)) };
         assert_eq!(place.to_string().parse(), Ok(place));
-        for odd in ["", "4", "4_", "_1", "6_00000000000000000000000000000007", "-1_7", "4_x"] {
+        for odd in ["", "4", "4_", "_1", "4294967296_00000000000000000000000000000007", "-1_7", "4_x"] {
             assert_eq!(odd.parse::<BoardCursor>(), Err(()), "{odd}");
         }
     }

@@ -74,7 +74,7 @@ pub use account::{Account, AccountId, MadeBy, Origin, Session, SessionKey, Sessi
 pub use agent::agent_words;
 pub use alert::{Alert, AlertCursor, AlertEvent, AlertId, AlertReplay, AlertState, AlertTry, TryResult};
 pub use alert_retry::AfterTry;
-pub use board::{BoardCursor, BoardPart, BoardPlace, STANDINGS};
+pub use board::{BoardCursor, BoardFilter, BoardOrder, BoardPart, BoardPlace, STANDINGS};
 pub use channel::{Channel, ChannelDraft, ChannelId, ChannelKind, ChannelSettings, MAX_CHANNELS, MailSecurity};
 pub use channel_input::{ChannelContext, ChannelInput};
 pub use confirm::Confirm;

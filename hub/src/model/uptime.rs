@@ -94,6 +94,34 @@ pub fn over(transitions: &[Transition], now_verdict: Outcome, from: UtcMs, to: U
     uptime
 }
 
+/// When a verdict held within a window, oldest first. `newest` are the newest changes, newest first, and `is_all` says that there
+/// are no others: of the time before the oldest of them is known what it says, unless more are left out.
+#[must_use]
+pub fn spans_of(verdict: Outcome, newest: &[Transition], is_all: bool, now_verdict: Outcome, window: Span) -> Vec<Span> {
+    let oldest = newest.last();
+    let mut at = match oldest {
+        Some(change) if !is_all => holds_from(change).max(window.from_at),
+        Some(_) | None => window.from_at,
+    };
+    let mut spans: Vec<Span> = Vec::new();
+    let mut add = |held: Outcome, from_at: UtcMs, to_at: UtcMs| {
+        if held != verdict || from_at >= to_at {
+            return;
+        }
+        match spans.last_mut() {
+            Some(last) if last.to_at == from_at => last.to_at = to_at,
+            Some(_) | None => spans.push(Span { from_at, to_at }),
+        }
+    };
+    for change in newest.iter().rev() {
+        let end = holds_from(change).clamp(at, window.to_at.max(at));
+        add(change.from, at, end);
+        at = end;
+    }
+    add(now_verdict, at, window.to_at);
+    spans
+}
+
 /// A window as what its whole days come to, and the rests that have to be counted. `days` are those that are kept, by their
 /// begin, each from when the website was added; the window begins no earlier than that.
 #[must_use]
@@ -209,6 +237,25 @@ mod tests {
         ];
         let uptime = over(&changes, Outcome::Degraded, 0, 1_000, &[]);
         assert_eq!(uptime, Uptime { unknown_ms: 100, up_ms: 800, degraded_ms: 100, ..Uptime::default() });
+    }
+
+    #[test]
+    fn when_a_verdict_held_is_told_as_far_as_changes_are_known() {
+        let newest = [
+            change(900, Outcome::Up, Outcome::Down),
+            change(600, Outcome::Degraded, Outcome::Up),
+            change(500, Outcome::Down, Outcome::Degraded),
+            change(100, Outcome::Up, Outcome::Down),
+        ];
+        let window = Span { from_at: 50, to_at: 1_000 };
+        let of = |newest: &[Transition], is_all| -> Vec<(UtcMs, UtcMs)> {
+            let spans = spans_of(Outcome::Down, newest, is_all, Outcome::Down, window);
+            spans.into_iter().map(|span| (span.from_at, span.to_at)).collect()
+        };
+        assert_eq!(of(&newest, true), [(100, 500), (900, 1_000)]);
+        assert_eq!(of(&newest[..3], true), [(50, 500), (900, 1_000)], "it was down when the window began");
+        assert_eq!(of(&newest[..3], false), [(900, 1_000)], "what was before is not known");
+        assert_eq!(of(&[], true), [(50, 1_000)]);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use uuid::Uuid;
 use super::ids::Ids;
 use super::ingest::{Locked, Transaction};
 use super::row::{options_text, regions_text};
-use super::ties::{TiesSaved, save_ties};
+use super::ties::{TiesSaved, save_ties, tags_of_row, tags_text};
 use super::{Store, StoreError, incidents, jobs, room, write};
 use crate::model::verdict::{FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
 use crate::model::{
-    AccountId, Change, ClosedAs, FieldError, Keeping, Outcome, Ties, UtcMs, WebsiteId, WebsiteSettings,
+    AccountId, Change, ClosedAs, FieldError, Keeping, Outcome, Tag, Ties, UtcMs, WebsiteId, WebsiteSettings,
 };
 
 /// Tries of a transaction that met another the other way round.
@@ -152,6 +152,58 @@ impl Store {
         Ok(changed.into_iter().map(WebsiteId).collect())
     }
 
+    /// Gives a tag to those of these websites that are the account's, or takes it from them: which are others than before. One
+    /// that has as many tags as it may have keeps those.
+    ///
+    /// # Errors
+    /// The database is away: none is.
+    pub async fn tag_websites(
+        &self,
+        account: AccountId,
+        ids: &[WebsiteId],
+        tag: &Tag,
+        is_given: bool,
+    ) -> Result<Vec<WebsiteId>, StoreError> {
+        for _ in 1..TRIES {
+            match self.tag_all_once(account, ids, tag, is_given).await {
+                Err(error) if error.is_collision() => {}
+                done => return done,
+            }
+        }
+        self.tag_all_once(account, ids, tag, is_given).await
+    }
+
+    async fn tag_all_once(
+        &self,
+        account: AccountId,
+        ids: &[WebsiteId],
+        tag: &Tag,
+        is_given: bool,
+    ) -> Result<Vec<WebsiteId>, StoreError> {
+        let asked = Ids(ids.iter().map(|id| id.0).collect());
+        let these = self.one_of(2);
+        let select =
+            format!("select website_id, tags from website where account_id = $1 and website_id {these} order by website_id");
+        let changed: Vec<Uuid> = write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let known: Vec<(Uuid, String)> = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+                .bind(account.0).bind(asked.clone()).fetch_all(&mut *tx).await?;
+            let mut changed = Vec::new();
+            for (id, before) in known {
+                let Some(after) = with_tag(&before, tag, is_given) else { continue };
+                // Whoever has saved others meanwhile keeps them.
+                let done = sqlx::query("update website set tags = $3 where account_id = $1 and website_id = $2 and tags = $4")
+                    .bind(account.0).bind(id).bind(after).bind(before).execute(&mut *tx).await?;
+                if done.rows_affected() == 1 {
+                    changed.push(id);
+                }
+            }
+            tx.commit().await?;
+            changed
+        });
+        Ok(changed.into_iter().map(WebsiteId).collect())
+    }
+
     /// Deletes those of these websites that are the account's: which they were.
     ///
     /// # Errors
@@ -212,4 +264,19 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The column with the tag, or without it; `None`: it is so already, or would be too long.
+fn with_tag(before: &str, tag: &Tag, is_given: bool) -> Option<String> {
+    let mut tags = tags_of_row(before);
+    if tags.contains(tag) == is_given || (is_given && tags.len() >= Tag::MOST) {
+        return None;
+    }
+    if is_given {
+        tags.push(tag.clone());
+        tags.sort_unstable();
+    } else {
+        tags.retain(|other| other != tag);
+    }
+    Some(tags_text(&tags))
 }

@@ -10,7 +10,7 @@ use super::ids::Ids;
 use super::ticks::TransitionRow;
 use super::ties::tags_of_row;
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, BoardRow, Tag, Transition, TransitionCursor, WebsiteCursor, WebsiteFilter, WebsiteId};
+use crate::model::{AccountId, BoardRow, Tag, Transition, TransitionCursor, WebsiteCursor, WebsiteFilter, WebsiteId, WebsiteName};
 
 /// Sets of tags that are counted through; a website has ten at most.
 const TAG_SETS: i64 = 10_000;
@@ -83,6 +83,21 @@ impl Store {
         let found: Vec<Uuid> = read!(self, pool => sqlx::query_scalar(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(asked.clone()).fetch_all(pool).await?);
         Ok(found.into_iter().map(WebsiteId).collect())
+    }
+
+    /// Those of these websites that are the account's, by name.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn websites_named(&self, account: AccountId, ids: &[WebsiteId]) -> Result<Vec<WebsiteName>, StoreError> {
+        let asked = Ids(ids.iter().map(|id| id.0).collect());
+        let select = format!(
+            "select website_id, url from website where account_id = $1 and website_id {} order by url, website_id",
+            self.one_of(2)
+        );
+        let found: Vec<(Uuid, String)> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(asked.clone()).fetch_all(pool).await?);
+        Ok(found.into_iter().map(|(id, url)| WebsiteName { website_id: WebsiteId(id), url }).collect())
     }
 
     /// Tags of the account's websites, sorted, and how many websites have each.

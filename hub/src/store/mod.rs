@@ -70,12 +70,12 @@ pub use kuma::read_kuma;
 pub use maintenance::{MaintenanceSaved, PAST_KEPT_MS};
 pub use managed::Applied;
 pub use reports::{Reported, ScheduleAdded};
-pub use roll_up::{ForgottenHours, Latency, RolledUp};
+pub use roll_up::{ForgottenHours, Latency, RolledUp, Series, SeriesAsked};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use sealed::{
     CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
 };
-pub use story::WebsiteStory;
+pub use story::{StoryAsked, WebsiteStory};
 pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};

@@ -42,6 +42,11 @@ impl Driver {
         self.browser_with(json!({"deviceMetrics": metrics})).await
     }
 
+    /// One that runs no script of a page.
+    pub async fn without_script(&self) -> Client {
+        self.browser_with(json!({"prefs": {"profile.managed_default_content_settings.javascript": 2}})).await
+    }
+
     async fn browser_with(&self, emulation: serde_json::Value) -> Client {
         let arguments = [
             "--headless",
@@ -58,6 +63,8 @@ impl Driver {
         let mut options = json!({"args": arguments});
         if emulation.get("deviceMetrics").is_some() {
             options["mobileEmulation"] = emulation;
+        } else if let Some(prefs) = emulation.get("prefs") {
+            options["prefs"] = prefs.clone();
         }
         let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options});
         let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("an object") };

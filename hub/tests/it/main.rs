@@ -15,6 +15,7 @@ mod browser;
 mod channel_pages;
 mod client;
 mod courtesy;
+mod dashboard_browser;
 mod dead_letters;
 mod distributed;
 mod doctor;

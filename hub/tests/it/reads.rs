@@ -52,6 +52,7 @@ impl Served {
             embedded: true,
             redis: None,
             version: "0",
+            shows_design: false,
             retention: Retention { days: 400 },
             state_directory: directory.path().to_owned(),
         };
@@ -111,12 +112,28 @@ fn paths(pattern: &str) -> Vec<String> {
     let cursor = path_id(7).replace('-', "");
     match pattern {
         "/" | "/websites/fragment" => {
-            ["", "?tag=eu", &format!("?after=4_{cursor}"), &format!("?before=4_{cursor}&tag=eu")]
-                .map(|query| format!("{path}{query}"))
-                .to_vec()
+            let after = |sort: &str, rank| format!("?sort={sort}&after={rank}_{cursor}");
+            [
+                "",
+                "?tag=eu",
+                &format!("?after=4_{cursor}"),
+                &format!("?before=4_{cursor}&tag=eu"),
+                "?q=a1&state=up",
+                "?tv=1",
+                "?choose=1&sort=tag",
+                &after("name", 0),
+                &after("slowest", 4_294_966_000_u32),
+                &after("tag", 0),
+            ]
+            .map(|query| format!("{path}{query}"))
+            .to_vec()
         }
-        "/websites/:id" | "/websites/:id/fragment" | "/websites/:id/edit" => {
-            // One with much history, one that depends on another, one that is down, a job.
+        "/websites/:id" | "/websites/:id/fragment" => {
+            // One with much history, over each window; one that depends on another, one that is down, a job.
+            let windows = ["7d", "30d", "90d"].map(|window| format!("{}?window={window}", pattern.replace(":id", &path_id(1))));
+            [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number))).into_iter().chain(windows).collect()
+        }
+        "/websites/:id/edit" => {
             [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number))).to_vec()
         }
         "/incidents" | "/api/v1/incidents" => ["", "?state=open", "?kind=outage", "?state=open&kind=certificate"]
@@ -147,7 +164,8 @@ fn paths(pattern: &str) -> Vec<String> {
 
 /// Forms for those who are not signed in, files, a job's word; and a page that is reached by a signed link, which reads the
 /// incident by its key, or the invitation.
-const READS_NOTHING: [&str; 9] = [
+const READS_NOTHING: [&str; 10] = [
+    "/design",
     "/signup",
     "/signin",
     "/acknowledge/:token",

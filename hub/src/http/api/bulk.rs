@@ -17,7 +17,7 @@ use crate::model::{Account, FieldError, FieldErrors, Outcome, Tag, WebsiteFilter
 use crate::store::NewWebsite;
 
 /// Websites of one request.
-const MOST: usize = 500;
+pub(in crate::http) const MOST: usize = 500;
 /// Ids that fit into one value of the log.
 const IDS: usize = 6;
 
@@ -159,7 +159,7 @@ pub fn change(app: &App, request: &Request, _: &Params) -> Result<Response, Http
 }
 
 /// What the log is to say of it: what became of how many, and which these were, as far as a line has room for them.
-fn note<'i>(request: &Request, done: &str, ids: impl IntoIterator<Item = &'i WebsiteId>) {
+pub(in crate::http) fn note<'i>(request: &Request, done: &str, ids: impl IntoIterator<Item = &'i WebsiteId>) {
     let ids: Vec<String> = ids.into_iter().map(|id| id.0.simple().to_string()).collect();
     if ids.is_empty() {
         return request.notes.nothing();

@@ -1,4 +1,4 @@
-//! How a website did over the last day, week, month and quarter.
+//! How a website did over the last day, week, month, quarter and year.
 
 use super::words::{lasted, percent, share, took};
 use crate::model::uptime::windows_of_days;
@@ -7,10 +7,18 @@ use crate::store::{Latency, UptimeOver};
 
 /// The windows that are shown, by their days.
 const WINDOWS: [(&str, i64); 4] = [("24 hours", 1), ("7 days", 7), ("30 days", 30), ("90 days", 90)];
+/// And the one of which there is uptime alone.
+const LONGEST: (&str, i64) = ("1 year", 365);
 
 /// The windows that are shown, up to now.
 pub(super) fn windows(now: UtcMs) -> [Span; 4] {
     windows_of_days(now, WINDOWS.map(|(_, days)| days))
+}
+
+/// The year up to now.
+pub(super) fn longest(now: UtcMs) -> Span {
+    let [year] = windows_of_days(now, [LONGEST.1]);
+    year
 }
 
 /// A line of the table.
@@ -23,6 +31,9 @@ pub(super) struct Figure {
     pub(super) known: String,
     pub(super) p50: String,
     pub(super) p95: String,
+    pub(super) p99: String,
+    /// How long it was down; empty where it was not.
+    pub(super) down: String,
 }
 
 /// The table, and what is said below it of maintenance.
@@ -33,20 +44,24 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Of [`windows`]. Those longer than a website is old would all say the same: the first of them stands for all.
+    /// Of [`windows`], and of the year where that is there. Those longer than a website is old would all say the same: the first of them stands for all.
     pub(super) fn new(uptimes: &[UptimeOver], latencies: &[Latency], now: UtcMs) -> Self {
         let mut figures = Self::default();
-        for (((window, _), asked), (over, latency)) in
-            WINDOWS.into_iter().zip(windows(now)).zip(uptimes.iter().zip(latencies))
-        {
+        let all = WINDOWS.into_iter().chain([LONGEST]).zip(windows(now).into_iter().chain([longest(now)]));
+        let latencies = latencies.iter().map(Some).chain(std::iter::repeat(None));
+        for (((window, _), asked), (over, latency)) in all.zip(uptimes.iter().zip(latencies)) {
             let is_young = over.span.from_at > asked.from_at;
-            let all = latency.all().latency;
             // After an update older hours are still being counted: what there is of them does not stand for the window.
-            let is_counted = latency.span.from_at <= over.span.from_at;
-            let quantile =
-                |per_mille| all.quantile_us(per_mille).filter(|_| is_counted).map_or_else(|| "–".to_owned(), took);
+            let latency = latency.filter(|latency| latency.span.from_at <= over.span.from_at);
+            let all = latency.map(|latency| latency.all().latency);
+            let quantile = |per_mille| {
+                all.as_ref().and_then(|all| all.quantile_us(per_mille)).map_or_else(|| "–".to_owned(), took)
+            };
             let (uptime, known) = over.uptime.as_ref().map_or_else(|| ("–".to_owned(), "–".to_owned()), shown);
-            figures.lines.push(Figure { window, is_young, uptime, known, p50: quantile(500), p95: quantile(950) });
+            let [p50, p95, p99] = [500, 950, 990].map(quantile);
+            let down_ms = over.uptime.map_or(0, |uptime| uptime.down_ms);
+            let down = if down_ms > 0 { lasted(down_ms) } else { String::new() };
+            figures.lines.push(Figure { window, is_young, uptime, known, p50, p95, p99, down });
             let quiet_ms = over.uptime.map_or(0, |uptime| uptime.maintenance_ms);
             figures.maintenance =
                 (quiet_ms >= 60_000).then(|| format!("{} of maintenance in {window}", lasted(quiet_ms)));

@@ -1,17 +1,18 @@
 //! Invented websites in every state, for tests and for `examples/preview.rs`.
 
-use probe::wire::{Blame, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
+use probe::wire::{Blame, Certificate, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
 use uuid::Uuid;
 
+use crate::http::pages::Mark;
 use crate::model::enrolment::{Access, KnownProbe, Place};
 use crate::model::late::Marks;
-use crate::model::roll_up::RollUp;
+use crate::model::roll_up::{CountedTick, RollUp};
 use crate::model::{
-    Account, AccountId, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, NetworkState, Options,
+    Account, AccountId, BoardPart, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, NetworkState, Options,
     OptionsInput, RecentTick, RegionId, RegionState, SecretText, Span, StoredTick, Ties, Transition, Uptime, Website,
     WebsiteKind, WebsiteSettings, WebsiteState, Worker,
 };
-use crate::store::{Latency, UptimeOver};
+use crate::store::{Latency, Series, SeriesAsked, UptimeOver};
 
 /// 2026-11-24 02:30:00 UTC.
 pub const NOW: UtcMs = 1_795_487_400_000;
@@ -148,6 +149,32 @@ pub fn rows() -> Vec<BoardRow> {
     rows
 }
 
+/// Many in three regions, a few of them in trouble, tagged.
+pub fn many() -> Vec<BoardRow> {
+    let mut many = rows();
+    for n in 20..60_u32 {
+        let url = format!("https://{}{n}.example.com/", ["shop", "api", "blog", "status"][n as usize % 4]);
+        let all = |o| [("EU-WEST", o), ("INDIA", o), ("USA", o)];
+        let mut row = row(n, &url, Outcome::Up, &all(Outcome::Up), "3 of 3 regions up");
+        row.ties.tags = vec![["eu", "shop", "internal"][n as usize % 3].parse().expect("a tag")];
+        many.push(row);
+    }
+    many
+}
+
+/// All of them on one page, as the database sorts them.
+pub fn part(rows: &[BoardRow]) -> BoardPart {
+    let mut part = BoardPart::default();
+    let mut rows: Vec<(Mark, &BoardRow)> = rows.iter().map(|row| (Mark::of(row), row)).collect();
+    rows.sort_by_key(|(mark, row)| (*mark, row.website.settings.url.clone()));
+    for (mark, row) in rows {
+        part.counts[mark as usize] += 1;
+        part.tags.extend(row.ties.tags.iter().cloned());
+        part.rows.push((mark as i64, row.clone()));
+    }
+    part
+}
+
 /// Ticks of every outcome, newest first.
 pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
     let kinds = [CheckKind::Manual, CheckKind::Confirm, CheckKind::Scheduled, CheckKind::Scheduled, CheckKind::First];
@@ -174,7 +201,7 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
                 body_bytes: 512,
                 truncated: false,
                 hops: Vec::new(),
-                certificate: None,
+                certificate: Some(certificate()).filter(|_| region.outcome == Outcome::Up),
                 answer: None,
                 notes: match (i, region.outcome) {
                     (0, Outcome::Up) => vec![Note::TlsUnverified],
@@ -195,6 +222,20 @@ pub fn ticks(row: &BoardRow) -> Vec<StoredTick> {
         }
     }
     ticks
+}
+
+fn certificate() -> Certificate {
+    Certificate {
+        not_after_at: NOW + 1_900_000_000,
+        not_before_at: NOW - 5_900_000_000,
+        issuer: "R11".to_owned(),
+        issuer_organization: Some("Let's Encrypt".to_owned()),
+        subject: "example.com".to_owned(),
+        names: ["example.com", "www.example.com", "shop.example.com"].map(str::to_owned).to_vec(),
+        names_total: 5,
+        chain: Vec::new(),
+        tls_version: Some("TLSv1.3".to_owned()),
+    }
 }
 
 /// Options of every kind.
@@ -260,6 +301,81 @@ pub fn figures(is_young: bool) -> ([UptimeOver; 4], [Latency; 4]) {
         Latency { span, regions: [(region("INDIA"), roll_up)].into() }
     };
     (windows.map(over), windows.map(latency))
+}
+
+/// What a page draws of a website's past.
+pub struct InventedPast {
+    pub series: Series,
+    pub latencies: [Latency; 4],
+    pub outages: Vec<Span>,
+    pub days: std::collections::BTreeMap<UtcMs, Uptime>,
+}
+
+/// Three regions with a gap, a slow evening and two outages, as of now; of a young one there are two days.
+pub fn past(asked: SeriesAsked, is_young: bool) -> InventedPast {
+    let (hour, day) = (3_600_000_i64, 86_400_000_i64);
+    let begin = if is_young { NOW - 2 * day } else { 0 };
+    let mut series = Series::new();
+    let SeriesAsked { span, piece_ms, .. } = asked;
+    for (n, slug) in ["EU-WEST", "INDIA", "USA"].into_iter().enumerate() {
+        let mut pieces = std::collections::BTreeMap::new();
+        let mut at = span.from_at;
+        while at < span.to_at.min(NOW - hour) {
+            let piece = u32::try_from((at - span.from_at) / piece_ms).expect("a piece");
+            if at >= begin && piece % 23 != 9 + n as u32 {
+                pieces.insert(at, piece_of(piece, n as u32));
+            }
+            at += piece_ms;
+        }
+        series.insert(region(slug), pieces);
+    }
+    let ms = span.to_at - span.from_at;
+    let outage = |from: i64, long: i64| Span { from_at: span.from_at + ms * from / 100, to_at: span.from_at + ms * (from + long) / 100 };
+    let mut days = std::collections::BTreeMap::new();
+    for n in 0..120_i64 {
+        let at = NOW - NOW.rem_euclid(day) - n * day;
+        let mut uptime = Uptime { up_ms: if n == 0 { NOW - at } else { day }, ..Uptime::default() };
+        match n {
+            3 | 40 => (uptime.down_ms, uptime.up_ms) = (17 * 60_000, uptime.up_ms - 17 * 60_000),
+            12 => (uptime.degraded_ms, uptime.up_ms) = (2 * hour, uptime.up_ms - 2 * hour),
+            20..23 => (uptime.unknown_ms, uptime.up_ms) = (day, 0),
+            30 => (uptime.maintenance_ms, uptime.up_ms) = (day, 0),
+            _ => {}
+        }
+        if at >= begin && n != 60 {
+            days.insert(at, uptime);
+        }
+    }
+    let latencies = figures(is_young).1.map(|latency| Latency { regions: whole(&series), ..latency });
+    InventedPast { series, latencies, outages: vec![outage(41, 3), outage(70, 0)], days }
+}
+
+fn whole(series: &Series) -> std::collections::BTreeMap<RegionId, RollUp> {
+    let all = |pieces: &std::collections::BTreeMap<UtcMs, RollUp>| {
+        let mut all = RollUp::default();
+        pieces.values().for_each(|piece| all.merge(piece));
+        all
+    };
+    series.iter().map(|(region, pieces)| (region.clone(), all(pieces))).collect()
+}
+
+fn piece_of(piece: u32, region: u32) -> RollUp {
+    let mut roll_up = RollUp::default();
+    let evening = if piece % 24 > 17 { 60_000 } else { 0 };
+    for n in 0..60_u32 {
+        let wait = 30_000 + region * 45_000 + evening + (n * n * 31 + piece * 7_919) % 24_000 + if n > 56 { 130_000 } else { 0 };
+        let phases = Phases {
+            dns_us: Some(2_000 + (n * 37 + piece * 11) % 4_000),
+            connect_us: Some(12_000 + region * 9_000 + piece % 5 * 400),
+            tls_us: Some(26_000 + region * 9_000),
+            send_us: Some(90),
+            wait_us: Some(wait),
+            receive_us: Some(4_000 + piece % 7 * 300),
+        };
+        let outcome = if piece % 29 == 10 && n < 9 { Outcome::Down } else { Outcome::Up };
+        roll_up.count(&CountedTick { outcome, late: false, total_us: phases.sum_us(), phases });
+    }
+    roll_up
 }
 
 /// Workers in every state.

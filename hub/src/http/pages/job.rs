@@ -128,7 +128,7 @@ pub(super) fn facts(row: &BoardRow, known: &KnownJob, now: UtcMs) -> Vec<(&'stat
         (_, None, None) => "its first, whenever it comes; what is silent from the start is not told".to_owned(),
         (_, None, Some(_)) => "a good one, whenever it comes".to_owned(),
     };
-    let mut facts = vec![(super::website::UPTIME_24H, uptime), ("Next ping", next)];
+    let mut facts = vec![(super::website_words::UPTIME_24H, uptime), ("Next ping", next)];
     if let Some(at) = awaited.pinged_at {
         facts.push(("Last ping", format!("{} ({} ago)", words.at(at), lasted(now - at))));
     }

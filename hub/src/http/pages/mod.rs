@@ -5,16 +5,23 @@ pub mod account;
 pub mod acknowledge;
 pub mod audit;
 pub mod capacity;
+mod certificate;
 pub mod channel;
 mod channel_actions;
 mod channel_fields;
 pub mod channel_form;
 pub(in crate::http) mod channel_words;
 pub mod channels;
+mod chart;
 pub mod dashboard;
+mod dashboard_asked;
+mod dashboard_board;
+pub mod dashboard_bulk;
+mod dashboard_words;
 pub mod dead_letters;
 mod dead_letters_actions;
 pub mod delete;
+pub mod design;
 pub mod docs;
 pub mod factor;
 mod figures;
@@ -40,6 +47,7 @@ pub mod reports;
 pub mod settings;
 pub(in crate::http) mod settings_words;
 mod spark;
+mod strip;
 pub mod team;
 pub mod team_end;
 pub mod ties_form;
@@ -49,6 +57,8 @@ pub mod website;
 mod website_actions;
 pub mod website_form;
 pub mod website_save;
+mod website_words;
+mod window;
 mod words;
 
 use askama::Template;
@@ -237,7 +247,11 @@ pub fn page(status: u16, view: &impl Template) -> Result<Response, HttpError> {
 
 /// The part of a page that renews itself: browsers ask whether it is still the same (`http::conditional`).
 pub fn fragment(view: &impl Template) -> Result<Response, HttpError> {
-    let body = view.render().map_err(anyhow::Error::from)?;
+    written_fragment(view.render().map_err(anyhow::Error::from)?)
+}
+
+/// The same, written out.
+fn written_fragment(body: String) -> Result<Response, HttpError> {
     let etag = etag(&body);
     Ok(Response::html(200, body).with("etag", &etag).with("cache-control", "private, no-cache"))
 }

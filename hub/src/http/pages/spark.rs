@@ -29,6 +29,11 @@ pub(super) fn spark(regions: &[RegionState]) -> Option<Spark> {
     ticks.sort_by_key(|t| std::cmp::Reverse((t.slot_at, t.attempt)));
     ticks.truncate(RegionState::RECENT);
     ticks.reverse();
+    of(&ticks)
+}
+
+/// Of these, oldest first.
+pub(super) fn of(ticks: &[&RecentTick]) -> Option<Spark> {
     let slowest_us = ticks.iter().map(|t| t.total_us).max()?.max(1);
     let mut paths = Vec::new();
     for outcome in Outcome::ALL {
@@ -41,7 +46,7 @@ pub(super) fn spark(regions: &[RegionState]) -> Option<Spark> {
             paths.push(Path { letter: Mark::from(*outcome).letter(), d });
         }
     }
-    Some(Spark { text: text(&ticks, slowest_us), paths })
+    Some(Spark { text: text(ticks, slowest_us), paths })
 }
 
 fn figure(tick: &RecentTick, x: usize, slowest_us: u32) -> String {

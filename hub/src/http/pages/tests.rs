@@ -1,22 +1,23 @@
 use askama::Template;
 
 use super::account::SignPage;
-use super::dashboard::{Asked, Board, BoardPage};
+use super::dashboard::{Asked, Board, BoardPage, Mode};
+use super::dashboard_bulk::BulkDeletePage;
 use super::dead_letters::{ConfirmPage, DeadLettersPage, Found};
 use super::delete::DeletePage;
-use super::invented::{HOSTILE, NOW, account, figures, letters, options, row, rows, ticks, transitions};
+use super::invented::{HOSTILE, NOW, account, figures, letters, options, past, row, rows, ticks, transitions};
 use super::join::JoinPage;
 use super::landing::LandingPage;
 use super::maintenance_form::{MaintenanceForm, Offered};
 use super::team::{TeamFound, TeamPage};
 use super::team_end::EndPage;
 use super::trouble::TroublePage;
-use super::website::{WebsitePage, WebsiteView};
+use super::website::{Past, WebsitePage, WebsiteView, Window};
 use super::website_form::{FormPage, Typed};
 use super::{Viewer, assets};
 use crate::http::login::{Caller, Proof};
 use crate::model::{
-    BoardCursor, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, Invitation, InvitationId,
+    BoardCursor, BoardFilter, BoardOrder, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, Invitation, InvitationId,
     KeepingInput, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput, MaintenancePlan, Member, Membership,
     Offer, OptionsInput, Outcome, PastMaintenance, Role, Rule, Scope, SecretText, SessionKey, Span, Website,
     WebsiteName, WebsiteSettings,
@@ -163,10 +164,29 @@ fn all_pages() -> Vec<(String, String)> {
     let view = WebsiteView::new(&tied, &[], &[], NOW).below(Some(&rows[7].website), muted);
     add("website-tied", WebsitePage::around(HOSTILE, &tied, &view).and_then(|p| p.render()));
     let place = BoardCursor { rank: 0, id: tied.website.website_id };
-    let part = BoardPart { counts: [3; 6], passed: 1, tags: tied.ties.tags.clone(), rows: vec![(0, tied.clone())] };
+    let part = BoardPart {
+        counts: [3; 6],
+        passed: 1,
+        tags: tied.ties.tags.clone(),
+        rows: vec![(0, tied.clone())],
+        ..BoardPart::default()
+    };
     for place in [BoardPlace::First, BoardPlace::After(place), BoardPlace::Before(place)] {
-        let asked = Asked { tag: tied.ties.tags.first().cloned(), place };
-        add("board-tag", BoardPage::of(HOSTILE, &part, &asked).and_then(|p| p.render()));
+        for (mode, order) in [(Mode::List, BoardOrder::State), (Mode::Choose, BoardOrder::Tag)] {
+            let (tag, text) = (tied.ties.tags.first().cloned(), Some(HOSTILE.to_lowercase()));
+            let asked = Asked { filter: BoardFilter { tag, text, state: Some(0), order }, place, mode };
+            add("board-asked", BoardPage::of(HOSTILE, &part, &asked).and_then(|p| p.said(HOSTILE).render()));
+            add("wall", BoardPage::wall(&part, &asked, 3));
+        }
+    }
+    let named = [WebsiteName { website_id: tied.website.website_id, url: HOSTILE.to_owned() }];
+    add("bulk-delete", BulkDeletePage::new(HOSTILE, &named, HOSTILE).render());
+    for window in Window::ALL {
+        let drawn = past(window.series(NOW), false);
+        let (series, latency) = (&drawn.series, drawn.latencies.first());
+        let past = Past { series, latency, outages: &drawn.outages, days: &drawn.days };
+        let view = WebsiteView::new(&rows[7], &[], &[], NOW).with_past(window, &past, 0, NOW);
+        add("website-past", WebsitePage::around(HOSTILE, &rows[7], &view).and_then(|p| p.said(HOSTILE).render()));
     }
     let planned = hostile_window();
     let ties = [(tied.website.website_id, tied.ties.clone())].into();
@@ -249,7 +269,7 @@ fn text_from_others_is_inert_on_every_page() {
 }
 
 #[test]
-fn a_hundred_websites_fit_in_60_kb_with_style_and_script() {
+fn a_hundred_websites_or_one_with_its_quarter_fit_in_60_kb_with_style_and_script() {
     let rows: Vec<_> = (0..100)
         .map(|n| {
             row(
@@ -265,8 +285,27 @@ fn a_hundred_websites_fit_in_60_kb_with_style_and_script() {
     assert!(!page.contains("nobody is told"), "there is a channel");
     let untold = BoardPage::new(super::Viewer::from("owner").told(false), &rows).unwrap().render().unwrap();
     assert!(untold.contains("nobody is told") && untold.contains("href=\"/channels\""), "{untold}");
-    let bytes = page.len() + assets::STYLE.body().len() + assets::SCRIPT.body().len();
-    assert!(bytes <= 60 * 1_024, "{bytes} bytes, {} of them the page", page.len());
+    let assets = packed(assets::STYLE.body()) + packed(assets::SCRIPT.body()) + packed(assets::ICON.body());
+    let bytes = packed(page.as_bytes()) + assets;
+    assert!(bytes <= 60 * 1_024, "{bytes} bytes packed, {assets} of them assets");
+    let drawn = past(Window::Quarter.series(NOW), false);
+    let (series, latency) = (&drawn.series, drawn.latencies.last());
+    let past = Past { series, latency, outages: &drawn.outages, days: &drawn.days };
+    let row = &super::invented::rows()[0];
+    let (ticks, (uptimes, latencies)) = (ticks(row), figures(false));
+    let ticks: Vec<_> = ticks.iter().cycle().take(40).cloned().collect();
+    let view = WebsiteView::new(row, &ticks, &transitions(row), NOW).with_figures(&uptimes, &latencies, NOW);
+    let view = view.with_past(Window::Quarter, &past, 0, NOW);
+    let page = WebsitePage::around("owner", row, &view).unwrap().render().unwrap();
+    let bytes = packed(page.as_bytes()) + assets;
+    assert!(bytes <= 60 * 1_024, "{bytes} bytes packed, {assets} of them assets, {} the page's own", page.len());
+}
+
+/// Bytes as the front sends them.
+fn packed(bytes: &[u8]) -> usize {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(5));
+    std::io::Write::write_all(&mut packed, bytes).unwrap();
+    packed.finish().unwrap().len()
 }
 
 #[test]
@@ -420,7 +459,7 @@ fn a_part_of_the_dashboard_says_where_it_is_and_leads_to_its_neighbours() {
         rows: vec![(0, rows[0].clone()), (4, rows[1].clone())],
         counts: [3, 0, 0, 0, 7, 0],
         passed: 2,
-        tags: Vec::new(),
+        ..BoardPart::default()
     };
     let cursor = |n: usize, rank| BoardCursor { rank, id: rows[n].website.website_id };
     let asked = Asked { place: BoardPlace::After(cursor(4, 0)), ..Asked::default() };
@@ -444,13 +483,46 @@ fn the_dashboard_can_be_limited_to_a_tag() {
     rows[2].ties.tags = vec![tag.clone()];
     let all = BoardPage::new("owner", &rows).unwrap().render().unwrap();
     assert!(all.contains("href=\"/?tag=eu+%26+west\"") && all.contains("data-live=\"/websites/fragment\""), "{all}");
-    let asked = |tag: &crate::model::Tag| Asked { tag: Some(tag.clone()), ..Asked::default() };
-    let part =
-        BoardPart { rows: vec![(4, rows[2].clone())], counts: [0, 0, 0, 0, 1, 0], passed: 0, tags: vec![tag.clone()] };
+    let asked = |tag: &crate::model::Tag| {
+        let filter = BoardFilter { tag: Some(tag.clone()), ..BoardFilter::default() };
+        Asked { filter, ..Asked::default() }
+    };
+    let part = BoardPart {
+        rows: vec![(4, rows[2].clone())],
+        counts: [0, 0, 0, 0, 1, 0],
+        tags: vec![tag.clone()],
+        ..BoardPart::default()
+    };
     let some = BoardPage::of("owner", &part, &asked(&tag)).unwrap().render().unwrap();
     assert!(some.contains("data-live=\"/websites/fragment?tag=eu+%26+west\""), "{some}");
     assert_eq!((all.matches("<tr").count(), some.matches("<tr").count()), (rows.len() + 1, 2));
     let part = BoardPart { tags: vec![tag], ..BoardPart::default() };
     let none = BoardPage::of("owner", &part, &asked(&"other".parse().unwrap())).unwrap().render().unwrap();
     assert!(none.contains("No website has this tag") && none.contains("href=\"/\">all</a>"), "{none}");
+}
+
+#[test]
+fn what_is_asked_for_of_the_dashboard_stays_while_one_goes_on() {
+    let part = super::invented::part(&super::invented::many());
+    let filter = BoardFilter { text: Some("example".into()), state: Some(4), order: BoardOrder::Tag, tag: None };
+    let asked = Asked { filter, ..Asked::default() };
+    let part = BoardPart { state: Some(4), ..part };
+    let html = BoardPage::of("owner", &part, &asked).unwrap().render().unwrap();
+    for part in [
+        "value=\"example\"",
+        "<option value=\"tag\" selected>",
+        "name=\"state\" value=\"up\"",
+        "data-live=\"/websites/fragment?q=example&#38;state=up&#38;sort=tag\"",
+        "href=\"/?q=example&#38;state=down&#38;sort=tag\"",
+        "href=\"/?q=example&#38;state=up&#38;sort=tag&#38;choose=1\"",
+        "href=\"/?q=example&#38;state=up&#38;sort=tag&#38;tv=1\"",
+        "scope=\"rowgroup\">internal",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    let choose = BoardPage::of("owner", &part, &Asked { mode: Mode::Choose, ..asked.clone() }).unwrap().render().unwrap();
+    assert!(choose.contains("type=\"checkbox\" name=\"id\"") && !choose.contains("data-live"), "what is marked stays marked");
+    let viewer = Viewer { may_write: false, ..Viewer::from("owner") };
+    let look = BoardPage::of(viewer, &part, &asked).unwrap().render().unwrap();
+    assert!(!look.contains("choose=1") && look.contains("tv=1"), "who may only look changes nothing");
 }

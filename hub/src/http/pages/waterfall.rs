@@ -43,6 +43,11 @@ pub(super) fn of_evidence(seen: &Evidence, scale_us: u32) -> Waterfall {
     of(seen.region_id.as_str(), seen.outcome, seen.failure.as_ref(), &seen.phases, seen.total_us, scale_us)
 }
 
+/// Of phases alone, as long as their scale.
+pub(super) fn of_sample(region: &str, phases: &Phases) -> Waterfall {
+    of(region, Outcome::Up, None, phases, phases.sum_us(), scale_us([phases]))
+}
+
 fn of(
     region: &str,
     outcome: Outcome,

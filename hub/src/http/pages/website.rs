@@ -2,37 +2,37 @@
 
 use askama::Template;
 
-use super::figures::{Figures, windows};
+use super::certificate::CertificatePart;
+use super::chart::Charts;
+use super::figures::{Figures, longest, windows};
 use super::job::{self, JobPart};
+use super::strip::Strip;
 use super::waterfall::{Waterfall, scale_us, waterfall};
-use super::words::{self, Instant, Mark, Own, every, instant, lasted, share, span, took};
-use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, settings_words};
+pub use super::window::Window;
+use super::words::{self, Instant, Mark, Own, instant, lasted, took};
+use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, website_words as say};
 use crate::clock;
 use crate::http::login::{self, Caller};
 use crate::http::{App, HttpError, Request, Response, ping, route::Params};
-use crate::model::backoff::{Outlook, outlook};
-use crate::model::issuer::IssuerChange;
 use crate::model::manifest::Managed;
-use crate::model::message::words::{day, line};
 use crate::model::scope::Subject;
 use crate::model::verdict::without_codes;
 use crate::model::{
-    self, BoardRow, CheckKind, Incident, IncidentLine, Keeping, KeptPing, MutedBy, Note, Phases, RegionState,
-    StoredTick, Transition, UtcMs, Website, WebsiteId, WebsiteKind, cause,
+    self, BoardRow, Incident, IncidentLine, KeptPing, MutedBy, Note, Outcome, Phases, RegionState, Span,
+    StoredTick, Transition, Uptime, UtcMs, Website, WebsiteId, WebsiteKind, cause, uptime,
 };
-use crate::store::{KnownJob, Latency, UptimeOver, WebsiteStory};
+use crate::store::{KnownJob, Latency, Series, StoryAsked, UptimeOver, WebsiteStory};
 
 pub use super::website_actions::{check_now, confirm_delete, delete, pause, resume};
 
 /// Ticks shown on the page.
 pub const TICKS_SHOWN: i64 = 40;
 /// Changes of state shown on the page.
-pub const CHANGES_SHOWN: i64 = 10;
+pub const CHANGES_SHOWN: usize = 10;
+/// Changes that are looked through for outages; those before are not marked in the drawing.
+pub const CHANGES_READ: i64 = 400;
 /// Incidents shown on the page.
 pub const INCIDENTS_SHOWN: i64 = 5;
-
-/// The figure of a page that has no others.
-pub(super) const UPTIME_24H: &str = "Uptime, last 24 h";
 
 /// Pings of a job shown on the page.
 pub const PINGS_SHOWN: i64 = 25;
@@ -46,6 +46,10 @@ pub struct WebsitePage {
     is_job: bool,
     fragment: String,
     etag: String,
+    /// What of it renews itself is drawn over this window.
+    window: Window,
+    /// What came of the last button.
+    said: Option<&'static str>,
     badges: Option<Badges>,
 }
 
@@ -87,8 +91,16 @@ impl WebsitePage {
             is_job: row.website.kind == WebsiteKind::Job,
             etag: etag(&fragment),
             fragment,
+            window: view.window,
+            said: None,
             badges: None,
         })
+    }
+
+    /// With a word on what was just done, by its name in the address.
+    #[must_use]
+    pub fn said(self, said: &str) -> Self {
+        Self { said: say::said(said), ..self }
     }
 
     /// With its badges, which everybody sees at `base`.
@@ -131,6 +143,23 @@ pub struct WebsiteView {
     /// It reports itself.
     job: Option<JobPart>,
     figures: Figures,
+    window: Window,
+    charts: Charts,
+    strip: Strip,
+    certificate: Option<CertificatePart>,
+}
+
+/// What is known of a website's past, beside its figures.
+#[derive(Debug)]
+pub struct Past<'a> {
+    /// What answers took, piece by piece.
+    pub series: &'a Series,
+    /// The window of that at once.
+    pub latency: Option<&'a Latency>,
+    /// When it was down.
+    pub outages: &'a [Span],
+    /// Its days, by their begin.
+    pub days: &'a std::collections::BTreeMap<UtcMs, Uptime>,
 }
 
 /// What a website depends on.
@@ -182,25 +211,24 @@ impl WebsiteView {
             mark,
             since: settled.then(|| instant(row.state.since_at)),
             lasted: lasted(now - row.state.since_at),
-            reason: match mark {
-                Mark::Paused => "No checks are made until it is resumed.".to_owned(),
-                _ if row.website.is_unreadable => words::UNREADABLE.to_owned(),
-                Mark::Pending => "The first check is on its way.".to_owned(),
-                Mark::Down | Mark::Degraded | Mark::Unknown | Mark::Up => without_codes(&row.state.reason),
-            },
+            reason: say::reason(row, mark),
             waterfalls: row.regions.iter().map(|r| waterfall(r, notes_of(r, ticks), scale)).collect(),
             scale: took(scale),
             phase_names: Phases::default().named().to_vec(),
             ticks: ticks.iter().map(TickLine::new).collect(),
-            changes: transitions.iter().map(Change::new).collect(),
+            changes: transitions.iter().take(CHANGES_SHOWN).map(Change::new).collect(),
             open: None,
             incidents: Vec::new(),
-            facts: facts(row, now),
+            facts: say::facts(row, now),
             maintenance: row.maintenance_until.map(minute),
             tags: row.ties.tags.iter().map(ToString::to_string).collect(),
             parent: None,
             job: None,
             figures: Figures::default(),
+            window: Window::default(),
+            charts: Charts::default(),
+            strip: Strip::default(),
+            certificate: CertificatePart::new(row, ticks, now),
         }
     }
 
@@ -240,23 +268,23 @@ impl WebsiteView {
     pub fn with_figures(mut self, uptimes: &[UptimeOver], latencies: &[Latency], now: UtcMs) -> Self {
         self.figures = Figures::new(uptimes, latencies, now);
         if !self.figures.lines.is_empty() {
-            self.facts.retain(|(name, _)| *name != UPTIME_24H);
+            self.facts.retain(|(name, _)| *name != say::UPTIME_24H);
         }
         self
+    }
+
+    /// With a window drawn, and the last 90 days.
+    #[must_use]
+    pub fn with_past(self, window: Window, past: &Past<'_>, created_at: UtcMs, now: UtcMs) -> Self {
+        let charts = Charts::new(window, past.series, past.latency, past.outages, now);
+        Self { window, charts, strip: Strip::new(past.days, created_at, now), ..self }
     }
 
     /// With a word on its host, where only a share of the slots is used.
     #[must_use]
     pub fn with_share(mut self, share: f64) -> Self {
         if share < 1.0 {
-            let percent = (share * 100.0).round().clamp(1.0, 99.0);
-            self.facts.push((
-                "Its host is crowded",
-                format!(
-                    "all websites on it ask for more checks than one host gets here; {percent:.0} % of the slots are used, \
-                     the others are left out, taking turns"
-                ),
-            ));
+            self.facts.push(say::crowded(share));
         }
         self
     }
@@ -267,12 +295,7 @@ impl TickLine {
         let tick = &stored.tick;
         Self {
             at: instant(tick.slot_at),
-            kind: match tick.kind {
-                CheckKind::Scheduled => "",
-                CheckKind::First => "first check",
-                CheckKind::Manual => "asked for",
-                CheckKind::Confirm => "second look",
-            },
+            kind: say::kind(tick.kind),
             marks: words::marks(stored.marks),
             region: stored.region_id.to_string(),
             worker: stored.worker_id.to_string(),
@@ -303,79 +326,38 @@ impl Change {
     }
 }
 
-/// How often, and when next: less often while it is down for long.
-fn checked(row: &BoardRow, now: UtcMs) -> String {
-    let interval_ms = row.website.settings.interval_ms;
-    let Outlook { factor, next_at } = outlook(row, now);
-    let mut text = format!("{} from each region", every(interval_ms));
-    if factor > 1 {
-        text = format!("{text}; {} while it is down for long, until it answers", every(factor * interval_ms));
-        if let Some(next_at) = next_at {
-            text = format!("{text}; next at {} UTC", instant(next_at).words);
-        }
-    }
-    text
-}
-
-fn facts(row: &BoardRow, now: UtcMs) -> Vec<(&'static str, String)> {
-    let settings = &row.website.settings;
-    let uptime = share(&row.uptime_24h);
-    let mut uptime = match uptime.coverage {
-        Some(coverage) => format!("{} ({coverage} of the time is known)", uptime.share),
-        None => uptime.share,
-    };
-    if row.uptime_24h.maintenance_ms >= 60_000 {
-        uptime = format!("{uptime}, without {} of maintenance", lasted(row.uptime_24h.maintenance_ms));
-    }
-    let regions: Vec<&str> = settings.regions.iter().map(|r| r.as_str()).collect();
-    let mut facts = vec![
-        (UPTIME_24H, uptime),
-        ("Checked", checked(row, now)),
-        ("Waits for an answer", format!("{} at most", span(settings.timeout_ms))),
-        ("Regions", if regions.is_empty() { "all".to_owned() } else { regions.join(", ") }),
-    ];
-    facts.extend(settings_words::facts(&settings.options));
-    let newest = row.regions.iter().max_by_key(|r| r.slot_at);
-    if let Some(end_at) = newest.and_then(|r| r.certificate_not_after_at) {
-        let left = if end_at > now { format!("in {}", lasted(end_at - now)) } else { "it has ended".to_owned() };
-        facts.push(("Certificate ends", format!("{} UTC ({left})", instant(end_at).words)));
-    }
-    if let Some(IssuerChange { at, from, to }) = row.state.certificates.read().changed {
-        let (from, to) = (line(&from, 80), line(&to, 80));
-        facts.push(("Issuer of its certificate", format!("changed from {from} to {to} on {}", day(at))));
-    }
-    facts.push(("Added", format!("{} UTC", instant(row.website.created_at).words)));
-    facts
-}
-
 struct Loaded {
-    keeping: Keeping,
-    managed: Option<Managed>,
+    story: WebsiteStory,
+    window: Window,
     who: Caller,
-    row: BoardRow,
     ticks: Vec<StoredTick>,
-    changes: Vec<Transition>,
     open: Option<Incident>,
     incidents: Vec<IncidentLine>,
     parent: Option<Website>,
     muted: Option<MutedBy>,
     job: Option<(KnownJob, Vec<KeptPing>, String)>,
-    uptimes: Vec<UptimeOver>,
-    latencies: Vec<Latency>,
     now: UtcMs,
 }
 
 impl Loaded {
     fn view(&self, app: &App) -> WebsiteView {
-        let view = WebsiteView::new(&self.row, &self.ticks, &self.changes, self.now);
-        let share = app.scheduler.shares().of(&self.row.website.settings.url);
-        let view = view.with_incidents(self.open.as_ref(), &self.incidents, self.now).with_share(share);
+        let WebsiteStory { row, changes, uptimes, latencies, series, days, .. } = &self.story;
+        let (window, now) = (self.window, self.now);
+        let view = WebsiteView::new(row, &self.ticks, changes, now);
+        let share = app.scheduler.shares().of(&row.website.settings.url);
+        let view = view.with_incidents(self.open.as_ref(), &self.incidents, now).with_share(share);
         let view = view.below(self.parent.as_ref(), self.muted);
         let view = match &self.job {
-            Some((known, pings, url)) => view.with_job(&self.row, known, pings, url.clone(), self.now),
+            Some((known, pings, url)) => view.with_job(row, known, pings, url.clone(), now),
             None => view,
         };
-        view.with_figures(&self.uptimes, &self.latencies, self.now)
+        let is_all = i64::try_from(changes.len()).unwrap_or(i64::MAX) < CHANGES_READ;
+        let drawn = window.series(now).span;
+        let drawn = Span { to_at: drawn.to_at.min(now), ..drawn };
+        let outages = uptime::spans_of(Outcome::Down, changes, is_all, row.state.verdict, drawn);
+        let latency = latencies.get(window as usize);
+        let past = Past { series, latency, outages: &outages, days };
+        view.with_figures(uptimes, latencies, now).with_past(window, &past, row.website.created_at, now)
     }
 }
 
@@ -383,10 +365,12 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
     let who = login::signed_in(app, request)?;
     let (store, account_id, website_id) = (&app.store, who.account.account_id, params.website_id()?);
     let now = clock::now();
-    let windows = windows(now);
-    let story = app.wait(store.website_story(account_id, website_id, &windows, CHANGES_SHOWN, now));
+    let (window, windows) = (Window::of(request), windows(now));
+    let series = Some(window.series(now));
+    let wanted = StoryAsked { windows: &windows, longest: Some(longest(now)), series, changes: CHANGES_READ };
+    let story = app.wait(store.website_story(account_id, website_id, &wanted, now));
     let story = story.map_err(login::store)?.ok_or(HttpError::NotFound)?;
-    let WebsiteStory { row, keeping, changes, uptimes, latencies, managed } = story;
+    let row = &story.row;
     let ticks = app.wait(store.ticks(account_id, website_id, None, TICKS_SHOWN)).map_err(login::store)?;
     let incidents = app.wait(store.incidents_of_website(account_id, website_id, INCIDENTS_SHOWN));
     let (open, incidents) = incidents.map_err(login::store)?;
@@ -411,22 +395,7 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
         }
         None => None,
     };
-    Ok(Loaded {
-        keeping,
-        managed,
-        uptimes,
-        latencies,
-        job,
-        who,
-        row,
-        ticks,
-        changes,
-        open,
-        incidents,
-        parent,
-        muted,
-        now,
-    })
+    Ok(Loaded { story, window, job, who, ticks, open, incidents, parent, muted, now })
 }
 
 /// `GET /websites/:id`.
@@ -436,9 +405,11 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let loaded = load(app, request, params)?;
     let viewer = Viewer::of(app, &loaded.who);
-    let around = WebsitePage::around(viewer, &loaded.row, &loaded.view(app)).map_err(anyhow::Error::from)?;
-    let around = around.kept_in(loaded.managed);
-    page(200, &if loaded.keeping.is_badge_public { around.with_badges(ping::base(app, request)) } else { around })
+    let view = loaded.view(app);
+    let WebsiteStory { row, keeping, managed, .. } = loaded.story;
+    let around = WebsitePage::around(viewer, &row, &view).map_err(anyhow::Error::from)?;
+    let around = around.kept_in(managed).said(request.query("said").unwrap_or_default());
+    page(200, &if keeping.is_badge_public { around.with_badges(ping::base(app, request)) } else { around })
 }
 
 /// `GET /websites/:id/fragment`: what changes by itself, for the page's script.

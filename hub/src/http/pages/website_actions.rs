@@ -24,6 +24,7 @@ pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Respon
         app.scheduler.check_now(id, clock::now()).map_err(|left_ms| HttpError::TooMany {
             retry_after_s: u32::try_from(left_ms.div_euclid(1_000) + 1).unwrap_or(10),
         })?;
+        return Ok(Response::see_other(&format!("/websites/{id}?said=checking")));
     }
     Ok(Response::see_other(&format!("/websites/{id}")))
 }
@@ -34,7 +35,8 @@ fn set_paused(app: &App, request: &Request, params: &Params, paused: bool) -> Re
     let saved = app.wait(app.store.set_paused(who.account.account_id, id, paused, clock::now()));
     saved.map_err(login::store)?.ok_or(HttpError::NotFound)?;
     app.scheduler.changed(id);
-    Ok(Response::see_other(&format!("/websites/{id}")))
+    let said = if paused { "paused" } else { "resumed" };
+    Ok(Response::see_other(&format!("/websites/{id}?said={said}")))
 }
 
 /// `POST /websites/:id/pause`.

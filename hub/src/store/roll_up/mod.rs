@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub(super) use self::batch::Subject;
 pub(super) use self::due::{Due, note};
 pub use self::forget::ForgottenHours;
-pub use self::read::Latency;
+pub use self::read::{Latency, Series, SeriesAsked};
 pub(super) use self::several::latencies_of;
 use super::ingest::Transaction;
 use super::jobs::on;

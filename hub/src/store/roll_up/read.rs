@@ -58,6 +58,20 @@ impl Latency {
     }
 }
 
+/// What of a website's answers is to be drawn: pieces of equal length that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesAsked {
+    /// From when until when. Hours end with what is counted; of the day that goes on there are its hours.
+    pub span: Span,
+    /// What is read. Hours are kept for ten days.
+    pub grain: Grain,
+    /// How long a piece is: a multiple of the grain.
+    pub piece_ms: i64,
+}
+
+/// What the ticks of each piece come to, by region and the begin of the piece. Of a piece without any there is nothing.
+pub type Series = BTreeMap<RegionId, BTreeMap<UtcMs, RollUp>>;
+
 /// The days, and the hours before and after, of a window; each `[from, to)`.
 pub(super) fn parts(span: Span) -> [(Grain, UtcMs, UtcMs); 3] {
     let Span { from_at, to_at } = span;
@@ -97,19 +111,21 @@ impl Store {
             return Ok(None);
         }
         let progress = self.roll_up_progress().await?;
-        self.latencies_of(account, id, progress.as_ref(), windows).await.map(Some)
+        Ok(Some(self.latencies_of(account, id, progress.as_ref(), windows, None).await?.0))
     }
 
-    /// The same, where it is known how far counting has come: in one statement, whatever the number of windows.
+    /// The same, where it is known how far counting has come, and what is to be drawn: in one statement, whatever the number
+    /// of windows.
     pub(in crate::store) async fn latencies_of(
         &self,
         account: AccountId,
         id: WebsiteId,
         progress: Option<&Progress>,
         windows: &[Span],
-    ) -> Result<Vec<Latency>, StoreError> {
+        series: Option<&SeriesAsked>,
+    ) -> Result<(Vec<Latency>, Series), StoreError> {
         let windows: Vec<Span> = windows.iter().map(|window| counted(*window, progress)).collect();
-        let ranges = ranges_of(&windows);
+        let ranges = ranges_of(&windows, series.map(|asked| (asked.grain, asked.span.from_at, asked.span.to_at)));
         let mut known: BTreeMap<(&'static str, UtcMs, RegionId), RollUp> = BTreeMap::new();
         for ranges in ranges.chunks(RANGES) {
             let select = select_ranges(ranges.len());
@@ -138,8 +154,25 @@ impl Store {
             }
             Latency { span, regions }
         };
-        Ok(windows.into_iter().map(latency).collect())
+        let series = series.map(|asked| series_of(&known, asked)).unwrap_or_default();
+        Ok((windows.into_iter().map(latency).collect(), series))
     }
+}
+
+/// Rows that were read, by the pieces they lie in.
+fn series_of(known: &BTreeMap<(&'static str, UtcMs, RegionId), RollUp>, asked: &SeriesAsked) -> Series {
+    let SeriesAsked { span, grain, piece_ms } = *asked;
+    let mut series = Series::new();
+    // A day is counted when it is over: until then its hours stand for it.
+    let today = Grain::Day.start_of(span.to_at.saturating_sub(1));
+    for ((name, at, region), roll_up) in known {
+        let is_asked = *name == grain.as_str() || (grain == Grain::Day && *at >= today);
+        if is_asked && (span.from_at..span.to_at).contains(at) {
+            let begin = at - (at - span.from_at).rem_euclid(piece_ms.max(1));
+            series.entry(region.clone()).or_default().entry(begin).or_default().merge(roll_up);
+        }
+    }
+    series
 }
 
 /// Binds the grain of a range, from when and until when.
@@ -156,11 +189,12 @@ where
     query.bind(grain).bind(from).bind(to)
 }
 
-/// What is to be read of windows that lie within each other, each row once: ranges of one grain that overlap or touch are one.
-fn ranges_of(windows: &[Span]) -> Vec<Range> {
+/// What is to be read of windows that lie within each other, and beside them, each row once: ranges of one grain that overlap or
+/// touch are one.
+fn ranges_of(windows: &[Span], beside: Option<Range>) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     for grain in [Grain::Hour, Grain::Day] {
-        let all = windows.iter().flat_map(|window| parts(*window));
+        let all = windows.iter().flat_map(|window| parts(*window)).chain(beside);
         let mut these: Vec<_> = all.filter(|(g, from, to)| *g == grain && from < to).collect();
         these.sort_by_key(|(_, from, to)| (*from, *to));
         for (_, from, to) in these {
@@ -196,13 +230,35 @@ mod tests {
         const HOUR: i64 = 3_600_000;
         const DAY: i64 = 24 * HOUR;
         let windows = [1, 7, 30, 90].map(|days| Span { from_at: (100 - days) * DAY + HOUR, to_at: 100 * DAY + HOUR });
-        let ranges = ranges_of(&windows);
+        let ranges = ranges_of(&windows, None);
         let head = |day: i64| (Grain::Hour, day * DAY + HOUR, (day + 1) * DAY);
         let mut expected = vec![head(10), head(70), head(93), head(99)];
         expected[3].2 = 100 * DAY + HOUR; // goes on with the hours of today
         expected.push((Grain::Day, 11 * DAY, 100 * DAY));
         assert_eq!(ranges, expected);
         assert!(ranges.len() <= RANGES, "in one statement");
-        assert_eq!(ranges_of(&[Span { from_at: HOUR, to_at: HOUR }]), []);
+        assert_eq!(ranges_of(&[Span { from_at: HOUR, to_at: HOUR }], None), []);
+        let week = Some((Grain::Hour, 93 * DAY, 100 * DAY));
+        let hours = |(grain, from, to): &Range| (*grain == Grain::Hour).then_some((*from, *to));
+        let read: Vec<_> = ranges_of(&windows, week).iter().filter_map(hours).collect();
+        assert_eq!(read[2..], [(93 * DAY, 100 * DAY + HOUR)], "what is drawn besides is read with it");
+    }
+
+    #[test]
+    fn what_is_drawn_is_in_pieces_and_the_day_that_goes_on_is_its_hours() {
+        const HOUR: i64 = 3_600_000;
+        const DAY: i64 = 24 * HOUR;
+        let region: RegionId = "A".parse().unwrap();
+        let one = || RollUp { ticks: 1, ..RollUp::default() };
+        let known = [("day", 8 * DAY), ("day", 9 * DAY), ("hour", 9 * DAY), ("hour", 10 * DAY), ("hour", 10 * DAY + HOUR)]
+            .map(|(grain, at)| ((grain, at, region.clone()), one()));
+        let known = known.into_iter().collect();
+        let drawn = |asked: &SeriesAsked| -> Vec<(i64, i64)> {
+            series_of(&known, asked).remove(&region).unwrap().into_iter().map(|(at, of)| (at, of.ticks)).collect()
+        };
+        let days = SeriesAsked { span: Span { from_at: 9 * DAY, to_at: 11 * DAY }, grain: Grain::Day, piece_ms: DAY };
+        assert_eq!(drawn(&days), [(9 * DAY, 1), (10 * DAY, 2)]);
+        let hours = SeriesAsked { grain: Grain::Hour, piece_ms: 3 * HOUR, ..days };
+        assert_eq!(drawn(&hours), [(9 * DAY, 1), (10 * DAY, 2)]);
     }
 }

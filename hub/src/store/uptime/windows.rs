@@ -20,6 +20,17 @@ pub struct UptimeOver {
     pub uptime: Option<Uptime>,
 }
 
+/// What is known of several windows.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Spent {
+    /// Of each, how it was spent.
+    pub windows: Vec<UptimeOver>,
+    /// The days that were read, by their begin: those that are counted, from before the first window on.
+    pub days: BTreeMap<UtcMs, Uptime>,
+    /// The newest changes, newest first.
+    pub newest: Vec<Transition>,
+}
+
 #[derive(FromRow)]
 struct AskedRow {
     created_at: i64,
@@ -65,7 +76,7 @@ impl Store {
         let asked = Asked { account, id, created_at, tags: &tags, verdict, counted_until, newest: 0 };
         let since = windows.iter().map(|window| window.from_at.max(created_at)).min().unwrap_or(0);
         let announced = self.announced(account, since).await?;
-        Ok(Some(self.uptimes_of(&asked, &announced, windows).await?.0))
+        Ok(Some(self.uptimes_of(&asked, &announced, windows).await?.windows))
     }
 
     /// The same, of a website of which something is known, and the newest of its changes: the days in one statement, the
@@ -75,14 +86,15 @@ impl Store {
         asked: &Asked<'_>,
         announced: &Announced,
         windows: &[Span],
-    ) -> Result<(Vec<UptimeOver>, Vec<Transition>), StoreError> {
+    ) -> Result<Spent, StoreError> {
         let Asked { account, id, created_at, tags, counted_until, .. } = *asked;
         let from_creation =
             |window: &Span| Span { from_at: window.from_at.max(created_at).min(window.to_at), ..*window };
         let windows: Vec<Span> = windows.iter().map(from_creation).collect();
         let (Some(from), Some(to)) = (windows.iter().map(|w| w.from_at).min(), windows.iter().map(|w| w.to_at).max())
         else {
-            return Ok((Vec::new(), self.changes_of(id, asked.verdict, &[], asked.newest).await?.newest));
+            let newest = self.changes_of(id, asked.verdict, &[], asked.newest).await?.newest;
+            return Ok(Spent { newest, ..Spent::default() });
         };
         // A clock that was ahead has counted days before they were over: until they are counted again, verdicts tell of them.
         let days = self.stored_days(account, id, from.saturating_sub(uptime::DAY_MS), to.min(counted_until)).await?;
@@ -106,6 +118,6 @@ impl Store {
             };
             UptimeOver { span, uptime: rests.iter().try_fold(sum, add) }
         });
-        Ok((all.collect(), changes.newest))
+        Ok(Spent { windows: all.collect(), newest: changes.newest, days })
     }
 }
