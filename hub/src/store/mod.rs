@@ -42,6 +42,7 @@ mod row;
 mod schedule;
 mod sealed;
 mod sessions;
+mod status_pages;
 mod story;
 mod teams;
 mod ticks;
@@ -74,6 +75,10 @@ pub use roll_up::{ForgottenHours, Latency, RolledUp};
 pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use sealed::{
     CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
+};
+pub use status_pages::{
+    AskedSubscription, ClaimedMail, MailTried, PageName, PostSaved, PublicComponent, PublicPage, PublishedOn,
+    StatusPageSaved, Subscription,
 };
 pub use story::WebsiteStory;
 pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};
