@@ -24,6 +24,7 @@ fn table(space: Space) -> (&'static str, &'static str) {
         Space::Websites => ("website", "website_id"),
         Space::Channels => ("channel", "channel_id"),
         Space::Maintenance => ("maintenance", "maintenance_id"),
+        Space::StatusPages => ("status_page", "status_page_id"),
     }
 }
 

@@ -85,6 +85,7 @@ impl Reading<'_, '_> {
                 Space::Websites => "website or job",
                 Space::Channels => "channel",
                 Space::Maintenance => "maintenance window",
+                Space::StatusPages => "status page",
             };
             let remedy = format!("There is no {what} with this key, in this file or in the account.");
             self.problems.add(fields.line(name), fields.place(name), &key, remedy);

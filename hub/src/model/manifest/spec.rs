@@ -32,6 +32,8 @@ pub enum Space {
     Channels,
     /// Maintenance windows.
     Maintenance,
+    /// Status pages.
+    StatusPages,
 }
 
 impl Kind {
