@@ -40,7 +40,7 @@ pub mod reports;
 pub mod settings;
 pub(in crate::http) mod settings_words;
 mod spark;
-pub(in crate::http) mod status_page_form;
+pub mod status_page_form;
 pub mod status_pages;
 pub mod status_posts;
 pub mod team;

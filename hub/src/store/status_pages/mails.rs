@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::model::status_page::{PostUpdate, StatusMailId, SubscriberId};
 use crate::model::{AccountId, AfterTry, ChannelId, UtcMs};
 use crate::store::row::{narrow, parse};
-use crate::store::{Pool, Store, StoreError, asked, read, write};
+use crate::store::{Pool, Store, StoreError, asked, write};
 
 /// As of alerts: a try has 15 s.
 const LEASE_MS: i64 = 60_000;
@@ -196,15 +196,5 @@ impl Store {
             }
         }
         Ok(())
-    }
-
-    /// Mails that wait, over all accounts, and that were given up; a thousand counted at most.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn count_mails(&self) -> Result<i64, StoreError> {
-        Ok(read!(self, pool => sqlx::query_scalar(
-            "select count(*) from (select 1 from status_mail where state = 'waiting' order by due_at, status_mail_id limit 1000) waiting")
-            .fetch_one(pool).await?))
     }
 }
