@@ -83,6 +83,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         parts.spawn(async move { ("reports", alert::run_reports(store, alerts, stopping).await) });
     }
     {
+        let (store, alerts, stopping) = (store.clone(), alerts.clone(), stopping.clone());
+        parts.spawn(async move { ("subscribers", alert::run_subscribers(store, alerts, stopping).await) });
+    }
+    {
         let watch = Watch::new(store.clone(), queue.clone(), vitals.clone(), &hub_name(&config), &directory);
         let stopping = stopping.clone();
         parts.spawn(async move { ("operator", operator::run(watch, stopping).await) });

@@ -10,10 +10,12 @@ mod compose;
 mod connect;
 mod deliver;
 mod mail;
+mod page_key;
 mod ping;
 mod report;
 mod request;
 mod sign;
+mod subscribers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use uuid::Uuid;
 
 pub use deliver::Sender;
 pub use report::run as run_reports;
+pub use subscribers::{run as run_subscribers, step as send_to_subscribers};
 
 use crate::clock;
 use crate::model::alert_retry::Answer;
@@ -36,6 +39,7 @@ use crate::secret::SigningKeys;
 use crate::store::{ClaimedAlert, NewAlert, Store, StoreError, TryRecord};
 use crate::vital::{Part, Vitals};
 use connect::Client;
+use page_key::PageKey;
 use sign::LinkKey;
 
 /// Between two looks for alerts: another hub writes some, and those that are tried again are nobody's to ring for.
@@ -76,6 +80,7 @@ struct Inner {
     head: MailHead,
     client: Client,
     links: LinkKey,
+    pages: PageKey,
 }
 
 /// What came of one message.
@@ -109,7 +114,8 @@ impl Alerts {
         let domain = domain.filter(is_name).unwrap_or_else(|| "localhost".to_owned());
         let client = Client::new(settings.policy, settings.extra_roots, settings.timeout)
             .context("the sender of alerts could not be set up")?;
-        Ok(Self(Arc::new(Inner { public_url, head: MailHead { domain }, client, links: LinkKey::of(keys) })))
+        let (links, pages) = (LinkKey::of(keys), PageKey::of(keys));
+        Ok(Self(Arc::new(Inner { public_url, head: MailHead { domain }, client, links, pages })))
     }
 
     /// Sends a test to a channel now, waits for the answer (at most 15 s, P10) and keeps it in the channel's log.

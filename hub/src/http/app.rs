@@ -20,6 +20,7 @@ use super::limit::{ApiLimit, Share};
 use super::login::Login;
 use super::ping::PingLimit;
 use super::route::{self, Kind};
+use super::status::{self, Domains, KeptPages, SubscribeLimit};
 use super::{HttpError, Method, Request, Response, conditional, idempotent, openapi, pages};
 use crate::alert::Alerts;
 use crate::clock;
@@ -80,6 +81,12 @@ pub struct App {
     pub(super) limit: ApiLimit,
     /// Badges that everybody sees, in memory.
     pub badges: KeptBadges,
+    /// Status pages, in memory.
+    pub pages: KeptPages,
+    /// Hosts that are status pages' own.
+    pub domains: Arc<Domains>,
+    /// How often mail may be asked for.
+    pub subscribe_limit: SubscribeLimit,
     /// Room on disk, as it was read a moment ago.
     pub capacity: CapacityCache,
     /// Settings.
@@ -108,6 +115,9 @@ impl App {
             pings: PingLimit::default(),
             limit: ApiLimit::new(settings.api_requests_per_s),
             badges: KeptBadges::default(),
+            pages: KeptPages::default(),
+            domains: Arc::new(Domains::new(settings.public_url.as_deref())),
+            subscribe_limit: SubscribeLimit::default(),
             capacity: CapacityCache::default(),
             settings,
             runtime: Handle::current(),
@@ -117,6 +127,11 @@ impl App {
     /// The one place where a handler's thread waits for the runtime.
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
+    }
+
+    /// Has something done while nobody waits for it. It is bounded by whoever asks for it.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
     }
 }
 
@@ -132,13 +147,14 @@ pub async fn start(app: App, config: FrontConfig, stopping: watch::Receiver<bool
         format!("{} cannot be made; its path may have 107 bytes: choose a shorter STATE_DIRECTORY", socket.display())
     })?;
     let store = app.store.clone();
+    let domains = app.domains.clone();
     let (server, app) = (Arc::new(server), Arc::new(app));
     for _ in 0..WORKERS {
         let (server, app) = (server.clone(), app.clone());
         std::thread::Builder::new().name("http".into()).spawn(move || work(&server, &app))?;
     }
     // The workers end with the process: until the front has drained, its requests need them.
-    front::listen(config, socket, store, stopping).await
+    front::listen(config, socket, store, domains, stopping).await
 }
 
 fn socket_of(state_directory: &std::path::Path) -> PathBuf {
@@ -185,9 +201,13 @@ fn work(server: &Server, app: &App) {
 }
 
 fn answer(app: &App, raw: &mut tiny_http::Request) -> Response {
-    let Some(request) = read(raw) else { return Response::text(400, "Bad Request\n") };
+    let Some(mut request) = read(raw) else { return Response::text(400, "Bad Request\n") };
     let began = Instant::now();
-    let (answer, pattern) = routed(app, &request);
+    let (answer, pattern) = if status::domains::at_home(app, &mut request) {
+        routed(app, &request)
+    } else {
+        (status::nothing().unwrap_or_else(|error| error.problem(&request)), "none")
+    };
     app.store.counts().answered(request.method.as_str(), pattern, answer.status, began.elapsed());
     answer
 }

@@ -39,6 +39,12 @@ pub static REPORT_STYLE: Asset =
 /// What hides from those who may look only what changes things.
 pub static LOOK_STYLE: Asset =
     Asset::new("look", "css", "text/css; charset=utf-8", include_bytes!("../../static/look.css"));
+/// What the form for a status page needs beside the form for a website.
+pub static STATUS_FORM_STYLE: Asset =
+    Asset::new("status-form", "css", "text/css; charset=utf-8", include_bytes!("../../static/status-form.css"));
+/// All that a public status page needs.
+pub static STATUS_STYLE: Asset =
+    Asset::new("status", "css", "text/css; charset=utf-8", include_bytes!("../../static/status.css"));
 /// The script that keeps a page current.
 pub static SCRIPT: Asset =
     Asset::new("app", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/app.js"));
@@ -75,7 +81,7 @@ pub fn serve(_: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 /// The answer to `GET /static/<name>`; `None` when there is no such file, or it is one of another version.
 #[must_use]
 pub fn answer(path: &str) -> Option<Response> {
-    let asset = [&STYLE, &FORM_STYLE, &DESK_STYLE, &ALERT_STYLE, &REPORT_STYLE, &LOOK_STYLE, &SCRIPT, &ICON];
+    let asset = [&STYLE, &FORM_STYLE, &DESK_STYLE, &ALERT_STYLE, &REPORT_STYLE, &LOOK_STYLE, &STATUS_STYLE, &STATUS_FORM_STYLE, &SCRIPT, &ICON];
     let asset = asset.into_iter().find(|asset| asset.url() == path)?;
     let answer = Response::new(200, asset.media_type, asset.body());
     Some(answer.with("cache-control", "public, max-age=31536000, immutable"))

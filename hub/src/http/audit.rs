@@ -19,9 +19,13 @@ use crate::model::audit::{Deed, FieldChange, is_own, what};
 use crate::model::{Account, AccountId};
 
 /// Routes that change something and make no line, and why.
-pub const UNWRITTEN: [(&str, &str); 2] = [
+pub const UNWRITTEN: [(&str, &str); 6] = [
     ("/ping/:id", "a job that reports; its pings are kept with it"),
     ("/ping/:id/:word", "a job that reports; its pings are kept with it"),
+    ("/s/:slug/unlock", "a reader of a status page who knows its password"),
+    ("/s/:slug/subscribe", "a reader who asks for mail; who gets it is kept with the page"),
+    ("/subscription/confirm/:token", "the same"),
+    ("/subscription/end/:token", "the same, who wants no more"),
 ];
 
 /// What a handler has to say beside what the table of routes says.

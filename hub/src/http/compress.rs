@@ -56,6 +56,7 @@ fn is_text(headers: &HeaderMap) -> bool {
     let media_type = media_type.split(';').next().unwrap_or_default();
     let is_text = media_type.starts_with("text/")
         || matches!(media_type, "application/json" | "application/problem+json" | "application/openmetrics-text")
+        || matches!(media_type, "application/atom+xml" | "application/feed+json")
         || media_type == "image/svg+xml";
     is_text && !headers.contains_key(header::CONTENT_ENCODING)
 }

@@ -26,6 +26,7 @@ use self::stall::Stalling;
 use super::events::{self, Listeners};
 use super::metrics::Readers;
 use super::relay;
+use super::status::Domains;
 use crate::clock;
 use crate::config::TlsFiles;
 use crate::metrics::Counts;
@@ -82,6 +83,8 @@ pub(super) struct Front {
     pub(super) metrics: Option<Readers>,
     pub(super) counts: Arc<Counts>,
     pub(super) cache: Arc<Cache>,
+    /// Hosts that are status pages' own.
+    pub(super) domains: Arc<Domains>,
     pub(super) listeners: Arc<Listeners>,
     /// For what those who listen missed.
     pub(super) store: Store,
@@ -127,6 +130,7 @@ pub(super) async fn listen(
     config: FrontConfig,
     socket: PathBuf,
     store: Store,
+    domains: Arc<Domains>,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Listening> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -147,6 +151,7 @@ pub(super) async fn listen(
         proxies: config.proxies,
         metrics: config.metrics,
         cache: Arc::default(),
+        domains,
         listeners: Arc::default(),
         store: store.clone(),
         stopping: stopping.clone(),

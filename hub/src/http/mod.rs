@@ -24,6 +24,7 @@ mod relay;
 mod request;
 mod response;
 pub mod route;
+pub mod status;
 mod throttle;
 
 pub use app::{App, HttpSettings, close, start};

@@ -124,10 +124,13 @@ fn secure(headers: &mut hyper::HeaderMap, is_https: bool) {
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     }
+    if !headers.contains_key(header::REFERRER_POLICY) {
+        // Not no-referrer: with it browsers send `Origin: null` with our own forms, and the forgery check needs it. A page whose
+        // address is a secret says that itself.
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    }
     let fixed = [
         ("x-content-type-options", "nosniff"),
-        // Not no-referrer: with it browsers send `Origin: null` with our own forms, and the forgery check needs it.
-        ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("x-frame-options", "DENY"),
     ];
@@ -156,7 +159,8 @@ async fn relay(
     // Not before: whoever sends his request in drops keeps nobody out.
     place.begins();
     let target = head.uri.path_and_query().map_or("/", |t| t.as_str());
-    let key = Key::of(&head.method, target, &head.headers, packs).filter(|_| body.is_empty());
+    let is_pages_own = |host: &str| front.domains.knows(host);
+    let key = Key::of(&head.method, target, &head.headers, packs, is_pages_own).filter(|_| body.is_empty());
     let listens = head.uri.path() == events::PATH && head.method == Method::GET;
     // Who listens is asked about again and again: what nobody reads is not kept for that.
     let body = if listens { Bytes::new() } else { body };

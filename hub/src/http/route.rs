@@ -1,8 +1,8 @@
 //! One table of all routes.
 
 use super::access::Needs::{self, Nothing, Operator, Owner, Person, Read, Write};
-use super::access::Subject::{Channels, Incidents, Maintenance, Reports, Websites};
-use super::{App, HttpError, Method, Request, Response, api, assets, badge, pages, ping};
+use super::access::Subject::{Channels, Incidents, Maintenance, Reports, StatusPages, Websites};
+use super::{App, HttpError, Method, Request, Response, api, assets, badge, pages, ping, status};
 
 /// How a route answers trouble, and which proof its writes need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +98,22 @@ impl Params {
         self.get("id").parse().map_err(|_| HttpError::NotFound)
     }
 
+    /// The id of a status page in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn status_page_id(&self) -> Result<crate::model::status_page::StatusPageId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
+    /// The id of what was published on one in the path.
+    ///
+    /// # Errors
+    /// Not found: what is no id names nothing.
+    pub fn status_post_id(&self) -> Result<crate::model::status_page::StatusPostId, HttpError> {
+        self.get("id").parse().map_err(|_| HttpError::NotFound)
+    }
+
     /// The id of a maintenance window in the path.
     ///
     /// # Errors
@@ -181,6 +197,23 @@ pub static ROUTES: &[Route] = &[
     route(Method::Post, "/maintenance/:id/end", Kind::Page, Write(Maintenance), pages::maintenance::end),
     route(Method::Get, "/maintenance/:id/delete", Kind::Page, Write(Maintenance), pages::maintenance::confirm_delete),
     route(Method::Post, "/maintenance/:id/delete", Kind::Page, Write(Maintenance), pages::maintenance::delete),
+    route(Method::Get, "/status-pages", Kind::Page, Read(StatusPages), pages::status_pages::show),
+    route(Method::Get, "/status-pages/new", Kind::Page, Write(StatusPages), pages::status_pages::new),
+    route(Method::Post, "/status-pages/new", Kind::Page, Write(StatusPages), pages::status_pages::create),
+    route(Method::Get, "/status-pages/:id", Kind::Page, Read(StatusPages), pages::status_pages::one),
+    route(Method::Get, "/status-pages/:id/edit", Kind::Page, Write(StatusPages), pages::status_pages::edit),
+    route(Method::Post, "/status-pages/:id/edit", Kind::Page, Write(StatusPages), pages::status_pages::save),
+    route(Method::Get, "/status-pages/:id/preview", Kind::Page, Read(StatusPages), pages::status_pages::preview),
+    route(Method::Get, "/status-pages/:id/preview/:file", Kind::Page, Read(StatusPages), pages::status_pages::preview_file),
+    route(Method::Post, "/status-pages/:id/link", Kind::Page, Write(StatusPages), pages::status_pages::new_link),
+    route(Method::Post, "/status-pages/:id/logo", Kind::Page, Write(StatusPages), pages::status_pages::logo),
+    route(Method::Get, "/status-pages/:id/delete", Kind::Page, Write(StatusPages), pages::status_pages::confirm_delete),
+    route(Method::Post, "/status-pages/:id/delete", Kind::Page, Write(StatusPages), pages::status_pages::delete),
+    route(Method::Post, "/status-pages/:id/posts", Kind::Page, Write(StatusPages), pages::status_posts::publish),
+    route(Method::Get, "/status-posts/:id", Kind::Page, Read(StatusPages), pages::status_posts::show),
+    route(Method::Post, "/status-posts/:id/updates", Kind::Page, Write(StatusPages), pages::status_posts::update),
+    route(Method::Get, "/status-posts/:id/delete", Kind::Page, Write(StatusPages), pages::status_posts::confirm_delete),
+    route(Method::Post, "/status-posts/:id/delete", Kind::Page, Write(StatusPages), pages::status_posts::delete),
     route(Method::Get, "/settings", Kind::Page, Person, pages::settings::show),
     route(Method::Post, "/settings/password", Kind::Page, Person, pages::settings::change_password),
     route(Method::Get, "/settings/factor", Kind::Page, Person, pages::factor::show),
@@ -246,6 +279,17 @@ pub static ROUTES: &[Route] = &[
     route(Method::Put, "/api/v1/maintenance/:id", Kind::Api, Write(Maintenance), api::maintenance::replace),
     route(Method::Delete, "/api/v1/maintenance/:id", Kind::Api, Write(Maintenance), api::maintenance::delete),
     route(Method::Post, "/api/v1/maintenance/:id/end", Kind::Api, Write(Maintenance), api::maintenance::end),
+    route(Method::Get, "/api/v1/status-pages", Kind::Api, Read(StatusPages), api::status_pages::list),
+    route(Method::Post, "/api/v1/status-pages", Kind::Api, Write(StatusPages), api::status_pages::add),
+    route(Method::Get, "/api/v1/status-pages/:id", Kind::Api, Read(StatusPages), api::status_pages::show),
+    route(Method::Patch, "/api/v1/status-pages/:id", Kind::Api, Write(StatusPages), api::status_pages::change),
+    route(Method::Delete, "/api/v1/status-pages/:id", Kind::Api, Write(StatusPages), api::status_pages::delete),
+    route(Method::Post, "/api/v1/status-pages/:id/link", Kind::Api, Write(StatusPages), api::status_pages::link),
+    route(Method::Get, "/api/v1/status-pages/:id/posts", Kind::Api, Read(StatusPages), api::status_pages::posts),
+    route(Method::Post, "/api/v1/status-pages/:id/posts", Kind::Api, Write(StatusPages), api::status_pages::publish),
+    route(Method::Get, "/api/v1/status-posts/:id", Kind::Api, Read(StatusPages), api::status_pages::post),
+    route(Method::Post, "/api/v1/status-posts/:id/updates", Kind::Api, Write(StatusPages), api::status_pages::update),
+    route(Method::Delete, "/api/v1/status-posts/:id", Kind::Api, Write(StatusPages), api::status_pages::delete_post),
     route(Method::Get, "/api/v1/sessions", Kind::Api, Person, api::sessions::list),
     route(Method::Delete, "/api/v1/sessions", Kind::Api, Person, api::sessions::end_others),
     route(Method::Delete, "/api/v1/sessions/:name", Kind::Api, Person, api::sessions::end),
@@ -311,6 +355,14 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/ping/:id/:word", Kind::Open, Nothing, ping::with_word),
     route(Method::Post, "/ping/:id/:word", Kind::Open, Nothing, ping::with_word),
     route(Method::Get, "/badge/:id/:file", Kind::Open, Nothing, badge::show),
+    route(Method::Get, "/s/:slug", Kind::Open, Nothing, status::show),
+    route(Method::Get, "/s/:slug/:file", Kind::Open, Nothing, status::file),
+    route(Method::Post, "/s/:slug/unlock", Kind::Open, Nothing, status::unlock),
+    route(Method::Post, "/s/:slug/subscribe", Kind::Open, Nothing, status::subscribe),
+    route(Method::Get, "/subscription/confirm/:token", Kind::Open, Nothing, status::confirm_form),
+    route(Method::Post, "/subscription/confirm/:token", Kind::Open, Nothing, status::confirm),
+    route(Method::Get, "/subscription/end/:token", Kind::Open, Nothing, status::end_form),
+    route(Method::Post, "/subscription/end/:token", Kind::Open, Nothing, status::end),
     route(Method::Get, "/api/v1/openapi.json", Kind::Open, Nothing, api::document::show),
     route(Method::Get, "/design", Kind::Page, Nothing, pages::design::show),
     route(Method::Get, "/docs", Kind::Page, Nothing, pages::docs::show),

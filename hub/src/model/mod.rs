@@ -62,6 +62,7 @@ pub mod slots;
 mod standing;
 mod state;
 mod status_codes;
+pub mod status_page;
 mod tags;
 mod team;
 pub mod totp;

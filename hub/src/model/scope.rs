@@ -15,11 +15,14 @@ pub enum Subject {
     Maintenance,
     /// Reports and when they are mailed.
     Reports,
+    /// Status pages, and what is published there.
+    StatusPages,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 5] = [Self::Websites, Self::Incidents, Self::Channels, Self::Maintenance, Self::Reports];
+    pub const ALL: [Self; 6] =
+        [Self::Websites, Self::Incidents, Self::Channels, Self::Maintenance, Self::Reports, Self::StatusPages];
 
     /// As it is written in scopes.
     #[must_use]
@@ -30,6 +33,7 @@ impl Subject {
             Self::Channels => "channels",
             Self::Maintenance => "maintenance",
             Self::Reports => "reports",
+            Self::StatusPages => "status-pages",
         }
     }
 

@@ -24,6 +24,7 @@ fn table(space: Space) -> (&'static str, &'static str) {
         Space::Websites => ("website", "website_id"),
         Space::Channels => ("channel", "channel_id"),
         Space::Maintenance => ("maintenance", "maintenance_id"),
+        Space::StatusPages => ("status_page", "status_page_id"),
     }
 }
 
@@ -58,7 +59,7 @@ impl Store {
         let mut ties = self.ties(account).await?;
         let keepings = self.keepings(account, ids).await?;
         let mut marks: HashMap<Space, BTreeMap<Uuid, Managed>> = HashMap::new();
-        for space in [Space::Websites, Space::Channels, Space::Maintenance] {
+        for space in [Space::Websites, Space::Channels, Space::Maintenance, Space::StatusPages] {
             marks.insert(space, self.managed_of(account, space).await?);
         }
         let mut mark = |space: Space, id: Uuid| marks.get_mut(&space).and_then(|marks| marks.remove(&id));
@@ -117,6 +118,15 @@ impl Store {
                 spec: Spec::Maintenance(Box::new(window.plan)),
                 managed: mark(Space::Maintenance, window.maintenance_id.0),
                 revision: window.revision,
+                is_unreadable: false,
+            });
+        }
+        for page in self.status_pages(account).await? {
+            objects.push(Known {
+                id: page.status_page_id.0,
+                managed: mark(Space::StatusPages, page.status_page_id.0),
+                revision: page.revision,
+                spec: Spec::StatusPage(Box::new(page.plan)),
                 is_unreadable: false,
             });
         }

@@ -42,6 +42,7 @@ mod row;
 mod schedule;
 mod sealed;
 mod sessions;
+mod status_pages;
 mod story;
 mod teams;
 mod ticks;
@@ -76,6 +77,11 @@ pub use sealed::{
     CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
 };
 pub use story::{StoryAsked, WebsiteStory};
+pub use status_pages::{
+    AskedSubscription, ClaimedMail, MailTried, PageName, PostSaved, PublicComponent, PublicPage, PublishedOn,
+    StatusPageSaved, Subscription,
+};
+pub use story::WebsiteStory;
 pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};

@@ -7,7 +7,7 @@ mod faults;
 mod fold;
 mod installation;
 mod killed;
-mod mail;
+pub mod mail;
 mod operator;
 mod programs;
 mod reports;

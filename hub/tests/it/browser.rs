@@ -47,7 +47,13 @@ impl Driver {
         self.browser_with(json!({"prefs": {"profile.managed_default_content_settings.javascript": 2}})).await
     }
 
-    async fn browser_with(&self, emulation: serde_json::Value) -> Client {
+    /// A screen so wide, in a browser that runs no script of pages.
+    pub async fn narrow_without_script(&self, width: u32) -> Client {
+        let metrics = json!({"width": width, "height": 700, "pixelRatio": 1.0, "mobile": true, "touch": true});
+        self.browser_with(json!({"deviceMetrics": metrics, "withoutScript": true})).await
+    }
+
+    async fn browser_with(&self, mut emulation: serde_json::Value) -> Client {
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -61,6 +67,9 @@ impl Driver {
             "--window-size=1280,900",
         ];
         let mut options = json!({"args": arguments});
+        if emulation.as_object_mut().and_then(|all| all.remove("withoutScript")).is_some() {
+            options["prefs"] = json!({"profile.managed_default_content_settings.javascript": 2});
+        }
         if emulation.get("deviceMetrics").is_some() {
             options["mobileEmulation"] = emulation;
         } else if let Some(prefs) = emulation.get("prefs") {

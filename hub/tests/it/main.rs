@@ -48,6 +48,7 @@ mod reports;
 mod roll_ups;
 mod services;
 mod sessions;
+mod status;
 mod store;
 mod teams;
 mod tenants;

@@ -106,6 +106,58 @@ fn file(target: &Target, path: &str, interval_s: i64) -> String {
     )
 }
 
+fn status_pages_are_kept_in_a_file(place: &Place) {
+    let hub = place.hub();
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let file = |shop: &str, api: &str, more: &str| {
+        format!(
+            "websites:\n- {{key: shop, url: \"https://shop.example.com/\", paused: true}}\n- {{key: api, url: \"https://api.example.com/\", paused: true}}\n\
+             channels:\n- {{key: mail, name: Mail, kind: email, server: mail.example.com, from: a@example.com, to: [b@example.com], is_on: false}}\n\
+             status_pages:\n- key: one\n  name: Acme\n  slug: {shop}\n  accent: \"#1a7f5a\"\n  mail_channel: mail\n  tells_outages: false\n\
+             \x20 about: \"Two lines.\\nOr more: yes\"\n  sections:\n  - name: Web\n    components:\n    - {{website: shop, name: \"Shop: \\\"ours\\\"\"}}\n\
+             \x20 - components:\n    - {{website: api, name: API}}\n\
+             - {{key: two, name: Acme, slug: {api}, access: password}}\n{more}"
+        )
+    };
+    place.write("ours.yaml", &file("acme", "acme-2", ""));
+    let applied = place.run(&["apply", "ours.yaml"], &[], "");
+    assert!(applied.code == Some(0) && applied.out.contains("To add: 5."), "{applied:?}");
+    let pages = || call("GET", &hub.url("/api/v1/status-pages"), Some(&ann), None).1["status_pages"].clone();
+    let before = pages();
+    assert_eq!((&before[0]["slug"], &before[0]["sections"][0]["components"][0]["name"]), (&json!("acme"), &json!("Shop: \"ours\"")), "{before}");
+    let exported = place.exports_the_same();
+    assert!(exported.contains("status_pages:") && exported.contains("mail_channel: mail"), "{exported}");
+    // What a file does not keep stays: the password.
+    let url = hub.url(&format!("/api/v1/status-pages/{}", before[1]["id"].as_str().unwrap()));
+    assert_eq!(call("PATCH", &url, Some(&ann), Some(&json!({"password": "open sesame"}))).0, 200);
+    // They change places, and are the same pages.
+    place.write("ours.yaml", &file("acme-2", "acme", ""));
+    let applied = place.run(&["apply", "ours.yaml"], &[], "");
+    assert!(applied.code == Some(0) && applied.out.contains("slug  acme -> acme-2"), "{applied:?}");
+    let after = pages();
+    assert_eq!((&after[0]["id"], &after[0]["slug"], &after[1]["has_password"]), (&before[0]["id"], &json!("acme-2"), &json!(true)), "{after}");
+    let (status, page) = page(&hub.url(""), &format!("/status-pages/{}", before[0]["id"].as_str().unwrap()), &ann);
+    assert!(status == 200 && page.contains("Kept in the file"), "{page}");
+    // Somebody changes one by hand; and one that is not in the file any more goes.
+    let url = hub.url(&format!("/api/v1/status-pages/{}", before[0]["id"].as_str().unwrap()));
+    assert_eq!(call("PATCH", &url, Some(&ann), Some(&json!({"name": "Other", "sections": []}))).0, 200);
+    let plan = place.run(&["plan", "ours.yaml", "--check"], &[], "");
+    assert!(plan.code == Some(2) && plan.out.contains("name      Other -> Acme") && plan.out.contains("sections"), "{plan:?}");
+    place.write("ours.yaml", "websites: []");
+    let applied = place.run(&["apply", "ours.yaml", "--prune"], &[], "");
+    assert_eq!((applied.code, pages()), (Some(0), json!([])), "{applied:?}");
+}
+
+#[test]
+fn status_pages_are_kept_in_a_file_on_sqlite() {
+    status_pages_are_kept_in_a_file(&Place::sqlite());
+}
+
+#[test]
+fn status_pages_are_kept_in_a_file_on_postgres() {
+    status_pages_are_kept_in_a_file(&Place::postgres());
+}
+
 fn a_file_holds_at_once(place: &Place) {
     let target = Target::start();
     let hub = place.hub();

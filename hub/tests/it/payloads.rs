@@ -36,7 +36,7 @@ const FOREIGN: &str = r"
 ";
 
 /// Columns that hold words of users, of what is watched, or of workers.
-const PLANTED: [(&str, &str); 22] = [
+const PLANTED: [(&str, &str); 28] = [
     ("website", "url"),
     ("website_state", "reason"),
     ("transition", "reason"),
@@ -59,6 +59,12 @@ const PLANTED: [(&str, &str); 22] = [
     ("session", "address"),
     ("audit", "object"),
     ("worker", "version"),
+    ("status_page", "name"),
+    ("status_page", "about"),
+    ("status_component", "name"),
+    ("status_component", "section"),
+    ("status_post", "title"),
+    ("status_update", "said"),
 ];
 
 fn plant(runtime: &tokio::runtime::Runtime, url: &str, has: &mut BTreeMap<String, String>) {

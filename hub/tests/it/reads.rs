@@ -18,7 +18,7 @@ use hub::secret::{Secret, SigningKeys};
 use hub::store::Store;
 use probe::engine::AddressPolicy;
 
-use self::filled::{CHANNEL, Dialect, INCIDENT, JOB, Size, WINDOW, path_id};
+use self::filled::{CHANNEL, Dialect, INCIDENT, JOB, PAGE, POST, Size, WINDOW, path_id};
 use self::spy::Asked;
 use crate::client::{call, page, token};
 use crate::process::KEY;
@@ -101,11 +101,13 @@ impl Served {
 /// How each route that reads is asked for. One that is not here and not among [`READS_NOTHING`] fails the test: it is to be
 /// added where it belongs.
 fn paths(pattern: &str) -> Vec<String> {
-    let number = match pattern.split('/').find(|part| ["incidents", "channels", "maintenance", "jobs"].contains(part)) {
+    let number = match pattern.split('/').find(|part| ["incidents", "channels", "maintenance", "jobs", "status-pages", "status-posts"].contains(part)) {
         Some("incidents") => INCIDENT + 10_001,
         Some("channels") => CHANNEL + 1,
         Some("maintenance") => WINDOW,
         Some("jobs") => JOB,
+        Some("status-pages") => PAGE + 1,
+        Some("status-posts") => POST + 10_001,
         _ => 1,
     };
     let path = pattern.replace(":id", &path_id(number));
@@ -147,6 +149,9 @@ fn paths(pattern: &str) -> Vec<String> {
             let incident = format!("?state=any&incident_id={}", path_id(INCIDENT + 10_001));
             ["", "?event=opened", &channel, &incident].map(|query| format!("{path}{query}")).to_vec()
         }
+        "/s/:slug" => vec!["/s/page1".to_owned()],
+        "/s/:slug/:file" => ["feed.atom", "feed.json", "logo"].map(|file| format!("/s/page1/{file}")).to_vec(),
+        "/status-pages/:id/preview/:file" => vec![path.replace(":file", "logo")],
         "/dead-letters/replay" | "/dead-letters/discard" => vec![format!("{path}?kind=too_old")],
         "/badge/:id/:file" => ["status", "uptime", "latency", "certificate"]
             .map(|what| path.replace(":file", &format!("{what}.json")))
@@ -164,8 +169,10 @@ fn paths(pattern: &str) -> Vec<String> {
 
 /// Forms for those who are not signed in, files, a job's word; and a page that is reached by a signed link, which reads the
 /// incident by its key, or the invitation.
-const READS_NOTHING: [&str; 10] = [
+const READS_NOTHING: [&str; 12] = [
     "/design",
+    "/subscription/confirm/:token",
+    "/subscription/end/:token",
     "/signup",
     "/signin",
     "/acknowledge/:token",
@@ -216,6 +223,8 @@ async fn costs_what_it_shows(served: Served, size: Size) {
     store.open_missed(now).await.unwrap();
     store.miss_pings(now).await.unwrap();
     store.trim_audit(now).await.unwrap();
+    store.claim_mails(now, 10).await.unwrap();
+    store.tidy_subscribers(now).await.unwrap();
     bad.look(&served, plans::ALL_THE_TIME, &spy::seen(is_postgres)).await;
     bad.none();
 }

@@ -15,7 +15,7 @@ use crate::services::database;
 
 /// What the names of a path's segments stand for.
 pub fn kind_of(pattern: &str) -> &'static str {
-    const KINDS: [(&str, &str); 19] = [
+    const KINDS: [(&str, &str); 21] = [
         ("/websites/:id", "website"),
         ("/api/v1/websites/:id", "website"),
         ("/website/:id", "website"),
@@ -28,6 +28,8 @@ pub fn kind_of(pattern: &str) -> &'static str {
         ("/channels/:id", "channel"),
         ("/alerts/:id", "alert"),
         ("/maintenance/:id", "maintenance"),
+        ("/status-pages/:id", "page"),
+        ("/status-posts/:id", "post"),
         ("/dead-letters/:id", "letter"),
         ("/settings/keys/:id", "key"),
         ("/keys/:id", "key"),
@@ -120,6 +122,10 @@ pub fn anns_things(runtime: &tokio::runtime::Runtime, told: &Told, url: &str) ->
     let mut has: BTreeMap<String, String> = ids.into_iter().collect();
     let key = told.api("POST", "/keys", Some(&json!({"name": "CI", "scopes": ["read"]}))).1;
     let sessions = told.api("GET", "/sessions", None).1;
+    let page = json!({"name": "Acme", "slug": "acme", "sections": [{"components": [{"website_id": website["id"], "name": "Shop"}]}]});
+    let page = told.api("POST", "/status-pages", Some(&page)).1;
+    let post = json!({"kind": "notice", "title": "News", "state": "notice", "said": "We moved."});
+    let post = told.api("POST", &format!("/status-pages/{}/posts", page["id"].as_str().unwrap_or_default()), Some(&post)).1;
     let invitation = told.api("POST", "/invitations", Some(&json!({"role": "viewer"}))).1;
     for (kind, id) in [
         ("website", &website["id"]),
@@ -129,6 +135,8 @@ pub fn anns_things(runtime: &tokio::runtime::Runtime, told: &Told, url: &str) ->
         ("key", &key["id"]),
         ("session", &sessions["sessions"][0]["id"]),
         ("invitation", &invitation["id"]),
+        ("page", &page["id"]),
+        ("post", &post["id"]),
     ] {
         let id = id.as_str().unwrap_or_else(|| panic!("{kind}: {website} {channel} {maintenance} {job} {sessions}"));
         has.insert(kind.to_owned(), id.to_owned());
@@ -142,6 +150,7 @@ pub fn anns_things(runtime: &tokio::runtime::Runtime, told: &Told, url: &str) ->
 pub fn path_of(pattern: &str, id: &str) -> String {
     let fill = |part: &str| match part {
         ":id" | ":name" => id.to_owned(),
+        ":file" if pattern.starts_with("/status-pages") => "logo".to_owned(),
         ":file" => "status.svg".to_owned(),
         part => part.to_owned(),
     };
@@ -150,7 +159,7 @@ pub fn path_of(pattern: &str, id: &str) -> String {
 
 /// Routes that name something of somebody's: no links that sign themselves, and no files.
 fn naming() -> impl Iterator<Item = &'static Route> {
-    let open = ["/acknowledge/", "/join/", "/ping/", "/static/", "/s/"];
+    let open = ["/acknowledge/", "/join/", "/ping/", "/static/", "/s/", "/subscription/"];
     ROUTES.iter().filter(move |r| r.pattern.contains("/:") && !open.iter().any(|open| r.pattern.starts_with(open)))
 }
 

@@ -18,7 +18,7 @@ const PROBES: [&str; 11] = [
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 27] = [
+const HUBS: [&str; 28] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -45,6 +45,7 @@ const HUBS: [&str; 27] = [
     "METRICS_LISTEN",
     "METRICS_TOKEN",
     "METRICS_TOKEN_FILE",
+    "DESIGN_PAGE",
     "CONFIG_FILE",
 ];
 

@@ -89,6 +89,11 @@ pub(super) async fn apply_text(
                 let place = found.map_or(String::new(), |Item { kind, key, .. }| format!("{kind} \"{key}\", parent"));
                 return Ok(Err(vec![Problem { line: 0, place, found: String::new(), remedy: error.remedy }]));
             }
+            Ok(Applied::Taken(field)) => {
+                let remedy = format!("Another page of this installation has the {field} of one of these; give another.");
+                let place = "status_pages".to_owned();
+                return Ok(Err(vec![Problem { line: 0, place, found: String::new(), remedy }]));
+            }
             Ok(Applied::TooMany(kind)) => {
                 let remedy = "The account would have more of these than it may have; remove some.".to_owned();
                 let place = kind.section().to_owned();

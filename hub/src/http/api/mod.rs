@@ -22,6 +22,7 @@ pub mod reports;
 mod revision;
 pub mod sessions;
 pub mod shape;
+pub mod status_pages;
 pub mod teams;
 pub mod ticks;
 pub mod website_input;

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::rfc3339;
+use crate::model::status_page::{Access, Impact, PostKind, UpdateState};
 use crate::model::{
     AlertEvent, AlertId, AlertState, Blame, ChannelId, CheckKind, ClosedAs, IncidentEventKind, IncidentId,
     IncidentKind, LetterId, MaintenanceId, MutedBy, NetworkState, Note, Outcome, Phase, Phases, PingKind, UtcMs,
@@ -109,12 +110,14 @@ macro_rules! words {
     })+ };
 }
 words!(
+    Access,
     AlertEvent,
     AlertState,
     Blame,
     CheckKind,
     ClosedAs,
     IncidentEventKind,
+    Impact,
     IncidentKind,
     MutedBy,
     NetworkState,
@@ -122,6 +125,8 @@ words!(
     Outcome,
     Phase,
     PingKind,
+    PostKind,
+    UpdateState,
     WebsiteKind,
 );
 

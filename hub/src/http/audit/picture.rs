@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::http::App;
 use crate::http::pages::{channel_words, settings_words};
 use crate::model::audit::FieldChange;
+use crate::model::status_page::{StatusPage, StatusPageId};
 use crate::model::{
     AccountId, Channel, ChannelId, ChannelSettings, IncidentId, JobSchedule, Maintenance, MaintenanceId, Options,
     Scope, WebsiteId, WebsiteKind,
@@ -62,6 +63,10 @@ pub(super) fn picture(app: &App, account: AccountId, kind: &str, id: &str) -> Op
         "maintenance" => {
             let id: MaintenanceId = id.parse().ok()?;
             app.wait(app.store.maintenance_window(account, id)).ok()?.as_ref().map(maintenance)
+        }
+        "status page" => {
+            let id: StatusPageId = id.parse().ok()?;
+            app.wait(app.store.status_page(account, id)).ok()?.map(status_page)
         }
         "incident" => {
             let id: IncidentId = id.parse().ok()?;
@@ -129,6 +134,31 @@ fn channel(channel: Channel) -> Picture {
         "second_channel_id": channel.second_channel_id.map(|id| id.to_string()),
     });
     Picture { kind: None, name: channel.name, fields, hidden: Hidden::Channel(Box::new(channel.settings)) }
+}
+
+fn status_page(page: StatusPage) -> Picture {
+    let plan = &page.plan;
+    let section = |section: &crate::model::status_page::Section| {
+        let names: Vec<String> = section.components.iter().map(|one| format!("{} ({})", one.name, one.website_id)).collect();
+        format!("{}: {}", section.name, names.join(", "))
+    };
+    let fields = json!({
+        "name": plan.name,
+        "slug": plan.slug,
+        "domain": plan.domain,
+        "access": plan.access.as_str(),
+        "about": plan.about,
+        "home_url": plan.home_url,
+        "accent": plan.accent.map(|accent| accent.to_string()),
+        "shows_uptime": plan.shows_uptime,
+        "tells_outages": plan.tells_outages,
+        "mail_channel_id": plan.channel_id.map(|id| id.to_string()),
+        "sections": plan.sections.iter().map(section).collect::<Vec<_>>(),
+        "logo": page.logo_tag,
+        "has_password": page.has_password,
+        "has_link": page.has_link,
+    });
+    Picture { kind: None, name: page.plan.name, fields, hidden: Hidden::Nothing }
 }
 
 fn maintenance(window: &Maintenance) -> Picture {

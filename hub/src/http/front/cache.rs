@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::conditional;
+use super::super::status::domains;
 use crate::metrics::Counts;
 
 /// Where answers for everybody are. Elsewhere requests never wait for each other.
@@ -44,13 +45,22 @@ pub(in crate::http) struct Key {
 }
 
 impl Key {
-    /// That of a request whose answer may be everybody's.
-    pub(in crate::http) fn of(method: &Method, target: &str, headers: &HeaderMap, is_packed: bool) -> Option<Self> {
+    /// That of a request whose answer may be everybody's. `is_pages_own`: whether a host is a status page's own, which has
+    /// such answers elsewhere.
+    pub(in crate::http) fn of(
+        method: &Method,
+        target: &str,
+        headers: &HeaderMap,
+        is_packed: bool,
+        is_pages_own: impl FnOnce(&str) -> bool,
+    ) -> Option<Self> {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
-        if !is_read || !PATHS.iter().any(|path| target.starts_with(path)) {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let path = target.split('?').next().unwrap_or_default();
+        let may_be = PATHS.iter().any(|path| target.starts_with(path)) || (domains::is_kept(path) && is_pages_own(host));
+        if !is_read || !may_be {
             return None;
         }
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         Some(Self { host: host.to_ascii_lowercase(), target: target.to_owned(), is_packed })
     }
 

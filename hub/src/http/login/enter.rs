@@ -129,6 +129,27 @@ pub(super) fn prove_slowly(
     fits
 }
 
+/// Whether somebody knows what opens a thing that is no account: `name` counts his tries.
+///
+/// # Errors
+/// Too many wrong tries from this network.
+pub fn prove_page(app: &App, request: &Request, name: &str, given: &str, hash: &str) -> Result<bool, HttpError> {
+    prove_slowly(app, name, request, clock::now(), || {
+        // As long as one may be that is set.
+        let is_possible = given.chars().count() <= 256;
+        Ok(is_possible && with_permit(app, || password::verify_blocking(given, hash))?)
+    })
+}
+
+/// The hash of a password that is to open something.
+///
+/// # Errors
+/// A password that everybody tries first, or that is too short.
+pub fn hash_of(app: &App, given: &str) -> Result<String, HttpError> {
+    password::check_password(given).map_err(HttpError::Fields)?;
+    with_permit(app, || password::hash_blocking(given))?.map_err(HttpError::Internal)
+}
+
 /// Whether somebody who is signed in knows the account's password.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ static GROUPS: &[&Group] = &[
     &api::alerts::GROUP,
     &api::maintenance::GROUP,
     &api::reports::GROUP,
+    &api::status_pages::GROUP,
     &api::regions::GROUP,
     &api::sessions::GROUP,
     &api::keys::GROUP,

@@ -48,6 +48,9 @@ pub mod settings;
 pub(in crate::http) mod settings_words;
 mod spark;
 mod strip;
+pub mod status_page_form;
+pub mod status_pages;
+pub mod status_posts;
 pub mod team;
 pub mod team_end;
 pub mod ties_form;
@@ -72,7 +75,7 @@ use crate::replay;
 pub use channel_actions::DeletePage as DeleteChannelPage;
 pub use trouble::error;
 pub use words::Mark;
-pub(in crate::http) use words::{name as name_of, share, took};
+pub(in crate::http) use words::{Instant, instant as instant_of, lasted, name as name_of, share, took};
 
 /// Who looks at a page.
 #[derive(Debug, Clone)]
@@ -200,6 +203,10 @@ impl Frame {
 
     fn look_style(&self) -> &str {
         assets::LOOK_STYLE.url()
+    }
+
+    fn status_form_style(&self) -> &str {
+        assets::STATUS_FORM_STYLE.url()
     }
 
     fn report_style(&self) -> &str {

@@ -101,12 +101,12 @@ impl From<Outcome> for Mark {
 
 /// An instant for machines and for people.
 #[derive(Debug, Clone)]
-pub(super) struct Instant {
-    pub(super) machine: String,
-    pub(super) words: String,
+pub(in crate::http) struct Instant {
+    pub(in crate::http) machine: String,
+    pub(in crate::http) words: String,
 }
 
-pub(super) fn instant(at: UtcMs) -> Instant {
+pub(in crate::http) fn instant(at: UtcMs) -> Instant {
     let Ok(at) = jiff::Timestamp::from_millisecond(at) else {
         return Instant { machine: String::new(), words: "at an impossible time".to_owned() };
     };
@@ -117,7 +117,7 @@ pub(super) fn instant(at: UtcMs) -> Instant {
 }
 
 /// A span, in its two largest units; nothing finer than minutes, so that a page does not change every second.
-pub(super) fn lasted(ms: i64) -> String {
+pub(in crate::http) fn lasted(ms: i64) -> String {
     let minutes = ms.max(0) / 60_000;
     let (days, hours, rest) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
     match (days, hours, rest) {

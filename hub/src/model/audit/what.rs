@@ -74,6 +74,9 @@ fn verb_words(verb: &str) -> String {
         "begin" => "begun",
         "confirm" => "switched on",
         "codes" => "given new recovery codes",
+        "posts" | "updates" => "published",
+        "link" => "given a new link",
+        "logo" => "given another logo",
         other => return other.replace('-', " "),
     };
     words.to_owned()

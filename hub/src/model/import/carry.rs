@@ -144,6 +144,8 @@ impl Carry {
             Kind::Job => self.jobs.push(one),
             Kind::Channel => self.channels.push(one),
             Kind::Maintenance => self.maintenance.push(one),
+            // What is public is for its owner to name: none is taken over.
+            Kind::StatusPage => return false,
         }
         true
     }

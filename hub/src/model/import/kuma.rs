@@ -65,7 +65,7 @@ pub fn kuma(backup: &Value) -> Import {
     }
     let pages = list("statusPageList").len();
     if pages > 0 {
-        carry.lost(format!("{pages} status pages"), "Status pages cannot be kept in a file yet.");
+        carry.lost(format!("{pages} status pages"), "Make them anew: what is public is for you to name.");
     }
     carry.finish("kuma")
 }

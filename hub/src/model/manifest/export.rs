@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::spec::{DEFAULT_NAME, Kind, Known, Space, Spec, State, is_over};
 use super::write::{Out, to_yaml};
-use super::{about, channel, maintenance, website_out};
+use super::{about, channel, maintenance, status_page, website_out};
 use crate::model::UtcMs;
 
 /// Names of variables for secrets, each given once.
@@ -47,7 +47,7 @@ pub fn export(state: &State, name: &str, now: UtcMs) -> (String, Vec<String>) {
         top.push(("name".to_owned(), Out::text(name)));
     }
     let (mut left_out, mut taken) = (Vec::new(), HashSet::new());
-    for kind in [Kind::Channel, Kind::Website, Kind::Job, Kind::Maintenance] {
+    for kind in [Kind::Channel, Kind::Website, Kind::Job, Kind::Maintenance, Kind::StatusPage] {
         let mut list = Vec::new();
         for (known, key) in state.objects.iter().zip(&keys).filter(|(known, _)| known.spec.kind() == kind) {
             if let Some(why) = reason(known, name, now) {
@@ -67,6 +67,7 @@ pub fn export(state: &State, name: &str, now: UtcMs) -> (String, Vec<String>) {
                 }
                 Spec::Channel(one) => channel::out(one, &named, &mut vars, &mut entries),
                 Spec::Maintenance(plan) => maintenance::out(plan, &named, &mut entries),
+                Spec::StatusPage(plan) => status_page::out(plan, &named, &mut entries),
             }
             list.push(Out::Map(entries));
         }
@@ -86,6 +87,6 @@ fn reason(known: &Known, name: &str, now: UtcMs) -> Option<String> {
     }
     match &known.spec {
         Spec::Maintenance(plan) if known.managed.is_none() && is_over(plan, now) => Some("it is over".to_owned()),
-        Spec::Website(_) | Spec::Job(_) | Spec::Channel(_) | Spec::Maintenance(_) => None,
+        Spec::Website(_) | Spec::Job(_) | Spec::Channel(_) | Spec::Maintenance(_) | Spec::StatusPage(_) => None,
     }
 }

@@ -1,4 +1,4 @@
-//! What an account watches, kept in a file: websites, jobs, channels and maintenance windows as YAML, and what would have to
+//! What an account watches, kept in a file: websites, jobs, channels, maintenance windows and status pages as YAML, and what would have to
 //! be done for the account to be as the file says ([`Plan`]).
 //!
 //! Pure: text and what is stored come in ([`State`]), secrets through a function ([`Secrets`]), and a plan comes out. Each
@@ -8,8 +8,6 @@
 //! An object is known again by its *key*. One whose key is not given has one made of its address or name; what is stored
 //! bears the key and the name of the file that keeps it ([`Managed`]), so that a new name or address is a change and not
 //! another object. What no file keeps is left alone; it is taken over by the first file that says the same of it.
-//!
-//! Status pages will be one more [`Kind`].
 
 mod about;
 mod channel;
@@ -23,6 +21,7 @@ mod read;
 mod render;
 mod secret;
 mod spec;
+mod status_page;
 mod website;
 mod website_out;
 mod write;

@@ -10,7 +10,7 @@ use super::problem::{Problem, Problems};
 use super::secret::{Look, Secrets};
 use super::spec::{DEFAULT_NAME, Kind, Known, Space, Spec, State};
 use super::yaml::Node;
-use super::{about, channel, maintenance, website, yaml};
+use super::{about, channel, maintenance, status_page, website, yaml};
 use crate::model::retention::Retention;
 use crate::model::url::{normalise, without_credentials};
 use crate::model::{RegionId, TargetRules, UtcMs, WebsiteId, mute};
@@ -85,6 +85,7 @@ impl Reading<'_, '_> {
                 Space::Websites => "website or job",
                 Space::Channels => "channel",
                 Space::Maintenance => "maintenance window",
+                Space::StatusPages => "status page",
             };
             let remedy = format!("There is no {what} with this key, in this file or in the account.");
             self.problems.add(fields.line(name), fields.place(name), &key, remedy);
@@ -93,8 +94,8 @@ impl Reading<'_, '_> {
     }
 }
 
-const SECTIONS: [Kind; 4] = [Kind::Channel, Kind::Website, Kind::Job, Kind::Maintenance];
-const TOP: [&str; 6] = ["version", "name", "channels", "websites", "jobs", "maintenance"];
+const SECTIONS: [Kind; 5] = [Kind::Channel, Kind::Website, Kind::Job, Kind::Maintenance, Kind::StatusPage];
+const TOP: [&str; 7] = ["version", "name", "channels", "websites", "jobs", "maintenance", "status_pages"];
 
 impl Manifest {
     /// What a file says about an account of which `state` is stored.
@@ -104,10 +105,6 @@ impl Manifest {
     pub fn read(text: &str, state: &State, context: &Context<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
         let Some(root) = yaml::parse(text, &mut problems) else { return Err(problems.sorted()) };
-        if let Some(pages) = root.get("status_pages") {
-            problems.add(pages.line, "status_pages", "", "Status pages cannot be kept in a file yet; leave them out.");
-            return Err(problems.sorted());
-        }
         let top = Fields::of(&root, "", &TOP, &mut problems);
         let version = top.text("version", &mut problems);
         if !matches!(version.as_str(), "" | "1") {
@@ -161,7 +158,7 @@ fn drafts<'n>(top: &Fields<'n>, context: &Context<'_>, problems: &mut Problems) 
             let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default();
             let identity = match kind {
                 Kind::Website => normalise(text("url")).unwrap_or_else(|_| without_credentials(text("url"))),
-                Kind::Job | Kind::Maintenance => text("name").split_whitespace().collect::<Vec<_>>().join(" "),
+                Kind::Job | Kind::Maintenance | Kind::StatusPage => text("name").split_whitespace().collect::<Vec<_>>().join(" "),
                 Kind::Channel => text("name").trim().to_owned(),
             };
             let said = text("key").to_owned();
@@ -248,6 +245,7 @@ fn read_one(draft: &Draft<'_>, stored: Option<&Known>, reading: &mut Reading<'_,
         Kind::Job => about::job_fields(),
         Kind::Channel => channel::known_fields(draft.node),
         Kind::Maintenance => maintenance::FIELDS.to_vec(),
+        Kind::StatusPage => status_page::FIELDS.to_vec(),
     };
     let fields = Fields::of(draft.node, &draft.place, &known, &mut reading.problems);
     match draft.kind {
@@ -255,6 +253,7 @@ fn read_one(draft: &Draft<'_>, stored: Option<&Known>, reading: &mut Reading<'_,
         Kind::Job => about::read_job(&fields, reading),
         Kind::Channel => channel::read(&fields, draft.id, stored, reading),
         Kind::Maintenance => maintenance::read(&fields, reading),
+        Kind::StatusPage => status_page::read(&fields, reading),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::key::{self, Managed};
+use crate::model::status_page::StatusPagePlan;
 use crate::model::{
     ChannelDraft, JobPlan, Keeping, MaintenancePlan, SecretText, Tag, Ties, UtcMs, WebsiteId, WebsiteSettings,
 };
@@ -20,6 +21,8 @@ probe::named! {
         Channel = "channel",
         /// A maintenance window.
         Maintenance = "maintenance",
+        /// A status page.
+        StatusPage = "status_page",
     }
 }
 
@@ -32,6 +35,8 @@ pub enum Space {
     Channels,
     /// Maintenance windows.
     Maintenance,
+    /// Status pages.
+    StatusPages,
 }
 
 impl Kind {
@@ -42,6 +47,7 @@ impl Kind {
             Self::Website | Self::Job => Space::Websites,
             Self::Channel => Space::Channels,
             Self::Maintenance => Space::Maintenance,
+            Self::StatusPage => Space::StatusPages,
         }
     }
 
@@ -53,6 +59,7 @@ impl Kind {
             Self::Job => "jobs",
             Self::Channel => "channels",
             Self::Maintenance => "maintenance",
+            Self::StatusPage => "status_pages",
         }
     }
 }
@@ -106,6 +113,8 @@ pub enum Spec {
     Channel(Box<ChannelSpec>),
     /// A maintenance window.
     Maintenance(Box<MaintenancePlan>),
+    /// A status page.
+    StatusPage(Box<StatusPagePlan>),
 }
 
 impl Spec {
@@ -117,6 +126,7 @@ impl Spec {
             Self::Job(_) => Kind::Job,
             Self::Channel(_) => Kind::Channel,
             Self::Maintenance(_) => Kind::Maintenance,
+            Self::StatusPage(_) => Kind::StatusPage,
         }
     }
 
@@ -128,6 +138,7 @@ impl Spec {
             Self::Job(job) => &job.plan.name,
             Self::Channel(channel) => &channel.draft.name,
             Self::Maintenance(plan) => &plan.name,
+            Self::StatusPage(plan) => &plan.name,
         }
     }
 
@@ -139,7 +150,7 @@ impl Spec {
                 Some((place, _)) => format!("{place}?…"),
                 None => website.settings.url.clone(),
             },
-            Self::Job(_) | Self::Channel(_) | Self::Maintenance(_) => self.title().to_owned(),
+            Self::Job(_) | Self::Channel(_) | Self::Maintenance(_) | Self::StatusPage(_) => self.title().to_owned(),
         }
     }
 
@@ -149,7 +160,7 @@ impl Spec {
         match self {
             Self::Website(website) => Some(&website.about),
             Self::Job(job) => Some(&job.about),
-            Self::Channel(_) | Self::Maintenance(_) => None,
+            Self::Channel(_) | Self::Maintenance(_) | Self::StatusPage(_) => None,
         }
     }
 
@@ -274,6 +285,7 @@ impl Spec {
             }
             Self::Channel(channel) => super::channel::facts(channel, names, &mut facts),
             Self::Maintenance(plan) => super::maintenance::facts(plan, names, &mut facts),
+            Self::StatusPage(plan) => super::status_page::facts(plan, names, &mut facts),
         }
         facts.0
     }

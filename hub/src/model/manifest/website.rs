@@ -26,7 +26,7 @@ pub(super) fn known_fields() -> Vec<&'static str> {
 pub(super) fn read(fields: &Fields<'_>, stored: Option<&Known>, reading: &mut Reading<'_, '_>) -> Option<Spec> {
     let before = stored.and_then(|known| match &known.spec {
         Spec::Website(website) => Some(&website.settings),
-        Spec::Job(_) | Spec::Channel(_) | Spec::Maintenance(_) => None,
+        Spec::Job(_) | Spec::Channel(_) | Spec::Maintenance(_) | Spec::StatusPage(_) => None,
     });
     let (request, expect) = {
         let problems = &mut reading.problems;

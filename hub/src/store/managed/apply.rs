@@ -2,6 +2,7 @@
 //! which may be limited in number; what is referred to before what refers to it.
 
 mod channels;
+mod pages;
 mod websites;
 
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use crate::model::manifest::{Kind, Space, Spec, Write};
 use crate::model::{AccountId, Change, ChannelId, FieldError, MaintenanceId, UtcMs, WebsiteId};
 use crate::store::ingest::{Locked, Transaction};
 use crate::store::jobs::on;
-use crate::store::{Store, StoreError, incidents};
+use crate::store::{Store, StoreError, incidents, status_pages};
 
 /// What became of a plan. Unless it is done, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Applied {
     Meanwhile,
     /// One of its websites cannot depend on what it is to depend on.
     Refused(Uuid, FieldError),
+    /// Another page of the installation has this `slug` or `domain`.
+    Taken(&'static str),
     /// The account would have more of these than it may have.
     TooMany(Kind),
 }
@@ -47,6 +50,9 @@ impl Store {
         let mut work = Work { tx: &mut tx, account, by, now, most, gone: Vec::new(), touched: Vec::new() };
         let done = match work.all(writes).await {
             Ok(done) => done,
+            Err(error) if status_pages::taken(&error).is_some() => {
+                Err(Applied::Taken(status_pages::taken(&error).unwrap_or("slug")))
+            }
             Err(StoreError::Database(sqlx::Error::Database(error))) if error.is_unique_violation() => {
                 Err(Applied::Meanwhile)
             }
@@ -135,6 +141,7 @@ impl Work<'_> {
         for write in staying.iter().filter(|write| matches!(write, Write::Add { .. })) {
             ok!(self.window(write).await?);
         }
+        ok!(self.pages(writes).await?);
         ok!(self.marks(writes).await?);
         self.tell().await?;
         Ok(Ok(alerts_are_due))

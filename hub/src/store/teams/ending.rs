@@ -35,6 +35,8 @@ macro_rules! shut {
             // A program that goes on would fill again what is being emptied.
             "delete from api_key where account_id = $1 or made_by = $1",
             "delete from report_schedule where account_id = $1",
+            // Also who is told of them: nobody sees them from now on.
+            "delete from status_page where account_id = $1",
             "delete from channel where account_id = $1",
         ] {
             sqlx::query(sql).bind($account.0).execute(&mut *$tx).await?;

@@ -32,7 +32,7 @@ fn python() -> &'static str {
 }
 
 /// A mail server; ends with the value.
-pub(super) struct MailServer {
+pub struct MailServer {
     child: Child,
     port: u16,
     mails: Arc<Mutex<Vec<serde_json::Value>>>,
@@ -42,7 +42,7 @@ pub(super) struct MailServer {
 }
 
 impl MailServer {
-    pub(super) fn start(mode: &str, authority: &Authority) -> Self {
+    pub fn start(mode: &str, authority: &Authority) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
         let (chain, private) = authority.issue(&["localhost"]).pem();
@@ -73,8 +73,18 @@ impl MailServer {
         Self { child, port, mails, _stdin: stdin, _directory: directory }
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Mails so far.
+    pub fn count(&self) -> usize {
+        self.mails.lock().expect("mails").len()
+    }
+
     /// Waits for that many mails.
-    pub(super) fn mails(&self, count: usize) -> Vec<serde_json::Value> {
+    pub fn mails(&self, count: usize) -> Vec<serde_json::Value> {
         services::wait_until("the mails", Duration::from_secs(5), || self.mails.lock().expect("mails").len() >= count);
         self.mails.lock().expect("mails").clone()
     }

@@ -34,6 +34,8 @@ fn with_names(mut document: Value, sample: &Sample) -> Value {
             "incidents" => &sample.incident,
             "alerts" => &sample.alert,
             "maintenance" => &sample.maintenance,
+            "status-pages" => &sample.page,
+            "status-posts" => &sample.post,
             "dead-letters" => &sample.letter,
             "keys" => &key,
             "members" => &member,

@@ -110,6 +110,7 @@ fn an_edit_is_made_of_what_was_seen() {
         (format!("/api/v1/jobs/{}", sample.job), json!({"grace_s": 700}), json!({"grace_s": 800})),
         (format!("/api/v1/channels/{}", sample.channel), json!({"name": "A"}), json!({"name": "B"})),
         (format!("/api/v1/maintenance/{}", sample.maintenance), json!({"name": "A"}), json!({"name": "B"})),
+        (format!("/api/v1/status-pages/{}", sample.page), json!({"name": "A"}), json!({"name": "B"})),
     ];
     // Tags and goals make no new revision, and nobody's are lost for that.
     for (path, first, second) in [

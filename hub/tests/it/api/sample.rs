@@ -17,6 +17,8 @@ pub struct Sample {
     pub job: String,
     pub channel: String,
     pub maintenance: String,
+    pub page: String,
+    pub post: String,
     pub incident: String,
     pub alert: String,
     pub letter: String,
@@ -61,6 +63,10 @@ impl Sample {
         let job = id(told.api("POST", "/jobs", Some(&json!({"name": "backup", "period_s": 3_600, "grace_s": 600}))));
         let hook = json!({"kind": "webhook", "name": "Hook", "url": told.receiver.url("/hook")});
         let channel = id(told.api("POST", "/channels", Some(&hook)));
+        let page = json!({"name": "Acme", "slug": "acme", "sections": [{"components": [{"website_id": website, "name": "Shop"}]}]});
+        let page = id(told.api("POST", "/status-pages", Some(&page)));
+        let post = json!({"kind": "notice", "title": "News", "state": "notice", "said": "We moved."});
+        let post = id(told.api("POST", &format!("/status-pages/{page}/posts"), Some(&post)));
         let rows: Vec<(String, String)> = runtime.block_on(async {
             let pool = sqlx::PgPool::connect(&url).await.unwrap();
             sqlx::query_as(ROWS).fetch_all(&pool).await.unwrap()
@@ -71,7 +77,7 @@ impl Sample {
             !told.api("GET", &ticks, None).1["ticks"].as_array().unwrap().is_empty()
         });
         let (incident, alert, letter) = (row("incident"), row("alert"), row("letter"));
-        Self { told, website, job, channel, maintenance, incident, alert, letter }
+        Self { told, website, job, channel, maintenance, page, post, incident, alert, letter }
     }
 
     /// The token of ann's session.

@@ -92,7 +92,7 @@ fn assert_secure(head: &Head, of: &str) {
     assert!(head.fields.iter().all(|(name, _)| !name.starts_with("x-betteruptime")), "{of}: {}", head.text);
     let cache = head.one("cache-control");
     let is_private = cache == "no-store" || cache.starts_with("private");
-    let is_for_all = ["/static/", "/badge/", "/api/v1/openapi.json"].iter().any(|open| of.contains(open));
+    let is_for_all = ["/static/", "/badge/", "/api/v1/openapi.json", "/s/"].iter().any(|open| of.contains(open));
     assert!(is_private || (is_for_all && cache.starts_with("public")), "{of}: {cache}");
     assert!(head.all("access-control-allow-origin").is_empty() || is_for_all, "{of}");
 }

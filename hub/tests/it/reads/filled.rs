@@ -56,6 +56,8 @@ pub const JOB: i64 = 900;
 pub const INCIDENT: i64 = 3_000_000;
 pub const CHANNEL: i64 = 4_000_000;
 pub const WINDOW: i64 = 6_000_000;
+pub const PAGE: i64 = 9_500_000;
+pub const POST: i64 = 9_600_000;
 
 const WINDOW_COLUMNS: &str =
     "maintenance_id, account_id, name, scope, time_zone, starts, repeats, duration_ms, created_at, since_at";
@@ -328,6 +330,69 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
              'too_old: by an hour', {empty}, {now} - i from n",
             n(10 * incidents),
             id("8000000 + i")
+        ),
+        // Pages of many: what is on them, what was published, who is told.
+        format!(
+            "insert into status_page (status_page_id, account_id, name, slug, access, logo, logo_type, logo_tag, channel_id, created_at) \
+             {} select {}, case when i = 1 then {ann} else {} end, 'Acme', 'page' || i, 'public', {}, 'image/png', 'tag', {}, i from n",
+            n(accounts),
+            id("9500000 + i"),
+            id("999999 + i"),
+            dialect.bytes("89504e470d0a1a0a"),
+            id("4000000 + i")
+        ),
+        format!(
+            "insert into status_component (status_page_id, position, section, website_id, name) {} select {}, i, 'Web', {}, 'Shop' from n",
+            n(own.min(25)),
+            id("9500001"),
+            id("i")
+        ),
+        format!(
+            "insert into status_component (status_page_id, position, section, website_id, name) {} select {}, k.i, 'Web', {}, 'Shop' from n, k \
+             where n.i > 1",
+            of(&[("n", accounts), ("k", 10)]),
+            id("9500000 + n.i"),
+            id("2000000 + k.i")
+        ),
+        format!(
+            "insert into status_post (status_post_id, account_id, status_page_id, kind, title, impact, began_at, ended_at) {} \
+             select {}, case when n.i = 1 then {ann} else {} end, {}, 'incident', 'Slow', 'degraded', {now} - k.i * 60000, \
+             case when k.i > 2 then {now} - k.i * 60000 end from n, k",
+            of(&[("n", 41), ("k", incidents)]),
+            id("9600000 + n.i * 10000 + k.i"),
+            id("999999 + n.i"),
+            id("9500000 + n.i")
+        ),
+        format!(
+            "insert into status_update (status_update_id, status_post_id, at, state, said) {} select {}, {}, {now} - k.i * 60000 + u.i, \
+             'monitoring', 'We look.' from n, k, u",
+            of(&[("n", 41), ("k", incidents), ("u", 3)]),
+            id("97000000 + n.i * 100000 + k.i * 10 + u.i"),
+            id("9600000 + n.i * 10000 + k.i")
+        ),
+        format!(
+            "insert into status_post_component (status_post_id, website_id) {} select {}, {} from k",
+            of(&[("k", incidents)]),
+            id("9610000 + k.i"),
+            id("1")
+        ),
+        format!(
+            "insert into status_subscriber (status_subscriber_id, account_id, status_page_id, address, address_key, asked_at, confirmed_at) \
+             {} select {}, case when n.i = 1 then {ann} else {} end, {}, 'a' || k.i || '@example.org', 'a' || k.i || '@example.org', \
+             {now}, case when k.i > 5 then {now} end from n, k",
+            of(&[("n", 41), ("k", incidents)]),
+            id("9900000 + n.i * 10000 + k.i"),
+            id("999999 + n.i"),
+            id("9500000 + n.i")
+        ),
+        format!(
+            "insert into status_mail (status_mail_id, account_id, status_page_id, status_subscriber_id, state, created_at, due_at) \
+             {} select {}, case when n.i = 1 then {ann} else {} end, {}, {}, case when k.i < 4 then 'waiting' else 'dead' end, {now}, {now} from n, k",
+            of(&[("n", 41), ("k", incidents.min(50))]),
+            id("9950000 + n.i * 10000 + k.i"),
+            id("999999 + n.i"),
+            id("9500000 + n.i"),
+            id("9900000 + n.i * 10000 + k.i")
         ),
         "insert into region (region_id, created_at) values ('EU', 1), ('US', 1)".to_owned(),
     ]

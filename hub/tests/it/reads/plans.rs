@@ -116,7 +116,10 @@ async fn plan_of_sqlite(served: &Served, sql: &str) -> Vec<String> {
 }
 
 /// Indexes of what is open, waits or may run out alone: whoever looks after that reads all of them.
-const OF_WHAT_GOES_ON: [&str; 9] = [
+const OF_WHAT_GOES_ON: [&str; 12] = [
+    "status_mail_due",
+    "status_mail_dead",
+    "status_subscriber_unconfirmed",
     "incident_newest_open",
     "incident_muted",
     "incident_grown",

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 
 fn key(target: &str) -> Key {
-    Key::of(&Method::GET, target, &HeaderMap::new(), false).unwrap()
+    Key::of(&Method::GET, target, &HeaderMap::new(), false, |_| false).unwrap()
 }
 
 fn public(body: &str) -> Response<Full<Bytes>> {
@@ -41,7 +41,7 @@ fn only_where_answers_are_for_everybody() {
         (Method::GET, "/websites/1", false),
         (Method::GET, "/badges", false),
     ] {
-        assert_eq!(Key::of(&method, target, &HeaderMap::new(), true).is_some(), is_kept, "{method} {target}");
+        assert_eq!(Key::of(&method, target, &HeaderMap::new(), true, |_| false).is_some(), is_kept, "{method} {target}");
     }
 }
 

@@ -186,7 +186,12 @@ maintenance:
     ] {
         assert!(told.iter().any(|told| told.starts_with(expected)), "{expected}\n{told:#?}");
     }
-    assert!(wrong("status_pages: []")[0].contains("Status pages cannot be kept in a file yet"));
+    let pages = wrong(
+        "status_pages:\n- {name: Ours, slug: a b, mail_channel: nobody, sections: [{components: [{website: nowhere, name: A}]}]}\n- {name: Ours}",
+    );
+    for expected in ["mail_channel is \"nobody\"", "website is \"nowhere\"", "slug is \"a b\"", "Another entry has this key"] {
+        assert!(pages.iter().any(|told| told.contains(expected)), "{expected}\n{pages:#?}");
+    }
     assert!(wrong("websites: [{url: https://a.example, regions: [MOON]}]")[0].contains("there are: EU, USA"));
 }
 
