@@ -81,7 +81,6 @@ pub use status_pages::{
     AskedSubscription, ClaimedMail, MailTried, PageName, PostSaved, PublicComponent, PublicPage, PublishedOn,
     StatusPageSaved, Subscription,
 };
-pub use story::WebsiteStory;
 pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};

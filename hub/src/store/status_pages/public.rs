@@ -213,7 +213,7 @@ impl Store {
                 counted_until,
                 newest: 0,
             };
-            let (over, _) = self.uptimes_of(&asked, &announced, &windows).await?;
+            let over = self.uptimes_of(&asked, &announced, &windows).await?.windows;
             let days = over.into_iter().map(|over| {
                 // What cannot be told is not known.
                 let window_ms = over.span.to_at - over.span.from_at;
