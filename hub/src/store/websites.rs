@@ -6,6 +6,7 @@ use super::ingest::{Locked, Transaction};
 use super::row::{WEBSITE, WebsiteRow, options_text};
 use super::ties::{TiesSaved, save_ties};
 use super::{Store, StoreError, incidents, jobs, patiently, read, room, write};
+use crate::new_id;
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, PAUSED, RESUMED};
 use crate::model::{
     AccountId, Change, ClosedAs, FieldError, Ties, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteName, WebsiteSettings,
@@ -177,7 +178,7 @@ impl Store {
         now: UtcMs,
     ) -> Result<Result<Website, FieldError>, StoreError> {
         let website = Website {
-            website_id: WebsiteId(Uuid::now_v7()),
+            website_id: WebsiteId(new_id::ordered()),
             account_id: account,
             kind: WebsiteKind::Http,
             settings: settings.clone(),

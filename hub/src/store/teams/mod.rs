@@ -9,6 +9,7 @@ use uuid::Uuid;
 pub use self::ending::AccountEnded;
 pub use self::invitations::{Accepted, Joined};
 use super::{Store, StoreError, read, write};
+use crate::new_id;
 use crate::model::{Account, AccountId, MOST_TEAMS, MadeBy, Member, Membership, Role, UtcMs};
 
 /// What stands where a password's hash would: none fits it.
@@ -68,7 +69,7 @@ impl Store {
         name: &str,
         now: UtcMs,
     ) -> Result<Option<AccountId>, StoreError> {
-        let id = Uuid::now_v7();
+        let id = new_id::ordered();
         let made = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             let owned: i64 = if hold!(tx, person) {
