@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::new_id;
 use crate::model::{Account, AccountId, MadeBy, UtcMs};
+use crate::new_id;
 
 impl Store {
     /// Makes an account.

@@ -4,10 +4,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::new_id;
 use crate::model::api_key::ApiKeyId;
 use crate::model::audit::{AuditCursor, AuditFilter, AuditLine, Deed, KEPT_MS, counting_id};
 use crate::model::{AccountId, UtcMs};
+use crate::new_id;
 
 /// Lines of an hour that count what is no team's.
 const NOBODYS: u8 = 16;

@@ -7,11 +7,11 @@ use super::ingest::{Locked, Transaction};
 use super::row::{options_text, regions_text};
 use super::ties::{TiesSaved, save_ties};
 use super::{Store, StoreError, incidents, jobs, room, write};
-use crate::new_id;
 use crate::model::verdict::{FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
 use crate::model::{
     AccountId, Change, ClosedAs, FieldError, Keeping, Outcome, Ties, UtcMs, WebsiteId, WebsiteSettings,
 };
+use crate::new_id;
 
 /// Tries of a transaction that met another the other way round.
 const TRIES: u32 = 5;

@@ -5,8 +5,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
-use crate::new_id;
 use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, SecretText, UtcMs};
+use crate::new_id;
 
 pub(super) const CHANNEL: &str = "channel_id, account_id, name, kind, settings, is_on, tells_regional, tells_operator, waits_ms, reminds_ms, \
     cap_per_hour, second_channel_id, created_at, revision, failing_since_at, broken_at, broken_reason";

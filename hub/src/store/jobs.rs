@@ -16,11 +16,11 @@ use super::ingest::Transaction;
 use super::row::{STATE, StateFields, WEBSITE, WebsiteRow};
 use super::ties::{TiesSaved, save_ties};
 use super::{Edited, Store, StoreError, read, room, write};
-use crate::new_id;
 use crate::model::{
     AccountId, FieldError, Job, JobPlan, KeptPing, Outcome, PingId, Ties, UtcMs, Website, WebsiteCursor, WebsiteId,
     WebsiteState, job,
 };
+use crate::new_id;
 
 /// A job with what holds of it.
 #[derive(Debug, Clone, PartialEq)]

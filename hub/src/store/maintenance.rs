@@ -12,8 +12,8 @@ pub(super) use self::rows::{MAINTENANCE, MaintenanceRow, understood};
 use self::rows::{PastOfRow, PastRow};
 pub(super) use self::rows::{columns, starts};
 use super::{Store, StoreError, read, write};
-use crate::new_id;
 use crate::model::{AccountId, Maintenance, MaintenanceId, MaintenancePlan, PastMaintenance, Scope, UtcMs};
+use crate::new_id;
 
 /// What is past is kept for so long.
 pub const PAST_KEPT_MS: i64 = 100 * 86_400_000;

@@ -6,11 +6,11 @@ use super::ingest::{Locked, Transaction};
 use super::row::{WEBSITE, WebsiteRow, options_text};
 use super::ties::{TiesSaved, save_ties};
 use super::{Store, StoreError, incidents, jobs, patiently, read, room, write};
-use crate::new_id;
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, PAUSED, RESUMED};
 use crate::model::{
     AccountId, Change, ClosedAs, FieldError, Ties, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteName, WebsiteSettings,
 };
+use crate::new_id;
 
 /// Tries of a deletion that met ingest the other way round (T211).
 const DELETE_TRIES: u32 = 5;

@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use super::super::{Store, StoreError, write};
 use super::outbox::{ClaimedAlert, LEASE_MS};
-use crate::new_id;
 use crate::model::alert_retry::HOUR_MS;
 use crate::model::{AlertEvent, AlertId, Channel, ChannelId, HeldBack, HeldIncident, IncidentId, UtcMs};
+use crate::new_id;
 
 /// Incidents that a summary names.
 const NAMED: i64 = 10;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{alerts, below, evidence, load, save};
-use crate::new_id;
 use crate::model::{Change, IncidentId, UtcMs, WebsiteId, incident_change, incident_course};
+use crate::new_id;
 use crate::store::StoreError;
 use crate::store::ingest::{Locked, Transaction};
 

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{alerts, load, save};
-use crate::new_id;
 use crate::model::operator::{Condition, Judged, State, count, has_grown};
 use crate::model::{AccountId, Course, IncidentId, UtcMs};
+use crate::new_id;
 use crate::store::ingest::{Locked, Transaction};
 use crate::store::{Store, StoreError, read};
 

@@ -1,9 +1,8 @@
 //! What became of incidents, written.
 
-
 use super::rows::write_rows;
-use crate::new_id;
 use crate::model::{Course, IncidentEvent, IncidentId, IncidentWebsite, UtcMs};
+use crate::new_id;
 use crate::store::StoreError;
 use crate::store::ingest::{Transaction, storable};
 

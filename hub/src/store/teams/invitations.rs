@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::{hold, role};
-use crate::new_id;
 use crate::model::{Account, AccountId, Invitation, InvitationId, InvitationKey, MadeBy, Member, Offer, Role, UtcMs};
+use crate::new_id;
 use crate::store::{Store, StoreError, read, write};
 
 /// What became of a link that somebody with an account followed.

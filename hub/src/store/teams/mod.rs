@@ -9,8 +9,8 @@ use uuid::Uuid;
 pub use self::ending::AccountEnded;
 pub use self::invitations::{Accepted, Joined};
 use super::{Store, StoreError, read, write};
-use crate::new_id;
 use crate::model::{Account, AccountId, MOST_TEAMS, MadeBy, Member, Membership, Role, UtcMs};
+use crate::new_id;
 
 /// What stands where a password's hash would: none fits it.
 const NO_PASSWORD: &str = "!";

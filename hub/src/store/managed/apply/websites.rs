@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{Applied, Done, Work};
-use crate::new_id;
 use crate::model::manifest::{About, Kind, Spec, Write};
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, PAUSED, RESUMED};
 use crate::model::{Change, ClosedAs, Ties, WebsiteId, mute};
+use crate::new_id;
 use crate::store::StoreError;
 use crate::store::jobs::{self, insert_job, on};
 use crate::store::keeping::save_keeping;
