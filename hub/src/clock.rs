@@ -22,16 +22,27 @@ static OFFSET_US: AtomicI64 = AtomicI64::new(UNKNOWN);
 static IS_WRONG_TOLD: AtomicBool = AtomicBool::new(false);
 /// What time it was when the clock was set back from the furthest ahead.
 static BEFORE: AtomicI64 = AtomicI64::new(UNKNOWN);
+/// Where the time stands still, for a demo whose pages are to stay as they are.
+static STANDS_AT: AtomicI64 = AtomicI64::new(UNKNOWN);
 /// What is further ahead than this was asked for by nobody, whatever a clock said for a moment.
 const BELIEVED_MS: i64 = 3_600_000;
 
 /// Now, as all hubs have it.
 #[must_use]
 pub fn now() -> UtcMs {
+    let stands_at = STANDS_AT.load(Ordering::Relaxed);
+    if stands_at != UNKNOWN {
+        return stands_at;
+    }
     match OFFSET_US.load(Ordering::Relaxed) {
         UNKNOWN => wall(),
         offset_us => steady_us().saturating_add(offset_us).div_euclid(1_000),
     }
+}
+
+/// From now on it is always `at`, in this process: for a demo in which nothing happens any more.
+pub fn stand_still(at: UtcMs) {
+    STANDS_AT.store(at, Ordering::Relaxed);
 }
 
 /// The newest slot a hub may have asked for, at `now`: later than that when the clock was set back since, since what was under

@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod listen;
 pub mod metrics;
 pub mod model;
+pub mod new_id;
 pub mod operator;
 pub mod queue;
 pub mod replay;

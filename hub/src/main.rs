@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hub::command;
 use hub::command::dead_letters::{self, Which};
+use hub::command::demo::Asked as AskedDemo;
 use hub::command::manifest::{AskedImport, Ended, Source};
 use hub::command::replay::Asked;
 use hub::config::{Config, LogFormat, Sources};
@@ -138,6 +139,16 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Show what a hub shows, with nothing to set up: made-up websites on this machine that misbehave, three regions, and ninety
+    /// days of history, in a directory that is removed at the end (or in --state-directory).
+    Demo {
+        /// Nothing happens any more once the history is there, so that pages stay as they are.
+        #[arg(long)]
+        still: bool,
+        /// When the history ends, e.g. 2026-11-26T08:00:00Z; with --still (default: now).
+        #[arg(long)]
+        now: Option<jiff::Timestamp>,
     },
     /// Ask a running hub whether it is alive; for containers.
     Healthcheck,
@@ -449,6 +460,11 @@ fn main() -> ExitCode {
             let is_fine = runtime.block_on(command::doctor::examine(&config, json));
             runtime.shutdown_background();
             return if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        Command::Demo { still, now } => {
+            // What STATE_DIRECTORY names is a hub's: a demo goes there only if it is told to on its own command line.
+            let directory = cli.state_directory.map(PathBuf::from);
+            runtime.block_on(command::demo::demo(config, &AskedDemo { now, still, directory }))
         }
         Command::Healthcheck => runtime.block_on(command::healthcheck(&config)),
         Command::Config(ConfigCommand::Show) => {

@@ -1,5 +1,6 @@
 //! Everything that starts and stops, on one screen.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::http::{self, App, FrontConfig, HttpSettings};
 use crate::model::courtesy::Limit;
 use crate::model::{self, TargetRules};
 use crate::operator::{self, DeadMan, Watch};
-use crate::queue::Queue;
+use crate::queue::{EmbeddedWorker, Queue};
 use crate::schedule::{self, Scheduler};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
@@ -25,11 +26,28 @@ use crate::{ending, history, ingest, listen, replay, state_directory};
 /// Time to finish what is in flight after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// What is special about a hub, beside its settings: a demo's are not everybody's.
+#[derive(Default)]
+pub struct Special {
+    /// Its workers, a region each; none: one, of region `LOCAL`.
+    pub workers: Vec<EmbeddedWorker>,
+    /// Told where its pages are, in the place of the usual words.
+    pub greet: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+}
+
 /// Runs the hub until SIGTERM, SIGINT, or until a part of it fails.
 ///
 /// # Errors
 /// Something could not start, or a part ended by itself: the process must then be restarted (D2).
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    run_special(config, Special::default()).await
+}
+
+/// The same of a hub of which something is special.
+///
+/// # Errors
+/// As of [`run`].
+pub async fn run_special(config: Config, special: Special) -> anyhow::Result<()> {
     let directory = state_directory::prepare(&config.state_directory)?;
     let keys = match config.signing_keys() {
         Some(keys) => keys,
@@ -38,7 +56,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = open_store(&config).await?;
     store.migrate(false).await.context("the schema could not be brought up to date")?;
     let may_look_inside = may_look_inside(&config, &store).await?;
-    let queue = open_queue(&config, may_look_inside)?;
+    let queue = match special.workers {
+        workers if workers.is_empty() => open_queue(&config, may_look_inside)?,
+        workers => Queue::with_workers(workers, &config.canaries, config.concurrency),
+    };
     let (scheduler, inbox) = Scheduler::channel();
     let store = store.paced_by(scheduler.shares()).with_most_websites(config.max_websites);
     if config.database_url.is_some() {
@@ -123,7 +144,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (store, vitals, stopping) = (store.clone(), vitals.clone(), stopping.clone());
         parts.spawn(async move { ("listen", listen::run(store, vitals, stopping).await) });
     }
-    greet(&config, &store, address).await;
+    match special.greet {
+        Some(greet) => greet(address),
+        None => greet(&config, &store, address).await,
+    }
 
     let ended = tokio::select! {
         reason = signalled() => { tracing::info!(reason, "Stopping: finishing what is in flight."); None }
@@ -210,7 +234,7 @@ fn open_queue(config: &Config, may_look_inside: bool) -> anyhow::Result<Queue> {
         let engine =
             Engine::new(EngineConfig { policy, extra_roots: config.extra_roots.clone(), ..EngineConfig::default() })
                 .context("the embedded probe could not be set up")?;
-        return Ok(Queue::in_process(Arc::new(engine), config.canaries.clone(), config.concurrency));
+        return Ok(Queue::in_process(engine, &config.canaries, config.concurrency));
     };
     Queue::redis(url.expose(), config.ca_file.as_deref(), &hub_name(config))
         .context("REDIS_URL: the queue cannot be opened")
@@ -224,7 +248,7 @@ fn hub_name(config: &Config) -> String {
     format!("{}-{}", host.trim(), config.listen.port())
 }
 
-fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: bool) -> HttpSettings {
+pub(crate) fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: bool) -> HttpSettings {
     HttpSettings {
         public_url: config.public_url.clone(),
         sign_ups: config.sign_ups,
@@ -242,7 +266,7 @@ fn http_settings(config: &Config, directory: &std::path::Path, may_look_inside: 
 }
 
 /// Alerts go where checks of the hub's own may go, and no further.
-fn alert_settings(config: &Config, may_look_inside: bool) -> AlertSettings {
+pub(crate) fn alert_settings(config: &Config, may_look_inside: bool) -> AlertSettings {
     let policy = if may_look_inside { AddressPolicy::owner() } else { AddressPolicy::public_only() };
     AlertSettings::new(config.public_url.clone(), policy, config.extra_roots.clone())
 }
@@ -275,13 +299,13 @@ pub fn redis_access(config: &Config) -> Option<RedisAccess> {
     Some(RedisAccess { hub_url, admin_url: config.redis_admin_url.clone(), ca_file: config.ca_file.clone() })
 }
 
-fn front_config(config: &Config) -> anyhow::Result<FrontConfig> {
+pub(crate) fn front_config(config: &Config) -> anyhow::Result<FrontConfig> {
     FrontConfig::new(config.listen, config.tls.as_ref(), config.is_https(), config.trusted_proxies.clone())
         .context("TLS_CERT_FILE and TLS_KEY_FILE")
 }
 
 /// The first lines a person reads: where to go, and what to do there.
-async fn greet(config: &Config, store: &Store, address: std::net::SocketAddr) {
+async fn greet(config: &Config, store: &Store, address: SocketAddr) {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let has_accounts = store.has_accounts().await.unwrap_or(false);
@@ -297,7 +321,8 @@ async fn greet(config: &Config, store: &Store, address: std::net::SocketAddr) {
     }
 }
 
-async fn signalled() -> &'static str {
+/// Waits for SIGTERM or SIGINT.
+pub(crate) async fn signalled() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

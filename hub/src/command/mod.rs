@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod dead_letters;
+pub mod demo;
 pub mod doctor;
 pub mod history;
 pub mod key;

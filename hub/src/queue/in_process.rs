@@ -1,4 +1,5 @@
-//! The embedded probe: the same engine and pool as the probe's, fed without Redis. Bounded both ways.
+//! The embedded probe: the same engine and pool as the probe's, fed without Redis. Bounded both ways. One for each region: a hub
+//! has one, a demo several.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,14 +22,32 @@ const WAITING: usize = 5_000;
 const REPORTS: usize = 10_000;
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 
+/// A worker that is a part of this process.
+#[derive(Debug, Clone)]
+pub struct EmbeddedWorker {
+    /// Its region, which no other one has.
+    pub region: RegionId,
+    /// Its name in the region.
+    pub worker: WorkerId,
+    /// Runs its checks.
+    pub engine: Engine,
+}
+
 pub struct InProcess {
-    pool: Arc<Pool>,
-    canaries: Arc<Keeper>,
-    reports: mpsc::Sender<Report>,
+    workers: Vec<Worker>,
+    reports: mpsc::Sender<(Whose, Report)>,
     incoming: Mutex<Incoming>,
     concurrency: u16,
     started_at: i64,
-    names: Option<(RegionId, WorkerId)>,
+}
+
+/// From which region, and which worker.
+type Whose = (RegionId, WorkerId);
+
+struct Worker {
+    whose: Whose,
+    pool: Arc<Pool>,
+    canaries: Arc<Keeper>,
     counters: Arc<Counters>,
 }
 
@@ -40,33 +59,39 @@ struct Counters {
 }
 
 struct Incoming {
-    reports: mpsc::Receiver<Report>,
+    reports: mpsc::Receiver<(Whose, Report)>,
     beat_at: Option<Instant>,
 }
 
 impl InProcess {
-    pub(super) fn start(engine: Arc<Engine>, canaries: Canaries, concurrency: u16) -> Self {
+    pub(super) fn start(workers: Vec<EmbeddedWorker>, canaries: &Canaries, concurrency: u16) -> Self {
         let (reports, receiver) = mpsc::channel(REPORTS);
-        let canaries = Arc::new(Keeper::new(canaries, Engine::clone(&engine)));
+        let start = |EmbeddedWorker { region, worker, engine }| {
+            let canaries = Arc::new(Keeper::new(canaries.clone(), engine.clone()));
+            let pool = Arc::new(Pool::start(Arc::new(engine), canaries.clone(), concurrency));
+            Worker { whose: (region, worker), pool, canaries, counters: Arc::default() }
+        };
         Self {
-            pool: Arc::new(Pool::start(engine, canaries.clone(), concurrency)),
-            canaries,
+            workers: workers.into_iter().map(start).collect(),
             reports,
             incoming: Mutex::new(Incoming { reports: receiver, beat_at: None }),
             concurrency,
             started_at: clock::now(),
-            names: "LOCAL".parse().ok().zip("hub".parse().ok()),
-            counters: Arc::default(),
         }
     }
 
-    pub(super) fn publish(&self, checks: &mut Vec<Check>) -> Result<(), QueueError> {
-        let waiting = self.pool.in_flight();
+    pub(super) fn publish(&self, region: &RegionId, checks: &mut Vec<Check>) -> Result<(), QueueError> {
+        let Some(worker) = self.workers.iter().find(|worker| worker.whose.0 == *region) else {
+            // Of a region that was there before, and has nobody now: there they would wait for ever.
+            checks.clear();
+            return Ok(());
+        };
+        let waiting = worker.pool.in_flight();
         let fits = checks.len().min(WAITING.saturating_sub(waiting));
         for check in checks.drain(..fits) {
-            let (reports, counters) = (self.reports.clone(), self.counters.clone());
+            let (reports, counters, whose) = (self.reports.clone(), worker.counters.clone(), worker.whose.clone());
             let (may_wait, publish_ms) = (check.may_wait(), check.scheduled_publish_ms());
-            self.pool.submit(check, may_wait, move |ran| match ran {
+            worker.pool.submit(check, may_wait, move |ran| match ran {
                 Ran::Tick(mut tick) => {
                     // No queue lies between the scheduler and the pool; the wait for a thread is the pool's to tell.
                     (tick.delays.publish_ms, tick.delays.queue_ms) = (publish_ms, Some(0));
@@ -74,7 +99,7 @@ impl InProcess {
                     if tick.failure.as_ref().is_some_and(|failure| failure.blame == Blame::Policy) {
                         counters.forbidden.fetch_add(1, Ordering::Relaxed);
                     }
-                    hand_over(&reports, Report::Tick(tick));
+                    hand_over(&reports, (whose, Report::Tick(tick)));
                 }
                 Ran::Expired => {
                     let expired = counters.expired.fetch_add(1, Ordering::Relaxed) + 1;
@@ -85,8 +110,9 @@ impl InProcess {
         if checks.is_empty() { Ok(()) } else { Err(QueueError::Full { waiting }) }
     }
 
-    pub(super) fn waiting(&self) -> u64 {
-        self.pool.in_flight() as u64
+    pub(super) fn waiting(&self, region: &RegionId) -> u64 {
+        let of_region = self.workers.iter().filter(|worker| worker.whose.0 == *region);
+        of_region.map(|worker| worker.pool.in_flight() as u64).sum()
     }
 
     pub(super) async fn next_reports(&self) -> Vec<Delivery> {
@@ -95,16 +121,16 @@ impl InProcess {
         let mut taken = Vec::new();
         if beat_at.is_none_or(|at| at.elapsed() >= HEARTBEAT_EVERY) {
             *beat_at = Some(Instant::now());
-            taken.push(Report::Heartbeat(self.heartbeat()));
+            let beats = self.workers.iter().map(|of| (of.whose.clone(), Report::Heartbeat(self.heartbeat(of))));
+            taken.extend(beats);
         } else {
             let _ = tokio::time::timeout(Duration::from_secs(1), reports.recv_many(&mut taken, 500)).await;
         }
-        let Some((region, worker)) = &self.names else { return Vec::new() };
         let received_at = clock::now();
         let nothing: Arc<str> = "".into();
-        let delivery = |report| Delivery {
-            region: region.clone(),
-            worker: worker.clone(),
+        let delivery = |((region, worker), report)| Delivery {
+            region,
+            worker,
             received_at,
             report: Ok(report),
             raw: Vec::new(),
@@ -117,38 +143,41 @@ impl InProcess {
         !self.incoming.lock().await.reports.is_empty()
     }
 
-    fn heartbeat(&self) -> Heartbeat {
+    fn heartbeat(&self, of: &Worker) -> Heartbeat {
         Heartbeat {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,
             sent_at: clock::now(),
             concurrency: self.concurrency,
-            in_flight: u16::try_from(self.pool.in_flight()).unwrap_or(u16::MAX),
-            checks: self.counters.checks.load(Ordering::Relaxed),
-            expired: self.counters.expired.load(Ordering::Relaxed),
-            network: self.canaries.network(),
-            finds_no_names: self.canaries.finds_no_names(),
-            excused: self.canaries.excused(),
-            forbidden: self.counters.forbidden.load(Ordering::Relaxed),
+            in_flight: u16::try_from(of.pool.in_flight()).unwrap_or(u16::MAX),
+            checks: of.counters.checks.load(Ordering::Relaxed),
+            expired: of.counters.expired.load(Ordering::Relaxed),
+            network: of.canaries.network(),
+            finds_no_names: of.canaries.finds_no_names(),
+            excused: of.canaries.excused(),
+            forbidden: of.counters.forbidden.load(Ordering::Relaxed),
             ..Heartbeat::default()
         }
     }
 
     pub(super) async fn close(&self) {
-        let pool = self.pool.clone();
-        let stopped = tokio::task::spawn_blocking(move || pool.stop(Duration::from_secs(15)));
-        if let Ok(left) = stopped.await
-            && left > 0
-        {
-            tracing::warn!(left, "Checks were still running at the stop.");
+        let pools: Vec<_> = self.workers.iter().map(|worker| worker.pool.clone()).collect();
+        let stop = |pool: Arc<Pool>| tokio::task::spawn_blocking(move || pool.stop(Duration::from_secs(15)));
+        let stopping: Vec<_> = pools.into_iter().map(stop).collect();
+        for stopped in stopping {
+            if let Ok(left) = stopped.await
+                && left > 0
+            {
+                tracing::warn!(left, "Checks were still running at the stop.");
+            }
         }
-        self.canaries.end_soon();
+        self.workers.iter().for_each(|worker| worker.canaries.end_soon());
     }
 }
 
 /// Waits for room on a check's thread, which is the bound. On the scheduler's own, where a tick comes from only when no
 /// thread could be had, it must not wait.
-fn hand_over(reports: &mpsc::Sender<Report>, report: Report) {
+fn hand_over(reports: &mpsc::Sender<(Whose, Report)>, report: (Whose, Report)) {
     let lost = match reports.try_send(report) {
         Ok(()) => false,
         Err(TrySendError::Full(report)) if Handle::try_current().is_err() => reports.blocking_send(report).is_err(),

@@ -5,6 +5,7 @@ mod nowhere;
 mod redis;
 
 pub use self::redis::acl;
+pub use in_process::EmbeddedWorker;
 pub use nowhere::{Nowhere, Tally};
 
 use std::sync::Arc;
@@ -90,8 +91,16 @@ impl Queue {
 
     /// A queue and a probe inside this process, region `LOCAL`.
     #[must_use]
-    pub fn in_process(engine: Arc<Engine>, canaries: Canaries, concurrency: u16) -> Self {
-        Self::InProcess(Arc::new(in_process::InProcess::start(engine, canaries, concurrency)))
+    pub fn in_process(engine: Engine, canaries: &Canaries, concurrency: u16) -> Self {
+        let names = "LOCAL".parse().ok().zip("hub".parse().ok());
+        let worker = names.map(|(region, worker)| EmbeddedWorker { region, worker, engine });
+        Self::with_workers(worker.into_iter().collect(), canaries, concurrency)
+    }
+
+    /// A queue and these probes inside this process, of as many regions; each runs `concurrency` checks at once.
+    #[must_use]
+    pub fn with_workers(workers: Vec<EmbeddedWorker>, canaries: &Canaries, concurrency: u16) -> Self {
+        Self::InProcess(Arc::new(in_process::InProcess::start(workers, canaries, concurrency)))
     }
 
     /// Publishes checks for a region, in order, and takes out those that are.
@@ -101,7 +110,7 @@ impl Queue {
     pub async fn publish(&self, region: &RegionId, checks: &mut Vec<Check>) -> Result<(), QueueError> {
         match self {
             Self::Redis(queue) => queue.publish(region, checks).await,
-            Self::InProcess(queue) => queue.publish(checks),
+            Self::InProcess(queue) => queue.publish(region, checks),
             Self::Nowhere(queue) => {
                 queue.publish(checks);
                 Ok(())
@@ -177,7 +186,7 @@ impl Queue {
     pub async fn waiting(&self, region: &RegionId) -> Result<u64, QueueError> {
         match self {
             Self::Redis(queue) => queue.waiting(region).await,
-            Self::InProcess(queue) => Ok(queue.waiting()),
+            Self::InProcess(queue) => Ok(queue.waiting(region)),
             Self::Nowhere(_) => Ok(0),
         }
     }

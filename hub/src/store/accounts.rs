@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
 use crate::model::{Account, AccountId, MadeBy, UtcMs};
+use crate::new_id;
 
 impl Store {
     /// Makes an account.
@@ -22,7 +23,7 @@ impl Store {
             MadeBy::Anybody => true,
         };
         let account = Account {
-            account_id: AccountId(Uuid::now_v7()),
+            account_id: AccountId(new_id::ordered()),
             username: username.to_owned(),
             created_at: now,
             made_by: by,

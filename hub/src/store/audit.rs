@@ -7,6 +7,7 @@ use super::{Store, StoreError, read, write};
 use crate::model::api_key::ApiKeyId;
 use crate::model::audit::{AuditCursor, AuditFilter, AuditLine, Deed, KEPT_MS, counting_id};
 use crate::model::{AccountId, UtcMs};
+use crate::new_id;
 
 /// Lines of an hour that count what is no team's.
 const NOBODYS: u8 = 16;
@@ -60,7 +61,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn write_audit(&self, deed: Deed, now: UtcMs) -> Result<(), StoreError> {
-        self.write_line(Uuid::now_v7(), deed, now).await
+        self.write_line(new_id::ordered(), deed, now).await
     }
 
     /// Counts what would else be many lines: one line an hour for each team and each word of what was done; of what is no team's

@@ -11,6 +11,7 @@ use crate::model::verdict::{FIRST_LOOK_WITHIN_MS, NOT_CHECKED, PAUSED, RESUMED};
 use crate::model::{
     AccountId, Change, ClosedAs, FieldError, Keeping, Outcome, Tag, Ties, UtcMs, WebsiteId, WebsiteSettings,
 };
+use crate::new_id;
 
 /// Tries of a transaction that met another the other way round.
 const TRIES: u32 = 5;
@@ -51,7 +52,7 @@ impl Store {
             room!(self, tx, account);
             let mut added: Vec<Result<WebsiteId, FieldError>> = Vec::with_capacity(websites.len());
             for (one, (request, expect)) in websites.iter().zip(&options) {
-                let (id, settings, keeping) = (WebsiteId(Uuid::now_v7()), &one.settings, &one.keeping);
+                let (id, settings, keeping) = (WebsiteId(new_id::ordered()), &one.settings, &one.keeping);
                 sqlx::query("insert into website (website_id, account_id, url, interval_ms, timeout_ms, regions, \
                              request, expect, created_at, paused, retention_days, uptime_goal_ppm, is_badge_public) \
                              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")

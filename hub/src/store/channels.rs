@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Channel, ChannelDraft, ChannelId, ChannelSettings, SecretText, UtcMs};
+use crate::new_id;
 
 pub(super) const CHANNEL: &str = "channel_id, account_id, name, kind, settings, is_on, tells_regional, tells_operator, waits_ms, reminds_ms, \
     cap_per_hour, second_channel_id, created_at, revision, failing_since_at, broken_at, broken_reason";
@@ -212,7 +213,7 @@ impl Store {
         draft: &ChannelDraft,
         now: UtcMs,
     ) -> Result<Option<Channel>, StoreError> {
-        self.add_channel_as(ChannelId(Uuid::now_v7()), account, draft, now).await
+        self.add_channel_as(ChannelId(new_id::ordered()), account, draft, now).await
     }
 
     /// The same, with this id. Where the account has it, it stays as it is, and is returned.

@@ -20,6 +20,7 @@ use crate::model::{
     AccountId, FieldError, Job, JobPlan, KeptPing, Outcome, PingId, Ties, UtcMs, Website, WebsiteCursor, WebsiteId,
     WebsiteState, job,
 };
+use crate::new_id;
 
 /// A job with what holds of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +121,7 @@ impl Store {
         ties: &Ties,
         now: UtcMs,
     ) -> Result<Result<WebsiteId, FieldError>, StoreError> {
-        let (id, ping_id) = (Uuid::now_v7(), Uuid::new_v4());
+        let (id, ping_id) = (new_id::ordered(), new_id::random());
         let refused = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             room!(self, tx, account);
@@ -203,7 +204,7 @@ impl Store {
         let changed = write!(self, pool => sqlx::query(
             "update job set ping_id = $3 where website_id = $2 \
              and exists (select 1 from website where account_id = $1 and website_id = $2)")
-            .bind(account.0).bind(id.0).bind(Uuid::new_v4()).execute(pool).await?.rows_affected());
+            .bind(account.0).bind(id.0).bind(new_id::random()).execute(pool).await?.rows_affected());
         Ok(changed == 1)
     }
 

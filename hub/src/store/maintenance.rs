@@ -13,6 +13,7 @@ use self::rows::{PastOfRow, PastRow};
 pub(super) use self::rows::{columns, starts};
 use super::{Store, StoreError, read, write};
 use crate::model::{AccountId, Maintenance, MaintenanceId, MaintenancePlan, PastMaintenance, Scope, UtcMs};
+use crate::new_id;
 
 /// What is past is kept for so long.
 pub const PAST_KEPT_MS: i64 = 100 * 86_400_000;
@@ -182,7 +183,7 @@ impl Store {
         plan: &MaintenancePlan,
         now: UtcMs,
     ) -> Result<MaintenanceSaved, StoreError> {
-        let id = MaintenanceId(Uuid::now_v7());
+        let id = MaintenanceId(new_id::ordered());
         Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             if !is_own!(tx, account, &plan.scope) {

@@ -34,6 +34,7 @@ mod managed;
 mod mutes;
 mod open;
 mod operator;
+mod past;
 mod pools;
 mod regions;
 mod reports;

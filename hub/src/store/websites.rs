@@ -10,6 +10,7 @@ use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, PAUSED, RESUMED};
 use crate::model::{
     AccountId, Change, ClosedAs, FieldError, Ties, UtcMs, Website, WebsiteId, WebsiteKind, WebsiteName, WebsiteSettings,
 };
+use crate::new_id;
 
 /// Tries of a deletion that met ingest the other way round (T211).
 const DELETE_TRIES: u32 = 5;
@@ -177,7 +178,7 @@ impl Store {
         now: UtcMs,
     ) -> Result<Result<Website, FieldError>, StoreError> {
         let website = Website {
-            website_id: WebsiteId(Uuid::now_v7()),
+            website_id: WebsiteId(new_id::ordered()),
             account_id: account,
             kind: WebsiteKind::Http,
             settings: settings.clone(),

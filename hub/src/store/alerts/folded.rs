@@ -6,6 +6,7 @@ use super::super::{Store, StoreError, write};
 use super::outbox::{ClaimedAlert, LEASE_MS};
 use crate::model::alert_retry::HOUR_MS;
 use crate::model::{AlertEvent, AlertId, Channel, ChannelId, HeldBack, HeldIncident, IncidentId, UtcMs};
+use crate::new_id;
 
 /// Incidents that a summary names.
 const NAMED: i64 = 10;
@@ -66,7 +67,7 @@ impl Store {
         now: UtcMs,
         compose: impl FnOnce(AlertId, &HeldBack) -> String + Send,
     ) -> Result<Option<ClaimedAlert>, StoreError> {
-        let id = AlertId(Uuid::now_v7());
+        let id = AlertId(new_id::ordered());
         let claimed_until = now + LEASE_MS;
         let payload = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;

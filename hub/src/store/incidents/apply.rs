@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{alerts, below, evidence, load, save};
 use crate::model::{Change, IncidentId, UtcMs, WebsiteId, incident_change, incident_course};
+use crate::new_id;
 use crate::store::StoreError;
 use crate::store::ingest::{Locked, Transaction};
 
@@ -41,7 +42,7 @@ pub(in crate::store) async fn apply(
     let mut courses = load::courses(tx, &changes, &ids).await?;
     let failing: BTreeSet<WebsiteId> = changes.iter().filter(|c| c.opens()).map(|c| c.website_id).collect();
     let mutes = load::mutes(tx, &failing, now).await?;
-    incident_course::count(&mut courses, &changes, &mutes, now, || IncidentId(Uuid::now_v7()));
+    incident_course::count(&mut courses, &changes, &mutes, now, || IncidentId(new_id::ordered()));
     courses.retain(|course| course.is_changed || !course.events.is_empty());
     // An alert's key points at its incident, which comes first.
     save::save(tx, &courses, now).await?;

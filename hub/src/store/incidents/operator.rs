@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{alerts, load, save};
 use crate::model::operator::{Condition, Judged, State, count, has_grown};
 use crate::model::{AccountId, Course, IncidentId, UtcMs};
+use crate::new_id;
 use crate::store::ingest::{Locked, Transaction};
 use crate::store::{Store, StoreError, read};
 
@@ -71,7 +72,7 @@ impl Store {
         }
         let open = open_of(&mut tx, account).await?;
         let closed_since = closed_since(&mut tx, account, judged.looked_at).await?;
-        let counted = count(account, open, &closed_since, judged, now, || IncidentId(Uuid::now_v7()));
+        let counted = count(account, open, &closed_since, judged, now, || IncidentId(new_id::ordered()));
         save::save(&mut tx, &counted.changed, now).await?;
         save::save(&mut tx, &counted.grown, now).await?;
         let due = alerts::opened(&mut tx, &counted.changed, now).await?

@@ -1,9 +1,8 @@
 //! What became of incidents, written.
 
-use uuid::Uuid;
-
 use super::rows::write_rows;
 use crate::model::{Course, IncidentEvent, IncidentId, IncidentWebsite, UtcMs};
+use crate::new_id;
 use crate::store::StoreError;
 use crate::store::ingest::{Transaction, storable};
 
@@ -61,7 +60,7 @@ pub(super) async fn save_events(
 ) -> Result<(), StoreError> {
     let first = now.saturating_mul(LINES_A_MS);
     let rows: Vec<_> =
-        (first..).zip(events).map(|(number, (id, event))| (number, *id, *event, Uuid::now_v7())).collect();
+        (first..).zip(events).map(|(number, (id, event))| (number, *id, *event, new_id::ordered())).collect();
     write_rows!(tx, rows, "incident_event", e {
         event_id => e.3,
         incident_id => e.1.0,

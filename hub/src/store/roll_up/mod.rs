@@ -20,6 +20,7 @@ pub(super) use self::batch::Subject;
 pub(super) use self::due::{Due, note};
 pub use self::forget::ForgottenHours;
 pub use self::read::{Latency, Series, SeriesAsked};
+pub(super) use self::rows::write as put_roll_ups;
 pub(super) use self::several::latencies_of;
 use super::ingest::Transaction;
 use super::jobs::on;
@@ -129,10 +130,7 @@ impl Store {
         let first_at: Option<i64> = read!(self, pool => sqlx::query_scalar("select min(created_at) from website")
             .fetch_one(pool).await?);
         let begun = Progress::begin(first_at, now);
-        let insert = format!(
-            "insert into roll_up_progress ({PROGRESS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-             on conflict do nothing"
-        );
+        let insert = insert_progress();
         write!(self, pool => bound(sqlx::query(sqlx::AssertSqlSafe(insert.as_str())), &begun).execute(pool).await.map(|_| ())?);
         // Another hub may have begun a moment ago.
         Ok(self.roll_up_progress().await?.unwrap_or(begun))
@@ -196,6 +194,19 @@ impl Store {
         probe::fail_point!("roll_up.committed");
         Ok(true)
     }
+}
+
+fn insert_progress() -> String {
+    format!(
+        "insert into roll_up_progress ({PROGRESS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing"
+    )
+}
+
+/// Notes how far counting is, where nobody has begun.
+pub(super) async fn put_progress(tx: &mut Transaction, progress: &Progress) -> Result<(), StoreError> {
+    let insert = insert_progress();
+    on!(tx, c => bound(sqlx::query(sqlx::AssertSqlSafe(insert.as_str())), progress).execute(c).await.map(|_| ())?);
+    Ok(())
 }
 
 /// Binds progress in the order of [`PROGRESS`].

@@ -100,7 +100,7 @@ pub(super) async fn held(tx: &mut Transaction, ids: &BTreeSet<WebsiteId>) -> Res
 
 /// Written in the place of those that know less: a count of fewer ticks (retention has taken the others since, or another
 /// hub has counted meanwhile) replaces nothing.
-pub(super) async fn write(
+pub(in crate::store) async fn write(
     tx: &mut Transaction,
     grain: Grain,
     rows: &[((WebsiteId, UtcMs, RegionId), RollUp)],

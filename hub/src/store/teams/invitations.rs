@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{hold, role};
 use crate::model::{Account, AccountId, Invitation, InvitationId, InvitationKey, MadeBy, Member, Offer, Role, UtcMs};
+use crate::new_id;
 use crate::store::{Store, StoreError, read, write};
 
 /// What became of a link that somebody with an account followed.
@@ -94,7 +95,7 @@ impl Store {
         role: Role,
         now: UtcMs,
     ) -> Result<Option<InvitationId>, StoreError> {
-        let id = Uuid::now_v7();
+        let id = new_id::ordered();
         let made = write!(self, pool => {
             let mut tx = pool.begin().await?;
             let is_there = hold!(tx, team);
@@ -205,7 +206,7 @@ impl Store {
         is_closed: bool,
         now: UtcMs,
     ) -> Result<Joined, StoreError> {
-        let id = Uuid::now_v7();
+        let id = new_id::ordered();
         let (joined, team) = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             let Some((team, role, is_operators)) = offered!(tx, key, now).filter(|(_, _, by)| *by || !is_closed) else {

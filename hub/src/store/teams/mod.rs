@@ -10,6 +10,7 @@ pub use self::ending::AccountEnded;
 pub use self::invitations::{Accepted, Joined};
 use super::{Store, StoreError, read, write};
 use crate::model::{Account, AccountId, MOST_TEAMS, MadeBy, Member, Membership, Role, UtcMs};
+use crate::new_id;
 
 /// What stands where a password's hash would: none fits it.
 const NO_PASSWORD: &str = "!";
@@ -68,7 +69,7 @@ impl Store {
         name: &str,
         now: UtcMs,
     ) -> Result<Option<AccountId>, StoreError> {
-        let id = Uuid::now_v7();
+        let id = new_id::ordered();
         let made = write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             let owned: i64 = if hold!(tx, person) {

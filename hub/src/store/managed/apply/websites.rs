@@ -8,6 +8,7 @@ use super::{Applied, Done, Work};
 use crate::model::manifest::{About, Kind, Spec, Write};
 use crate::model::verdict::{EDITED, FIRST_LOOK_WITHIN_MS, PAUSED, RESUMED};
 use crate::model::{Change, ClosedAs, Ties, WebsiteId, mute};
+use crate::new_id;
 use crate::store::StoreError;
 use crate::store::jobs::{self, insert_job, on};
 use crate::store::keeping::save_keeping;
@@ -34,7 +35,7 @@ impl Work<'_> {
                 self.touched.push(id);
             }
             Write::Add { id, spec: Spec::Job(spec), .. } => {
-                let (plan, ping_id) = (&spec.plan, Uuid::new_v4());
+                let (plan, ping_id) = (&spec.plan, new_id::random());
                 on!(&mut *self.tx, c => insert_job!(c, account, id, ping_id, plan, now));
                 self.about(WebsiteId(*id), &About::default(), &spec.about, false).await?;
             }
