@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testbed::fault_proxy::FaultProxy;
+use testbed::fault_proxy::{Fault, FaultProxy};
 
 use super::{Told, ask, one, runtime};
 use crate::process::KEY;
@@ -58,7 +58,7 @@ fn while_the_database_is_away_a_page_is_as_it_was_and_says_so() {
     assert!(before.status == 200 && !before.text().contains("Newer data cannot be read"), "{}", before.text());
     assert_eq!(told.get("/s/ours").status, 200);
 
-    proxy.freeze();
+    proxy.set(Fault::BlackHole);
     let frozen = Instant::now();
     let mut is_told = false;
     // For longer than the front keeps anything by itself.
@@ -77,7 +77,7 @@ fn while_the_database_is_away_a_page_is_as_it_was_and_says_so() {
     assert!(is_told, "people are told that it is old");
     // Of what nobody has seen nothing can be said.
     assert_eq!(told.get("/s/unseen").status, 503);
-    proxy.thaw();
+    proxy.set(Fault::Pass);
     wait_until("the page to be new again", Duration::from_secs(40), || {
         !told.get("/s/acme").text().contains("Newer data cannot be read")
     });
