@@ -79,7 +79,7 @@ impl Made {
                     made.regions.insert(WebsiteId(*id), website.settings.regions.clone());
                 }
                 Spec::Job(_) => drop(made.ids.insert(key.clone(), WebsiteId(*id))),
-                Spec::Channel(_) | Spec::Maintenance(_) => {}
+                Spec::Channel(_) | Spec::Maintenance(_) | Spec::StatusPage(_) => {}
             }
         }
         Ok(made)

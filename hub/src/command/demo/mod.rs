@@ -8,6 +8,7 @@ mod dice;
 mod made;
 mod past;
 mod people;
+mod published;
 mod scene;
 mod seen;
 mod still;
@@ -159,6 +160,7 @@ async fn history(store: &Store, host: Where, end: UtcMs) -> anyhow::Result<()> {
     people.settle(store, end).await?;
     people.log(store, &made).await?;
     people.letters(store, &made).await?;
+    published::publish(store, &made).await?;
     made.beat(store, end).await?;
     store.put_listening(clock::now()).await?;
     told("Ready.");
@@ -173,6 +175,7 @@ fn greeting(is_still: bool, is_open: bool, end: UtcMs) -> impl FnOnce(SocketAddr
         for (path, what) in [
             ("/", "25 websites and 3 jobs; some are in trouble, each in its own way"),
             ("/incidents", "open ones, one that somebody took on, one that maintenance keeps quiet, and old ones"),
+            ("/s/lantern", "the status page that customers see"),
             ("/maintenance", "work that goes on, was and is to come"),
             ("/reports", "how the last months were"),
             ("/channels", "who is told, and what was said"),

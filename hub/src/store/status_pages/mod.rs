@@ -17,6 +17,7 @@ use self::rows::{ComponentRow, PageRow, STATUS_PAGE};
 pub use self::subscribers::{Asked as AskedSubscription, Subscription};
 use super::{Store, StoreError, read, write};
 use crate::model::status_page::{Logo, MOST_PAGES, StatusPage, StatusPageId, StatusPagePlan};
+use crate::new_id;
 use crate::model::{AccountId, UtcMs};
 
 /// What became of a page that was to be added or changed.
@@ -235,7 +236,7 @@ impl Store {
         plan: &StatusPagePlan,
         now: UtcMs,
     ) -> Result<StatusPageSaved, StoreError> {
-        let id = StatusPageId(Uuid::now_v7());
+        let id = StatusPageId(new_id::ordered());
         Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             // Two that add at once take turns here, so that the limit holds (T120).

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::model::status_page::{
     MOST_POSTS, MOST_UPDATES, Post, PostDraft, PostUpdate, StatusPageId, StatusPostId, UpdateState,
 };
+use crate::new_id;
 use crate::model::{AccountId, IncidentId, UtcMs, WebsiteId};
 use crate::store::ids::Ids;
 use crate::store::row::parse;
@@ -83,7 +84,7 @@ impl PostRow {
 /// Adds an update inside a transaction, and a mail for each who is told; how many.
 macro_rules! say {
     ($tx:expr, $new_id:expr, $account:expr, $page:expr, $post:expr, $state:expr, $said:expr, $now:expr) => {{
-        let update = Uuid::now_v7();
+        let update = new_id::ordered();
         sqlx::query("insert into status_update (status_update_id, status_post_id, at, state, said) values ($1, $2, $3, $4, $5)")
             .bind(update)
             .bind($post.0)
@@ -199,7 +200,7 @@ impl Store {
         draft: &PostDraft,
         now: UtcMs,
     ) -> Result<PostSaved, StoreError> {
-        let id = StatusPostId(Uuid::now_v7());
+        let id = StatusPostId(new_id::ordered());
         let ended_at = (draft.state == UpdateState::Resolved).then_some(now);
         Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::model::UtcMs;
+use crate::new_id;
 use crate::model::status_page::{MOST_SUBSCRIBERS, StatusPageId, SubscriberId};
 use crate::store::{Store, StoreError, read, write};
 
@@ -41,7 +42,7 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn ask_subscription(&self, page: StatusPageId, address: &str, now: UtcMs) -> Result<Asked, StoreError> {
-        let (id, key) = (Uuid::now_v7(), address.to_lowercase());
+        let (id, key) = (new_id::ordered(), address.to_lowercase());
         Ok(write!(self, pool => 'done: {
             let mut tx = pool.begin().await?;
             // One at a time on each page, so that limits hold.
@@ -70,7 +71,7 @@ impl Store {
             };
             sqlx::query("insert into status_mail (status_mail_id, account_id, status_page_id, status_subscriber_id, state, \
                 created_at, due_at) values ($1, $2, $3, $4, 'waiting', $5, $5)")
-                .bind(Uuid::now_v7()).bind(account).bind(page.0).bind(subscriber).bind(now).execute(&mut *tx).await?;
+                .bind(new_id::ordered()).bind(account).bind(page.0).bind(subscriber).bind(now).execute(&mut *tx).await?;
             tx.commit().await?;
             Asked::Yes
         }))
