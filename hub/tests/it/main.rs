@@ -16,6 +16,7 @@ mod channel_pages;
 mod client;
 mod courtesy;
 mod dead_letters;
+mod demo;
 mod distributed;
 mod doctor;
 mod embedded;
