@@ -7,7 +7,8 @@
 #
 # What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables and
 # python3-aiosmtpd, a mail server, prometheus, prometheus-alertmanager, nginx-light, curl, jq and python3-venv (apt-get, with sudo
-# unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and openapi-spec-validator from PyPI. The
+# unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and openapi-spec-validator from PyPI and
+# axe-core from the npm registry. The
 # services of prometheus, its alertmanager and nginx are masked first: they would listen to everybody.
 #
 # Tests of forbidden and unreachable addresses make network namespaces: as root, or where users may make their own. Where
@@ -28,6 +29,7 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)
+command -v npm >/dev/null || missing+=(npm)
 command -v jq >/dev/null || missing+=(jq)
 python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3-venv)
 /usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || python3 -c "import aiosmtpd" 2>/dev/null || missing+=(python3-aiosmtpd)
@@ -69,6 +71,17 @@ if [ "$(cat "$venv/judges" 2>/dev/null)" != "$judges" ]; then
   echo "$judges" > "$venv/judges"
 fi
 export TEST_OPENAPI_VENV="$venv"
+
+# Whether everybody can read the pages is judged by axe-core, from the npm registry: likewise.
+axe_version=4.11.1
+export TEST_AXE="${venv%/*}/axe/axe-$axe_version.min.js"
+if [ ! -s "$TEST_AXE" ]; then
+  say "fetching axe-core $axe_version"
+  mkdir -p "${TEST_AXE%/*}"
+  (cd "${TEST_AXE%/*}" && npm pack --silent "axe-core@$axe_version" >/dev/null && tar -xzOf "axe-core-$axe_version.tgz" package/axe.min.js >"half.$$" \
+    && mv "half.$$" "$TEST_AXE" && rm "axe-core-$axe_version.tgz") \
+    || { echo "It cannot be had from the npm registry; the pages cannot be checked without it."; exit 1; }
+fi
 
 # --- services on private ports, gone with this script ------------------------------------------------------------------
 work=$(mktemp -d "${TMPDIR:-/tmp}/betteruptime-test.XXXXXX")

@@ -17,6 +17,7 @@ mod client;
 mod courtesy;
 mod dashboard_browser;
 mod dead_letters;
+mod demo;
 mod distributed;
 mod doctor;
 mod embedded;

@@ -23,9 +23,20 @@ pub struct Process {
 
 impl Process {
     fn start(program: &Path, directory: &Path, name: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_with(program, &[], directory, name, environment)
+    }
+
+    fn start_with(
+        program: &Path,
+        arguments: &[&str],
+        directory: &Path,
+        name: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = directory.join(format!("{name}.log"));
         let file = File::create(&log).expect("a log file");
         let child = Command::new(program)
+            .args(arguments)
             .env_clear()
             .envs(environment.iter().copied())
             .current_dir(directory)
@@ -101,16 +112,35 @@ pub fn run_to_its_end_within(bound: Duration, directory: &Path, environment: &[(
     process.log()
 }
 
+/// Starts a demo that is to end by itself, and waits for that. Returns what it said.
+pub fn run_demo_to_its_end(directory: &Path, arguments: &[&str]) -> String {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_betteruptime-hub"));
+    let name = format!("demo-{}", uuid::Uuid::new_v4().simple());
+    let mut process = Process::start_with(&program, arguments, directory, &name, &[("LISTEN", "127.0.0.1:0")]);
+    wait_until("the demo to end", Duration::from_secs(30), || process.child.try_wait().expect("the demo").is_some());
+    process.log()
+}
+
 impl Hub {
     /// Starts the hub on a free port with its state in `directory` and waits until it says where it is.
     pub fn start(directory: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_within(Duration::from_secs(30), directory, &[], environment)
+    }
+
+    /// The same of a command that makes its data first.
+    pub fn start_within(
+        bound: Duration,
+        directory: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut all = vec![("LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info"), ("CANARIES", "off")];
         all.extend_from_slice(environment);
         let program = PathBuf::from(env!("CARGO_BIN_EXE_betteruptime-hub"));
         let name = format!("hub-{}", uuid::Uuid::new_v4().simple());
-        let mut process = Process::start(&program, directory, &name, &all);
+        let mut process = Process::start_with(&program, arguments, directory, &name, &all);
         let mut address = None;
-        wait_until("the hub to print its address", Duration::from_secs(30), || {
+        wait_until("the hub to print its address", bound, || {
             assert!(process.child.try_wait().expect("the hub").is_none(), "the hub ended:\n{}", process.log());
             let log = process.log();
             let said = log.split(" is running at ").nth(1).and_then(|text| text.split_whitespace().next());
