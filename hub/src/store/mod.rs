@@ -77,11 +77,11 @@ pub use schedule::{ClaimAnswer, ClaimTurn};
 pub use sealed::{
     CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
 };
-pub use story::{StoryAsked, WebsiteStory};
 pub use status_pages::{
     AskedSubscription, ClaimedMail, MailTried, PageName, PostSaved, PublicComponent, PublicPage, PublishedOn,
     StatusPageSaved, Subscription,
 };
+pub use story::{StoryAsked, WebsiteStory};
 pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};
 pub use ties::TiesSaved;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};

@@ -72,11 +72,12 @@ impl Demo {
             let found = websites.iter().find(|(url, _)| url.contains(part));
             found.unwrap_or_else(|| panic!("no website {part}: {websites:?}")).1.clone()
         };
-        let some: Vec<String> = ["www.", "checkout.", "wholesale.", "images.", "northpay.", "tiles.", "legacy.", "auth."]
-            .iter()
-            .map(|part| website(part))
-            .chain(jobs.values().cloned())
-            .collect();
+        let some: Vec<String> =
+            ["www.", "checkout.", "wholesale.", "images.", "northpay.", "tiles.", "legacy.", "auth."]
+                .iter()
+                .map(|part| website(part))
+                .chain(jobs.values().cloned())
+                .collect();
         let mut paths = Vec::new();
         for route in ROUTES.iter().filter(|route| route.method == Method::Get && route.kind == Kind::Page) {
             let pattern = route.pattern;
@@ -195,7 +196,8 @@ fn the_demo_goes_on_by_itself_and_leaves_nothing_behind() {
     crate::services::wait_until("three regions to have looked", Duration::from_secs(60), || {
         let ticks = demo.api(&format!("/websites/{id}/ticks?limit=20"))["ticks"].as_array().unwrap().clone();
         let manual = ticks.iter().filter(|tick| tick["kind"] == "manual" && tick["slot_at"] != before);
-        let missing = manual.filter(|tick| tick["class"] == "keyword_missing" || tick["failure"]["class"] == "keyword_missing");
+        let missing =
+            manual.filter(|tick| tick["class"] == "keyword_missing" || tick["failure"]["class"] == "keyword_missing");
         missing.count() == 3
     });
     assert_eq!(demo.hub.process.terminate(), Some(0));

@@ -125,7 +125,8 @@ pub fn anns_things(runtime: &tokio::runtime::Runtime, told: &Told, url: &str) ->
     let page = json!({"name": "Acme", "slug": "acme", "sections": [{"components": [{"website_id": website["id"], "name": "Shop"}]}]});
     let page = told.api("POST", "/status-pages", Some(&page)).1;
     let post = json!({"kind": "notice", "title": "News", "state": "notice", "said": "We moved."});
-    let post = told.api("POST", &format!("/status-pages/{}/posts", page["id"].as_str().unwrap_or_default()), Some(&post)).1;
+    let post =
+        told.api("POST", &format!("/status-pages/{}/posts", page["id"].as_str().unwrap_or_default()), Some(&post)).1;
     let invitation = told.api("POST", "/invitations", Some(&json!({"role": "viewer"}))).1;
     for (kind, id) in [
         ("website", &website["id"]),

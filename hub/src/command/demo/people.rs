@@ -30,6 +30,9 @@ pub(super) enum Deeds {
     Pause(&'static str),
 }
 
+/// A key: its name, what it may do, until when, made so many days ago, last used so long ago.
+type Key = (&'static str, &'static [&'static str], Expiry, i64, Option<i64>);
+
 /// Who is there: the one who signs in owns the installation.
 #[derive(Debug)]
 pub(super) struct People {
@@ -60,7 +63,7 @@ impl People {
         let owner = self.owner.account_id;
         store.create_team(self.lena.account_id, "Lantern wholesale", end - 50 * DAY).await?;
         store.invite(owner, owner, invitation_key("demo nobody yet"), Role::Viewer, end - 2 * DAY).await?;
-        let keys: [(&str, &[&str], Expiry, i64, Option<i64>); 3] = [
+        let keys: [Key; 3] = [
             ("Wall screen", &["websites:read", "incidents:read"], Expiry::Never, 61, Some(4 * MINUTE)),
             ("Deploy pipeline", &["maintenance:write"], Expiry::Days(90), 33, Some(28 * HOUR)),
             ("Trial of a report", &["reports:read"], Expiry::Days(30), 44, None),

@@ -38,7 +38,11 @@ const TOLD: [Told; 4] = [
         impact: Impact::Partial,
         about: &["shop", "api"],
         said: &[
-            (0, UpdateState::Investigating, "Confirmations of orders arrive up to an hour late. Orders themselves are safe."),
+            (
+                0,
+                UpdateState::Investigating,
+                "Confirmations of orders arrive up to an hour late. Orders themselves are safe.",
+            ),
             (19 * MINUTE, UpdateState::Identified, "A queue was full after the database upgrade. It is being emptied."),
             (58 * MINUTE, UpdateState::Resolved, "All confirmations have been sent."),
         ],
@@ -50,7 +54,11 @@ const TOLD: [Told; 4] = [
         impact: Impact::Major,
         about: &["wholesale"],
         said: &[
-            (0, UpdateState::Investigating, "The wholesale portal does not answer. Orders by telephone are taken as usual."),
+            (
+                0,
+                UpdateState::Investigating,
+                "The wholesale portal does not answer. Orders by telephone are taken as usual.",
+            ),
             (12 * MINUTE, UpdateState::Monitoring, "It answers again; we are watching it."),
             (70 * MINUTE, UpdateState::Resolved, "It was a network card. It has been replaced."),
         ],

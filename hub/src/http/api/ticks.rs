@@ -356,7 +356,8 @@ fn changes(
     since: UtcMs,
     until: UtcMs,
 ) -> Result<Vec<Transition>, HttpError> {
-    let mut changes = app.wait(app.store.transitions_before(account, id, since, until, CHANGES)).map_err(login::store)?;
+    let mut changes =
+        app.wait(app.store.transitions_before(account, id, since, until, CHANGES)).map_err(login::store)?;
     if let Some(at) = changes.iter().position(|change| change.decided_at < since) {
         changes.truncate(at + 1);
     }

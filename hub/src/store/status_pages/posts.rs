@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::model::status_page::{
     MOST_POSTS, MOST_UPDATES, Post, PostDraft, PostUpdate, StatusPageId, StatusPostId, UpdateState,
 };
-use crate::new_id;
 use crate::model::{AccountId, IncidentId, UtcMs, WebsiteId};
+use crate::new_id;
 use crate::store::ids::Ids;
 use crate::store::row::parse;
 use crate::store::{Store, StoreError, read, write};
@@ -287,7 +287,8 @@ impl Store {
     /// The database is away.
     pub async fn delete_post(&self, account: AccountId, id: StatusPostId) -> Result<bool, StoreError> {
         Ok(write!(self, pool => sqlx::query("delete from status_post where account_id = $1 and status_post_id = $2")
-            .bind(account.0).bind(id.0).execute(pool).await?.rows_affected()) == 1)
+            .bind(account.0).bind(id.0).execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// How many are told of a page by mail, how many have not answered yet whether they want it, how many mails wait, and how

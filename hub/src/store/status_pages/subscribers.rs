@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::model::UtcMs;
-use crate::new_id;
 use crate::model::status_page::{MOST_SUBSCRIBERS, StatusPageId, SubscriberId};
+use crate::new_id;
 use crate::store::{Store, StoreError, read, write};
 
 /// An address is asked so often at most whether it wants it.
@@ -96,7 +96,8 @@ impl Store {
     pub async fn confirm_subscription(&self, id: SubscriberId, now: UtcMs) -> Result<bool, StoreError> {
         Ok(write!(self, pool => sqlx::query(
             "update status_subscriber set confirmed_at = coalesce(confirmed_at, $2) where status_subscriber_id = $1")
-            .bind(id.0).bind(now).execute(pool).await?.rows_affected()) == 1)
+            .bind(id.0).bind(now).execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// Ends a subscription; mail that waits is not sent. Twice is harmless.
