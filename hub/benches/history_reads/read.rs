@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 
+use hub::model::roll_up::Grain;
 use hub::model::sealed::DAY_MS;
-use hub::model::{AccountId, BoardPlace, IncidentFilter, Span, UtcMs, WebsiteId};
-use hub::store::Store;
+use hub::model::{AccountId, BoardFilter, BoardPlace, IncidentFilter, Span, UtcMs, WebsiteId};
+use hub::store::{SeriesAsked, Store, StoryAsked};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -70,7 +71,9 @@ impl Subject {
     async fn website_page(&self, id: WebsiteId) {
         let (store, account) = (&self.store, self.account);
         let windows = [1, 7, 30, 90].map(|days| self.days(days));
-        let story = store.website_story(account, id, &windows, 10, self.now).await.expect("a story");
+        let series = Some(SeriesAsked { span: self.days(7), grain: Grain::Hour, piece_ms: DAY_MS / 8 });
+        let wanted = StoryAsked { windows: &windows, longest: Some(self.days(365)), series, changes: 1_000 };
+        let story = store.website_story(account, id, &wanted, self.now).await.expect("a story");
         assert!(story.is_some_and(|story| story.latencies.len() == 4));
         store.ticks(account, id, None, TICKS_OF_A_PAGE).await.expect("ticks");
         store.incidents_of_website(account, id, 5).await.expect("incidents");
@@ -86,7 +89,10 @@ impl Subject {
         let lines = RefCell::new(Vec::new());
         let told = |what: &str, times: Times| lines.borrow_mut().push((what.to_owned(), times.words()));
         let times = Times::of(ALL, async |_| {
-            let part = store.board_part(account, None, BoardPlace::First, BOARD, TAGS, now).await.expect("a part");
+            let part = store
+                .board_part(account, &BoardFilter::default(), BoardPlace::First, BOARD, TAGS, now)
+                .await
+                .expect("a part");
             assert_eq!((part.rows.len() as i64, part.count()), (BOARD, self.websites.len() as i64));
         });
         told("dashboard: 1,000 websites counted, 200 shown", times.await);
