@@ -77,7 +77,18 @@ pub fn serve(_: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
 /// The answer to `GET /static/<name>`; `None` when there is no such file, or it is one of another version.
 #[must_use]
 pub fn answer(path: &str) -> Option<Response> {
-    let asset = [&STYLE, &FORM_STYLE, &DESK_STYLE, &ALERT_STYLE, &REPORT_STYLE, &LOOK_STYLE, &STATUS_STYLE, &STATUS_FORM_STYLE, &SCRIPT, &ICON];
+    let asset = [
+        &STYLE,
+        &FORM_STYLE,
+        &DESK_STYLE,
+        &ALERT_STYLE,
+        &REPORT_STYLE,
+        &LOOK_STYLE,
+        &STATUS_STYLE,
+        &STATUS_FORM_STYLE,
+        &SCRIPT,
+        &ICON,
+    ];
     let asset = asset.into_iter().find(|asset| asset.url() == path)?;
     let answer = Response::new(200, asset.media_type, asset.body());
     Some(answer.with("cache-control", "public, max-age=31536000, immutable"))

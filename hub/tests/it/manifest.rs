@@ -124,7 +124,11 @@ fn status_pages_are_kept_in_a_file(place: &Place) {
     assert!(applied.code == Some(0) && applied.out.contains("To add: 5."), "{applied:?}");
     let pages = || call("GET", &hub.url("/api/v1/status-pages"), Some(&ann), None).1["status_pages"].clone();
     let before = pages();
-    assert_eq!((&before[0]["slug"], &before[0]["sections"][0]["components"][0]["name"]), (&json!("acme"), &json!("Shop: \"ours\"")), "{before}");
+    assert_eq!(
+        (&before[0]["slug"], &before[0]["sections"][0]["components"][0]["name"]),
+        (&json!("acme"), &json!("Shop: \"ours\"")),
+        "{before}"
+    );
     let exported = place.exports_the_same();
     assert!(exported.contains("status_pages:") && exported.contains("mail_channel: mail"), "{exported}");
     // What a file does not keep stays: the password.
@@ -135,14 +139,21 @@ fn status_pages_are_kept_in_a_file(place: &Place) {
     let applied = place.run(&["apply", "ours.yaml"], &[], "");
     assert!(applied.code == Some(0) && applied.out.contains("slug  acme -> acme-2"), "{applied:?}");
     let after = pages();
-    assert_eq!((&after[0]["id"], &after[0]["slug"], &after[1]["has_password"]), (&before[0]["id"], &json!("acme-2"), &json!(true)), "{after}");
+    assert_eq!(
+        (&after[0]["id"], &after[0]["slug"], &after[1]["has_password"]),
+        (&before[0]["id"], &json!("acme-2"), &json!(true)),
+        "{after}"
+    );
     let (status, page) = page(&hub.url(""), &format!("/status-pages/{}", before[0]["id"].as_str().unwrap()), &ann);
     assert!(status == 200 && page.contains("Kept in the file"), "{page}");
     // Somebody changes one by hand; and one that is not in the file any more goes.
     let url = hub.url(&format!("/api/v1/status-pages/{}", before[0]["id"].as_str().unwrap()));
     assert_eq!(call("PATCH", &url, Some(&ann), Some(&json!({"name": "Other", "sections": []}))).0, 200);
     let plan = place.run(&["plan", "ours.yaml", "--check"], &[], "");
-    assert!(plan.code == Some(2) && plan.out.contains("name      Other -> Acme") && plan.out.contains("sections"), "{plan:?}");
+    assert!(
+        plan.code == Some(2) && plan.out.contains("name      Other -> Acme") && plan.out.contains("sections"),
+        "{plan:?}"
+    );
     place.write("ours.yaml", "websites: []");
     let applied = place.run(&["apply", "ours.yaml", "--prune"], &[], "");
     assert_eq!((applied.code, pages()), (Some(0), json!([])), "{applied:?}");

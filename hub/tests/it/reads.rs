@@ -100,7 +100,10 @@ impl Served {
 /// How each route that reads is asked for. One that is not here and not among [`READS_NOTHING`] fails the test: it is to be
 /// added where it belongs.
 fn paths(pattern: &str) -> Vec<String> {
-    let number = match pattern.split('/').find(|part| ["incidents", "channels", "maintenance", "jobs", "status-pages", "status-posts"].contains(part)) {
+    let number = match pattern
+        .split('/')
+        .find(|part| ["incidents", "channels", "maintenance", "jobs", "status-pages", "status-posts"].contains(part))
+    {
         Some("incidents") => INCIDENT + 10_001,
         Some("channels") => CHANNEL + 1,
         Some("maintenance") => WINDOW,

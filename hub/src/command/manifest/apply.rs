@@ -90,7 +90,8 @@ pub(super) async fn apply_text(
                 return Ok(Err(vec![Problem { line: 0, place, found: String::new(), remedy: error.remedy }]));
             }
             Ok(Applied::Taken(field)) => {
-                let remedy = format!("Another page of this installation has the {field} of one of these; give another.");
+                let remedy =
+                    format!("Another page of this installation has the {field} of one of these; give another.");
                 let place = "status_pages".to_owned();
                 return Ok(Err(vec![Problem { line: 0, place, found: String::new(), remedy }]));
             }

@@ -363,7 +363,8 @@ impl Sent {
         input.shows_uptime = self.shows_uptime.unwrap_or(input.shows_uptime);
         input.tells_outages = self.tells_outages.unwrap_or(input.tells_outages);
         if let Some(sections) = &self.sections {
-            let component = |one: &SentComponent| ComponentInput { website_id: one.website_id.clone(), name: one.name.clone() };
+            let component =
+                |one: &SentComponent| ComponentInput { website_id: one.website_id.clone(), name: one.name.clone() };
             let section = |one: &SentSection| SectionInput {
                 name: one.name.clone(),
                 components: one.components.iter().map(component).collect(),
@@ -378,7 +379,8 @@ impl Sent {
             None => Ok(None),
             Some(None) => Ok(Some(None)),
             Some(Some(text)) => {
-                let bytes = BASE64.decode(text.trim()).map_err(|_| FieldError::new("logo", "", "Send it in base64."))?;
+                let bytes =
+                    BASE64.decode(text.trim()).map_err(|_| FieldError::new("logo", "", "Send it in base64."))?;
                 Logo::of(bytes).map(|logo| Some(Some(logo)))
             }
         }
@@ -492,7 +494,8 @@ pub fn add(app: &App, request: &Request, _: &Params) -> Result<Response, HttpErr
     let fresh = StatusPageInput { shows_uptime: true, tells_outages: true, ..StatusPageInput::default() };
     let (plan, logo) = judged(app, &who, &sent, &sent.over(fresh), None)?;
     let hash = password(app, &sent)?;
-    let saved = app.wait(app.store.add_status_page(who.account.account_id, &plan, clock::now())).map_err(login::store)?;
+    let saved =
+        app.wait(app.store.add_status_page(who.account.account_id, &plan, clock::now())).map_err(login::store)?;
     answer(app, request, &who, 201, saved, |id| rest(app, &who, id, hash, logo))
 }
 
@@ -590,7 +593,8 @@ pub fn publish(app: &App, request: &Request, params: &Params) -> Result<Response
         update: UpdateInput { state: sent.state, said: sent.said },
     };
     let draft = input.parse().map_err(HttpError::Fields)?;
-    let saved = app.wait(app.store.publish(account, page.status_page_id, &draft, clock::now())).map_err(login::store)?;
+    let saved =
+        app.wait(app.store.publish(account, page.status_page_id, &draft, clock::now())).map_err(login::store)?;
     published(app, account, 201, saved)
 }
 

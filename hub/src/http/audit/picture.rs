@@ -139,7 +139,8 @@ fn channel(channel: Channel) -> Picture {
 fn status_page(page: StatusPage) -> Picture {
     let plan = &page.plan;
     let section = |section: &crate::model::status_page::Section| {
-        let names: Vec<String> = section.components.iter().map(|one| format!("{} ({})", one.name, one.website_id)).collect();
+        let names: Vec<String> =
+            section.components.iter().map(|one| format!("{} ({})", one.name, one.website_id)).collect();
         format!("{}: {}", section.name, names.join(", "))
     };
     let fields = json!({

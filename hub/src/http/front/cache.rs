@@ -57,7 +57,8 @@ impl Key {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let path = target.split('?').next().unwrap_or_default();
-        let may_be = PATHS.iter().any(|path| target.starts_with(path)) || (domains::is_kept(path) && is_pages_own(host));
+        let may_be =
+            PATHS.iter().any(|path| target.starts_with(path)) || (domains::is_kept(path) && is_pages_own(host));
         if !is_read || !may_be {
             return None;
         }

@@ -22,7 +22,8 @@ use crate::store::StoreError;
 use token::{Claims, Tokens};
 
 pub use enter::{
-    Changed, SignIn, change_password, end_previous, hash_of, may_sign_up, new_session, prove, prove_page, sign_in, sign_up,
+    Changed, SignIn, change_password, end_previous, hash_of, may_sign_up, new_session, prove, prove_page, sign_in,
+    sign_up,
 };
 pub use join::{FULL, invitation_key, join_as_new, makes_accounts, new_invitation, proven};
 pub use key::{by_key, make_key, shown as shown_key};

@@ -122,7 +122,8 @@ impl Names {
 }
 
 fn names(app: &App, who: &Caller, before: Option<&StatusPage>) -> Result<Names, HttpError> {
-    let also: Vec<WebsiteId> = before.into_iter().flat_map(|one| one.plan.components()).map(|(_, one)| one.website_id).collect();
+    let also: Vec<WebsiteId> =
+        before.into_iter().flat_map(|one| one.plan.components()).map(|(_, one)| one.website_id).collect();
     let names = app.wait(app.store.website_names(who.account.account_id, OFFERED, &also)).map_err(login::store)?;
     Ok(Names::new(&names))
 }
@@ -215,7 +216,8 @@ fn view(
     }
     let mut websites: Vec<String> = names.by_word.keys().cloned().collect();
     websites.sort_unstable();
-    let mut sections: Vec<String> = typed.rows.iter().map(|row| row.section.clone()).filter(|name| !name.is_empty()).collect();
+    let mut sections: Vec<String> =
+        typed.rows.iter().map(|row| row.section.clone()).filter(|name| !name.is_empty()).collect();
     sections.sort_unstable();
     sections.dedup();
     let mut rows = typed.rows;
@@ -236,7 +238,9 @@ fn view(
         revision: shape.revision,
         is_outdated: shape.is_outdated,
         has_password: shape.before.is_some_and(|before| before.has_password),
-        cancel: shape.before.map_or("/status-pages".to_owned(), |before| format!("/status-pages/{}", before.status_page_id)),
+        cancel: shape
+            .before
+            .map_or("/status-pages".to_owned(), |before| format!("/status-pages/{}", before.status_page_id)),
     })
 }
 
@@ -304,10 +308,17 @@ pub fn save(app: &App, request: &Request, params: &Params) -> Result<Response, H
 #[must_use]
 pub(in crate::http) fn refused(saved: &StatusPageSaved) -> Option<FieldError> {
     match saved {
-        StatusPageSaved::NoWebsite => Some(FieldError::new("sections", "", "Choose from your websites; one is not, or is gone.")),
-        StatusPageSaved::NoChannel => Some(FieldError::new("mail_channel_id", "", "Choose one of your mail channels, or none.")),
+        StatusPageSaved::NoWebsite => {
+            Some(FieldError::new("sections", "", "Choose from your websites; one is not, or is gone."))
+        }
+        StatusPageSaved::NoChannel => {
+            Some(FieldError::new("mail_channel_id", "", "Choose one of your mail channels, or none."))
+        }
         StatusPageSaved::Taken(field) => Some(FieldError::new(field, "", "Another page has this; give another one.")),
-        StatusPageSaved::Saved(_) | StatusPageSaved::NotFound | StatusPageSaved::TooMany | StatusPageSaved::Meanwhile => None,
+        StatusPageSaved::Saved(_)
+        | StatusPageSaved::NotFound
+        | StatusPageSaved::TooMany
+        | StatusPageSaved::Meanwhile => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::status_posts::{PublishPart, PostLine};
+use super::status_posts::{PostLine, PublishPart};
 use super::{Frame, Viewer, kept_in, page};
 use crate::clock;
 use crate::http::login::{self, Caller};
@@ -158,9 +158,12 @@ pub(super) fn view(
     let posts = app.wait(app.store.posts_of(account, id, since, POSTS)).map_err(login::store)?;
     let mail = match (plan.channel_id, app.alerts.has_links()) {
         (None, _) => "Nobody can ask for mail: the page has no mail channel that sends it.".to_owned(),
-        (Some(_), false) => "Nobody can ask for mail: PUBLIC_URL is not set, so that mails could have no links.".to_owned(),
+        (Some(_), false) => {
+            "Nobody can ask for mail: PUBLIC_URL is not set, so that mails could have no links.".to_owned()
+        }
         (Some(_), true) => {
-            let mut words = format!("{told} get mail of this page; {asked} have not answered yet whether they want it.");
+            let mut words =
+                format!("{told} get mail of this page; {asked} have not answered yet whether they want it.");
             if waits > 0 {
                 words.push_str(&format!(" {waits} mails wait."));
             }

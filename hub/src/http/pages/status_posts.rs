@@ -69,10 +69,15 @@ impl PublishPart {
     /// With what it may choose from.
     pub(super) fn on(self, app: &App, who: &Caller, one: &StatusPage) -> Result<Self, HttpError> {
         let filter = IncidentFilter { open_only: true, ..IncidentFilter::default() };
-        let incidents = app.wait(app.store.incidents(who.account.account_id, filter, None, INCIDENTS)).map_err(login::store)?;
+        let incidents =
+            app.wait(app.store.incidents(who.account.account_id, filter, None, INCIDENTS)).map_err(login::store)?;
         let incident = |line: crate::model::IncidentLine| {
             let value = line.incident.incident_id.to_string();
-            let of = if line.first_url.is_empty() { String::new() } else { format!("{}: ", super::words::name(&line.first_url)) };
+            let of = if line.first_url.is_empty() {
+                String::new()
+            } else {
+                format!("{}: ", super::words::name(&line.first_url))
+            };
             Choice { words: format!("{of}{}", line.incident.cause), chosen: value == self.typed.incident_id, value }
         };
         let component = |(_, one): (&str, &crate::model::status_page::Component)| {
@@ -134,7 +139,9 @@ struct DeletePage {
 pub(in crate::http) fn refused(saved: &PostSaved) -> Option<FieldError> {
     match saved {
         PostSaved::NoComponent => Some(FieldError::new("components", "", "Choose what is on the page.")),
-        PostSaved::NoIncident => Some(FieldError::new("incident_id", "", "Give the id of one of your incidents, or none.")),
+        PostSaved::NoIncident => {
+            Some(FieldError::new("incident_id", "", "Give the id of one of your incidents, or none."))
+        }
         PostSaved::TooMany => {
             let remedy = format!("It has {MOST_UPDATES} updates, as many as it may have; end it, and publish another.");
             Some(FieldError::new("said", "", remedy))
@@ -159,7 +166,9 @@ pub fn publish(app: &App, request: &Request, params: &Params) -> Result<Response
         incident_id: form.get("incident_id").to_owned(),
         update: UpdateInput { state: form.get("state").to_owned(), said: form.get("said").to_owned() },
     };
-    let again = |typed, errors| view(app, &who, &one, 422, FieldErrors::default(), PublishPart { typed, errors, ..PublishPart::default() });
+    let again = |typed, errors| {
+        view(app, &who, &one, 422, FieldErrors::default(), PublishPart { typed, errors, ..PublishPart::default() })
+    };
     let draft = match typed.parse() {
         Ok(draft) => draft,
         Err(errors) => return again(typed, errors),
@@ -184,7 +193,14 @@ fn post(app: &App, account: AccountId, params: &Params) -> Result<PublishedOn, H
     app.wait(app.store.post(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound)
 }
 
-fn post_page(app: &App, who: &Caller, on: PublishedOn, code: u16, typed: UpdateInput, errors: FieldErrors) -> Result<Response, HttpError> {
+fn post_page(
+    app: &App,
+    who: &Caller,
+    on: PublishedOn,
+    code: u16,
+    typed: UpdateInput,
+    errors: FieldErrors,
+) -> Result<Response, HttpError> {
     let PublishedOn { post, page: page_name } = on;
     let now = post.updates.first().map_or("", |update| update.state.as_str());
     let chosen = if typed.state.is_empty() { now } else { &typed.state };

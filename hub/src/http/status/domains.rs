@@ -135,7 +135,16 @@ mod tests {
     #[test]
     fn only_names_that_are_not_ours_may_be_a_pages() {
         let domains = Domains::new(Some("https://hub.example.org:8443"));
-        for ours in ["hub.example.org", "HUB.example.org:443", "hub.example.org.", "127.0.0.1:3001", "[::1]:80", "localhost", "hub", ""] {
+        for ours in [
+            "hub.example.org",
+            "HUB.example.org:443",
+            "hub.example.org.",
+            "127.0.0.1:3001",
+            "[::1]:80",
+            "localhost",
+            "hub",
+            "",
+        ] {
             assert_eq!(domains.candidate(ours), None, "{ours}");
         }
         assert_eq!(domains.candidate("Status.Example.com:80"), Some("status.example.com".to_owned()));

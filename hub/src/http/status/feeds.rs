@@ -99,7 +99,11 @@ fn updated(shown: &Shown, items: &[Item]) -> UtcMs {
 
 pub(super) fn atom(shown: &Shown, url: &str) -> Response {
     let (items, page) = (items(shown), &shown.public.page);
-    let home = if url.ends_with('/') { url.to_owned() } else { url.to_owned() + if url.matches('/').count() < 3 { "/" } else { "" } };
+    let home = if url.ends_with('/') {
+        url.to_owned()
+    } else {
+        url.to_owned() + if url.matches('/').count() < 3 { "/" } else { "" }
+    };
     let feed = format!("{}/feed.atom", url.trim_end_matches('/'));
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\">\n<id>urn:uuid:{}</id>\n\

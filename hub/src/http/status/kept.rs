@@ -48,7 +48,8 @@ impl Shown {
         };
         let posts = self.public.posts.iter().map(said).sum::<usize>();
         let logo = self.public.logo.as_ref().map_or(0, |logo| logo.bytes.len());
-        let rest = self.public.components.len() * 300 + self.public.outages.len() * 50 + self.public.maintenance.len() * 400;
+        let rest =
+            self.public.components.len() * 300 + self.public.outages.len() * 50 + self.public.maintenance.len() * 400;
         2_000 + days + posts + logo + rest
     }
 }
@@ -207,7 +208,8 @@ fn make_room(all: &mut HashMap<PageName, Slot>, now_ms: i64) {
     all.retain(|_, slot| slot.asking.is_some() || slot.shown.is_some() || now_ms - slot.used_at_ms < FRESH_MS / 5);
     while all.len() >= MOST || bytes(all) > BYTES {
         let oldest = all.iter().filter(|(_, slot)| slot.asking.is_none());
-        let Some(name) = oldest.min_by_key(|(_, slot)| (slot.shown.is_some(), slot.used_at_ms)).map(|(name, _)| name.clone())
+        let Some(name) =
+            oldest.min_by_key(|(_, slot)| (slot.shown.is_some(), slot.used_at_ms)).map(|(name, _)| name.clone())
         else {
             return;
         };

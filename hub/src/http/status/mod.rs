@@ -102,11 +102,7 @@ fn url_of(app: &App, request: &Request, base: &str) -> String {
 
 fn find(app: &App, request: &Request, params: &Params) -> Found {
     let key = params.get("slug");
-    let name = if key.starts_with(TOKEN) {
-        PageName::Link(link_key(key))
-    } else {
-        PageName::Slug(key.to_owned())
-    };
+    let name = if key.starts_with(TOKEN) { PageName::Link(link_key(key)) } else { PageName::Slug(key.to_owned()) };
     let shown = match app.pages.find(app, &name) {
         Ok(Some(shown)) => shown,
         Ok(None) => return Found::Nothing,
@@ -202,9 +198,8 @@ pub(in crate::http) fn part(shown: &Shown, name: &str) -> Option<Response> {
         "accent.css" => {
             let accent = shown.public.page.plan.accent?;
             let (light, dark) = (accent.on_light(), accent.on_dark());
-            let css = format!(
-                ":root{{--accent:{light}}}@media(prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n"
-            );
+            let css =
+                format!(":root{{--accent:{light}}}@media(prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n");
             Some(Response::new(200, "text/css; charset=utf-8", css))
         }
         "logo" => {
@@ -238,10 +233,8 @@ pub fn unlock(app: &App, request: &Request, params: &Params) -> Result<Response,
             let (value, age) = app.alerts.page_cookie(page, hash, clock::now());
             let secure = if app.settings.secure_cookies { "; Secure" } else { "" };
             let path = if seen.base.is_empty() { "/" } else { &seen.base };
-            let cookie = format!(
-                "{}={value}; Path={path}; HttpOnly; SameSite=Lax; Max-Age={age}{secure}",
-                cookie_name(app)
-            );
+            let cookie =
+                format!("{}={value}; Path={path}; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", cookie_name(app));
             Ok(leads_to(&seen).with("set-cookie", &cookie))
         }
         Ok(false) => locked(&seen, 403, Some("This is not the password.")),

@@ -69,7 +69,8 @@ pub fn ask(app: &App, request: &Request, params: &Params) -> Result<Response, Ht
         return bare(422, &view.with_back(&seen.base));
     }
     if !app.subscribe_limit.admits(request.client, clock::steady_us().div_euclid(1_000)) {
-        let view = BarePage::new("Not so fast", "Too many addresses were given from your network. Try again in an hour.");
+        let view =
+            BarePage::new("Not so fast", "Too many addresses were given from your network. Try again in an hour.");
         return Ok(bare(429, &view.with_back(&seen.base))?.with("retry-after", "3600"));
     }
     if let Err(error) = app.wait(app.store.ask_subscription(page, address, clock::now())) {

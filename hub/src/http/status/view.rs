@@ -182,7 +182,8 @@ impl PublicView {
         }
         let (open, over): (Vec<_>, Vec<_>) = public.posts.iter().partition(|post| post.ended_at.is_none());
         let (fails, failed): (Vec<_>, Vec<_>) = public.outages.iter().partition(|outage| outage.to_at.is_none());
-        let of_posts = |posts: Vec<&Post>| posts.into_iter().map(|post| Entry::of_post(shown, post)).collect::<Vec<_>>();
+        let of_posts =
+            |posts: Vec<&Post>| posts.into_iter().map(|post| Entry::of_post(shown, post)).collect::<Vec<_>>();
         let mut current = of_posts(open);
         current.extend(fails.into_iter().filter_map(|one| Entry::of_outage(shown, one, now)));
         let mut past = of_posts(over);
@@ -235,12 +236,8 @@ pub(super) fn states(shown: &Shown, now: UtcMs) -> Vec<ComponentState> {
     let public = &shown.public;
     let open: Vec<&Post> = public.posts.iter().filter(|post| post.ended_at.is_none()).collect();
     let one = |one: &crate::store::PublicComponent| {
-        let measured = ComponentState::of(
-            one.verdict,
-            one.some_fail,
-            one.is_paused,
-            running(&public.maintenance, one, now),
-        );
+        let measured =
+            ComponentState::of(one.verdict, one.some_fail, one.is_paused, running(&public.maintenance, one, now));
         let said = open.iter().filter(|post| post.components.contains(&one.website_id));
         said.fold(measured, |so_far, post| so_far.said(post.impact))
     };
@@ -284,9 +281,14 @@ fn planned(shown: &Shown, now: UtcMs) -> Vec<PlannedView> {
         if about.is_empty() {
             continue;
         }
-        let about = if about.len() == components.len() && about.len() > 1 { "All components".to_owned() } else { about.join(", ") };
+        let about = if about.len() == components.len() && about.len() > 1 {
+            "All components".to_owned()
+        } else {
+            about.join(", ")
+        };
         let running = window.running(now);
-        let next = window.next(now, TURNS).into_iter().filter(|span| span.from_at > now && span.from_at - now <= PLANNED_MS);
+        let next =
+            window.next(now, TURNS).into_iter().filter(|span| span.from_at > now && span.from_at - now <= PLANNED_MS);
         // Not what it is called: that is for those who work on it.
         all.extend(running.into_iter().chain(next).map(|span| PlannedView {
             about: about.clone(),
@@ -441,7 +443,13 @@ mod tests {
 
     #[test]
     fn a_bar_is_as_high_as_was_observed_and_never_up_where_nothing_is_known() {
-        let day = |uptime_ppm, coverage_ppm| Day { at: 0, uptime_ppm, coverage_ppm, is_maintenance: false, was_degraded: false };
+        let day = |uptime_ppm, coverage_ppm| Day {
+            at: 0,
+            uptime_ppm,
+            coverage_ppm,
+            is_maintenance: false,
+            was_degraded: false,
+        };
         let bar = |day: Day| Bar::new(1, &day);
         let whole = bar(day(Some(ALL_PPM), Some(ALL_PPM)));
         assert_eq!((whole.class, whole.part, whole.x), ("u", None, 5));

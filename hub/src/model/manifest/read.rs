@@ -158,7 +158,9 @@ fn drafts<'n>(top: &Fields<'n>, context: &Context<'_>, problems: &mut Problems) 
             let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default();
             let identity = match kind {
                 Kind::Website => normalise(text("url")).unwrap_or_else(|_| without_credentials(text("url"))),
-                Kind::Job | Kind::Maintenance | Kind::StatusPage => text("name").split_whitespace().collect::<Vec<_>>().join(" "),
+                Kind::Job | Kind::Maintenance | Kind::StatusPage => {
+                    text("name").split_whitespace().collect::<Vec<_>>().join(" ")
+                }
                 Kind::Channel => text("name").trim().to_owned(),
             };
             let said = text("key").to_owned();

@@ -3,7 +3,7 @@
 use url::Host;
 
 use super::super::{ChannelId, FieldError, FieldErrors, WebsiteId};
-use super::{Access, Accent, Component, MOST_COMPONENTS, Section, StatusPagePlan};
+use super::{Accent, Access, Component, MOST_COMPONENTS, Section, StatusPagePlan};
 
 const NAME: usize = 80;
 const COMPONENT: usize = 80;
@@ -59,7 +59,8 @@ impl StatusPageInput {
     /// The texts of a page there is.
     #[must_use]
     pub fn of(plan: &StatusPagePlan) -> Self {
-        let component = |one: &Component| ComponentInput { website_id: one.website_id.to_string(), name: one.name.clone() };
+        let component =
+            |one: &Component| ComponentInput { website_id: one.website_id.to_string(), name: one.name.clone() };
         let section = |one: &Section| SectionInput {
             name: one.name.clone(),
             components: one.components.iter().map(component).collect(),
@@ -184,7 +185,11 @@ impl StatusPageInput {
                 let called = line("sections", &one.name, 1, COMPONENT, errors);
                 match one.website_id.trim().parse::<WebsiteId>() {
                     Ok(id) if seen.contains(&id) => {
-                        errors.push(FieldError::new("sections", &called, "A website is on a page once; leave one out."));
+                        errors.push(FieldError::new(
+                            "sections",
+                            &called,
+                            "A website is on a page once; leave one out.",
+                        ));
                     }
                     Ok(id) => {
                         seen.push(id);
@@ -292,7 +297,20 @@ mod tests {
     fn a_domain_is_a_name_that_is_not_ours() {
         let own = ["hub.example.org".to_owned()];
         assert_eq!(domain_of("Status.Example.com.", &own), Ok("status.example.com".to_owned()));
-        for bad in ["hub.example.org", "HUB.example.org.", "localhost", "a.localhost", "127.0.0.1", "[::1]", "hub", "a b.c", "x_y.z", "1.2", "0x7f.1", ""] {
+        for bad in [
+            "hub.example.org",
+            "HUB.example.org.",
+            "localhost",
+            "a.localhost",
+            "127.0.0.1",
+            "[::1]",
+            "hub",
+            "a b.c",
+            "x_y.z",
+            "1.2",
+            "0x7f.1",
+            "",
+        ] {
             assert!(domain_of(bad, &own).is_err(), "{bad}");
         }
         let link = StatusPageInput { access: "link".into(), domain: "status.example.com".into(), ..input() };

@@ -65,7 +65,9 @@ mod tests {
         assert_eq!(of(b"\x89PNG\r\n\x1a\n...."), Ok(LogoKind::Png));
         assert_eq!(of(b"\xff\xd8\xff\xe0"), Ok(LogoKind::Jpeg));
         assert_eq!(of(b"RIFF....WEBPVP8 "), Ok(LogoKind::Webp));
-        for bad in [&b""[..], b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a", b"RIFF....WAVE", b" \x89PNG\r\n\x1a\n"] {
+        for bad in
+            [&b""[..], b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a", b"RIFF....WAVE", b" \x89PNG\r\n\x1a\n"]
+        {
             assert!(of(bad).is_err(), "{bad:?}");
         }
         let large = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![0; Logo::MOST_BYTES]].concat();

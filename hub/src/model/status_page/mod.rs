@@ -9,7 +9,7 @@ mod post;
 mod state;
 
 pub use colour::{Accent, Shade};
-pub use day::{Day, DAYS, day_windows};
+pub use day::{DAYS, Day, day_windows};
 pub use input::{ComponentInput, SectionInput, StatusPageInput, domain_of};
 pub use logo::{Logo, LogoKind};
 pub use post::{Impact, Post, PostDraft, PostInput, PostKind, PostUpdate, UpdateInput, UpdateState};

@@ -134,7 +134,12 @@ impl Store {
                     "update status_mail set claimed_until = $2 where status_mail_id in ({DUE}) returning status_mail_id"
                 );
                 sqlx::query_scalar(sqlx::AssertSqlSafe(claim))
-                    .bind(now).bind(now + LEASE_MS).bind(OF_ONE_PAGE).bind(limit).fetch_all(write).await?
+                    .bind(now)
+                    .bind(now + LEASE_MS)
+                    .bind(OF_ONE_PAGE)
+                    .bind(limit)
+                    .fetch_all(write)
+                    .await?
             }
         };
         let mut mails = Vec::new();

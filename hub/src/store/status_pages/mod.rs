@@ -329,22 +329,19 @@ impl Store {
     ) -> Result<bool, StoreError> {
         Ok(write!(self, pool => sqlx::query(
             "update status_page set password_hash = $3, revision = revision + 1 where account_id = $1 and status_page_id = $2")
-            .bind(account.0).bind(id.0).bind(hash).execute(pool).await?.rows_affected()) == 1)
+            .bind(account.0).bind(id.0).bind(hash).execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// Sets the link that opens a page, by its SHA-256: the one before opens nothing any more. `false`: not yours.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn set_page_link(
-        &self,
-        account: AccountId,
-        id: StatusPageId,
-        key: [u8; 32],
-    ) -> Result<bool, StoreError> {
+    pub async fn set_page_link(&self, account: AccountId, id: StatusPageId, key: [u8; 32]) -> Result<bool, StoreError> {
         Ok(write!(self, pool => sqlx::query(
             "update status_page set link_key = $3, revision = revision + 1 where account_id = $1 and status_page_id = $2")
-            .bind(account.0).bind(id.0).bind(key.as_slice()).execute(pool).await?.rows_affected()) == 1)
+            .bind(account.0).bind(id.0).bind(key.as_slice()).execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// Gives a page a logo with the tag of its content, or takes it away. `false`: not yours.
@@ -362,7 +359,8 @@ impl Store {
              where account_id = $1 and status_page_id = $2")
             .bind(account.0).bind(id.0).bind(logo.map(|(logo, _)| logo.bytes.as_slice()))
             .bind(logo.map(|(logo, _)| logo.kind.as_str())).bind(logo.map(|(_, tag)| tag))
-            .execute(pool).await?.rows_affected()) == 1)
+            .execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// Hosts that are pages' own, each with its page's slug; over all accounts, 10,000 at most.

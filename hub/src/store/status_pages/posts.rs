@@ -286,7 +286,8 @@ impl Store {
     /// The database is away.
     pub async fn delete_post(&self, account: AccountId, id: StatusPostId) -> Result<bool, StoreError> {
         Ok(write!(self, pool => sqlx::query("delete from status_post where account_id = $1 and status_post_id = $2")
-            .bind(account.0).bind(id.0).execute(pool).await?.rows_affected()) == 1)
+            .bind(account.0).bind(id.0).execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// How many are told of a page by mail, how many have not answered yet whether they want it, how many mails wait, and how

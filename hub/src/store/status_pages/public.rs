@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::rows::{ComponentRow, PageRow, STATUS_PAGE};
 use crate::model::status_page::{Logo, Outage, Post, StatusPage, StatusPageId, day_windows};
-use crate::model::{AccountId, Maintenance, Outcome, Tag, UtcMs, Uptime, WebsiteId};
+use crate::model::{AccountId, Maintenance, Outcome, Tag, Uptime, UtcMs, WebsiteId};
 use crate::store::row::parse;
 use crate::store::ties::ties_of;
 use crate::store::uptime::Asked;
@@ -164,12 +164,7 @@ impl Store {
     }
 
     /// What the verdicts of the last days said of what is on a page; not what took place while work went on.
-    async fn outages_on(
-        &self,
-        id: StatusPageId,
-        account: AccountId,
-        since: UtcMs,
-    ) -> Result<Vec<Outage>, StoreError> {
+    async fn outages_on(&self, id: StatusPageId, account: AccountId, since: UtcMs) -> Result<Vec<Outage>, StoreError> {
         // Of each the newest few: one that changes every minute has thousands. "cross" keeps SQLite in this order.
         let rows: Vec<OutageRow> = read!(self, pool => sqlx::query_as(
             "select w.website_id, i.kind, w.began_at, w.ended_at from status_component c cross join incident_website w \

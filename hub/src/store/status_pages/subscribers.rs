@@ -95,7 +95,8 @@ impl Store {
     pub async fn confirm_subscription(&self, id: SubscriberId, now: UtcMs) -> Result<bool, StoreError> {
         Ok(write!(self, pool => sqlx::query(
             "update status_subscriber set confirmed_at = coalesce(confirmed_at, $2) where status_subscriber_id = $1")
-            .bind(id.0).bind(now).execute(pool).await?.rows_affected()) == 1)
+            .bind(id.0).bind(now).execute(pool).await?.rows_affected())
+            == 1)
     }
 
     /// Ends a subscription; mail that waits is not sent. Twice is harmless.

@@ -13,7 +13,10 @@ use crate::services::{database, free_port, wait_until};
 fn sum(metrics: &str, name: &str) -> f64 {
     let answer = ask(metrics.parse().unwrap(), "GET", metrics, "/metrics", "", "");
     let text = answer.text();
-    text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    text.lines()
+        .filter(|line| line.starts_with(name))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
 }
 
 #[test]
@@ -65,7 +68,12 @@ fn while_the_database_is_away_a_page_is_as_it_was_and_says_so() {
     while frozen.elapsed() < Duration::from_secs(95) {
         let began = Instant::now();
         for answer in [told.get("/s/acme"), at_host()] {
-            assert!(answer.status == 200 && answer.text().contains("As of <time"), "{}: {}", answer.head, answer.text());
+            assert!(
+                answer.status == 200 && answer.text().contains("As of <time"),
+                "{}: {}",
+                answer.head,
+                answer.text()
+            );
             is_told |= answer.text().contains("Newer data cannot be read");
         }
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());

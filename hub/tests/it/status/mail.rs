@@ -35,7 +35,9 @@ fn whoever_asks_confirms_is_told_and_ends_it_by_one_click() {
     assert_eq!(status, 201, "{channel}");
     let with_mail = json!({"mail_channel_id": channel["id"]});
     assert_eq!(told.api("PATCH", &format!("/status-pages/{page}"), Some(&with_mail)).0, 200);
-    wait_until("the form to be there", Duration::from_secs(16), || told.get("/s/acme").text().contains("name=\"address\""));
+    wait_until("the form to be there", Duration::from_secs(16), || {
+        told.get("/s/acme").text().contains("name=\"address\"")
+    });
 
     for bad in ["", "x", "a b@example.org", "a@example.org, b@example.org", "a@example.org\r\nBcc: c@example.org"] {
         assert_eq!(told.send("/s/acme/subscribe", &[("address", bad)]).status, 422, "{bad}");
@@ -43,7 +45,10 @@ fn whoever_asks_confirms_is_told_and_ends_it_by_one_click() {
     let first = told.send("/s/acme/subscribe", &[("address", "Reader@example.org")]);
     assert_eq!(first.status, 200, "{}", first.text());
     let asked = text(&server.mails(1)[0]);
-    assert!(asked.contains("Subject: Confirm that you want mail of Acme") && !asked.contains("List-Unsubscribe"), "{asked}");
+    assert!(
+        asked.contains("Subject: Confirm that you want mail of Acme") && !asked.contains("List-Unsubscribe"),
+        "{asked}"
+    );
     assert!(asked.contains("To: Reader@example.org") && asked.contains("status@example.com"), "{asked}");
     // Asked again he is not written to again, and who asks is told the same.
     let again = told.send("/s/acme/subscribe", &[("address", "Reader@example.org")]);
@@ -53,7 +58,8 @@ fn whoever_asks_confirms_is_told_and_ends_it_by_one_click() {
     let confirm = link(&asked, "/subscription/confirm/");
     assert!(told.get(&confirm).text().contains("Yes, send me mail"));
     let publish = |title: &str| {
-        let post = json!({"kind": "incident", "title": title, "state": "investigating", "said": "We are looking at it."});
+        let post =
+            json!({"kind": "incident", "title": title, "state": "investigating", "said": "We are looking at it."});
         let (status, post) = told.api("POST", &format!("/status-pages/{page}/posts"), Some(&post));
         assert_eq!(status, 201, "{post}");
         post["id"].as_str().unwrap().to_owned()

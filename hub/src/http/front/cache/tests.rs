@@ -41,7 +41,11 @@ fn only_where_answers_are_for_everybody() {
         (Method::GET, "/websites/1", false),
         (Method::GET, "/badges", false),
     ] {
-        assert_eq!(Key::of(&method, target, &HeaderMap::new(), true, |_| false).is_some(), is_kept, "{method} {target}");
+        assert_eq!(
+            Key::of(&method, target, &HeaderMap::new(), true, |_| false).is_some(),
+            is_kept,
+            "{method} {target}"
+        );
     }
 }
 

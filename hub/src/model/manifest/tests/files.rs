@@ -189,7 +189,9 @@ maintenance:
     let pages = wrong(
         "status_pages:\n- {name: Ours, slug: a b, mail_channel: nobody, sections: [{components: [{website: nowhere, name: A}]}]}\n- {name: Ours}",
     );
-    for expected in ["mail_channel is \"nobody\"", "website is \"nowhere\"", "slug is \"a b\"", "Another entry has this key"] {
+    for expected in
+        ["mail_channel is \"nobody\"", "website is \"nowhere\"", "slug is \"a b\"", "Another entry has this key"]
+    {
         assert!(pages.iter().any(|told| told.contains(expected)), "{expected}\n{pages:#?}");
     }
     assert!(wrong("websites: [{url: https://a.example, regions: [MOON]}]")[0].contains("there are: EU, USA"));

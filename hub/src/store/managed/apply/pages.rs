@@ -32,7 +32,9 @@ impl Work<'_> {
         }
         for write in writes {
             let (id, revision, plan): (StatusPageId, Option<&i64>, &StatusPagePlan) = match write {
-                Write::Change { id, revision, spec: Spec::StatusPage(plan), .. } => (StatusPageId(*id), Some(revision), plan),
+                Write::Change { id, revision, spec: Spec::StatusPage(plan), .. } => {
+                    (StatusPageId(*id), Some(revision), plan)
+                }
                 Write::Add { id, spec: Spec::StatusPage(plan), .. } => (StatusPageId(*id), None, plan),
                 Write::Add { .. } | Write::Change { .. } | Write::Remove { .. } | Write::TakeOver { .. } => continue,
             };
