@@ -430,6 +430,10 @@ fn an_owner_makes_a_page_by_forms() {
     let directory = tempfile::tempdir().unwrap();
     let told = Told::start(directory.path(), &[]);
     let (one, two) = (told.add_website("https://one.example.com/"), told.add_website("https://two.example.com/"));
+    for id in [&one, &two] {
+        let path = format!("/websites/{id}");
+        assert_eq!(told.api("PATCH", &path, Some(&json!({"paused": true}))).0, 200);
+    }
     let (_, fresh) = told.page("/status-pages/new");
     // Each website has a row, without a name: none is shown by accident.
     assert!(
@@ -462,7 +466,7 @@ fn an_owner_makes_a_page_by_forms() {
     assert!(again.contains("value=\"Shop\"") && again.contains("API &#60;b&#62;"), "{again}");
     fields.push(("more", "1"));
     let (status, more) = form_page(&told.base, "/status-pages/new", &told.ann, &encoded(&fields));
-    assert!(status == 200 && more.matches("name=\"row_name\"").count() > 8, "{more}");
+    assert!(status == 200 && more.matches("name=\"row_name\"").count() >= 8, "{more}");
     fields.pop();
     assert_eq!(form(&told.base, "/status-pages/new", &told.ann, &encoded(&fields)), 303);
     let (_, list) = told.api("GET", "/status-pages", None);
