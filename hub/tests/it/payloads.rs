@@ -26,7 +26,7 @@ const FOREIGN: &str = r"
         && /^[\s\u0000-\u001f]*(javascript|data|vbscript):/i.test(value);
     const ours = url => url.startsWith(location.origin + '/static/');
     const isForeign = e => [...e.attributes].some(a => runs(a.name) || leads(a.name, a.value))
-        || (e.localName === 'script' && !ours(e.src)) || (e.localName === 'link' && !ours(e.href))
+        || (e.localName === 'script' && !ours(e.src)) || (e.localName === 'link' && !ours(e.href) && !e.href.startsWith(location.origin + '/status-pages/'))
         || (e.localName === 'form' && new URL(e.action, location).origin !== location.origin)
         || ['iframe', 'object', 'embed', 'base', 'img', 'style'].includes(e.localName)
         || (e.localName === 'a' && /^https?:/.test(e.href) && new URL(e.href).origin !== location.origin

@@ -17,8 +17,8 @@ use crate::incident_pages::Told;
 use crate::process::KEY;
 use crate::services::{database, wait_until};
 
-/// What a page's URL of ours would give away.
-const SECRET: &str = "https://intern.example.com:8443/hunter2?key=hunter2";
+/// What is watched: nobody listens there, and no reader may learn of it.
+const SECRET: &str = "http://127.0.0.1:8443/hunter2?key=hunter2";
 
 /// An answer as it came.
 pub struct Answer {
@@ -73,7 +73,8 @@ impl Told {
     }
 
     fn add_website(&self, url: &str) -> String {
-        let (status, made) = self.api("POST", "/websites", Some(&json!({"url": url, "interval_s": 3_600})));
+        let (status, made) =
+            self.api("POST", "/websites", Some(&json!({"url": url, "interval_s": 10, "timeout_s": 5})));
         assert_eq!(status, 201, "{made}");
         made["id"].as_str().unwrap().to_owned()
     }
@@ -89,19 +90,9 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-fn on_postgres(runtime: &tokio::runtime::Runtime, directory: &Path, more: &[(&str, &str)]) -> (Told, String) {
+fn on_postgres(runtime: &tokio::runtime::Runtime, directory: &Path) -> Told {
     let url = runtime.block_on(database());
-    let mut environment = vec![("DATABASE_URL", url.as_str()), ("JWT_SECRET_KEY", KEY)];
-    environment.extend_from_slice(more);
-    (Told::start(directory, &environment), url)
-}
-
-fn execute(runtime: &tokio::runtime::Runtime, url: &str, sql: &str) {
-    runtime.block_on(async {
-        let pool = sqlx::PgPool::connect(url).await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap_or_else(|e| panic!("{e}: {sql}"));
-        pool.close().await;
-    });
+    Told::start(directory, &[("DATABASE_URL", url.as_str()), ("JWT_SECRET_KEY", KEY)])
 }
 
 fn one(id: &str, name: &str) -> Value {
@@ -133,28 +124,15 @@ fn atom(xml: &[u8]) -> Value {
 #[test]
 fn t154_a_page_shows_nothing_but_what_its_owner_put_there() {
     let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
-    let (told, url) = on_postgres(&runtime, directory.path(), &[]);
+    let told = on_postgres(&runtime, directory.path());
     let (shown, private) = (told.add_website(SECRET), told.add_website("https://private.example.com/other"));
     let window = json!({"name": "Secret migration", "scope": "website", "website_id": shown, "time_zone": "UTC",
         "starts": "2031-01-01T00:00", "repeats": "once", "duration_minutes": 60});
     assert_eq!(told.api("POST", "/maintenance", Some(&window)).0, 201);
     // It fails, and what is known of it is full of addresses.
-    execute(
-        &runtime,
-        &url,
-        "update website set paused = true; \
-         update website set paused = false where url like '%hunter2%'; \
-         update website_state s set verdict = 'down', reason = 'connect to 10.1.2.3:8443 refused', fresh_until_at = 9000000000000 \
-            from website w where w.website_id = s.website_id; \
-         with i as (insert into incident (incident_id, account_id, kind, cause_key, cause, began_at, opened_at, websites) \
-            select gen_random_uuid(), account_id, 'outage', 'host:intern.example.com:connect', 'No connection to 10.1.2.3', \
-            (extract(epoch from now()) * 1000)::bigint - 600000, 1, 2 from account where username = 'ann' returning *), \
-         w as (insert into incident_website (incident_id, website_id, url, began_at) \
-            select i.incident_id, w.website_id, w.url, i.began_at from i, website w) \
-         insert into incident_event (event_id, incident_id, at, number, kind, said) \
-            select gen_random_uuid(), incident_id, 1, 0, 'note', 'Called Bob about 10.1.2.3' from i",
-    );
     let incident = told.open_incident();
+    let note = json!({"note": "Called Bob about 10.1.2.3"});
+    assert_eq!(told.api("POST", &format!("/incidents/{incident}/notes"), Some(&note)).0, 201);
     let page = json!({"name": "Acme status", "slug": "acme", "accent": "#ffee00", "about": "How we are.", "sections": one(&shown, "Shop")});
     let page = told.add_page(page);
     let post = json!({"kind": "incident", "title": "The shop is slow", "impact": "degraded", "components": [shown],
@@ -176,19 +154,19 @@ fn t154_a_page_shows_nothing_but_what_its_owner_put_there() {
         assert!(answer.field("cache-control").starts_with("public"), "{}", answer.head);
         assert!(!answer.head.contains("set-cookie"), "{}", answer.head);
         for inner in [
-            "intern.example",
+            "127.0.0.1:8443",
             "hunter2",
             "private.example",
             "10.1.2.3",
-            "8443",
             "refused",
-            "No connection",
+            "Refused",
+            "onnection",
             "Called Bob",
             "migration",
             &incident,
             &shown,
             &private,
-            "ann",
+            ">ann<",
             "/websites/",
             "/incidents",
         ] {
@@ -209,10 +187,8 @@ fn t154_a_page_shows_nothing_but_what_its_owner_put_there() {
         let is_told = part != "Planned maintenance" && !part.starts_with("2031");
         assert_eq!(html.contains(part), is_told, "{part}: {html}");
     }
-    assert!(
-        html.contains("no data yet") && html.contains("role=\"img\" aria-label=\"Last 90 days: no data.\""),
-        "{html}"
-    );
+    assert!(html.contains("role=\"img\" aria-label=\"Last 90 days: 0 % available, observed "), "{html}");
+    assert!(html.contains("no data</title>"), "days before it was watched are not up: {html}");
     assert_eq!(html.matches("<rect ").count(), 90);
     // Nothing is loaded from anywhere else.
     for attribute in ["src=\"", "href=\""] {
@@ -454,6 +430,10 @@ fn an_owner_makes_a_page_by_forms() {
     let directory = tempfile::tempdir().unwrap();
     let told = Told::start(directory.path(), &[]);
     let (one, two) = (told.add_website("https://one.example.com/"), told.add_website("https://two.example.com/"));
+    for id in [&one, &two] {
+        let path = format!("/websites/{id}");
+        assert_eq!(told.api("PATCH", &path, Some(&json!({"paused": true}))).0, 200);
+    }
     let (_, fresh) = told.page("/status-pages/new");
     // Each website has a row, without a name: none is shown by accident.
     assert!(
@@ -486,7 +466,7 @@ fn an_owner_makes_a_page_by_forms() {
     assert!(again.contains("value=\"Shop\"") && again.contains("API &#60;b&#62;"), "{again}");
     fields.push(("more", "1"));
     let (status, more) = form_page(&told.base, "/status-pages/new", &told.ann, &encoded(&fields));
-    assert!(status == 200 && more.matches("name=\"row_name\"").count() > 8, "{more}");
+    assert!(status == 200 && more.matches("name=\"row_name\"").count() >= 8, "{more}");
     fields.pop();
     assert_eq!(form(&told.base, "/status-pages/new", &told.ann, &encoded(&fields)), 303);
     let (_, list) = told.api("GET", "/status-pages", None);

@@ -122,7 +122,7 @@ pub fn anns_things(runtime: &tokio::runtime::Runtime, told: &Told, url: &str) ->
     let mut has: BTreeMap<String, String> = ids.into_iter().collect();
     let key = told.api("POST", "/keys", Some(&json!({"name": "CI", "scopes": ["read"]}))).1;
     let sessions = told.api("GET", "/sessions", None).1;
-    let page = json!({"name": "Acme", "slug": "acme", "sections": [{"components": [{"website_id": website["id"], "name": "Shop"}]}]});
+    let page = json!({"name": "Acme", "slug": "acme", "accent": "#1a7f5a", "sections": [{"components": [{"website_id": website["id"], "name": "Shop"}]}]});
     let page = told.api("POST", "/status-pages", Some(&page)).1;
     let post = json!({"kind": "notice", "title": "News", "state": "notice", "said": "We moved."});
     let post =
@@ -151,7 +151,7 @@ pub fn anns_things(runtime: &tokio::runtime::Runtime, told: &Told, url: &str) ->
 pub fn path_of(pattern: &str, id: &str) -> String {
     let fill = |part: &str| match part {
         ":id" | ":name" => id.to_owned(),
-        ":file" if pattern.starts_with("/status-pages") => "logo".to_owned(),
+        ":file" if pattern.starts_with("/status-pages") => "accent.css".to_owned(),
         ":file" => "status.svg".to_owned(),
         part => part.to_owned(),
     };

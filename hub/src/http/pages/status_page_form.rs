@@ -335,7 +335,7 @@ fn take(app: &App, who: &Caller, before: Option<&StatusPage>, form: &Form) -> Re
     let shape = |is_outdated| Shape { before, revision, is_outdated, kept: None };
     if !form.get("more").is_empty() {
         let mut typed = typed;
-        typed.rows.extend(std::iter::repeat_n(Row { position: " ".to_owned(), ..Row::default() }, BLANK));
+        typed.rows.extend(std::iter::repeat_n(Row::default(), BLANK));
         return page(200, &view(app, who, &names, shape(false), typed, FieldErrors::default())?);
     }
     let password = (!typed.password.is_empty()).then(|| login::hash_of(app, &typed.password)).transpose();

@@ -95,7 +95,8 @@ struct StateRow {
 #[derive(FromRow)]
 struct OutageRow {
     website_id: Uuid,
-    kind: String,
+    /// `None`: of no kind that is told.
+    kind: Option<String>,
     began_at: i64,
     ended_at: Option<i64>,
 }
@@ -165,21 +166,24 @@ impl Store {
 
     /// What the verdicts of the last days said of what is on a page; not what took place while work went on.
     async fn outages_on(&self, id: StatusPageId, account: AccountId, since: UtcMs) -> Result<Vec<Outage>, StoreError> {
-        // Of each the newest few: one that changes every minute has thousands. "cross" keeps SQLite in this order.
+        // Of each the newest few: one that changes every minute has thousands. "cross" keeps SQLite in this order; incidents are
+        // looked up by their keys, since an account may have very many.
         let rows: Vec<OutageRow> = read!(self, pool => sqlx::query_as(
-            "select w.website_id, i.kind, w.began_at, w.ended_at from status_component c cross join incident_website w \
-             cross join incident i where c.status_page_id = $1 and w.website_id = c.website_id and w.began_at >= coalesce(\
+            "select w.website_id, w.began_at, w.ended_at, (select i.kind from incident i where i.incident_id = w.incident_id \
+             and i.account_id = $2 and i.kind in ('outage', 'regional') \
+             and (i.muted_by is null or i.muted_by <> 'maintenance')) as kind \
+             from status_component c cross join incident_website w where c.status_page_id = $1 \
+             and w.website_id = c.website_id and w.began_at >= coalesce(\
              (select x.began_at from incident_website x where x.website_id = c.website_id and x.began_at >= $3 \
-             order by x.began_at desc limit 1 offset $4), $3) and i.incident_id = w.incident_id and i.account_id = $2 \
-             and i.kind in ('outage', 'regional') and (i.muted_by is null or i.muted_by <> 'maintenance')")
+             order by x.began_at desc limit 1 offset $4), $3)")
             .bind(id.0).bind(account.0).bind(since).bind(OUTAGES - 1).fetch_all(pool).await?);
         let outage = |row: OutageRow| Outage {
             website_id: WebsiteId(row.website_id),
-            is_partial: row.kind == "regional",
+            is_partial: row.kind.as_deref() == Some("regional"),
             from_at: row.began_at,
             to_at: row.ended_at,
         };
-        Ok(Outage::joined(rows.into_iter().map(outage).collect()))
+        Ok(Outage::joined(rows.into_iter().filter(|row| row.kind.is_some()).map(outage).collect()))
     }
 
     /// How each of a page's components spent the last 90 days of UTC, oldest first, by the figures that its owner's pages show

@@ -9,7 +9,7 @@ use crate::browser::Driver;
 fn a_page_needs_no_script_and_fits_a_small_screen() {
     let (runtime, directory, driver) = (runtime(), tempfile::tempdir().unwrap(), Driver::start());
     let told = Told::start(directory.path(), &[]);
-    let long = "Averyveryverylongnamethathasnospacesinitatall".repeat(1);
+    let long = "Averyveryverylongnamethathasnospacesinitatall".to_owned();
     let components: Vec<_> = (0..12)
         .map(|n| json!({"website_id": told.add_website(&format!("https://w{n}.example.com/")), "name": format!("{long} {n}")}))
         .collect();
