@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use askama::Template;
-use hub::http::{self, assets};
 use hub::http::pages::account::SignPage;
 use hub::http::pages::acknowledge::AcknowledgePage;
 use hub::http::pages::capacity::CapacityPage;
@@ -26,6 +25,7 @@ use hub::http::pages::trouble::TroublePage;
 use hub::http::pages::website::{Past, WebsitePage, WebsiteView, Window};
 use hub::http::pages::website_form::{FormPage, Typed};
 use hub::http::pages::{DeleteChannelPage, Viewer};
+use hub::http::{self, assets};
 use hub::model::capacity::{Costs, Load, Part, Plan};
 use hub::model::{self, ChannelInput, FieldError, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
 use hub::operator::capacity::Capacity;
@@ -72,7 +72,8 @@ fn main() -> anyhow::Result<()> {
         let (uptimes, latencies) = invented::figures(*name == "down");
         let view = WebsiteView::new(row, &ticks, &changes, invented::NOW);
         let (view, now) = (view.with_figures(&uptimes, &latencies, invented::NOW), invented::NOW);
-        let window = [Window::Day, Window::Week, Window::Month, Window::Quarter][rows.iter().position(|r| r == row).unwrap_or(0) % 4];
+        let window = [Window::Day, Window::Week, Window::Month, Window::Quarter]
+            [rows.iter().position(|r| r == row).unwrap_or(0) % 4];
         let drawn = invented::past(window.series(now), *name == "down");
         let (series, latency) = (&drawn.series, Some(&drawn.latencies[window as usize]));
         let past = Past { series, latency, outages: &drawn.outages, days: &drawn.days };

@@ -97,7 +97,13 @@ pub fn over(transitions: &[Transition], now_verdict: Outcome, from: UtcMs, to: U
 /// When a verdict held within a window, oldest first. `newest` are the newest changes, newest first, and `is_all` says that there
 /// are no others: of the time before the oldest of them is known what it says, unless more are left out.
 #[must_use]
-pub fn spans_of(verdict: Outcome, newest: &[Transition], is_all: bool, now_verdict: Outcome, window: Span) -> Vec<Span> {
+pub fn spans_of(
+    verdict: Outcome,
+    newest: &[Transition],
+    is_all: bool,
+    now_verdict: Outcome,
+    window: Span,
+) -> Vec<Span> {
     let oldest = newest.last();
     let mut at = match oldest {
         Some(change) if !is_all => holds_from(change).max(window.from_at),

@@ -182,8 +182,9 @@ impl Store {
     ) -> Result<Vec<WebsiteId>, StoreError> {
         let asked = Ids(ids.iter().map(|id| id.0).collect());
         let these = self.one_of(2);
-        let select =
-            format!("select website_id, tags from website where account_id = $1 and website_id {these} order by website_id");
+        let select = format!(
+            "select website_id, tags from website where account_id = $1 and website_id {these} order by website_id"
+        );
         let changed: Vec<Uuid> = write!(self, pool => {
             let mut tx = pool.begin().await?;
             let known: Vec<(Uuid, String)> = sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))

@@ -10,7 +10,9 @@ use super::ids::Ids;
 use super::ticks::TransitionRow;
 use super::ties::tags_of_row;
 use super::{Store, StoreError, read};
-use crate::model::{AccountId, BoardRow, Tag, Transition, TransitionCursor, WebsiteCursor, WebsiteFilter, WebsiteId, WebsiteName};
+use crate::model::{
+    AccountId, BoardRow, Tag, Transition, TransitionCursor, WebsiteCursor, WebsiteFilter, WebsiteId, WebsiteName,
+};
 
 /// Sets of tags that are counted through; a website has ten at most.
 const TAG_SETS: i64 = 10_000;

@@ -112,7 +112,8 @@ impl Store {
         // The day that goes on, and the one before it, which is counted some minutes after its end.
         let today = Grain::Day.start_of(now);
         let ends = [Span { from_at: today - DAY_MS, to_at: today }, Span { from_at: today, to_at: now }];
-        let spans: Vec<Span> = [day].into_iter().chain(ends).chain(windows.iter().chain(&wanted.longest).copied()).collect();
+        let spans: Vec<Span> =
+            [day].into_iter().chain(ends).chain(windows.iter().chain(&wanted.longest).copied()).collect();
         let mut spent = self.uptimes_of(&asked, &announced, &spans).await?;
         let uptimes = spent.windows.split_off(3);
         let mut known = spent.windows.into_iter();

@@ -54,12 +54,14 @@ fn many_websites_are_found_marked_and_changed_without_script() {
     let directory = tempfile::tempdir().unwrap();
     let (hub, target, driver) = (Hub::start(directory.path(), &[]), Target::start(), Driver::start());
     let ann = token(&hub.url(""), "ann", "correct horse");
-    let names: Vec<(String, &[&str])> = (0..10).map(|n| (format!("/w{n}"), if n < 3 { &["eu"][..] } else { &[] })).collect();
+    let names: Vec<(String, &[&str])> =
+        (0..10).map(|n| (format!("/w{n}"), if n < 3 { &["eu"][..] } else { &[] })).collect();
     let names: Vec<(&str, &[&str])> = names.iter().map(|(path, tags)| (path.as_str(), *tags)).collect();
     let ids = websites(&hub, &ann, &target, &names);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = driver.without_script().await;
+        client.set_window_size(1280, 1600).await.unwrap();
         sign_in(&client, &hub).await;
         client.goto(&hub.url("/")).await.unwrap();
         assert_eq!(count(&client, ".board tbody tr").await, 10);
@@ -148,7 +150,9 @@ async fn fill(directory: &Path, now: i64) {
     let (hour, today) = (now - now % HOUR, now - now % DAY);
     let sums = "60000, 600000, 900000, 5000, 2500000, 300000, 4305000, 40000, 99000";
     let row = |grain: &str, at: i64| {
-        format!("insert into roll_up select website_id, '{grain}', {at}, 'LOCAL', 60, 60, 0, 0, 0, 0, {sums}, x'{bytes}' from website;")
+        format!(
+            "insert into roll_up select website_id, '{grain}', {at}, 'LOCAL', 60, 60, 0, 0, 0, 0, {sums}, x'{bytes}' from website;"
+        )
     };
     let hours = (1..=7 * 24).filter(|n| n % 24 != 5).map(|n| row("hour", hour - n * HOUR));
     let days = (1..=90).filter(|n| n % 30 != 7).map(|n| row("day", today - n * DAY));
@@ -158,12 +162,17 @@ async fn fill(directory: &Path, now: i64) {
             10 => (0, 0, DAY),
             _ => (DAY, 0, 0),
         };
-        format!("insert into uptime_day (website_id, day_at, up_ms, degraded_ms, down_ms, unknown_ms, maintenance_ms) \
-                 select website_id, {}, {up}, 0, {down}, {unknown}, 0 from website;", today - n * DAY)
+        format!(
+            "insert into uptime_day (website_id, day_at, up_ms, degraded_ms, down_ms, unknown_ms, maintenance_ms) \
+                 select website_id, {}, {up}, 0, {down}, {unknown}, 0 from website;",
+            today - n * DAY
+        )
     });
     let change = |at: i64, from: &str, to: &str| {
-        format!("insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) \
-                 select website_id, {at}, 0, {at}, '{from}', '{to}', '1 of 1 regions' from website;")
+        format!(
+            "insert into transition (website_id, decided_at, number, at, from_verdict, to_verdict, reason) \
+                 select website_id, {at}, 0, {at}, '{from}', '{to}', '1 of 1 regions' from website;"
+        )
     };
     let outage = [change(now - 5 * HOUR, "up", "down"), change(now - 5 * HOUR + 600_000, "down", "up")];
     let progress = format!(

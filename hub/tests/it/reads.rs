@@ -130,12 +130,11 @@ fn paths(pattern: &str) -> Vec<String> {
         }
         "/websites/:id" | "/websites/:id/fragment" => {
             // One with much history, over each window; one that depends on another, one that is down, a job.
-            let windows = ["7d", "30d", "90d"].map(|window| format!("{}?window={window}", pattern.replace(":id", &path_id(1))));
+            let windows =
+                ["7d", "30d", "90d"].map(|window| format!("{}?window={window}", pattern.replace(":id", &path_id(1))));
             [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number))).into_iter().chain(windows).collect()
         }
-        "/websites/:id/edit" => {
-            [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number))).to_vec()
-        }
+        "/websites/:id/edit" => [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number))).to_vec(),
         "/incidents" | "/api/v1/incidents" => ["", "?state=open", "?kind=outage", "?state=open&kind=certificate"]
             .map(|query| format!("{path}{query}"))
             .to_vec(),

@@ -41,7 +41,9 @@ fn tokens() -> [(&'static str, Theme); 3] {
     let mut themes = [("light", Theme::new()), ("dark", Theme::new()), ("print", Theme::new())];
     for (head, declarations) in blocks(TOKENS) {
         let n = if head.contains("dark") { 1 } else { usize::from(head.contains("print")) * 2 };
-        themes[n].1.extend(declarations.into_iter().filter(|(name, value)| name.starts_with("--") && value.starts_with('#')));
+        themes[n]
+            .1
+            .extend(declarations.into_iter().filter(|(name, value)| name.starts_with("--") && value.starts_with('#')));
     }
     themes
 }

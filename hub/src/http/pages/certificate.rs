@@ -18,7 +18,8 @@ pub(super) struct CertificatePart {
 impl CertificatePart {
     /// Of the newest tick that shows one, and of what regions saw; `None`: none was seen.
     pub(super) fn new(row: &BoardRow, ticks: &[StoredTick], now: UtcMs) -> Option<Self> {
-        let newest = row.regions.iter().filter(|region| region.certificate_not_after_at.is_some()).max_by_key(|r| r.slot_at);
+        let newest =
+            row.regions.iter().filter(|region| region.certificate_not_after_at.is_some()).max_by_key(|r| r.slot_at);
         let end_at = newest?.certificate_not_after_at?;
         let (left, end) = say::ends(end_at, now);
         let mark = match row.state.near_end {

@@ -93,11 +93,18 @@ impl Drawn {
 
 impl Charts {
     /// Of a window; `latency` is all of it at once, `outages` are those of the website.
-    pub(super) fn new(window: Window, series: &Series, latency: Option<&Latency>, outages: &[Span], now: UtcMs) -> Self {
+    pub(super) fn new(
+        window: Window,
+        series: &Series,
+        latency: Option<&Latency>,
+        outages: &[Span],
+        now: UtcMs,
+    ) -> Self {
         let asked = window.series(now);
         let SeriesAsked { span, piece_ms, .. } = asked;
-        let begins: Vec<UtcMs> =
-            std::iter::successors(Some(span.from_at), |at| Some(at + piece_ms)).take_while(|at| *at < span.to_at).collect();
+        let begins: Vec<UtcMs> = std::iter::successors(Some(span.from_at), |at| Some(at + piece_ms))
+            .take_while(|at| *at < span.to_at)
+            .collect();
         let step = (WIDTH / begins.len().max(1)).max(1);
         let shown: Vec<(&RegionId, Vec<Option<Drawn>>)> = series
             .iter()
@@ -120,7 +127,8 @@ impl Charts {
             let whole = latency.and_then(|latency| latency.regions.get(*region));
             Chart::new(region, whole, drawn, &scale, outages.clone(), rows, window)
         };
-        let link = |other: Window| WindowLink { name: other.as_str(), words: say::window(other), is_here: other == window };
+        let link =
+            |other: Window| WindowLink { name: other.as_str(), words: say::window(other), is_here: other == window };
         Self {
             links: Window::ALL.map(link).into(),
             labels: begins.iter().step_by(window.labelled_every()).map(|at| say::axis(window, *at)).collect(),
@@ -277,7 +285,10 @@ mod tests {
 
     #[test]
     fn a_scale_ends_with_a_round_number() {
-        assert_eq!([1, 9, 85_000, 412_345, 900_000, 4_000_000_000].map(nice), [1, 10, 100_000, 500_000, 1_000_000, 4_000_000_000]);
+        assert_eq!(
+            [1, 9, 85_000, 412_345, 900_000, 4_000_000_000].map(nice),
+            [1, 10, 100_000, 500_000, 1_000_000, 4_000_000_000]
+        );
         assert_eq!((height(50, 100), height(500, 100), height(u32::MAX, 1)), (100, 200, 200));
     }
 

@@ -7,7 +7,9 @@ use super::spark::{Spark, spark};
 use super::words::{self, Instant, Mark, Share, share, took};
 use super::{dashboard_words as say, maintenance_words::minute};
 use crate::model::verdict::first_sentence;
-use crate::model::{BoardOrder, BoardPart, BoardPlace, BoardRow, Outcome, RegionState, Tag, WebsiteId, WebsiteKind, cause};
+use crate::model::{
+    BoardOrder, BoardPart, BoardPlace, BoardRow, Outcome, RegionState, Tag, WebsiteId, WebsiteKind, cause,
+};
 
 /// Of fewer one finds any without a search.
 const FOUND_BY_EYE: i64 = 8;
@@ -135,12 +137,15 @@ impl Board {
         let state = |(mark, count): (Mark, i64)| {
             let is_here = asked.mark() == Some(mark);
             let to = if is_here { None } else { Some(mark as u8) };
-            (count > 0 || is_here)
-                .then(|| StateLink { mark, count, is_here, path: asked.with(|filter| filter.state = to).path("/") })
+            (count > 0 || is_here).then(|| StateLink {
+                mark,
+                count,
+                is_here,
+                path: asked.with(|filter| filter.state = to).path("/"),
+            })
         };
         let (has_text, has_tag) = (asked.filter.text.is_some(), tag.is_some());
-        let nothing =
-            if count == 0 { say::nothing(has_text, has_tag, asked.mark()) } else { String::new() };
+        let nothing = if count == 0 { say::nothing(has_text, has_tag, asked.mark()) } else { String::new() };
         let is_nowhere = part.counts.iter().sum::<i64>() == 0;
         Self {
             summary: if is_nowhere && asked.is_limited() { nothing.clone() } else { say::summary(&part.counts) },

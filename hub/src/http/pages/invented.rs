@@ -1,6 +1,8 @@
 //! Invented websites in every state, for tests and for `examples/preview.rs`.
 
-use probe::wire::{Blame, Certificate, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId};
+use probe::wire::{
+    Blame, Certificate, CheckKind, Class, Delays, Failure, Note, Outcome, Phase, Phases, Tick, UtcMs, WebsiteId,
+};
 use uuid::Uuid;
 
 use crate::http::pages::Mark;
@@ -8,9 +10,9 @@ use crate::model::enrolment::{Access, KnownProbe, Place};
 use crate::model::late::Marks;
 use crate::model::roll_up::{CountedTick, RollUp};
 use crate::model::{
-    Account, AccountId, BoardPart, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy, NetworkState, Options,
-    OptionsInput, RecentTick, RegionId, RegionState, SecretText, Span, StoredTick, Ties, Transition, Uptime, Website,
-    WebsiteKind, WebsiteSettings, WebsiteState, Worker,
+    Account, AccountId, BoardPart, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy,
+    NetworkState, Options, OptionsInput, RecentTick, RegionId, RegionState, SecretText, Span, StoredTick, Ties,
+    Transition, Uptime, Website, WebsiteKind, WebsiteSettings, WebsiteState, Worker,
 };
 use crate::store::{Latency, Series, SeriesAsked, UptimeOver};
 
@@ -330,7 +332,10 @@ pub fn past(asked: SeriesAsked, is_young: bool) -> InventedPast {
         series.insert(region(slug), pieces);
     }
     let ms = span.to_at - span.from_at;
-    let outage = |from: i64, long: i64| Span { from_at: span.from_at + ms * from / 100, to_at: span.from_at + ms * (from + long) / 100 };
+    let outage = |from: i64, long: i64| Span {
+        from_at: span.from_at + ms * from / 100,
+        to_at: span.from_at + ms * (from + long) / 100,
+    };
     let mut days = std::collections::BTreeMap::new();
     for n in 0..120_i64 {
         let at = NOW - NOW.rem_euclid(day) - n * day;
@@ -363,7 +368,11 @@ fn piece_of(piece: u32, region: u32) -> RollUp {
     let mut roll_up = RollUp::default();
     let evening = if piece % 24 > 17 { 60_000 } else { 0 };
     for n in 0..60_u32 {
-        let wait = 30_000 + region * 45_000 + evening + (n * n * 31 + piece * 7_919) % 24_000 + if n > 56 { 130_000 } else { 0 };
+        let wait = 30_000
+            + region * 45_000
+            + evening
+            + (n * n * 31 + piece * 7_919) % 24_000
+            + if n > 56 { 130_000 } else { 0 };
         let phases = Phases {
             dns_us: Some(2_000 + (n * 37 + piece * 11) % 4_000),
             connect_us: Some(12_000 + region * 9_000 + piece % 5 * 400),

@@ -17,10 +17,10 @@ use super::website_form::{FormPage, Typed};
 use super::{Viewer, assets};
 use crate::http::login::{Caller, Proof};
 use crate::model::{
-    BoardCursor, BoardFilter, BoardOrder, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN, Invitation, InvitationId,
-    KeepingInput, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput, MaintenancePlan, Member, Membership,
-    Offer, OptionsInput, Outcome, PastMaintenance, Role, Rule, Scope, SecretText, SessionKey, Span, Website,
-    WebsiteName, WebsiteSettings,
+    BoardCursor, BoardFilter, BoardOrder, BoardPart, BoardPlace, ContentInput, FieldError, FieldErrors, HIDDEN,
+    Invitation, InvitationId, KeepingInput, LetterFilter, Maintenance, MaintenanceId, MaintenanceInput,
+    MaintenancePlan, Member, Membership, Offer, OptionsInput, Outcome, PastMaintenance, Role, Rule, Scope, SecretText,
+    SessionKey, Span, Website, WebsiteName, WebsiteSettings,
 };
 
 fn hostile_options() -> OptionsInput {
@@ -520,8 +520,12 @@ fn what_is_asked_for_of_the_dashboard_stays_while_one_goes_on() {
     ] {
         assert!(html.contains(part), "{part}: {html}");
     }
-    let choose = BoardPage::of("owner", &part, &Asked { mode: Mode::Choose, ..asked.clone() }).unwrap().render().unwrap();
-    assert!(choose.contains("type=\"checkbox\" name=\"id\"") && !choose.contains("data-live"), "what is marked stays marked");
+    let choose =
+        BoardPage::of("owner", &part, &Asked { mode: Mode::Choose, ..asked.clone() }).unwrap().render().unwrap();
+    assert!(
+        choose.contains("type=\"checkbox\" name=\"id\"") && !choose.contains("data-live"),
+        "what is marked stays marked"
+    );
     let viewer = Viewer { may_write: false, ..Viewer::from("owner") };
     let look = BoardPage::of(viewer, &part, &asked).unwrap().render().unwrap();
     assert!(!look.contains("choose=1") && look.contains("tv=1"), "who may only look changes nothing");

@@ -18,8 +18,8 @@ use crate::model::manifest::Managed;
 use crate::model::scope::Subject;
 use crate::model::verdict::without_codes;
 use crate::model::{
-    self, BoardRow, Incident, IncidentLine, KeptPing, MutedBy, Note, Outcome, Phases, RegionState, Span,
-    StoredTick, Transition, Uptime, UtcMs, Website, WebsiteId, WebsiteKind, cause, uptime,
+    self, BoardRow, Incident, IncidentLine, KeptPing, MutedBy, Note, Outcome, Phases, RegionState, Span, StoredTick,
+    Transition, Uptime, UtcMs, Website, WebsiteId, WebsiteKind, cause, uptime,
 };
 use crate::store::{KnownJob, Latency, Series, StoryAsked, UptimeOver, WebsiteStory};
 

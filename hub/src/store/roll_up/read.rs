@@ -250,8 +250,9 @@ mod tests {
         const DAY: i64 = 24 * HOUR;
         let region: RegionId = "A".parse().unwrap();
         let one = || RollUp { ticks: 1, ..RollUp::default() };
-        let known = [("day", 8 * DAY), ("day", 9 * DAY), ("hour", 9 * DAY), ("hour", 10 * DAY), ("hour", 10 * DAY + HOUR)]
-            .map(|(grain, at)| ((grain, at, region.clone()), one()));
+        let known =
+            [("day", 8 * DAY), ("day", 9 * DAY), ("hour", 9 * DAY), ("hour", 10 * DAY), ("hour", 10 * DAY + HOUR)]
+                .map(|(grain, at)| ((grain, at, region.clone()), one()));
         let known = known.into_iter().collect();
         let drawn = |asked: &SeriesAsked| -> Vec<(i64, i64)> {
             series_of(&known, asked).remove(&region).unwrap().into_iter().map(|(at, of)| (at, of.ticks)).collect()

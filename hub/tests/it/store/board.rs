@@ -2,7 +2,8 @@
 
 use hub::http::pages::Mark;
 use hub::model::{
-    BoardFilter, BoardOrder, BoardPart, BoardPlace, JobPlan, JobSchedule, Outcome, Tag, Ties, WebsiteId, WebsiteSettings,
+    BoardFilter, BoardOrder, BoardPart, BoardPlace, JobPlan, JobSchedule, Outcome, Tag, Ties, WebsiteId,
+    WebsiteSettings,
 };
 
 use super::{Fixture, MINUTE, region_tick};
@@ -126,7 +127,8 @@ async fn a_place_whose_website_is_gone_is_the_begin_of_its_state(f: Fixture) {
 async fn what_is_asked_for_is_found_in_every_order_page_by_page(f: Fixture) {
     let (account, expected) = many(&f).await;
     for (n, (.., id)) in expected.iter().enumerate() {
-        let tags: Vec<Tag> = [vec![], vec!["b", "z"], vec!["a b"], vec!["a"]][n % 4].iter().map(|tag| tag.parse().unwrap()).collect();
+        let tags: Vec<Tag> =
+            [vec![], vec!["b", "z"], vec!["a b"], vec!["a"]][n % 4].iter().map(|tag| tag.parse().unwrap()).collect();
         f.store.set_ties(account, *id, &Ties { tags, parent_id: None }).await.expect("tags");
     }
     let pages = async |filter: &BoardFilter| {
