@@ -61,6 +61,7 @@ fn many_websites_are_found_marked_and_changed_without_script() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = driver.without_script().await;
+        client.set_window_size(1280, 1600).await.unwrap();
         sign_in(&client, &hub).await;
         client.goto(&hub.url("/")).await.unwrap();
         assert_eq!(count(&client, ".board tbody tr").await, 10);
