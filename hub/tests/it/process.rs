@@ -128,12 +128,7 @@ impl Hub {
     }
 
     /// The same of a command that makes its data first.
-    pub fn start_within(
-        bound: Duration,
-        directory: &Path,
-        arguments: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Self {
+    pub fn start_within(bound: Duration, directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut all = vec![("LISTEN", "127.0.0.1:0"), ("RUST_LOG", "info"), ("CANARIES", "off")];
         all.extend_from_slice(environment);
         let program = PathBuf::from(env!("CARGO_BIN_EXE_betteruptime-hub"));
