@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::counted;
 use super::past::{Act, Acts};
 use super::scene::{PLACES, SITES, Where};
-use super::story::{DAY, HOUR, MINUTE};
+use super::story::{DAY, DAYS, HOUR, MINUTE};
 use crate::model::manifest::{Context, Manifest, Plan, Reference, Spec, Write};
 use crate::model::retention::Retention;
 use crate::model::{
@@ -105,17 +105,18 @@ impl Made {
         let mut beats: Vec<(RegionId, WorkerId, Heartbeat, UtcMs)> = Vec::new();
         for (n, place) in PLACES.iter().enumerate() {
             let (region, worker) = place.names()?;
+            let received_at = at - 1_000 * (2 + n as i64);
             let beat = Heartbeat {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 started_at: self.begin,
-                sent_at: at + [3, -11, 6].get(n).copied().unwrap_or(0),
+                sent_at: received_at + [3, -11, 6].get(n).copied().unwrap_or(0),
                 concurrency: 50,
                 checks: u64::try_from((at - self.begin) / 7_400 + n as i64 * 311).unwrap_or(0),
                 network: NetworkState::Works,
                 excused: if n == 1 { 4 } else { 0 },
                 ..Heartbeat::default()
             };
-            beats.push((region, worker, beat, at - 1_000 * (2 + n as i64)));
+            beats.push((region, worker, beat, received_at));
         }
         store.record_heartbeats(&beats, at).await?;
         Ok(())
@@ -153,13 +154,13 @@ impl Made {
         }
         let invoices = of("invoice-export").await?;
         let last = self.end - 31 * HOUR;
-        for day in (0..30).rev() {
+        for day in (0..DAYS).rev() {
             acts.add(last - day * DAY, Act::Ping(invoices.ping_id, PingKind::Success, None, "214 invoices"));
         }
         acts.add(last + DAY + HOUR + MINUTE, Act::Miss);
         let feed = of("feed-sync").await?;
-        for hour in (0..72).rev() {
-            let at = self.end - 13 * MINUTE - hour * HOUR;
+        for n in (0..4 * DAYS).rev() {
+            let at = self.end - 13 * MINUTE - n * 6 * HOUR;
             acts.add(at, Act::Ping(feed.ping_id, PingKind::Success, Some(0), "1,204 products"));
         }
         Ok(())

@@ -186,10 +186,12 @@ fn one(
     kind: CheckKind,
 ) -> anyhow::Result<Option<StoredTick>> {
     let Some(website_id) = made.watched(site, place, at) else { return Ok(None) };
-    // Never two of a website at one instant, and not all websites at once.
-    let slot_at = at - (site as i64 * 631 + place as i64 * 217) % 9_000;
-    let slot_at =
-        if kind == CheckKind::Scheduled && story.is_told(site, at) { at + place as i64 * 217 } else { slot_at };
+    // Never two of a website at one instant; around a trouble when it is said, otherwise not all websites at once.
+    let slot_at = if story.is_told(site, at) && kind != CheckKind::First {
+        at + place as i64 * 217
+    } else {
+        at - (site as i64 * 631 + place as i64 * 217) % 9_000
+    };
     let attempt = u16::from(kind == CheckKind::Confirm);
     tick(story, made.host, &Look { site, website_id, place, slot_at, attempt, kind })
 }

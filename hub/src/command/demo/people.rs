@@ -8,7 +8,7 @@ use super::story::{DAY, HOUR, MINUTE};
 use crate::http::login::invitation_key;
 use crate::http::password;
 use crate::model::api_key::{ApiKeyId, Expiry, NewKey, written};
-use crate::model::audit::{Deed, FieldChange};
+use crate::model::audit::{Deed, FieldChange, what};
 use crate::model::report::Rhythm;
 use crate::model::{Account, ChannelKind, MadeBy, Role, Scope, UtcMs};
 use crate::new_id;
@@ -38,7 +38,6 @@ type Key = (&'static str, &'static [&'static str], Expiry, i64, Option<i64>);
 pub(super) struct People {
     pub owner: Account,
     lena: Account,
-    omar: Account,
 }
 
 impl People {
@@ -54,14 +53,14 @@ impl People {
             }
         };
         let lena = join("lena", Role::Editor, begin + 2 * DAY).await?;
-        let omar = join("omar", Role::Viewer, begin + 40 * DAY).await?;
-        Ok(Self { owner, lena, omar })
+        join("omar", Role::Viewer, begin + 40 * DAY).await?;
+        Ok(Self { owner, lena })
     }
 
     /// What else they have: another team, an invitation, keys, a report by mail.
     pub(super) async fn settle(&self, store: &Store, end: UtcMs) -> anyhow::Result<()> {
         let owner = self.owner.account_id;
-        store.create_team(self.lena.account_id, "Lantern wholesale", end - 50 * DAY).await?;
+        store.create_team(owner, "Lantern wholesale", end - 50 * DAY).await?;
         store.invite(owner, owner, invitation_key("demo nobody yet"), Role::Viewer, end - 2 * DAY).await?;
         let keys: [Key; 3] = [
             ("Wall screen", &["websites:read", "incidents:read"], Expiry::Never, 61, Some(4 * MINUTE)),
@@ -115,42 +114,40 @@ impl People {
 
     /// Lines of the log of who did what.
     pub(super) async fn log(&self, store: &Store, made: &Made) -> anyhow::Result<()> {
-        let line = |who: &Account, route: &str, action: &str, kind: &str, key: &str, object: &str| Deed {
-            account: Some(self.owner.account_id),
-            person_id: Some(who.account_id),
-            person: who.username.clone(),
-            address: if who.username == USER { "192.0.2.14" } else { "198.51.100.7" }.to_owned(),
-            route: route.to_owned(),
-            action: action.to_owned(),
-            kind: kind.to_owned(),
-            object_id: made.id(key).map(|id| id.to_string()).unwrap_or_default(),
-            object: object.to_owned(),
-            ..Deed::default()
+        let line = |who: &Account, route: &str, key: &str, object: &str| {
+            let (action, kind) = what("POST", route);
+            Deed {
+                account: Some(self.owner.account_id),
+                person_id: Some(who.account_id),
+                person: who.username.clone(),
+                address: if who.username == USER { "192.0.2.14" } else { "198.51.100.7" }.to_owned(),
+                route: format!("POST {route}"),
+                action,
+                kind,
+                object_id: made.id(key).map(|id| id.to_string()).unwrap_or_default(),
+                object: object.to_owned(),
+                ..Deed::default()
+            }
         };
         let change = |field: &str, old: &str, new: &str| vec![FieldChange::new(field, old, new)];
-        let (demo, lena, omar) = (&self.owner, &self.lena, &self.omar);
-        let edit = "POST /websites/:id/edit";
-        let pause = change("paused", "false", "true");
+        let site = |parts: &str| format!("https://{}/", made.host.host(parts));
+        let (demo, lena) = (&self.owner, &self.lena);
+        let (edit, keys) = ("/websites/:id/edit", "/settings/keys");
         let deeds = [
-            (61 * DAY, line(demo, "POST /settings/keys", "added", "key", "", "Wall screen"), Vec::new()),
-            (58 * DAY, line(lena, edit, "changed", "website", "images", "images"), change("slow_ms", "1500", "900")),
-            (50 * DAY, line(lena, "POST /teams", "added", "team", "", "Lantern wholesale"), Vec::new()),
-            (44 * DAY, line(demo, edit, "changed", "website", "shop", "shop"), change("uptime_goal", "99.5", "99.9")),
-            (33 * DAY, line(demo, "POST /settings/keys", "added", "key", "", "Deploy pipeline"), Vec::new()),
-            (20 * DAY, line(demo, "POST /maintenance", "added", "maintenance", "", "Database upgrade"), Vec::new()),
-            (PAUSED_BEFORE_MS, line(lena, "POST /websites/:id/pause", "paused", "website", "legacy", "legacy"), pause),
+            (61 * DAY, line(demo, keys, "", "Wall screen"), Vec::new()),
+            (58 * DAY, line(lena, edit, "images", &site("images")), change("slow_ms", "1500", "900")),
+            (50 * DAY, line(demo, "/team/new", "", "Lantern wholesale"), Vec::new()),
+            (44 * DAY, line(demo, edit, "shop", &site("shop")), change("uptime_goal_percent", "99.5", "99.9")),
+            (33 * DAY, line(demo, keys, "", "Deploy pipeline"), Vec::new()),
+            (20 * DAY, line(demo, "/maintenance", "", "Database upgrade"), Vec::new()),
             (
-                3 * DAY,
-                line(demo, "POST /channels/:id/edit", "changed", "channel", "", "On call"),
-                vec![FieldChange::hidden("url")],
+                PAUSED_BEFORE_MS,
+                line(lena, "/websites/:id/pause", "legacy", &site("legacy")),
+                change("paused", "false", "true"),
             ),
-            (29 * HOUR, line(omar, "POST /signin", "signed in", "session", "", ""), Vec::new()),
-            (
-                118 * MINUTE,
-                line(lena, "POST /incidents/:id/acknowledge", "took on", "incident", "", "checkout"),
-                Vec::new(),
-            ),
-            (45 * MINUTE, line(lena, "POST /maintenance", "added", "maintenance", "", "Roaster firmware"), Vec::new()),
+            (3 * DAY, line(demo, "/channels/:id/edit", "", "On call"), vec![FieldChange::hidden("url")]),
+            (118 * MINUTE, line(lena, "/incidents/:id/acknowledge", "", &site("checkout")), Vec::new()),
+            (45 * MINUTE, line(lena, "/maintenance", "", "Roaster firmware"), Vec::new()),
         ];
         for (before, deed, changes) in deeds {
             store.write_audit(Deed { changes, ..deed }, made.end - before).await?;
