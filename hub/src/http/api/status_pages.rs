@@ -23,7 +23,7 @@ use crate::model::{FieldError, FieldErrors};
 use crate::store::{PostSaved, StatusPageSaved};
 
 /// Posts that are listed.
-const POSTS: i64 = 200;
+const POSTS: i64 = 50;
 
 /// What is declared of it.
 pub static GROUP: Group = Group {
@@ -61,7 +61,7 @@ pub static GROUP: Group = Group {
         Operation::get(
             "/api/v1/status-pages/:id/posts",
             "listStatusPosts",
-            "What was published on a page. What goes on first, then what was over within 90 days.",
+            "What was published on a page. What goes on first, then what was over within 90 days, 50 at most.",
         )
         .json(of::<PostList<'static>>),
         Operation::post(

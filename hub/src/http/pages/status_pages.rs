@@ -16,7 +16,7 @@ use crate::store::PageName;
 pub use super::status_page_form::{create, edit, new, save};
 
 /// Posts on the page of a status page.
-const POSTS: i64 = 100;
+const POSTS: i64 = 50;
 
 /// All of them.
 #[derive(Template, Debug)]

@@ -166,17 +166,26 @@ impl Store {
 
     /// What the verdicts of the last days said of what is on a page; not what took place while work went on.
     async fn outages_on(&self, id: StatusPageId, account: AccountId, since: UtcMs) -> Result<Vec<Outage>, StoreError> {
-        // Of each the newest few: one that changes every minute has thousands. "cross" keeps SQLite in this order; incidents are
-        // looked up by their keys, since an account may have very many.
-        let rows: Vec<OutageRow> = read!(self, pool => sqlx::query_as(
+        // Of each the newest few, by their key: one that changes every minute has thousands, and Postgres would rather go through all
+        // there are than be told where to end. SQLite has no lateral joins, and keeps to the order of a "cross" one.
+        let (from, count) = if self.is_sqlite() {
+            let since = "select x.began_at from incident_website x where x.website_id = c.website_id and x.began_at >= $3 \
+                order by x.began_at desc limit 1 offset $4";
+            let w =
+                format!("incident_website w on w.website_id = c.website_id and w.began_at >= coalesce(({since}), $3)");
+            (format!("status_component c cross join {w}"), OUTAGES - 1)
+        } else {
+            let w = "select w.* from incident_website w where w.website_id = c.website_id and w.began_at >= $3 \
+                order by w.website_id, w.began_at desc limit $4";
+            (format!("status_component c cross join lateral ({w}) w"), OUTAGES)
+        };
+        let select = format!(
             "select w.website_id, w.began_at, w.ended_at, (select i.kind from incident i where i.incident_id = w.incident_id \
              and i.account_id = $2 and i.kind in ('outage', 'regional') \
-             and (i.muted_by is null or i.muted_by <> 'maintenance')) as kind \
-             from status_component c cross join incident_website w where c.status_page_id = $1 \
-             and w.website_id = c.website_id and w.began_at >= coalesce(\
-             (select x.began_at from incident_website x where x.website_id = c.website_id and x.began_at >= $3 \
-             order by x.began_at desc limit 1 offset $4), $3)")
-            .bind(id.0).bind(account.0).bind(since).bind(OUTAGES - 1).fetch_all(pool).await?);
+             and (i.muted_by is null or i.muted_by <> 'maintenance')) as kind from {from} where c.status_page_id = $1"
+        );
+        let rows: Vec<OutageRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(id.0).bind(account.0).bind(since).bind(count).fetch_all(pool).await?);
         let outage = |row: OutageRow| Outage {
             website_id: WebsiteId(row.website_id),
             is_partial: row.kind.as_deref() == Some("regional"),

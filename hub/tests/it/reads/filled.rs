@@ -371,9 +371,9 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             id("9600000 + n.i * 10000 + k.i")
         ),
         format!(
-            "insert into status_post_component (status_post_id, website_id) {} select {}, {} from k",
-            of(&[("k", incidents)]),
-            id("9610000 + k.i"),
+            "insert into status_post_component (status_post_id, website_id) {} select {}, {} from n, k",
+            of(&[("n", 41), ("k", incidents)]),
+            id("9600000 + n.i * 10000 + k.i"),
             id("1")
         ),
         format!(

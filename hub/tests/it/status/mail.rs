@@ -25,6 +25,8 @@ fn whoever_asks_confirms_is_told_and_ends_it_by_one_click() {
     let server = MailServer::start("plain", &Authority::root("mail"));
     let told = Told::start(directory.path(), &[]);
     let website = told.add_website("https://a.example.com/");
+    // The channel would tell its own people of it, too.
+    assert_eq!(told.api("PATCH", &format!("/websites/{website}"), Some(&json!({"paused": true}))).0, 200);
     let page = told.add_page(json!({"name": "Acme", "slug": "acme", "sections": one(&website, "A")}));
     // Without a server nobody is asked for an address.
     assert!(!told.get("/s/acme").text().contains("name=\"address\""));
