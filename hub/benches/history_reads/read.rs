@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use hub::model::roll_up::Grain;
+use hub::http::pages::website::{CHANGES_READ, Window};
 use hub::model::sealed::DAY_MS;
-use hub::model::{AccountId, BoardFilter, BoardPlace, IncidentFilter, Span, UtcMs, WebsiteId};
-use hub::store::{SeriesAsked, Store, StoryAsked};
+use hub::model::{AccountId, BoardFilter, BoardOrder, BoardPlace, IncidentFilter, Span, UtcMs, WebsiteId};
+use hub::store::{Store, StoryAsked};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -67,12 +67,12 @@ impl Subject {
         Span { from_at: self.now - days * DAY_MS, to_at: self.now }
     }
 
-    /// All that the page of a website reads.
-    async fn website_page(&self, id: WebsiteId) {
+    /// All that the page of a website reads, with a window drawn.
+    async fn website_page(&self, id: WebsiteId, window: Window) {
         let (store, account) = (&self.store, self.account);
         let windows = [1, 7, 30, 90].map(|days| self.days(days));
-        let series = Some(SeriesAsked { span: self.days(7), grain: Grain::Hour, piece_ms: DAY_MS / 8 });
-        let wanted = StoryAsked { windows: &windows, longest: Some(self.days(365)), series, changes: 1_000 };
+        let (longest, series) = (Some(self.days(365)), Some(window.series(self.now)));
+        let wanted = StoryAsked { windows: &windows, longest, series, changes: CHANGES_READ };
         let story = store.website_story(account, id, &wanted, self.now).await.expect("a story");
         assert!(story.is_some_and(|story| story.latencies.len() == 4));
         store.ticks(account, id, None, TICKS_OF_A_PAGE).await.expect("ticks");
@@ -88,14 +88,15 @@ impl Subject {
         let (store, account, now) = (&self.store, self.account, self.now);
         let lines = RefCell::new(Vec::new());
         let told = |what: &str, times: Times| lines.borrow_mut().push((what.to_owned(), times.words()));
-        let times = Times::of(ALL, async |_| {
-            let part = store
-                .board_part(account, &BoardFilter::default(), BoardPlace::First, BOARD, TAGS, now)
-                .await
-                .expect("a part");
-            assert_eq!((part.rows.len() as i64, part.count()), (BOARD, self.websites.len() as i64));
-        });
-        told("dashboard: 1,000 websites counted, 200 shown", times.await);
+        for order in BoardOrder::ALL {
+            let filter = BoardFilter { order, ..BoardFilter::default() };
+            let times = Times::of(ALL, async |_| {
+                let part =
+                    store.board_part(account, &filter, BoardPlace::First, BOARD, TAGS, now).await.expect("a part");
+                assert_eq!((part.rows.len() as i64, part.count()), (BOARD, self.websites.len() as i64));
+            });
+            told(&format!("dashboard by {}: 1,000 websites counted, 200 shown", order.as_str()), times.await);
+        }
         let times = Times::of(ALL, async |_| drop(store.recent_page(account, None, PAGE).await.expect("a page")));
         told("list: the first 100 websites", times.await);
         let times = Times::of(ALL, async |_| drop(store.recent_page(account, None, 2_001).await.expect("a page")));
@@ -107,8 +108,10 @@ impl Subject {
         let open = IncidentFilter { open_only: true, ..filter };
         let times = Times::of(ALL, async |_| drop(store.incidents(account, open, None, 101).await.expect("incidents")));
         told("incidents: those that go on", times.await);
-        let times = Times::of(ONE, async |n| self.website_page(self.website(n)).await);
-        told("a website's page, all of it", times.await);
+        for window in [Window::Day, Window::Week, Window::Quarter] {
+            let times = Times::of(ONE, async |n| self.website_page(self.website(n), window).await);
+            told(&format!("a website's page, all of it, {} drawn", window.as_str()), times.await);
+        }
         for (words, days) in [("24 h", 1), ("7 d", 7), ("30 d", 30), ("90 d", 90)] {
             let times = Times::of(ONE, async |n| {
                 let found = store.uptimes(account, self.website(n), &[self.days(days)]).await.expect("uptimes");

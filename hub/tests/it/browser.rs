@@ -42,13 +42,8 @@ impl Driver {
         self.browser_with(json!({"deviceMetrics": metrics})).await
     }
 
-    /// One that runs no script of a page.
-    pub async fn without_script(&self) -> Client {
-        self.browser_with(json!({"prefs": {"profile.managed_default_content_settings.javascript": 2}})).await
-    }
-
     /// A screen so wide, in a browser that runs no script of pages.
-    pub async fn narrow_without_script(&self, width: u32) -> Client {
+    pub async fn without_script(&self, width: u32) -> Client {
         let metrics = json!({"width": width, "height": 700, "pixelRatio": 1.0, "mobile": true, "touch": true});
         self.browser_with(json!({"deviceMetrics": metrics, "withoutScript": true})).await
     }
@@ -72,8 +67,6 @@ impl Driver {
         }
         if emulation.get("deviceMetrics").is_some() {
             options["mobileEmulation"] = emulation;
-        } else if let Some(prefs) = emulation.get("prefs") {
-            options["prefs"] = prefs.clone();
         }
         let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options});
         let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("an object") };

@@ -60,8 +60,7 @@ fn many_websites_are_found_marked_and_changed_without_script() {
     let ids = websites(&hub, &ann, &target, &names);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = driver.without_script().await;
-        client.set_window_size(1280, 1600).await.unwrap();
+        let client = driver.without_script(1280).await;
         sign_in(&client, &hub).await;
         client.goto(&hub.url("/")).await.unwrap();
         assert_eq!(count(&client, ".board tbody tr").await, 10);
@@ -88,7 +87,7 @@ fn many_websites_are_found_marked_and_changed_without_script() {
         client.goto(&hub.url("/?state=paused")).await.unwrap();
         assert_eq!(count(&client, ".board tbody tr").await, 2);
 
-        client.goto(&hub.url("/?choose=1")).await.unwrap();
+        client.goto(&hub.url("/?choose=1&q=/w9")).await.unwrap();
         press(&client, &format!(".pick input[value='{}']", ids[9])).await;
         type_into(&client, "#bulk-tag", "Shop").await;
         press(&client, ".bulk button[value=tag]").await;
@@ -100,6 +99,7 @@ fn many_websites_are_found_marked_and_changed_without_script() {
         assert!(asked.contains("Delete this website?") && asked.contains("/w9"), "{asked}");
         press(&client, "form.card button.danger").await;
         awaited(&client, ".toast", SOON).await;
+        client.goto(&hub.url("/")).await.unwrap();
         assert_eq!(count(&client, ".board tbody tr").await, 9);
 
         client.goto(&hub.url("/?tv=1")).await.unwrap();
@@ -200,7 +200,7 @@ fn a_websites_page_draws_its_past_and_can_be_asked_by_keys_and_without_script() 
     let hub = Hub::start(directory.path(), &[("DESIGN_PAGE", "1")]);
     let path = format!("/websites/{id}");
     runtime.block_on(async {
-        let client = driver.without_script().await;
+        let client = driver.without_script(1280).await;
         sign_in(&client, &hub).await;
         client.goto(&hub.url(&path)).await.unwrap();
         awaited(&client, ".chart .half", SOON).await;

@@ -68,6 +68,8 @@ impl Demo {
         let incidents = self.ids("/incidents?limit=100", "incidents", "cause");
         let channels = self.ids("/channels", "channels", "name");
         let windows = self.ids("/maintenance", "maintenance", "name");
+        let pages = self.ids("/status-pages", "status_pages", "slug");
+        let posts = self.ids(&format!("/status-pages/{}/posts", pages["lantern"]), "posts", "title");
         let website = |part: &str| {
             let found = websites.iter().find(|(url, _)| url.contains(part));
             found.unwrap_or_else(|| panic!("no website {part}: {websites:?}")).1.clone()
@@ -93,18 +95,24 @@ impl Demo {
                 }
                 Some("channels") => channels.values().cloned().collect(),
                 Some("maintenance") => windows.values().cloned().collect(),
+                Some("status-pages") => pages.values().cloned().collect(),
+                Some("status-posts") => posts.values().cloned().collect(),
                 _ => panic!("{pattern}: say in `paths` how it is asked for, or in `LEFT_OUT` why it is not"),
             };
             let parameter = pattern.split('/').find(|part| part.starts_with(':')).unwrap_or(":id");
             paths.extend(ids.iter().map(|id| pattern.replace(parameter, id)));
         }
+        // As strangers see it.
+        paths.push("/s/lantern".to_owned());
         paths.sort();
         paths
     }
 }
 
 /// Pages that are not for whoever is signed in to a demo.
-const LEFT_OUT: [(&str, &str); 4] = [
+const LEFT_OUT: [(&str, &str); 6] = [
+    ("/design", "shown where DESIGN_PAGE is set"),
+    ("/status-pages/:id/preview/:file", "what a preview is drawn with"),
     ("/acknowledge/:token", "reached by a signed link of a message"),
     ("/join/:token", "reached by an invitation's link"),
     ("/signup", "nobody signs up: the demo has its people"),
@@ -166,7 +174,7 @@ fn a_demo_has_each_kind_of_trouble_and_nothing_that_is_made_up_contradicts_itsel
     let websites = demo.api("/websites?limit=100")["websites"].as_array().unwrap().clone();
     let verdict = |part: &str| {
         let found = websites.iter().find(|one| one["url"].as_str().is_some_and(|url| url.contains(part)));
-        found.unwrap_or_else(|| panic!("{part}"))["verdict"].as_str().unwrap_or_default().to_owned()
+        found.unwrap_or_else(|| panic!("{part}"))["status"].as_str().unwrap_or_default().to_owned()
     };
     let expected = [
         ("www.", "up"),

@@ -98,6 +98,13 @@ pub fn script(size: Size, dialect: &Dialect, now: UtcMs) -> String {
             n(accounts),
             id("1000000 + i")
         ),
+        // So many more people, who have nothing, that to go through all of them is not what costs least.
+        format!(
+            "insert into account (account_id, username, username_key, password_hash, created_at) {} select {}, 'more' || i, \
+             'more' || i, 'x', 0 from n",
+            n(10 * accounts),
+            id("1200000 + i")
+        ),
         // Five people beside its owner in each team, ann's among them; each has a second factor, and links that were not followed.
         format!(
             "insert into member (account_id, person_id, role, since_at) {} select {}, {}, 'viewer', {now} - k.i from n, k",

@@ -19,7 +19,7 @@ fn a_page_needs_no_script_and_fits_a_small_screen() {
     let post = json!({"kind": "incident", "title": long, "state": "investigating", "said": long.repeat(8)});
     assert_eq!(told.api("POST", &format!("/status-pages/{page}/posts"), Some(&post)).0, 201);
     runtime.block_on(async {
-        let browser = driver.narrow_without_script(320).await;
+        let browser = driver.without_script(320).await;
         browser.goto(&format!("{}/s/acme", told.base)).await.unwrap();
         assert!(browser.title().await.unwrap().contains("– Acme"));
         let width = browser.execute("return [document.documentElement.scrollWidth, innerWidth, document.querySelectorAll('script').length, document.querySelectorAll('.bars rect').length]", vec![]).await.unwrap();
