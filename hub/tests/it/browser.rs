@@ -42,7 +42,12 @@ impl Driver {
         self.browser_with(json!({"deviceMetrics": metrics})).await
     }
 
-    /// A screen so wide, in a browser that runs no script of pages.
+    /// A desk's screen, in a browser that runs no script of pages.
+    pub async fn desk_without_script(&self) -> Client {
+        self.browser_with(json!({"withoutScript": true})).await
+    }
+
+    /// A phone's screen so wide, in a browser that runs no script of pages.
     pub async fn without_script(&self, width: u32) -> Client {
         let metrics = json!({"width": width, "height": 700, "pixelRatio": 1.0, "mobile": true, "touch": true});
         self.browser_with(json!({"deviceMetrics": metrics, "withoutScript": true})).await

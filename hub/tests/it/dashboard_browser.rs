@@ -60,7 +60,8 @@ fn many_websites_are_found_marked_and_changed_without_script() {
     let ids = websites(&hub, &ann, &target, &names);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = driver.without_script(1280).await;
+        let client = driver.desk_without_script().await;
+        client.set_window_size(1280, 1600).await.unwrap();
         sign_in(&client, &hub).await;
         client.goto(&hub.url("/")).await.unwrap();
         assert_eq!(count(&client, ".board tbody tr").await, 10);
@@ -200,7 +201,8 @@ fn a_websites_page_draws_its_past_and_can_be_asked_by_keys_and_without_script() 
     let hub = Hub::start(directory.path(), &[("DESIGN_PAGE", "1")]);
     let path = format!("/websites/{id}");
     runtime.block_on(async {
-        let client = driver.without_script(1280).await;
+        let client = driver.desk_without_script().await;
+        client.set_window_size(1280, 1600).await.unwrap();
         sign_in(&client, &hub).await;
         client.goto(&hub.url(&path)).await.unwrap();
         awaited(&client, ".chart .half", SOON).await;
