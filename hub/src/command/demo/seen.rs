@@ -49,7 +49,7 @@ impl Seen {
 pub(super) fn certificate_span(n: usize, site: &Site, end: UtcMs, at: UtcMs) -> (UtcMs, UtcMs) {
     if site.manner == Manner::CertificateEnds {
         // Nobody renews it.
-        return (end - 85 * DAY, end + 5 * DAY + 3 * HOUR);
+        return (end - 110 * DAY, end + 5 * DAY + 3 * HOUR);
     }
     // Renewed every 60 days, as most do.
     let renewed = end - (n as i64 * 37 % 55) * DAY - 7 * HOUR;
