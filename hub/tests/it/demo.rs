@@ -120,8 +120,9 @@ const LEFT_OUT: [(&str, &str); 6] = [
 ];
 
 /// What differs between two demos of one instant, and why: what stands between these two.
-const CHANCE: [(&str, &str, &str); 4] = [
+const CHANCE: [(&str, &str, &str); 5] = [
     ("/settings/sessions/", "/end\"", "the name of a session is a hash of its random key"),
+    ("data-etag=\"", "\"", "made of a page that tells the address of the demo, as a job's does"),
     ("name=\"once\" value=\"", "\"", "a form that is sent twice is known by it"),
     ("<p class=\"said\">", "</p>", "on /capacity, the room on the disk, which others fill"),
     ("<tr><th scope=\"row\">All else", "</tr>", "pages of a database that hold what is deleted soon"),
