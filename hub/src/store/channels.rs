@@ -202,7 +202,7 @@ impl Store {
         Ok(row.map(Channel::from))
     }
 
-    /// Adds a channel, switched on. `None`: the account has [`MAX_CHANNELS`]. A second channel that is none of the
+    /// Adds a channel, switched on. `None`: the account has [`crate::model::MAX_CHANNELS`]. A second channel that is none of the
     /// account's is left out.
     ///
     /// # Errors
