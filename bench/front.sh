@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the front costs, and what it bears. A hub alone (SQLite, 100 websites), wrk beside it:
-# - requests a second and p99 of /healthz, the list of 100 websites, a public badge (kept by the front), through front and
+# - requests a second and p99 of /healthz, the list of 100 websites, a public status page (kept by the front), through front and
 #   tiny_http; then the same bytes by tiny_http alone, and by hyper alone;
 # - 2,000 clients who send nothing and 200 who send a byte a second, for half a minute: p99 of one who asks as people do,
 #   memory and threads of the hub (P12);
@@ -45,8 +45,11 @@ token=$(json -d "$account" "$base/signin" | python3 -c 'import json,sys; print(j
 for n in $(seq 100); do
   id=$(json -H "token: $token" -d "{\"url\":\"http://127.0.0.1:$closed/$n\"}" "$base/website" | python3 -c 'import json,sys; print(json.load(sys.stdin)["id"])')
 done
-json -H "token: $token" -X PATCH -d '{"is_badge_public":true}' "$base/api/v1/websites/$id" >/dev/null
-paths=("/healthz" "/api/v1/websites?limit=100" "/badge/$id/status.svg") names=(healthz list badge)
+components=$(json -H "token: $token" "$base/api/v1/websites?limit=12" | python3 -c 'import json,sys
+print(json.dumps([{"website_id": w["id"], "name": "Part %d" % n} for n, w in enumerate(json.load(sys.stdin)["websites"])]))')
+json -H "token: $token" -d "{\"name\":\"Status\",\"slug\":\"bench\",\"sections\":[{\"name\":\"All\",\"components\":$components}]}" \
+  "$base/api/v1/status-pages" >/dev/null
+paths=("/healthz" "/api/v1/websites?limit=100" "/s/bench") names=(healthz list status)
 for n in 0 1 2; do curl -fsS -H "token: $token" "$base${paths[$n]}" >"$work/files/${names[$n]}"; done
 "$bin/examples/front_load" serve "$work/files" "$tiny" "$hyper" & pids+=($!)
 for _ in $(seq 100); do curl -fsS -o /dev/null "http://127.0.0.1:$hyper/healthz" 2>/dev/null && break; sleep 0.1; done
