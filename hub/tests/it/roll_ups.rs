@@ -152,7 +152,7 @@ fn page_api_and_formula_agree_and_are_their_owners_alone() {
     let (status, html) = page(&hub.url(""), &format!("/websites/{id}"), &ann);
     let after = percent(&get(Some(&ann), &week).1);
     assert!(status == 200 && (html.contains(&before) || html.contains(&after)), "{before} {html}");
-    assert!(html.contains("7 days<small>since it was added</small>") && !html.contains("30 days"), "{html}");
+    assert!(html.contains("7 days<small>since it was added</small>") && !html.contains("row\">30 days"), "{html}");
     assert!(html.contains("30 min of maintenance in 7 days") && !html.contains("Uptime, last 24 h"), "{html}");
 
     for path in ["/uptime", "/latency"] {
