@@ -6,10 +6,10 @@
 #   ./test.sh <filter>   only the tests whose name contains <filter>
 #
 # What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables and
-# python3-aiosmtpd, a mail server, prometheus, prometheus-alertmanager, nginx-light, curl, jq and python3-venv (apt-get, with sudo
-# unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and openapi-spec-validator from PyPI and
-# axe-core from the npm registry. The
-# services of prometheus, its alertmanager and nginx are masked first: they would listen to everybody.
+# python3-aiosmtpd, a mail server, prometheus, prometheus-alertmanager, nginx-light, curl, jq, python3-venv and npm (apt-get,
+# with sudo unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and openapi-spec-validator from PyPI and
+# axe-core from the npm registry. The services of prometheus, its alertmanager and nginx are masked first: they would listen to
+# everybody.
 #
 # Tests of forbidden and unreachable addresses make network namespaces: as root, or where users may make their own. Where
 # neither is allowed this says so, and the tests that were not run are counted at the end.
