@@ -263,7 +263,7 @@ def look(arguments, site, looker, paths):
         shown = UUID.sub(lambda found: "…" + found.group()[-6:], path)
         rows.append([
             shown, f"{size:,}", requests, f"{p50:.1f}", f"{p99:.1f}", "-" if paint is None else f"{paint:.0f}",
-            "yes" if without else "NO", "NO" if not scrolls else "YES", len(findings) or "-",
+            "yes" if without else "NO", "YES" if scrolls else "no", len(findings) or "none",
         ])
         if arguments.pictures:
             looker.pictures(path, arguments.pictures)
