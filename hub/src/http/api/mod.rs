@@ -22,7 +22,10 @@ pub mod reports;
 mod revision;
 pub mod sessions;
 pub mod shape;
+mod status_page_input;
+mod status_page_shown;
 pub mod status_pages;
+pub mod status_posts;
 pub mod teams;
 pub mod ticks;
 pub mod website_input;
@@ -41,6 +44,11 @@ pub(super) fn rfc3339(at: UtcMs) -> String {
 fn body<'a, T: Deserialize<'a>>(request: &'a Request, expected: &str) -> Result<T, HttpError> {
     let bytes = if request.body.is_empty() { b"{}".as_slice() } else { &request.body };
     serde_json::from_slice(bytes).map_err(|error| HttpError::BadRequest(format!("Send {expected} as JSON: {error}.")))
+}
+
+/// Whether a body says that it is JSON.
+fn is_json(request: &Request) -> Result<(), HttpError> {
+    if request.media_type() == "application/json" { Ok(()) } else { Err(HttpError::MediaType("application/json")) }
 }
 
 /// A field that may be missing, or null: `Some(None)` is null.

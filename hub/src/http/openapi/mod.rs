@@ -22,6 +22,7 @@ static GROUPS: &[&Group] = &[
     &api::maintenance::GROUP,
     &api::reports::GROUP,
     &api::status_pages::GROUP,
+    &api::status_posts::GROUP,
     &api::regions::GROUP,
     &api::sessions::GROUP,
     &api::keys::GROUP,
