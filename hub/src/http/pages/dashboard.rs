@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::SignUps;
 use crate::http::login::{self, Caller};
 use crate::http::{App, HttpError, Request, Response, assets, route::Params};
-use crate::model::{AccountId, BoardPart, BoardRow};
+use crate::model::{AccountId, BoardPart, BoardRow, Role};
 use crate::store::wall;
 
 /// Websites on one page of the list: of more, an answer would be larger than one may be (2 MiB), and no pleasure.
@@ -72,8 +72,9 @@ impl BoardPage {
     /// Of those that were asked for.
     pub fn of(viewer: impl Into<Viewer>, part: &BoardPart, asked: &Asked) -> Result<Self, askama::Error> {
         let viewer = viewer.into();
-        let board = Board::of(part, asked).with_open(viewer.open).told(viewer.is_told);
-        let (title, may_write) = (board.title(), viewer.may_write);
+        let (open, is_told, may_write) = (viewer.open, viewer.is_told, viewer.may_write);
+        let board = Board::of(part, asked).with_open(open).told(is_told).may_add(may_write);
+        let title = board.title();
         let count: i64 = part.counts.iter().sum();
         let is_shown = count > 0 || asked.is_limited();
         let to = |mode| asked.shown(mode).path("/");
@@ -170,6 +171,7 @@ pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, Ht
     let part = read(app, who.account.account_id, &asked)?;
     let open = app.wait(app.store.count_open_incidents(who.account.account_id)).map_err(login::store)?;
     let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
-    let board = Board::of(&part, &asked).with_open(open).told(is_told);
+    let may_add = who.role >= Role::Editor;
+    let board = Board::of(&part, &asked).with_open(open).told(is_told).may_add(may_add);
     super::written_fragment(board.shown(asked.mode).map_err(anyhow::Error::from)?)
 }

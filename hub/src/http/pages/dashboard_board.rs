@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::dashboard::{Asked, Mode, whole};
+use super::short_name::ShortName;
 use super::spark::{Spark, spark};
 use super::words::{self, Instant, Mark, Share, share, took};
 use super::{dashboard_words as say, maintenance_words::minute};
@@ -35,6 +36,8 @@ pub struct Board {
     is_limited: bool,
     /// Some can be marked.
     may_choose: bool,
+    /// Who looks may add one.
+    may_add: bool,
     /// There is a channel that is on.
     is_told: bool,
     /// Where in the list this is; empty where it is all of it.
@@ -88,7 +91,7 @@ struct Group {
 #[derive(Debug)]
 struct Line {
     website_id: WebsiteId,
-    name: String,
+    name: ShortName,
     mark: Mark,
     why: String,
     maintenance: Option<Instant>,
@@ -163,6 +166,7 @@ impl Board {
             tags,
             is_limited: asked.is_limited(),
             may_choose: asked.mode == Mode::Choose,
+            may_add: false,
             is_told: true,
             all: asked.with(|filter| (filter.tag, filter.text, filter.state) = (None, None, None)).path("/"),
         }
@@ -172,6 +176,12 @@ impl Board {
     #[must_use]
     pub fn told(self, is_told: bool) -> Self {
         Self { is_told, ..self }
+    }
+
+    /// For somebody who may add a website, or may not.
+    #[must_use]
+    pub fn may_add(self, may_add: bool) -> Self {
+        Self { may_add, ..self }
     }
 
     /// With so many incidents that go on.
@@ -252,7 +262,7 @@ impl Line {
         let dots = row.regions.iter().map(|r| Dot::new(r, mark == Mark::Paused)).collect();
         Self {
             website_id: row.website.website_id,
-            name: words::name(&row.website.settings.url),
+            name: ShortName(words::name(&row.website.settings.url)),
             mark,
             why: match mark {
                 _ if row.website.is_unreadable => words::UNREADABLE.to_owned(),

@@ -46,6 +46,7 @@ pub mod report_form;
 pub mod reports;
 pub mod settings;
 pub(in crate::http) mod settings_words;
+mod short_name;
 mod spark;
 pub mod status_page_form;
 pub mod status_pages;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::report_form::{Asking, Query, Sending, Sent, typed};
+use super::short_name::ShortName;
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::api::reports::{as_csv, asked, load};
@@ -41,7 +42,7 @@ struct Shown {
 #[derive(Debug)]
 struct Line {
     website_id: WebsiteId,
-    name: String,
+    name: ShortName,
     said: Said,
     before: Option<String>,
     link: String,
@@ -78,7 +79,7 @@ impl Shown {
     fn new(report: &Report, query: &Query) -> Self {
         let line = |row: &Row| Line {
             website_id: row.subject.website_id,
-            name: name(&row.subject.url),
+            name: ShortName(name(&row.subject.url)),
             said: Said::of(&row.now),
             before: row.before.as_ref().map(|before| Said::of(before).uptime),
             link: query.without_tag(),
