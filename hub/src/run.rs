@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use probe::engine::{AddressPolicy, Engine, EngineConfig};
+use probe::notify::Notifier;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -48,13 +49,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// As of [`run`].
 pub async fn run_special(config: Config, special: Special) -> anyhow::Result<()> {
+    let notifier = Notifier::from_environment();
     let directory = state_directory::prepare(&config.state_directory)?;
     let keys = match config.signing_keys() {
         Some(keys) => keys,
         None => state_directory::signing_keys(&directory)?,
     };
     let store = open_store(&config).await?;
-    store.migrate(false).await.context("the schema could not be brought up to date")?;
+    operator::service::while_starting(&notifier, store.migrate(false))
+        .await
+        .context("the schema could not be brought up to date")?;
     let may_look_inside = may_look_inside(&config, &store).await?;
     let queue = match special.workers {
         workers if workers.is_empty() => open_queue(&config, may_look_inside)?,
@@ -147,6 +151,10 @@ pub async fn run_special(config: Config, special: Special) -> anyhow::Result<()>
     match special.greet {
         Some(greet) => greet(address),
         None => greet(&config, &store, address).await,
+    }
+    {
+        let (status, stopping) = (format!("Its pages are at {address}."), stopping.clone());
+        parts.spawn(async move { ("service", operator::service::run(notifier, vitals, status, stopping).await) });
     }
 
     let ended = tokio::select! {

@@ -18,6 +18,7 @@ use crate::entry::{self, BLOCK, Entry, RENEW_IDLE, START};
 use crate::pool::{Pool, Ran};
 use crate::shared::Shared;
 use crate::turn::{Round, Turn, turn};
+use crate::turns::Thread;
 use crate::wire::{self, Blame, Check, DeadLetter, DeadReason, Tick};
 
 const CLAIM_EVERY: Duration = Duration::from_secs(10);
@@ -43,6 +44,7 @@ pub(crate) fn run(shared: &Arc<Shared>, pool: &Pool, finished: &SyncSender<Finis
     let mut backoff = Backoff::default();
     let mut complaint = Complaint::default();
     while !shared.stop.asked() {
+        shared.turns.begun(Thread::Reader);
         // The age of a check cannot be told before the reporter's first heartbeat brought Redis' time.
         if shared.clock.learnt().is_none() {
             shared.stop.pause(Duration::from_millis(100));
@@ -172,6 +174,8 @@ impl Reader<'_> {
         let counters = &self.shared.counters;
         let mut lost: Vec<String> = Vec::new();
         for Entry { id, fields } in entries {
+            // Each may wait for a reporter that is behind.
+            self.shared.turns.begun(Thread::Reader);
             if self.shared.in_flight().contains_key(&id) {
                 continue;
             }

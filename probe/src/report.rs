@@ -19,6 +19,7 @@ use crate::keep::Keep;
 use crate::quota::{Admission, Quota};
 use crate::shared::Shared;
 use crate::spool::Spool;
+use crate::turns::Thread;
 use crate::wire::{DeadLetter, DeadReason};
 
 /// Ticks taken from the channel, and written, at once: 4 MiB at the very most.
@@ -49,6 +50,7 @@ pub(crate) fn run(shared: &Arc<Shared>, finished: &Receiver<Finished>, spool: Op
     let mut retry_at = now;
     let mut last = false;
     loop {
+        shared.turns.begun(Thread::Reporter);
         // Asked before the channel is emptied: whoever made the call had let everything be sent.
         let is_last_call = shared.stop.last_call() && !last;
         let more = last || is_last_call || !reporter.backlog.is_empty();

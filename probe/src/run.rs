@@ -8,6 +8,7 @@ use crate::canary::Keeper;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, EngineConfig, EngineError, OwnEndpoints};
+use crate::notify::Notifier;
 use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::spool::Spool;
@@ -76,12 +77,22 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         let (shared, pool, finished) = (shared.clone(), pool.clone(), finished.clone());
         Builder::new().name("consume".into()).spawn(move || consume::run(&shared, &pool, &finished))?
     };
+    let notifier = Notifier::from_environment();
+    notifier.ready(&format!("Worker {} of region {}.", config.worker, config.region));
+    let mut alive_at = Instant::now();
     while !shared.stop.asked() {
         if (reader.is_finished() || reporter.is_finished()) && !shared.stop.asked() {
             return Err(RunError::Deaf);
         }
+        // Whoever hangs is not excused by us: without this word the service manager starts another process.
+        let hanging = shared.turns.hanging(Instant::now());
+        if let Some(every) = notifier.alive_every().filter(|_| Instant::now() >= alive_at && hanging.is_none()) {
+            alive_at = Instant::now() + every;
+            notifier.alive();
+        }
         std::thread::sleep(LOOK);
     }
+    notifier.stopping();
     stop(&shared, &pool, &reader, &reporter);
     Ok(())
 }

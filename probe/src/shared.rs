@@ -16,6 +16,7 @@ use crate::connect;
 use crate::engine::OwnEndpoints;
 use crate::entry;
 use crate::stop::Stop;
+use crate::turns::Turns;
 use crate::wire::{self, Heartbeat, RegionId, UtcMs, WorkerId};
 
 /// For the TCP handshake with one address of Redis, and for each command of setting up.
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     skewed: AtomicBool,
     /// Connections that nobody waits for any more and that may come yet.
     left_alone: AtomicU32,
+    /// When the reader and the reporter last began a turn of what they do.
+    pub turns: Turns,
 }
 
 #[derive(Default)]
@@ -87,6 +90,7 @@ impl Shared {
             running: Mutex::default(),
             skewed: AtomicBool::new(false),
             left_alone: AtomicU32::new(0),
+            turns: Turns::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 
 pub mod capacity;
 mod dead_man;
+pub mod service;
 mod space;
 
 use std::collections::BTreeSet;

@@ -47,6 +47,7 @@ mod reads;
 mod replay;
 mod reports;
 mod roll_ups;
+mod service_manager;
 mod services;
 mod sessions;
 mod status;

@@ -152,8 +152,19 @@ impl Hub {
 
 /// Starts a probe of `region`.
 pub fn probe(directory: &Path, redis_url: &str, region: &str, worker: &str) -> Process {
+    probe_with(directory, redis_url, region, worker, &[])
+}
+
+/// The same with something more in its environment.
+pub fn probe_with(
+    directory: &Path,
+    redis_url: &str,
+    region: &str,
+    worker: &str,
+    environment: &[(&str, &str)],
+) -> Process {
     let program = Path::new(env!("CARGO_BIN_EXE_betteruptime-hub")).with_file_name("betteruptime-probe");
-    let environment = [
+    let mut all = vec![
         ("REDIS_URL", redis_url),
         ("CONSUMER_GROUP_REGION_ID", region),
         ("WORKER_ID", worker),
@@ -161,7 +172,8 @@ pub fn probe(directory: &Path, redis_url: &str, region: &str, worker: &str) -> P
         ("ALLOW_PRIVATE", "127.0.0.0/8"),
         ("CANARIES", "off"),
     ];
-    Process::start(&program, directory, &format!("probe-{region}-{worker}"), &environment)
+    all.extend_from_slice(environment);
+    Process::start(&program, directory, &format!("probe-{region}-{worker}"), &all)
 }
 
 /// A website on loopback that counts its visitors per path, remembers what they asked, and can be taken down.
