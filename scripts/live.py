@@ -81,12 +81,12 @@ class Live:
     def say(self, text):
         print(f"{time.monotonic() - self.began:5.1f} s  {text}", flush=True)
 
-    def start(self, name, command, environment=None, user=None):
+    def start(self, name, command, environment=None, user=None, group=None):
         """Starts a program that sees nothing of this environment but PATH; its words go to a file."""
         log = (self.directory / f"{name}.log").open("wb")
         clean = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.directory), "LANG": "C.UTF-8"}
         process = subprocess.Popen([str(part) for part in command], env=clean | (environment or {}), stdout=log,
-                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd="/", user=user)
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd="/", user=user, group=group)
         self.processes.append((name, process))
         return process
 
@@ -126,12 +126,12 @@ class Live:
             raise Failed(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def postgres(self, user="test", password=None, database="betteruptime", listen=LOOPBACK):
+    def postgres(self, user="test", password=None, database="betteruptime", port=None):
         """An address of an empty database of a server of its own; root has it run as postgres."""
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
         if not programs:
             raise Failed("initdb is not here; it comes with Debian's postgresql")
-        as_user, data, port = None, self.directory / "postgres", free_port()
+        as_user, data, port = None, self.directory / "postgres", port or free_port()
         if os.getuid() == 0:
             as_user = pwd.getpwnam("postgres").pw_uid
         secret = self.directory / "postgres-password"
@@ -143,8 +143,7 @@ class Live:
         self.run(programs[-1], "-D", data, "-U", user, f"--auth={'scram-sha-256' if password else 'trust'}", f"--pwfile={secret}",
                  "--encoding=UTF8", "--no-sync", user=as_user, cwd="/")
         # Stopped by a SIGINT of its own ("fast"), for a SIGTERM waits for its clients.
-        process = self.start("postgres", [programs[-1].parent / "postgres", "-D", data, "-p", port, "-k", "", "-c", f"listen_addresses={listen}",
-                                          "-c", "fsync=off"], user=as_user)
+        process = self.start("postgres", [programs[-1].parent / "postgres", "-D", data, "-p", port, "-k", "", "-c", f"listen_addresses={LOOPBACK}", "-c", "fsync=off"], user=as_user)
         self.cleanups.append(lambda: process.poll() is None and process.send_signal(signal.SIGINT))
         self.wait("Postgres to listen", self.listens(port))
         sign_in = f"{user}:{password}" if password else user
