@@ -61,10 +61,10 @@ put jwt-secret-key "$(openssl rand -base64 48 | tr -d '\n')"
 put metrics-token "$(random)"
 put grafana-password "$(random)"
 
-# As in docs/OPERATIONS.md. The default user is off; the hub reaches its own keys, a probe those of its region and worker,
+# As in docs/OPERATIONS.md. The default user is off, and has the commands that Redis reads back from its log in its name; the hub reaches its own keys, a probe those of its region and worker,
 # the administrator only makes users, and who asks whether Redis is there can do nothing else.
 cat >"$directory/users.acl" <<ACL
-user default off nopass nocommands
+user default off resetpass resetkeys resetchannels -@all ~betteruptime:* +@stream +multi +exec +unlink
 user bu-hub on #$(sha256 "$hub") resetkeys resetchannels -@all ~betteruptime:* +ping +hello +client|setname +client|id +scan +time +multi +exec +discard +xadd +xreadgroup +xack +xdel +xautoclaim +xpending +xrange +xtrim +xlen +info +xgroup|create +xgroup|createconsumer +xgroup|delconsumer +xgroup|setid +xgroup|destroy +xinfo|stream +xinfo|groups +xinfo|consumers +unlink
 user bu-probe-LOCAL-compose on #$(sha256 "$probe") resetkeys resetchannels -@all +ping +client|setname %RW~betteruptime:website:LOCAL +xreadgroup +xack +xautoclaim (-@all +xadd %W~betteruptime:tick:LOCAL:compose)
 user bu-admin on #$(sha256 "$admin") resetkeys resetchannels -@all +ping +hello +client|setname +client|kill +acl
