@@ -42,6 +42,7 @@ for unit in "systemd/$name.service" "systemd/$name@.service"; do
   [ ! -f "$unit" ] || sed 's|/usr/local/bin/|/usr/bin/|' "$unit" >"$root/usr/lib/systemd/system/${unit##*/}"
 done
 install -m 0644 "systemd/$kind.env" "$doc/examples/"
+[ "$kind" = probe ] || install -m 0755 scripts/make-secrets.sh "$doc/examples/"
 cat >"$doc/copyright" <<COPYRIGHT
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: BetterUptime

@@ -3,12 +3,14 @@
 #
 # Makes a small Debian 12 (debootstrap, some minutes, from the usual mirror) in a directory, or takes one that was made so, boots its
 # systemd in namespaces of its own, and there: installs the packages, starts hub and two probes with the sandbox of their
-# units, has a website checked, kills, updates, removes, purges. What is outside is not touched; at the end all of it is gone, but for
-# a root that was given. As root, on a machine with cgroups.
+# units, has a website checked, kills, updates, removes, purges. Then it follows docs/OPERATIONS.md, whose commands marked
+# tested=install are run as they stand, until a probe of a region reports. What is outside is not touched; at the end all of it is
+# gone, but for a root that was given. As root, on a machine with cgroups.
 #
-# Needs Debian's debootstrap, iproute2, redis-server and curl.
+# Needs Debian's debootstrap, iproute2 and redis-server.
 set -euo pipefail
 hub_deb=$(realpath "${1:?HUB.deb}") probe_deb=$(realpath "${2:?PROBE.deb}") root=${3:-}
+cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "$0: only root can boot a system" >&2; exit 2; }
 redis=$(command -v redis-server) || { echo "$0: redis-server is not here" >&2; exit 2; }
 work=$(mktemp -d)
@@ -31,9 +33,23 @@ if [ ! -x "$root/lib/systemd/systemd" ]; then
   debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps,curl bookworm "$root" >"$work/debootstrap.log" 2>&1 \
     || { tail "$work/debootstrap.log" >&2; exit 1; }
 fi
+if [ ! -x "$root/usr/bin/redis-server" ]; then
+  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod 0755 "$root/usr/sbin/policy-rc.d"
+  # shellcheck disable=SC2016 # for the shell inside
+  unshare --mount --propagation private sh -ec 'mount -t proc proc "$1/proc"; mount --bind /dev "$1/dev"
+    DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -y --no-install-recommends postgresql redis-server sudo openssl' - "$root" \
+    >"$work/apt.log" 2>&1 || { tail "$work/apt.log" >&2; exit 1; }
+  rm "$root/usr/sbin/policy-rc.d"
+fi
 mkdir -p "$root/packages"
 cp "$hub_deb" "$root/packages/hub.deb"
 cp "$probe_deb" "$root/packages/probe.deb"
+# Blocks of commands, each in a file of its own.
+rm -rf "$root/packages/steps"
+mkdir "$root/packages/steps"
+awk -v at="$root/packages/steps/" '/^```sh tested=install$/ { n++; inside = 1; next } /^```/ { inside = 0 } inside { print > sprintf("%s%02d", at, n) }' docs/OPERATIONS.md
 
 cat >"$work/boot" <<'BOOT'
 set -e
@@ -182,6 +198,36 @@ dpkg --purge betteruptime-hub betteruptime-probe >/tmp/purge 2>&1
 leftover=$(find /etc/systemd/system -name 'betteruptime*')
 [ -z "$leftover" ] || fail "purging leaves $leftover"
 ok "removed: settings stay; purged: only the hub's data stay, and it is said where"
+
+# --- docs/OPERATIONS.md, as it stands --------------------------------------------------------------------------------
+rm -rf /var/lib/private/betteruptime
+grep -q redis.example.com /etc/hosts || echo "127.0.0.1 redis.example.com" >>/etc/hosts
+mkdir -p /root/steps
+cd /root/steps
+rm -f -- *
+cp /packages/hub.deb betteruptime-hub_0.1.0_amd64.deb
+cp /packages/probe.deb betteruptime-probe_0.1.0_amd64.deb
+# As after a first installation of theirs.
+systemctl start postgresql redis-server
+until_ok "Postgres to be there" sudo -u postgres psql -c 'select 1'
+sudo -u postgres psql -q -c 'drop database if exists betteruptime' -c 'drop role if exists betteruptime' -c 'drop role if exists betteruptime_web' 2>/dev/null
+count=0
+for step in /packages/steps/*; do
+  # What people copy from machine to machine.
+  if grep -q 'ca.pem$' "$step"; then cp /etc/betteruptime/secrets/redis-ca.pem .; fi
+  began=$(date +%s%N)
+  if ! bash -e "$step" >"/tmp/said" 2>&1; then
+    cat "$step" /tmp/said >&2
+    fail "a step of docs/OPERATIONS.md"
+  fi
+  count=$((count + 1))
+  printf '  ok  step %s of docs/OPERATIONS.md (%s ms): %s\n' "$count" "$((($(date +%s%N) - began) / 1000000))" "$(grep -v '^#' "$step" | head -1 | cut -c1-90)"
+  if grep -q doctor "$step"; then grep -E "fail|warn|FAIL|WARN" /tmp/said | sed 's/^/        /' || true; fi
+  if grep -q 'systemctl.*betteruptime-hub' "$step"; then until_ok "the hub to be ready after this step" curl -fs http://127.0.0.1:3001/readyz; fi
+done
+listed() { STATE_DIRECTORY=/var/lib/betteruptime betteruptime-hub --config /etc/betteruptime/hub.env probe list --json | tr -d '\n ' | grep -q '"seen_at":"20[^}]*"worker":"pi-1"'; }
+until_ok "the probe that was enrolled to report" listed
+ok "$count steps of docs/OPERATIONS.md: hub on Postgres and Redis with TLS, and a probe that was enrolled reports"
 INSIDE
 
 unshare --mount --pid --fork --kill-child --net --ipc --uts --cgroup --propagation private bash "$work/boot" "$root" </dev/null >"$work/boot.log" 2>&1 &

@@ -7,6 +7,8 @@
 #
 #   scripts/make-secrets.sh --renew-certificate [directory] [name ...]
 #
+# Without Compose: POSTGRES_AT=localhost REDIS_AT=redis.example.com:6380 before it says where the two are.
+#
 # Files in the directory can be read by all, since containers read them as users of their own; nobody gets into the directory.
 # ca.key is no container's: whoever renews the certificate needs it.
 set -euo pipefail
@@ -15,6 +17,7 @@ umask 022
 renew=
 if [ "${1:-}" = --renew-certificate ]; then renew=1; shift; fi
 case "${1:-}" in -*) echo "$0: \"$1\" is no option; see the first lines of this file" >&2; exit 2 ;; esac
+redis_at=${REDIS_AT:-redis:6380} postgres_at=${POSTGRES_AT:-postgres}
 directory=${1:-secrets}
 [ $# -eq 0 ] || shift
 command -v openssl >/dev/null || { echo "$0: openssl is needed" >&2; exit 1; }
@@ -53,10 +56,10 @@ mkdir -m 0700 "$directory"
 
 postgres=$(random) hub=$(random) probe=$(random) admin=$(random)
 put postgres-password "$postgres"
-put database-url "postgres://betteruptime:$postgres@postgres/betteruptime"
-put redis-hub-url "rediss://bu-hub:$hub@redis:6380"
-put redis-probe-url "rediss://bu-probe-LOCAL-compose:$probe@redis:6380"
-put redis-admin-url "rediss://bu-admin:$admin@redis:6380"
+put database-url "postgres://betteruptime:$postgres@$postgres_at/betteruptime"
+put redis-hub-url "rediss://bu-hub:$hub@$redis_at"
+put redis-probe-url "rediss://bu-probe-LOCAL-compose:$probe@$redis_at"
+put redis-admin-url "rediss://bu-admin:$admin@$redis_at"
 put jwt-secret-key "$(openssl rand -base64 48 | tr -d '\n')"
 put metrics-token "$(random)"
 put grafana-password "$(random)"

@@ -48,6 +48,7 @@ for binary in "$@"; do
   install -m 0755 "$binary" "$at/$name"
   install -m 0644 systemd/"$name"*.service "systemd/$kind.env" "docs/man/$name.1" LICENSE CHANGELOG.md .env.example "$at/"
   mv "$at/.env.example" "$at/all-settings.env"
+  [ "$kind" = probe ] || install -m 0755 scripts/make-secrets.sh "$at/"
   scripts/sbom.py "$kind" "$target" >"$out/$folder.cdx.json"
   tar --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --format=ustar -cf - "$folder" | gzip -9n >"$out/$folder.tar.gz"
   scripts/build-deb.sh "$kind" "$binary" "$out" >/dev/null
