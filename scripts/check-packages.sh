@@ -46,9 +46,10 @@ fi
 mkdir -p "$root/packages"
 cp "$hub_deb" "$root/packages/hub.deb"
 cp "$probe_deb" "$root/packages/probe.deb"
-# Blocks of commands, each in a file of its own.
+# Blocks of commands, each in a file of its own; and the addition to the unit by which the hub has port 443.
 rm -rf "$root/packages/steps"
 mkdir "$root/packages/steps"
+awk '/^```ini / { inside = 1; next } /^```/ { inside = 0 } inside' docs/OPERATIONS.md >"$root/packages/tls.conf"
 awk -v at="$root/packages/steps/" '/^```sh tested=install$/ { n++; inside = 1; next } /^```/ { inside = 0 } inside { print > sprintf("%s%02d", at, n) }' docs/OPERATIONS.md
 
 cat >"$work/boot" <<'BOOT'
@@ -201,12 +202,13 @@ ok "removed: settings stay; purged: only the hub's data stay, and it is said whe
 
 # --- docs/OPERATIONS.md, as it stands --------------------------------------------------------------------------------
 rm -rf /var/lib/private/betteruptime
-grep -q redis.example.com /etc/hosts || echo "127.0.0.1 redis.example.com" >>/etc/hosts
+grep -q redis.example.com /etc/hosts || echo "127.0.0.1 redis.example.com status.example.com $(uname -n)" >>/etc/hosts
 mkdir -p /root/steps
 cd /root/steps
 rm -f -- *
 cp /packages/hub.deb betteruptime-hub_0.1.0_amd64.deb
 cp /packages/probe.deb betteruptime-probe_0.1.0_amd64.deb
+redis-cli -p 6379 shutdown nosave
 # As after a first installation of theirs.
 systemctl start postgresql redis-server
 until_ok "Postgres to be there" sudo -u postgres psql -c 'select 1'
@@ -227,6 +229,17 @@ for step in /packages/steps/*; do
 done
 listed() { STATE_DIRECTORY=/var/lib/betteruptime betteruptime-hub --config /etc/betteruptime/hub.env probe list --json | tr -d '\n ' | grep -q '"seen_at":"20[^}]*"worker":"pi-1"'; }
 until_ok "the probe that was enrolled to report" listed
+certificates=/etc/letsencrypt/live/status.example.com
+mkdir -p "$certificates" /etc/systemd/system/betteruptime-hub.service.d
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=status.example.com -addext subjectAltName=DNS:status.example.com \
+  -keyout "$certificates/privkey.pem" -out "$certificates/fullchain.pem" 2>/dev/null
+chmod 0600 "$certificates/privkey.pem"
+cp /packages/tls.conf /etc/systemd/system/betteruptime-hub.service.d/override.conf
+systemctl daemon-reload
+systemctl restart betteruptime-hub
+until_ok "the hub to speak TLS on port 443" curl -fsS --cacert "$certificates/fullchain.pem" https://status.example.com/readyz
+ok "the hub speaks TLS itself, on port 443, with certificates that are root's"
+rm -r /etc/systemd/system/betteruptime-hub.service.d
 ok "$count steps of docs/OPERATIONS.md: hub on Postgres and Redis with TLS, and a probe that was enrolled reports"
 INSIDE
 

@@ -205,7 +205,9 @@ def told(metrics_port):
     found = set()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)", text, re.M):
         found |= {f"{name}{end}" for end in ("_bucket", "_sum", "_count")} if kind == "histogram" else {name}
-    return found
+    # Of what is not known yet nothing is said; that there is such a name has to be seen in the source.
+    families = (ROOT / "hub/src/metrics/families.rs").read_text()
+    return found | {name for name in LATER if f'"{name}"' in families}
 
 
 def check(live):
