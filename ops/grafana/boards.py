@@ -50,13 +50,15 @@ class Board:
     def lines(self, title, about, queries, unit="none", width=8, height=7, least=0, most=None, stacked=False, steps=None):
         custom = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 30 if stacked else 8, "showPoints": "never",
                   "spanNulls": False, "stacking": {"mode": "normal" if stacked else "none", "group": "A"}}
-        fields = {"custom": custom, "min": least, "color": {"mode": "palette-classic"}}
+        fields = {"custom": custom, "color": {"mode": "palette-classic"}}
+        if least is not None:
+            fields["min"] = least
         if most is not None:
             fields["max"] = most
         if steps:
             fields["thresholds"] = thresholds(steps)
             custom["thresholdsStyle"] = {"mode": "line"}
-        options = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        options = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                    "tooltip": {"mode": "multi", "sort": "desc"}}
         self.panel("timeseries", title, about, queries, width, height, unit, options, fields)
 
@@ -70,8 +72,8 @@ class Board:
 
     def states(self, title, about, query, legend, mappings, width=24, height=8):
         fields = {"color": {"mode": "fixed", "fixedColor": GREY}, "mappings": mappings, "custom": {"fillOpacity": 80, "lineWidth": 0}}
-        options = {"mergeValues": True, "showValue": "never", "rowHeight": 0.8, "legend": {"showLegend": False},
-                   "tooltip": {"mode": "single"}}
+        options = {"mergeValues": True, "showValue": "never", "rowHeight": 0.8, "tooltip": {"mode": "single", "sort": "none"},
+                   "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}}
         self.panel("state-timeline", title, about, [(query, legend)], width, height, "none", options, fields)
 
     def json(self):
@@ -79,7 +81,7 @@ class Board:
                   "includeVars": False, "keepTime": True, "icon": "external link", "targetBlank": False, "url": "",
                   "tooltip": ""}]
         source = {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0, "refresh": 1,
-                  "regex": "", "multi": False, "includeAll": False, "options": [], "current": {}, "skipUrlSync": False}
+                  "regex": "", "multi": False, "includeAll": False, "options": [], "skipUrlSync": False}
         board = {
             "uid": self.uid, "title": self.title, "description": self.about, "tags": ["betteruptime"], "id": None,
             "version": 1, "schemaVersion": 39, "editable": True, "graphTooltip": 1, "refresh": "30s", "timezone": "",
@@ -97,8 +99,7 @@ def thresholds(steps):
 def variable(name, label, query, regex="", many=True):
     return {"name": name, "label": label, "type": "query", "datasource": SOURCE, "definition": query,
             "query": {"query": query, "refId": name}, "regex": regex, "refresh": 2, "sort": 1, "multi": many,
-            "includeAll": many, "allValue": ".*" if many else None, "hide": 0, "options": [], "current": {},
-            "skipUrlSync": False}
+            "includeAll": many, **({"allValue": ".*"} if many else {}), "hide": 0, "options": [], "skipUrlSync": False}
 
 
 def mapped(*pairs):
