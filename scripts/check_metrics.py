@@ -124,7 +124,7 @@ def queries_of(path):
                 raise wrong(f"{title!r} uses ${used}, which is no variable of the board")
     for variable in board["templating"]["list"]:
         if variable["type"] == "query":
-            inner = re.fullmatch(r"(?:query_result|label_values)\((.*?)(?:, \w+)?\)", variable["definition"])
+            inner = re.fullmatch(r"(?:query_result|label_values)\((.*?)(?:, \w+)?\)", variable["query"]["query"])
             queries.append((f"{path.name}: variable {variable['name']}", inner[1]))
     return queries
 

@@ -97,7 +97,7 @@ def thresholds(steps):
 
 
 def variable(name, label, query, regex="", many=True):
-    return {"name": name, "label": label, "type": "query", "datasource": SOURCE, "definition": query,
+    return {"name": name, "label": label, "type": "query", "datasource": SOURCE,
             "query": {"query": query, "refId": name}, "regex": regex, "refresh": 2, "sort": 1, "multi": many,
             "includeAll": many, **({"allValue": ".*"} if many else {}), "hide": 0, "options": [], "skipUrlSync": False}
 
