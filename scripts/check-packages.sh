@@ -119,12 +119,17 @@ grep -q '^CapEff:.0000000000000000' "/proc/$pid/status" && grep -q '^NoNewPrivs:
 [ "$(stat -c %u "/proc/$pid")" != 0 ] || fail "the hub is root"
 [ "$(awk '/Max core file size/ {print $5}' "/proc/$pid/limits")" = 0 ] || fail "the hub may dump its memory"
 [ "$(stat -c %a /var/lib/private/betteruptime)" = 700 ] || fail "others read the data"
-in_sandbox() { nsenter -t "$pid" -m -- sh -c "$1" >/dev/null 2>&1; }
+# Files as that process sees them, even for root.
+sees=/proc/$pid/root
 for place in /etc /usr /opt /var/log /home /root /boot; do
-  if in_sandbox "touch $place/check"; then fail "the hub may write in $place"; fi
+  if touch "$sees$place/check" 2>/dev/null; then fail "the hub may write in $place"; fi
 done
-in_sandbox 'touch /var/lib/private/betteruptime/check && rm /var/lib/private/betteruptime/check' || fail "the hub may not write its data"
-ok "its sandbox: no root, no rights, no core dump, nothing to write but its own data"
+{ touch "$sees/var/lib/private/betteruptime/check" && rm "$sees/var/lib/private/betteruptime/check"; } || fail "the hub may not write its data"
+for program in /bin/sh /usr/bin/curl /usr/bin/dpkg; do
+  if "$sees$program" --version >/dev/null 2>&1; then fail "the hub may start $program"; fi
+done
+"$sees/usr/bin/betteruptime-hub" --version >/dev/null || fail "the hub may not start itself"
+ok "its sandbox: no root, no rights, no core dump, nothing to write but its own data, nothing to start"
 
 api() { curl -fsS -H "content-type: application/json" ${token:+-H "token: $token"} "$@"; }
 api -d '{"username":"check","password":"correct horse battery"}' http://127.0.0.1:3001/signup >/dev/null
@@ -167,7 +172,8 @@ for unit in betteruptime-probe betteruptime-probe@two; do
   pid=$(systemctl show -P MainPID "$unit")
   grep -q '^CapEff:.0000000000000000' "/proc/$pid/status" && [ "$(stat -c %u "/proc/$pid")" != 0 ] || fail "$unit has rights"
   if tr '\0' '\n' <"/proc/$pid/environ" | grep -q REDIS_URL; then fail "the environment of $unit has a secret"; fi
-  if nsenter -t "$pid" -m -- touch /etc/check 2>/dev/null; then fail "$unit may write in /etc"; fi
+  if touch "/proc/$pid/root/etc/check" 2>/dev/null; then fail "$unit may write in /etc"; fi
+  if "/proc/$pid/root/bin/true"; then fail "$unit may start other programs"; fi 2>/dev/null
 done
 [ -d /var/lib/private/betteruptime-probe ] && [ -d /var/lib/private/betteruptime-probe-two ] || fail "there is no room for what cannot be sent"
 ok "two probes on one machine, each with settings and room of its own, without secrets in the environment"
