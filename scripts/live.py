@@ -67,10 +67,11 @@ class Live:
     def __exit__(self, *_):
         for cleanup in reversed(self.cleanups):
             cleanup()
-        for _, process in reversed(self.processes):
+        # One after the other: whoever needs another to end well has it until then.
+        for name, process in reversed(self.processes):
             if process.poll() is None:
-                process.terminate()
-        for _, process in reversed(self.processes):
+                # Postgres would wait for its clients at a SIGTERM.
+                process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
             try:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
@@ -142,9 +143,7 @@ class Live:
             shutil.chown(secret, "postgres")
         self.run(programs[-1], "-D", data, "-U", user, f"--auth={'scram-sha-256' if password else 'trust'}", f"--pwfile={secret}",
                  "--encoding=UTF8", "--no-sync", user=as_user, cwd="/")
-        # Stopped by a SIGINT of its own ("fast"), for a SIGTERM waits for its clients.
-        process = self.start("postgres", [programs[-1].parent / "postgres", "-D", data, "-p", port, "-k", "", "-c", f"listen_addresses={LOOPBACK}", "-c", "fsync=off"], user=as_user)
-        self.cleanups.append(lambda: process.poll() is None and process.send_signal(signal.SIGINT))
+        self.start("postgres", [programs[-1].parent / "postgres", "-D", data, "-p", port, "-k", "", "-c", f"listen_addresses={LOOPBACK}", "-c", "fsync=off"], user=as_user)
         self.wait("Postgres to listen", self.listens(port))
         sign_in = f"{user}:{password}" if password else user
         admin = f"postgres://{sign_in}@{LOOPBACK}:{port}/postgres"
