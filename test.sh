@@ -5,11 +5,11 @@
 #   ./test.sh            everything
 #   ./test.sh <filter>   only the tests whose name contains <filter>
 #
-# What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables and
-# python3-aiosmtpd, a mail server, prometheus, prometheus-alertmanager, nginx-light, curl, jq, python3-venv and npm (apt-get,
-# with sudo unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and openapi-spec-validator from PyPI and
-# axe-core from the npm registry. The services of prometheus, its alertmanager and nginx are masked first: they would listen to
-# everybody.
+# What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables, python3-aiosmtpd (a
+# mail server), prometheus, prometheus-alertmanager, nginx-light, curl, jq, openssl, systemd (for systemd-analyze), python3-yaml,
+# python3-venv and npm (apt-get, with sudo unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and
+# openapi-spec-validator from PyPI and axe-core from the npm registry. The services of prometheus, its alertmanager and nginx are
+# masked first: they would listen to everybody.
 #
 # Tests of forbidden and unreachable addresses make network namespaces: as root, or where users may make their own. Where
 # neither is allowed this says so, and the tests that were not run are counted at the end.
@@ -31,6 +31,9 @@ command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)
 command -v npm >/dev/null || missing+=(npm)
 command -v jq >/dev/null || missing+=(jq)
+command -v openssl >/dev/null || missing+=(openssl)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
+/usr/bin/python3 -c "import yaml" 2>/dev/null || python3 -c "import yaml" 2>/dev/null || missing+=(python3-yaml)
 python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3-venv)
 /usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || python3 -c "import aiosmtpd" 2>/dev/null || missing+=(python3-aiosmtpd)
 if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
@@ -116,8 +119,12 @@ if [ $# -eq 0 ]; then
   say "docs";         RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
   say "dependencies"; cargo deny --log-level error --locked check bans licenses sources
 fi
-say "tests"
 cargo build --workspace --bins --locked --quiet
+# Units, alert rules, boards and Compose, each beside hub and probe as they were just built.
+if [ $# -eq 0 ]; then
+  for what in units metrics compose; do say "$what"; "scripts/check-$what.sh"; done
+fi
+say "tests"
 user_namespace=(); [ "$(id -u)" = 0 ] || user_namespace=(--map-root-user)
 if ! why=$(unshare --net --mount "${user_namespace[@]}" sh -c \
     'ip link set lo up && nft add table inet testbed && mount --make-rprivate /' 2>&1); then

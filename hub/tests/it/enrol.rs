@@ -26,7 +26,7 @@ impl Guarded {
     fn start() -> Self {
         let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
         let users = format!(
-            "user default off nopass nocommands\nuser admin on >admin ~* &* +@all\nuser bu-hub on #{} {HUB_RULES}\n",
+            "user default off resetpass resetkeys resetchannels -@all ~betteruptime:* +@stream +multi +exec +unlink\nuser admin on >admin ~* &* +@all\nuser bu-hub on #{} {HUB_RULES}\n",
             sha256_hex("hub")
         );
         std::fs::write(directory.path().join("users.acl"), users).unwrap();
