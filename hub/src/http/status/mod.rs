@@ -1,7 +1,10 @@
 //! What everybody sees: `/s/<slug>`, `/s/<token>` of a private link, and `/` under a page's own host; its feeds, colour and logo.
 //! Nobody signs in here. Whoever may not see a page is told what he is told where there is none.
 
+mod bare;
+mod days;
 pub mod domains;
+mod entry;
 mod feeds;
 mod kept;
 mod subscribe;
@@ -12,9 +15,10 @@ use std::sync::Arc;
 use askama::Template as _;
 use sha2::{Digest as _, Sha256};
 
+use self::bare::BarePage;
 use self::domains::BY_HOST;
 use self::kept::{NotNow, Shown};
-use self::view::{BarePage, PublicView};
+use self::view::PublicView;
 use super::{App, HttpError, Request, Response, login, route::Params};
 use crate::clock;
 use crate::model::status_page::{Access, StatusPage};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use super::view::BarePage;
+use super::bare::BarePage;
 use super::{Found, bare, find, not_now, nothing};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, route::Params};
