@@ -327,6 +327,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::Get, "/api/v1/websites/:id", Kind::Api, Read(Websites), api::websites::show),
     route(Method::Patch, "/api/v1/websites/:id", Kind::Api, Write(Websites), api::websites::change),
     route(Method::Delete, "/api/v1/websites/:id", Kind::Api, Write(Websites), api::websites::delete),
+    route(Method::Post, "/api/v1/websites/:id/check", Kind::Api, Write(Websites), api::check::ask),
+    route(Method::Get, "/api/v1/websites/:id/check", Kind::Api, Read(Websites), api::check::show),
     route(Method::Get, "/api/v1/websites/:id/uptime", Kind::Api, Read(Websites), api::history::uptime),
     route(Method::Get, "/api/v1/websites/:id/latency", Kind::Api, Read(Websites), api::history::latency),
     route(Method::Get, "/api/v1/websites/:id/ticks", Kind::Api, Read(Websites), api::ticks::ticks),

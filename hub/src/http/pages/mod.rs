@@ -39,6 +39,7 @@ pub mod join;
 mod keeping_form;
 pub mod keys;
 pub mod landing;
+mod looks_part;
 pub mod maintenance;
 pub mod maintenance_form;
 mod maintenance_words;
@@ -79,6 +80,7 @@ use crate::replay;
 pub use channel_actions::DeletePage as DeleteChannelPage;
 pub use trouble::error;
 pub use words::Mark;
+pub(in crate::http) use words::UNREADABLE;
 pub(in crate::http) use words::{Instant, instant as instant_of, lasted, name as name_of, share, took};
 
 /// Who looks at a page.
