@@ -29,6 +29,7 @@ use hub::http::{self, assets};
 use hub::model::capacity::{Costs, Load, Part, Plan};
 use hub::model::{self, ChannelInput, FieldError, FieldErrors, LetterFilter, Outcome, TargetRules, WebsiteSettings};
 use hub::operator::capacity::Capacity;
+use hub::queue::Backlog;
 use hub::store;
 
 #[path = "../src/http/pages/invented.rs"]
@@ -148,6 +149,11 @@ fn main() -> anyhow::Result<()> {
     write("dead-letters-replay", ConfirmPage::new(operator(), false, &all, 1_000, invented::NOW).render()?)?;
     let found = |is_distributed, can_enrol| probes::Found {
         probes: invented::probes(),
+        backlogs: vec![
+            ("EU-WEST".parse().expect("a slug"), Backlog { waiting: 12, oldest_ms: Some(400) }),
+            ("INDIA".parse().expect("a slug"), Backlog { waiting: 3_120, oldest_ms: Some(95_000) }),
+            ("USA".parse().expect("a slug"), Backlog { waiting: 0, oldest_ms: None }),
+        ],
         is_distributed,
         can_enrol,
         redis_url: "rediss://redis.example.com:6380".to_owned(),
@@ -203,6 +209,8 @@ fn incidents(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Res
             alerts: if n == 1 || n == 5 { invented_incidents::alerts() } else { Vec::new() },
             is_told: n > 3,
             channels: invented_incidents::channels(),
+            known: incident::Known::default(),
+            published: incident::Published::default(),
         };
         write(&format!("incident-{n}"), IncidentPage::new(who(), &found, now)?.render()?)?;
     }
@@ -231,6 +239,8 @@ fn channels(write: &dyn Fn(&str, String) -> std::io::Result<()>) -> anyhow::Resu
             second: channel.second_channel_id.map(|_| "On call".to_owned()),
             alerts: log.map(|alert| (alert.clone(), invented_incidents::tries(alert))).collect(),
             channel: channel.clone(),
+            about: [(invented_incidents::incidents()[1].incident.incident_id, "shop.example.com/basket".to_owned())]
+                .into(),
             is_further_back: false,
             has_more: n == 0,
         };

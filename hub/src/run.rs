@@ -139,7 +139,7 @@ pub async fn run_special(config: Config, special: Special) -> anyhow::Result<()>
         parts.spawn(async move { ("metrics", listening.finished().await) });
     }
     let front = front_config(&config)?.with_metrics(with_token.then_some(readers));
-    let app = App::new(store.clone(), scheduler, alerts, settings, &keys)?;
+    let app = App::new(store.clone(), scheduler, alerts, settings, &keys)?.with_queue(queue.clone());
     let listening = http::start(app, front, stopping.clone()).await.context("the pages could not be started")?;
     let address = listening.address;
     parts.spawn(async move { ("http", listening.finished().await) });

@@ -139,6 +139,12 @@
     return found ? found.textContent.trim() : "";
   };
 
+  // How far something is that was asked for.
+  const progress = () => {
+    const found = live.querySelector("[data-progress]");
+    return found ? found.textContent : "";
+  };
+
   // What has the focus is found again by its link or name, since the element itself is replaced.
   const focusKey = () => {
     const at = document.activeElement;
@@ -151,6 +157,7 @@
 
   const show = (html) => {
     const before = headline();
+    const far = progress();
     const key = focusKey();
     const open = [...live.querySelectorAll("details[open] > summary[id]")].map((summary) => summary.id);
     const fresh = new DOMParser().parseFromString(html, "text/html");
@@ -173,6 +180,8 @@
     if (after !== before) {
       said.textContent = after;
       document.title = after + " – BetterUptime";
+    } else if (progress() !== far) {
+      said.textContent = progress();
     }
   };
 
@@ -232,7 +241,7 @@
 
   const wait = () => {
     // A message that waits for its time is pending too, for up to a week: that is no first look.
-    const isSoon = looks < SOON_LOOKS || live.querySelector(".board .status.pending, .verdict .status.pending");
+    const isSoon = looks < SOON_LOOKS || live.querySelector(".board .status.pending, .verdict .status.pending, .asked .status.pending");
     clearTimeout(timer);
     timer = setTimeout(next, isSoon ? SOON_MS : heard ? CALM_MS : EVERY_MS);
   };

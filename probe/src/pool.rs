@@ -108,6 +108,12 @@ impl Pool {
         self.shared.lock().busy
     }
 
+    /// How long the first check that no thread has begun has waited; `None`: none waits.
+    #[must_use]
+    pub fn oldest_wait(&self) -> Option<Duration> {
+        self.shared.lock().waiting.front().map(|first| first.since.elapsed())
+    }
+
     /// Waits until a check can be taken, at most `wait`; returns how many can.
     #[must_use]
     pub fn wait_free(&self, wait: Duration) -> usize {
@@ -266,6 +272,7 @@ mod tests {
             let tell = tell.clone();
             pool.submit(check.clone(), may_wait, move |ran| tell.send(ran).unwrap());
         }
+        assert!(pool.oldest_wait().is_some(), "two wait for the one thread");
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Tick(_))));
         assert!(matches!(told.recv_timeout(BOUND), Ok(Ran::Expired)));
         match told.recv_timeout(BOUND) {
@@ -273,7 +280,7 @@ mod tests {
             Ok(Ran::Tick(tick)) => assert!(tick.delays.thread_us >= Some(500_000), "{:?}", tick.delays),
             other => panic!("{other:?}"),
         }
-        assert_eq!(pool.stop(BOUND), 0);
+        assert_eq!((pool.stop(BOUND), pool.oldest_wait()), (0, None));
         pool.submit(check, BOUND, move |ran| tell.send(ran).unwrap());
         assert!(told.recv().is_err(), "a stopped pool runs nothing");
     }

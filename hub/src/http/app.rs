@@ -29,6 +29,7 @@ use crate::enrolment::RedisAccess;
 use crate::model::TargetRules;
 use crate::model::retention::Retention;
 use crate::operator::capacity::CapacityCache;
+use crate::queue::Queue;
 use crate::schedule::Scheduler;
 use crate::secret::SigningKeys;
 use crate::store::Store;
@@ -89,6 +90,8 @@ pub struct App {
     pub subscribe_limit: SubscribeLimit,
     /// Room on disk, as it was read a moment ago.
     pub capacity: CapacityCache,
+    /// What waits to be done; `None` where nothing is.
+    pub queue: Option<Queue>,
     /// Settings.
     pub settings: HttpSettings,
     runtime: Handle,
@@ -119,9 +122,16 @@ impl App {
             domains: Arc::new(Domains::new(settings.public_url.as_deref())),
             subscribe_limit: SubscribeLimit::default(),
             capacity: CapacityCache::default(),
+            queue: None,
             settings,
             runtime: Handle::current(),
         })
+    }
+
+    /// With the queue, so that operators see what waits in it.
+    #[must_use]
+    pub fn with_queue(self, queue: Queue) -> Self {
+        Self { queue: Some(queue), ..self }
     }
 
     /// The one place where a handler's thread waits for the runtime.

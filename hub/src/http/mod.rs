@@ -15,6 +15,7 @@ mod front;
 mod idempotent;
 mod limit;
 pub mod login;
+mod looks;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;

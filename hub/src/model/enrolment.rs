@@ -285,6 +285,7 @@ mod tests {
             clock_offset_ms: 0,
             network: super::super::NetworkState::Works,
             excused: 0,
+            load: crate::model::region::Load::default(),
         };
         let regions = [Region {
             region_id: "EU".parse().unwrap(),

@@ -37,6 +37,7 @@ pub mod keeping;
 mod kept_letter;
 pub mod late;
 mod live;
+pub mod look;
 pub mod maintenance;
 mod maintenance_input;
 pub mod manifest;

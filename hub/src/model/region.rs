@@ -52,6 +52,28 @@ pub struct Worker {
     pub network: NetworkState,
     /// Failures it did not count against their website, since its canaries failed too; since its start.
     pub excused: u64,
+    /// How much it does.
+    pub load: Load,
+}
+
+/// How much a worker does, as it says itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Checks handed to it and not finished, at the last heartbeat.
+    pub in_flight: u16,
+    /// Checks it has run each minute, over the last minute or so; `None`: it was not there for long enough.
+    pub checks_per_minute: Option<u64>,
+}
+
+impl Load {
+    /// From its count of checks at two instants. An earlier instant of 0 is none.
+    #[must_use]
+    pub fn new(in_flight: u16, before: (UtcMs, u64), counted: (UtcMs, u64)) -> Self {
+        let took_ms = u64::try_from(counted.0.saturating_sub(before.0)).unwrap_or(0);
+        let run = counted.1.saturating_sub(before.1).saturating_mul(60_000).saturating_add(took_ms / 2);
+        let per_minute = run.checked_div(took_ms).filter(|_| before.0 > 0);
+        Self { in_flight, checks_per_minute: per_minute }
+    }
 }
 
 impl Worker {
@@ -70,6 +92,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_load_is_counted_over_a_minute_or_not_at_all() {
+        let per_minute = |before, counted| Load::new(3, before, counted).checks_per_minute;
+        assert_eq!(per_minute((0, 0), (1_000, 500)), None, "counted once");
+        assert_eq!(per_minute((100_000, 500), (160_000, 740)), Some(240));
+        assert_eq!(per_minute((100_000, 500), (170_000, 507)), Some(6));
+        assert_eq!(per_minute((100_000, 500), (100_000, 900)), None, "no time went by");
+        assert_eq!(per_minute((100_000, 900), (160_000, 5)), Some(0), "one that began anew");
+        assert!(per_minute((1, 0), (60_001, u64::MAX)).is_some(), "whatever it says of itself");
+    }
+
+    #[test]
     fn t203_a_sign_of_life_from_the_future_is_none() {
         let now = 1_000_000;
         let worker = |seen_at| Worker {
@@ -81,6 +114,7 @@ mod tests {
             clock_offset_ms: 0,
             network: NetworkState::Works,
             excused: 0,
+            load: Load::default(),
         };
         let alive = |seen_at| worker(seen_at).is_alive(now);
         assert_eq!(
@@ -107,6 +141,7 @@ mod tests {
             clock_offset_ms: 0,
             network,
             excused: 0,
+            load: Load::default(),
         };
         let (now, gone) = (100_000, 1_000);
         let of = |workers| Region { region_id: "A".parse().unwrap(), created_at: 0, workers }.is_cut_off(now);

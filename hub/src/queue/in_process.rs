@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Delivery, QueueError, Receipt};
+use super::{Backlog, Delivery, QueueError, Receipt};
 use crate::clock;
 
 /// Checks that may wait for a thread.
@@ -113,6 +113,13 @@ impl InProcess {
     pub(super) fn waiting(&self, region: &RegionId) -> u64 {
         let of_region = self.workers.iter().filter(|worker| worker.whose.0 == *region);
         of_region.map(|worker| worker.pool.in_flight() as u64).sum()
+    }
+
+    pub(super) fn backlog(&self, region: &RegionId) -> Backlog {
+        let of_region = self.workers.iter().filter(|worker| worker.whose.0 == *region);
+        let waits = of_region.filter_map(|worker| worker.pool.oldest_wait()).max().unwrap_or_default();
+        let oldest_ms = i64::try_from(waits.as_millis()).unwrap_or(i64::MAX);
+        Backlog { waiting: self.waiting(region), oldest_ms: Some(oldest_ms) }
     }
 
     pub(super) async fn next_reports(&self) -> Vec<Delivery> {

@@ -59,6 +59,15 @@ pub struct Delivery {
     pub receipt: Receipt,
 }
 
+/// Checks of a region on their way to its workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Checks that are not done, those that are under way among them.
+    pub waiting: u64,
+    /// How long the first one that no worker has begun has waited, in milliseconds; `None`: that is not known.
+    pub oldest_ms: Option<i64>,
+}
+
 /// What was read at once.
 #[derive(Debug, Default)]
 pub struct Reports {
@@ -232,6 +241,21 @@ impl Queue {
         match self {
             Self::Redis(queue) => queue.next_waits_ms(region).await,
             Self::InProcess(_) | Self::Nowhere(_) => Ok(None),
+        }
+    }
+
+    /// What waits in a region.
+    ///
+    /// # Errors
+    /// Redis is away, or there is no such region.
+    pub async fn backlog(&self, region: &RegionId) -> Result<Backlog, QueueError> {
+        match self {
+            Self::Redis(queue) => {
+                let oldest_ms = queue.next_waits_ms(region).await?;
+                Ok(Backlog { waiting: queue.waiting(region).await?, oldest_ms })
+            }
+            Self::InProcess(queue) => Ok(queue.backlog(region)),
+            Self::Nowhere(_) => Ok(Backlog::default()),
         }
     }
 

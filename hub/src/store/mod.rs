@@ -78,8 +78,8 @@ pub use sealed::{
     CheckPosition, DayFate, EndedDay, Forgotten, OwnPosition, PastOwn, SealPosition, Sealed, SealedBlock,
 };
 pub use status_pages::{
-    AskedSubscription, ClaimedMail, MailTried, PageName, PostSaved, PublicComponent, PublicPage, PublishedOn,
-    StatusPageSaved, Subscription,
+    AskedSubscription, ClaimedMail, MailTried, PageName, PostOfIncident, PostSaved, PublicComponent, PublicPage,
+    PublishedOn, StatusPageSaved, Subscription,
 };
 pub use story::{StoryAsked, WebsiteStory};
 pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};

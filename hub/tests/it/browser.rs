@@ -158,6 +158,8 @@ fn a_person_signs_up_adds_a_website_and_sees_it_go_up_and_down() {
         press(&client, ".board th a").await;
         target.stop();
         press(&client, "form[action$='/check'] button").await;
+        // What each region saw comes in by itself.
+        awaited(&client, ".asked td.status.down", Duration::from_secs(15)).await;
         // Three looks in a row within 2 s, then the page shows it without a reload.
         awaited(&client, ".verdict.down", Duration::from_secs(20)).await;
         client.goto(&hub.url("/")).await.unwrap();

@@ -222,13 +222,18 @@ fn a_websites_page_draws_its_past_and_can_be_asked_by_keys_and_without_script() 
         // A check is asked for and comes in, without script after a reload.
         let before = target.hits();
         press(&client, "form[action$='/check'] button").await;
-        awaited(&client, ".toast", SOON).await;
+        awaited(&client, ".asked th[scope=row]", SOON).await;
         let started = std::time::Instant::now();
         while !page(&hub.url(""), &path, &ann).1.contains("asked for") {
             assert!(started.elapsed() < Duration::from_secs(20), "it was not checked");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert!(target.hits() > before);
+        while count(&client, ".asked td.status.up").await == 0 {
+            assert!(started.elapsed() < Duration::from_secs(20), "its answer is not shown");
+            press(&client, "#look-again").await;
+        }
+        assert_eq!(count(&client, "#look-again").await, 0, "nobody is waited for any more");
         client.close().await.unwrap();
 
         let client = driver.browser().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::client::{call, form, token};
+use crate::client::{call, form, page, token};
 use crate::process::{Hub, Target};
 use crate::services::wait_until;
 
@@ -255,4 +255,54 @@ fn more_websites_than_fit_one_answer_are_listed_in_several_and_shown_on_several_
     assert_eq!((shown, pages), (COUNT, 7));
     let (status, first) = crate::client::page(&hub.url(""), "/?after=elsewhere", &ann);
     assert!(status == 200 && first.contains(&format!("1 to 200 of {COUNT}</span>")), "{status}: {first}");
+}
+
+#[test]
+fn a_check_that_a_program_asks_for_is_told_of_region_by_region() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start();
+    let hub = Hub::start(directory.path(), &[]);
+    let ann = token(&hub.url(""), "ann", "correct horse");
+    let api = |method: &str, path: &str, body: Option<&serde_json::Value>| {
+        call(method, &hub.url(&format!("/api/v1{path}")), Some(&ann), body)
+    };
+    let (status, website) = api("POST", "/websites", Some(&json!({"url": target.url("/a"), "interval_s": 3_600})));
+    assert_eq!(status, 201, "{website}");
+    let path = format!("/websites/{}", website["id"].as_str().unwrap());
+    wait_until("the first look", Duration::from_secs(8), || target.hits() >= 1);
+
+    let (status, asked) = api("POST", &format!("{path}/check"), None);
+    assert_eq!(status, 202, "{asked}");
+    let poll = asked["poll"].as_str().unwrap().strip_prefix("/api/v1").unwrap().to_owned();
+    wait_until("the answer", Duration::from_secs(10), || api("GET", &poll, None).1["is_done"] == true);
+    let (_, done) = api("GET", &poll, None);
+    assert_eq!((&done["regions"][0]["region"], &done["regions"][0]["state"]), (&json!("LOCAL"), &json!("answered")));
+    let tick = &done["regions"][0]["tick"];
+    assert!(tick["outcome"] == "up" && tick["kind"] == "manual" && tick["phases"]["wait_us"].is_u64(), "{done}");
+    assert_eq!(target.hits(), 2, "one look, however often it was asked about");
+
+    // The page shows the same; what is none of a check is no panel.
+    let at: jiff::Timestamp = done["asked_at"].as_str().unwrap().parse().unwrap();
+    let shown = |asked: &str| page(&hub.url(""), &format!("{path}?asked={asked}"), &ann).1;
+    let panel = shown(&at.as_millisecond().to_string());
+    assert!(
+        panel.contains("The one region that looks at it has answered.") && !panel.contains("Look again"),
+        "{panel}"
+    );
+    assert!(["x", "0", "9999999999999999999", ""].iter().all(|odd| !shown(odd).contains("Checked on demand")));
+
+    let (status, soon) = api("POST", &format!("{path}/check"), None);
+    assert_eq!(status, 429, "a program is no way to flood a target either: {soon}");
+    for wrong in ["", "?asked_at=x", "?asked_at=2020-01-01T00:00:00Z"] {
+        let (status, problem) = api("GET", &format!("{path}/check{wrong}"), None);
+        assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!("asked_at")), "{wrong}: {problem}");
+    }
+    assert_eq!(api("PATCH", &path, Some(&json!({"paused": true}))).0, 200);
+    let (status, paused) = api("POST", &format!("{path}/check"), None);
+    assert_eq!(status, 409, "{paused}");
+    let (_, log) = api("GET", "/audit", None);
+    let deeds: Vec<_> = log["lines"].as_array().unwrap().iter().map(|line| line["action"].clone()).collect();
+    assert_eq!(deeds.iter().filter(|deed| **deed == "checked at once").count(), 1, "{log}");
+    let probes = page(&hub.url(""), "/probes", &ann).1;
+    assert!(probes.contains("What waits") && probes.contains("keeps up"), "{probes}");
 }

@@ -202,6 +202,85 @@ fn a_channel_is_added_tried_and_told_of_an_incident(directory: &Path, environmen
 }
 
 #[test]
+fn an_incident_is_published_to_a_status_page_from_its_own_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = Told::start(directory.path(), &[]);
+    let website = told.watch();
+    let add = |name: &str, slug: &str, sections: Value| {
+        let sent = json!({"name": name, "slug": slug, "access": "public", "sections": sections});
+        let (status, made) = told.api("POST", "/status-pages", Some(&sent));
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let page_id =
+        add("Shop status", "shop", json!([{"name": "", "components": [{"website_id": website, "name": "The shop"}]}]));
+    let other = add("Elsewhere", "elsewhere", json!([]));
+    told.website.answer_with(500);
+    assert_eq!(form(&told.base, &format!("/websites/{website}/check"), &told.ann, ""), 303);
+    let incident = told.open_incident();
+    let path = format!("/incidents/{incident}");
+
+    // The form comes filled in, and publishes nothing by itself.
+    let (_, shown) = told.page(&path);
+    let to = format!("/status-pages/{page_id}/publish?incident={incident}");
+    assert!(shown.contains(&to) && shown.contains("Publish to Shop status") && !shown.contains(&other), "{shown}");
+    let (status, filled) = told.page(&to);
+    assert_eq!(status, 200);
+    for part in ["value=\"The shop not available\"", "The shop cannot be used. We are looking", "checked> The shop"] {
+        assert!(filled.contains(part), "{part}: {filled}");
+    }
+    assert!(filled.contains("value=\"investigating\" selected") && filled.contains("value=\"major\" selected"));
+    let words = filled.split("<textarea").nth(1).unwrap().split("</textarea>").next().unwrap();
+    for inner in ["127.0.0.1", "LOCAL", "http", "status 500"] {
+        assert!(!words.contains(inner), "{inner} is for nobody outside: {words}");
+    }
+    assert!(!page(&told.base, "/s/shop", &told.ann).1.contains("The shop not available"));
+    for (odd, code) in [("x", 404), ("01935e7a-0000-7000-8000-000000000000", 404), ("", 200)] {
+        assert_eq!(told.page(&format!("/status-pages/{page_id}/publish?incident={odd}")).0, code, "{odd}");
+    }
+
+    // A form that is refused is the same form, with what was typed.
+    let fields = |title: &str| {
+        encoded(&[
+            ("kind", "incident"),
+            ("title", title),
+            ("state", "investigating"),
+            ("said", "We look."),
+            ("components", website.as_str()),
+            ("impact", "major"),
+            ("incident_id", incident.as_str()),
+        ])
+    };
+    let posts = format!("/status-pages/{page_id}/posts");
+    let (status, again) = form_page(&told.base, &posts, &told.ann, &fields(""));
+    assert!(status == 422 && again.contains("Not published yet") && again.contains("We look."), "{again}");
+    assert_eq!(form(&told.base, &posts, &told.ann, &fields("Shop is down")), 303);
+    let (_, shown) = told.page(&path);
+    assert!(shown.contains("Shop is down") && shown.contains("Add an update"), "{shown}");
+    assert!(!shown.contains(&to), "it is published there: {shown}");
+    wait_until("everybody to see it", Duration::from_secs(20), || {
+        page(&told.base, "/s/shop", &told.ann).1.contains("Shop is down")
+    });
+
+    // It ends, and what was published does not say so yet.
+    told.website.answer_with(200);
+    wait_until("the end", Duration::from_secs(60), || told.api("GET", &path, None).1["closed_as"] == "recovered");
+    let (_, shown) = told.page(&path);
+    assert!(shown.contains("Say that it is resolved"), "{shown}");
+    let post = shown.split("/status-posts/").nth(1).and_then(|rest| rest.split('?').next()).unwrap();
+    let (_, update) = told.page(&format!("/status-posts/{post}?state=resolved"));
+    assert!(
+        update.contains("value=\"resolved\" selected") && update.contains("The shop can be used again."),
+        "{update}"
+    );
+    let fields = encoded(&[("state", "resolved"), ("said", "It works again.")]);
+    assert_eq!(form(&told.base, &format!("/status-posts/{post}/updates"), &told.ann, &fields), 303);
+    let (_, shown) = told.page(&path);
+    assert!(shown.contains("Resolved") && !shown.contains("Say that it is resolved"), "{shown}");
+    assert!(!shown.contains(&to), "what is over is said once: {shown}");
+}
+
+#[test]
 fn what_was_given_up_is_sent_again_by_hand() {
     let directory = tempfile::tempdir().unwrap();
     let told = Told::start(directory.path(), &[]);

@@ -165,8 +165,8 @@ fn people_see_the_night_with_a_change_of_clocks_before_they_save() {
     let (status, text) = form_page(&base, "/maintenance/new", ann, &encoded(&fields));
     assert_eq!(status, 200);
     for words in [
-        format!("Sat {saturday} 02:30 +01:00 to Sat {saturday} 03:30 +01:00"),
-        format!("Sun {sunday} 03:30 +02:00 to Sun {sunday} 04:30 +02:00"),
+        format!("Sat {saturday} 02:30 to 03:30 by the clocks of Europe/Berlin"),
+        format!("Sun {sunday} 03:30 to 04:30 by the clocks of Europe/Berlin"),
         "clocks are put forward: that time does not exist on this day".to_owned(),
         format!("{monday} 00:30"),
         "value=\"Nightly\"".to_owned(),

@@ -215,6 +215,7 @@ fn t238_streams_of_workers_that_are_gone_for_a_week_are_deleted_once_they_are_re
             clock_offset_ms: 0,
             network: NetworkState::Works,
             excused: 0,
+            load: hub::model::region::Load::default(),
         };
         let regions = [Region { region_id: region(), created_at: now, workers: vec![worker] }];
         let keys = |connection: &mut Connection| {

@@ -137,7 +137,9 @@ fn paths(pattern: &str) -> Vec<String> {
             // One with much history, over each window; one that depends on another, one that is down, a job.
             let windows =
                 ["7d", "30d", "90d"].map(|window| format!("{}?window={window}", pattern.replace(":id", &path_id(1))));
-            [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number))).into_iter().chain(windows).collect()
+            let asked = format!("{}?asked={}", pattern.replace(":id", &path_id(1)), hub::clock::now());
+            let all = [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number)));
+            all.into_iter().chain(windows).chain([asked]).collect()
         }
         "/websites/:id/edit" => [1, 2, 3, JOB].map(|number| pattern.replace(":id", &path_id(number))).to_vec(),
         "/incidents" | "/api/v1/incidents" => ["", "?state=open", "?kind=outage", "?state=open&kind=certificate"]
@@ -151,6 +153,10 @@ fn paths(pattern: &str) -> Vec<String> {
             let incident = format!("?state=any&incident_id={}", path_id(INCIDENT + 10_001));
             ["", "?event=opened", &channel, &incident].map(|query| format!("{path}{query}")).to_vec()
         }
+        "/status-pages/:id/publish" => {
+            vec![path.clone(), format!("{path}?incident={}", path_id(INCIDENT + 10_001))]
+        }
+        "/api/v1/websites/:id/check" => vec![format!("{path}?asked_at={}", asked_at())],
         "/s/:slug" => vec!["/s/page1".to_owned()],
         "/s/:slug/:file" => ["feed.atom", "feed.json", "logo"].map(|file| format!("/s/page1/{file}")).to_vec(),
         "/status-pages/:id/preview/:file" => vec![path.replace(":file", "logo")],
@@ -167,6 +173,11 @@ fn paths(pattern: &str) -> Vec<String> {
         _ if !path.contains(':') => vec![path],
         _ => panic!("{pattern}: say in `paths` how it is asked for, or in `READS_NOTHING` why it need not be"),
     }
+}
+
+/// A moment ago, as the API says it.
+fn asked_at() -> String {
+    jiff::Timestamp::from_millisecond(hub::clock::now() - 1_000).unwrap().to_string()
 }
 
 /// Forms for those who are not signed in, files, a job's word; and a page that is reached by a signed link, which reads the

@@ -89,8 +89,14 @@ pub(super) async fn publish(store: &Store, made: &Made) -> anyhow::Result<()> {
     for told in TOLD {
         let begin = made.end - told.before_ms;
         let Some(((_, state, said), later)) = told.said.split_first() else { continue };
+        // What goes on is about what is open; what is over was said before anybody looked at the incident.
+        let is_over = told.said.iter().any(|(_, state, _)| *state == UpdateState::Resolved);
+        let incident = match told.about.first().filter(|_| !is_over) {
+            Some(key) => store.open_incident_of(account, made.id(key)?).await?,
+            None => None,
+        };
         let draft = PostDraft {
-            incident_id: None,
+            incident_id: incident.map(|incident| incident.incident_id),
             kind: told.kind,
             title: told.title.to_owned(),
             impact: told.impact,

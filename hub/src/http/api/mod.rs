@@ -7,6 +7,7 @@ pub mod audit;
 pub mod bulk;
 pub mod capacity;
 pub mod channels;
+pub mod check;
 pub mod cursor;
 pub mod dead_letters;
 pub mod document;

@@ -70,6 +70,10 @@ struct ShownWorker<'a> {
     network: Word<NetworkState>,
     /// Failures it did not count against their website, since its own network failed.
     excused: u64,
+    /// Checks handed to it and not finished, at its last sign of life.
+    in_flight: u16,
+    /// Checks it has run each minute, over the last minute or so; null: it was not there for long enough.
+    checks_per_minute: Option<u64>,
 }
 
 /// All workers.
@@ -134,6 +138,8 @@ pub fn workers(app: &App, request: &Request, _: &Params) -> Result<Response, Htt
             clock_offset_ms: worker.clock_offset_ms,
             network: Word(worker.network),
             excused: worker.excused,
+            in_flight: worker.load.in_flight,
+            checks_per_minute: worker.load.checks_per_minute,
         })
     });
     Ok(Response::json(200, &WorkerList { workers: workers.collect() }))

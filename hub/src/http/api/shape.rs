@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::rfc3339;
+use crate::model::look::Looked;
 use crate::model::status_page::{Access, Impact, PostKind, UpdateState};
 use crate::model::{
     AlertEvent, AlertId, AlertState, Blame, ChannelId, CheckKind, ClosedAs, IncidentEventKind, IncidentId,
@@ -119,6 +120,7 @@ words!(
     IncidentEventKind,
     Impact,
     IncidentKind,
+    Looked,
     MutedBy,
     NetworkState,
     Note,

@@ -64,7 +64,7 @@ pub(super) const TRANSITIONS: Operation = Operation::get(
 /// The result of a check.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Tick")]
-struct ShownTick<'a> {
+pub(super) struct ShownTick<'a> {
     /// When the check was due; with region and attempt its name.
     slot_at: At,
     region: &'a str,
@@ -155,7 +155,7 @@ struct RoundList<'a> {
     next: Option<String>,
 }
 
-fn shown(stored: &StoredTick) -> ShownTick<'_> {
+pub(super) fn shown(stored: &StoredTick) -> ShownTick<'_> {
     let tick: &Tick = &stored.tick;
     ShownTick {
         slot_at: At(tick.slot_at),

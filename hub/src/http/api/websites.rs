@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::check;
 use super::cursor::{self, limit};
 use super::shape::{At, Id, Word};
 use super::website_input::{Judge, Known, Sent, Wanted, as_sent};
@@ -52,6 +53,8 @@ pub static GROUP: Group = Group {
         .revision(),
         Operation::delete("/api/v1/websites/:id", "deleteWebsite", "Deletes a website, and what is known of it.")
             .revision(),
+        check::ASK,
+        check::LOOK,
     ],
 };
 

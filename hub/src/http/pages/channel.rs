@@ -1,5 +1,7 @@
 //! One channel: how it stands, its settings without secrets, and all it was to tell, try by try.
 
+use std::collections::HashMap;
+
 use askama::Template;
 
 use super::channel_words::{self, State};
@@ -11,7 +13,7 @@ use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::manifest::{Managed, Space};
 use crate::model::{
     Account, Alert, AlertCursor, AlertEvent, AlertId, AlertState, AlertTry, Channel, ChannelId, FieldError,
-    FieldErrors, IncidentId, UtcMs,
+    FieldErrors, IncidentId, IncidentKind, IncidentLine, UtcMs,
 };
 
 pub use super::channel_actions::{confirm_delete, delete, replay, switch_off, switch_on, test};
@@ -32,6 +34,8 @@ pub struct Found {
     pub second: Option<String>,
     /// One page of what it was to tell, newest first.
     pub alerts: Vec<Logged>,
+    /// What those are about that are about an incident: its website, or what else it is.
+    pub about: HashMap<IncidentId, String>,
     /// The page begins further back.
     pub is_further_back: bool,
     /// There are older ones.
@@ -63,6 +67,8 @@ struct Line {
     at: Instant,
     event: &'static str,
     incident: Option<IncidentId>,
+    /// What that is about; empty where it is not known any more.
+    about: String,
     letter: &'static str,
     state: &'static str,
     class: &'static str,
@@ -108,9 +114,9 @@ impl ChannelPage {
             state: channel_words::state(channel),
             said: said.and_then(said_words),
             trouble: None,
-            tested: tested.map(Line::new),
+            tested: tested.map(|one| Line::new(one, &found.about)),
             facts: channel_words::facts(channel, found.second.as_deref()),
-            lines: found.alerts.iter().map(Line::new).collect(),
+            lines: found.alerts.iter().map(|one| Line::new(one, &found.about)).collect(),
             newest: found.is_further_back.then(|| format!("/channels/{id}")),
             older: last.map(|cursor| format!("/channels/{id}?after={cursor}#log")),
         }
@@ -138,7 +144,7 @@ fn said_words(said: &str) -> Option<&'static str> {
 }
 
 impl Line {
-    fn new((alert, tries): &Logged) -> Self {
+    fn new((alert, tries): &Logged, about: &HashMap<IncidentId, String>) -> Self {
         let (letter, state, class) = say::alert_state(alert.state, alert.tries);
         let is_waiting = alert.state == AlertState::Waiting;
         Self {
@@ -146,6 +152,7 @@ impl Line {
             at: instant(alert.created_at),
             event: say::event(alert.event),
             incident: alert.incident_id,
+            about: alert.incident_id.and_then(|id| about.get(&id)).cloned().unwrap_or_default(),
             letter,
             state,
             class,
@@ -172,6 +179,15 @@ impl Try {
             result,
             took: took(u32::try_from(took_us).unwrap_or(u32::MAX)),
             said: one.said.clone(),
+        }
+    }
+}
+
+fn about(line: &IncidentLine) -> String {
+    match line.incident.kind {
+        IncidentKind::Operator => line.incident.cause.clone(),
+        IncidentKind::Outage | IncidentKind::Regional | IncidentKind::Flapping | IncidentKind::Certificate => {
+            say::about(&line.first_url, line.websites)
         }
     }
 }
@@ -268,7 +284,10 @@ pub(super) fn view(app: &App, request: &Request, who: &Caller, id: ChannelId) ->
     };
     let after = after(request)?;
     let (alerts, has_more) = log(app, &who.account, id, after, SHOWN)?;
-    let found = Found { channel, second, alerts, is_further_back: after.is_some(), has_more };
+    let of: Vec<IncidentId> = alerts.iter().filter_map(|(alert, _)| alert.incident_id).collect();
+    let lines = app.wait(app.store.incidents_named(who.account.account_id, of)).map_err(login::store)?;
+    let about = lines.into_iter().map(|line| (line.incident.incident_id, about(&line))).collect();
+    let found = Found { channel, second, alerts, about, is_further_back: after.is_some(), has_more };
     let kept = kept_in(app, who.account.account_id, Space::Channels, id.0)?;
     Ok(ChannelPage::new(Viewer::of(app, who), &found, request.query("said")).kept_in(kept))
 }

@@ -3,11 +3,15 @@
 use askama::Template;
 
 use super::incident_evidence::{Sight, sight};
+use super::incident_known;
+use super::incident_matrix::{Matrix, matrix};
+use super::incident_public::{self, Public};
 use super::incident_words as say;
 use super::words::{self, Instant, Mark, instant};
 use super::{Frame, Viewer, etag, page};
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
+use crate::http::login::{self, Caller};
+use crate::http::{App, HttpError, Request, Response, route::Params};
 use crate::model::incident_words::who;
 use crate::model::operator::page_of;
 use crate::model::verdict::without_codes;
@@ -17,6 +21,8 @@ use crate::model::{
 };
 
 pub use super::incident_actions::{acknowledge, note};
+pub use super::incident_known::Known;
+pub use super::incident_public::Published;
 
 /// Websites shown on the page.
 pub const WEBSITES_SHOWN: i64 = 100;
@@ -42,6 +48,10 @@ pub struct Found {
     pub is_told: bool,
     /// The account's channels, where a message was given up: it may be sent through another.
     pub channels: Vec<Channel>,
+    /// What is known of regions beside the timeline.
+    pub known: Known,
+    /// What the public is told.
+    pub published: Published,
 }
 
 /// The page.
@@ -98,10 +108,16 @@ pub struct IncidentView {
     has_websites: bool,
     muted: Option<&'static str>,
     acknowledged: Option<String>,
+    /// What each region saw when it began, side by side.
+    matrix: Option<Matrix>,
+    /// The same of a job, which reports itself.
     sight: Option<Sight>,
+    /// Of several websites: which one that is of.
+    seen_of: Option<String>,
     is_opening: bool,
     alerts: Vec<Told>,
     is_told: bool,
+    public: Public,
     websites: Vec<Part>,
     more_websites: i64,
     events: Vec<Event>,
@@ -172,6 +188,11 @@ impl IncidentView {
             })
             .collect();
         events.reverse();
+        let matrix =
+            opening_event.and_then(|event| matrix(&event.evidence, &found.events, &found.known, incident.began_at));
+        let is_job = matrix.is_none();
+        let seen_of = opening_event.filter(|_| found.line.websites > 1).and_then(|event| event.website_id);
+        let seen_of = seen_of.and_then(|id| found.websites.iter().find(|website| website.website_id == id));
         Self {
             id: incident.incident_id,
             heading: say::heading(incident, &found.line.first_url, found.line.websites, found.line.failing),
@@ -188,10 +209,13 @@ impl IncidentView {
             has_websites,
             muted: incident.muted_by.map(|by| say::muted_sentence(by, is_open)),
             acknowledged: say::acknowledged(incident),
-            sight: opening_event.and_then(|event| sight(&event.evidence)),
+            sight: opening_event.filter(|_| is_job).and_then(|event| sight(&event.evidence)),
+            matrix,
+            seen_of: seen_of.map(|website| words::name(&website.url)),
             is_opening: opening_event.is_some_and(|event| event.kind == IncidentEventKind::Opened),
             alerts: found.alerts.iter().map(|alert| Told::new(alert, &found.channels)).collect(),
             is_told: found.is_told,
+            public: Public::new(&found.published, incident),
             websites: found.websites.iter().map(Part::new).collect(),
             more_websites: found.line.websites - i64::try_from(found.websites.len()).unwrap_or(i64::MAX),
             events,
@@ -296,7 +320,27 @@ pub(in crate::http) fn load(app: &App, account: &Account, id: IncidentId) -> Res
         false => Vec::new(),
     };
     let is_told = !alerts.is_empty() || channels.iter().any(|channel| channel.is_on);
-    Ok(Found { line, websites, events, alerts, is_told, channels })
+    Ok(Found {
+        line,
+        websites,
+        events,
+        alerts,
+        is_told,
+        channels,
+        known: Known::default(),
+        published: Published::default(),
+    })
+}
+
+/// The same, with all that its page shows beside.
+///
+/// # Errors
+/// Not theirs, or the database is away.
+pub(super) fn load_page(app: &App, who: &Caller, id: IncidentId) -> Result<Found, HttpError> {
+    let found = load(app, &who.account, id)?;
+    let published = incident_public::find(app, who, &found.line.incident)?;
+    let known = incident_known::find(app, who, &found.line, &found.events)?;
+    Ok(Found { known, published, ..found })
 }
 
 /// `GET /incidents/:id`.
@@ -305,7 +349,7 @@ pub(in crate::http) fn load(app: &App, account: &Account, id: IncidentId) -> Res
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
-    let found = load(app, &who.account, params.incident_id()?)?;
+    let found = load_page(app, &who, params.incident_id()?)?;
     let view = IncidentPage::new(Viewer::of(app, &who), &found, clock::now()).map_err(anyhow::Error::from)?;
     page(200, &view)
 }
@@ -316,6 +360,6 @@ pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, H
 /// Not yours.
 pub fn fragment(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
-    let found = load(app, &who.account, params.incident_id()?)?;
+    let found = load_page(app, &who, params.incident_id()?)?;
     super::fragment(&IncidentView::new(&found, clock::now()))
 }

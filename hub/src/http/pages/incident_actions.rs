@@ -2,7 +2,7 @@
 
 use super::{Viewer, page};
 use crate::clock;
-use crate::http::pages::incident::{IncidentPage, load};
+use crate::http::pages::incident::{IncidentPage, load_page};
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
 use crate::model::{FieldError, FieldErrors, TakenOn};
 
@@ -50,7 +50,7 @@ pub fn note(app: &App, request: &Request, params: &Params) -> Result<Response, H
     let text = match checked(form.get("note")) {
         Ok(text) => text,
         Err(errors) => {
-            let found = load(app, &who.account, id)?;
+            let found = load_page(app, &who, id)?;
             let view = IncidentPage::new(Viewer::of(app, &who), &found, clock::now());
             return page(422, &view.map_err(anyhow::Error::from)?.again(form.get("note"), errors));
         }

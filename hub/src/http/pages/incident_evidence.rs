@@ -1,9 +1,10 @@
 //! What each region had seen when something was decided, side by side.
 
+use super::incident_matrix::certificate;
 use super::waterfall::{Waterfall, of_evidence, scale_us};
 use super::words::{Instant, instant, took};
-use crate::model::message::words::{instant as minute, line};
-use crate::model::{Evidence, Phases, SeenCertificate, Tick, job};
+use crate::model::message::words::line;
+use crate::model::{Evidence, Phases, Tick, job};
 
 /// A table of regions.
 #[derive(Debug)]
@@ -51,12 +52,4 @@ pub(super) fn sight(evidence: &[Evidence]) -> Option<Sight> {
         phases: Phases::default().named().map(|(phase, _)| phase).to_vec(),
         rows: evidence.iter().map(row).collect(),
     })
-}
-
-fn certificate(seen: &SeenCertificate) -> String {
-    let name = |text: &str| line(text, SeenCertificate::CHARS);
-    let (subject, issuer) = (name(&seen.subject), name(&seen.issuer));
-    let by = if issuer.is_empty() { String::new() } else { format!("by {issuer}, ") };
-    let of = if subject.is_empty() { String::new() } else { format!("{subject}, ") };
-    format!("{of}{by}until {}", minute(seen.not_after_at))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use askama::Template;
 
 use super::incident_words as say;
-use super::words::{Instant, Mark, instant};
+use super::words::{Instant, Mark, instant, lasted};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
@@ -48,7 +48,7 @@ pub struct IncidentsPage {
     kind: Option<IncidentKind>,
     tabs: Vec<Tab>,
     is_told: bool,
-    lines: Vec<Line>,
+    entries: Vec<Entry>,
     newest: Option<String>,
     older: Option<String>,
 }
@@ -76,6 +76,64 @@ pub(super) struct Line {
     pub(super) notes: Vec<String>,
 }
 
+/// So many that follow each other are one line of the list.
+const SEVERAL: usize = 3;
+
+/// A line of the list: an incident, or several of one website that follow each other and are over.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// One.
+    One(Line),
+    /// Several.
+    Several(Several),
+}
+
+/// Incidents of one website, newest first.
+#[derive(Debug)]
+pub(super) struct Several {
+    /// The newest, which stands for all.
+    pub(super) newest: Line,
+    /// The begin of the oldest.
+    pub(super) began: Instant,
+    /// "7 times in 3 h".
+    pub(super) times: String,
+    /// How long they lasted together.
+    pub(super) together: String,
+    /// Not all are of one kind.
+    pub(super) is_mixed: bool,
+    pub(super) lines: Vec<Line>,
+}
+
+/// A website that keeps falling over takes one line, not seven.
+fn entries(shown: &[&IncidentLine], now: UtcMs) -> Vec<Entry> {
+    let is_like = |a: &&IncidentLine, b: &&IncidentLine| {
+        let is_alone = |line: &IncidentLine| line.websites == 1 && line.incident.closed_at.is_some();
+        let of = |line: &IncidentLine| line.first_website.map(|id| (id, line.first_url.clone()));
+        is_alone(a) && is_alone(b) && of(a).is_some() && of(a) == of(b)
+    };
+    let mut entries = Vec::new();
+    for run in shown.chunk_by(is_like) {
+        match run {
+            [newest, .., oldest] if run.len() >= SEVERAL => {
+                let ended = |line: &IncidentLine| say::ended_at(&line.incident).unwrap_or(now);
+                let spans = run.iter().map(|line| (ended(line) - line.incident.began_at).max(0));
+                let over_ms = run.iter().map(|line| ended(line)).max().unwrap_or(now) - oldest.incident.began_at;
+                let lines: Vec<Line> = run.iter().map(|line| Line::new(line, now)).collect();
+                entries.push(Entry::Several(Several {
+                    newest: Line::new(newest, now),
+                    began: instant(oldest.incident.began_at),
+                    times: format!("{} times in {}", run.len(), lasted(over_ms)),
+                    together: lasted(spans.sum()),
+                    is_mixed: run.iter().any(|line| line.incident.kind != newest.incident.kind),
+                    lines,
+                }));
+            }
+            _ => entries.extend(run.iter().map(|line| Entry::One(Line::new(line, now)))),
+        }
+    }
+    entries
+}
+
 impl IncidentsPage {
     /// As of `now`.
     #[must_use]
@@ -94,7 +152,7 @@ impl IncidentsPage {
                 tab("Certificates", (false, Some(IncidentKind::Certificate))),
             ],
             is_told: found.is_told,
-            lines: found.shown().map(|listed| Line::new(listed, now)).collect(),
+            entries: entries(&found.shown().collect::<Vec<_>>(), now),
             older: last.map(|cursor| format!("{path}{}after={cursor}", if path.contains('?') { '&' } else { '?' })),
             newest: found.after.map(|_| path),
         }

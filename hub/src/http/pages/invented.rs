@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::http::pages::Mark;
 use crate::model::enrolment::{Access, KnownProbe, Place};
 use crate::model::late::Marks;
+use crate::model::region::Load;
 use crate::model::roll_up::{CountedTick, RollUp};
 use crate::model::{
     Account, AccountId, BoardPart, BoardRow, ContentInput, FieldErrors, Kept, KeptLetter, LetterId, MadeBy,
@@ -398,6 +399,7 @@ pub fn probes() -> Vec<KnownProbe> {
         clock_offset_ms,
         network,
         excused,
+        load: Load { in_flight: 3, checks_per_minute: (excused != 7).then_some(240) },
     };
     let of = |region_id: &str, name: &str, seen, access| KnownProbe {
         place: Place { region: region(region_id), worker: name.parse().expect("a name") },

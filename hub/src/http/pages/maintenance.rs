@@ -9,7 +9,7 @@ use super::words::{Instant, lasted};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::{Maintenance, MaintenanceId, PastMaintenance, Scope, UtcMs, WebsiteId};
+use crate::model::{Maintenance, MaintenanceId, PastMaintenance, Scope, Span, UtcMs, WebsiteId};
 use crate::store::PAST_KEPT_MS;
 
 pub use super::maintenance_form::{create, edit, new, save};
@@ -26,7 +26,6 @@ pub struct MaintenancePage {
     frame: Frame,
     running: Vec<Line>,
     upcoming: Vec<Line>,
-    over: Vec<Line>,
     past: Vec<PastLine>,
     is_full: bool,
 }
@@ -37,7 +36,7 @@ struct Line {
     name: String,
     covers: String,
     rule: String,
-    turn: Option<Turn>,
+    turn: Turn,
     left: String,
     from_at: UtcMs,
 }
@@ -46,9 +45,10 @@ struct Line {
 struct PastLine {
     name: String,
     covers: String,
-    from: Instant,
-    to: Instant,
-    lasted: String,
+    /// When it was; `None`: it never took place.
+    when: Option<(Instant, Instant, String)>,
+    /// Of a window of which none is to come: it may be planned again, or deleted.
+    again: Option<MaintenanceId>,
 }
 
 impl MaintenancePage {
@@ -62,22 +62,23 @@ impl MaintenancePage {
         now: UtcMs,
     ) -> Self {
         let (mut running, mut upcoming, mut over) = (Vec::new(), Vec::new(), Vec::new());
+        // Those of which none is to come stand among what was, once each.
         let mut been = past;
         for window in windows {
             let plan = &window.plan;
-            let line = |span: Option<crate::model::Span>| Line {
+            let line = |span: Span| Line {
                 maintenance_id: window.maintenance_id,
                 name: plan.name.clone(),
                 covers: covered.words(&plan.scope),
                 rule: rule(&plan.rule),
-                left: span.map(|span| lasted(span.to_at - now)).unwrap_or_default(),
-                from_at: span.map_or(i64::MAX, |span| span.from_at),
-                turn: span.map(|span| turn(&plan.rule, span)),
+                left: lasted(span.to_at - now),
+                from_at: span.from_at,
+                turn: turn(&plan.rule, span),
             };
             match (window.running(now), window.next(now, 1).first()) {
-                (Some(span), _) => running.push(line(Some(span))),
-                (None, Some(span)) => upcoming.push(line(Some(*span))),
-                (None, None) => over.push(line(None)),
+                (Some(span), _) => running.push(line(span)),
+                (None, Some(span)) => upcoming.push(line(*span)),
+                (None, None) => over.push(window),
             }
             let ended = window.spans(now - PAST_LOOKED_FOR_MS, now).into_iter().filter(|span| span.to_at < now);
             been.extend(ended.map(|span| PastMaintenance {
@@ -89,22 +90,40 @@ impl MaintenancePage {
         }
         upcoming.sort_by_key(|line| line.from_at);
         been.sort_by_key(|past| std::cmp::Reverse(past.span.to_at));
-        let past = been.into_iter().take(PAST_SHOWN).map(|past| PastLine {
-            covers: covered.words(&past.scope),
-            from: minute(past.span.from_at),
-            to: minute(past.span.to_at),
-            lasted: lasted(past.span.to_at - past.span.from_at),
-            name: past.name,
-        });
+        been.truncate(PAST_SHOWN);
+        let words = |span: Span| (minute(span.from_at), minute(span.to_at), lasted(span.to_at - span.from_at));
+        let mut past: Vec<PastLine> = Vec::new();
+        for one in been {
+            let is_over = over.iter().position(|window| window.maintenance_id == one.maintenance_id);
+            past.push(PastLine {
+                covers: covered.words(&one.scope),
+                when: Some(words(one.span)),
+                again: is_over.map(|place| over.remove(place).maintenance_id),
+                name: one.name,
+            });
+        }
+        // Longer ago than the others, or never.
+        past.extend(over.into_iter().map(|window| PastLine {
+            name: window.plan.name.clone(),
+            covers: covered.words(&window.plan.scope),
+            when: last_of(window).map(words),
+            again: Some(window.maintenance_id),
+        }));
         Self {
             frame: Frame::wide("Maintenance", viewer).at("/maintenance"),
-            past: past.collect(),
+            past,
             is_full: i64::try_from(windows.len()).unwrap_or(i64::MAX) >= Maintenance::MOST,
             running,
             upcoming,
-            over,
         }
     }
+}
+
+/// When a window of which none is to come took place last.
+fn last_of(window: &Maintenance) -> Option<Span> {
+    let to_at = window.plan.rule.over_at()?;
+    let from_at = to_at - window.plan.rule.duration_ms;
+    (from_at >= window.skip_before_at && to_at > window.since_at).then_some(Span { from_at, to_at })
 }
 
 /// "Delete it?", without script.

@@ -33,10 +33,13 @@ pub(super) fn rule(rule: &Rule) -> String {
     format!("{days} at {time}, {}, for {}", rule.time_zone(), words::lasted(rule.duration_ms))
 }
 
+/// What clocks of UTC are ahead of it.
+const UTC: &str = "+00:00";
+
 /// One window, by the clocks of its zone and in UTC.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// Begin and end there, each with what its clocks are ahead of UTC.
+    /// Begin and end by its clocks; empty where they show UTC.
     pub(super) local: String,
     pub(super) from: Instant,
     pub(super) to: Instant,
@@ -45,7 +48,6 @@ pub(super) struct Turn {
 }
 
 pub(super) fn turn(rule: &Rule, span: Span) -> Turn {
-    let side = |at| format!("{} {}", rule.local(at).strftime("%a %Y-%m-%d %H:%M"), rule.offset(at));
     let note = if rule.local(span.from_at).time() != rule.starts.time() {
         "clocks are put forward: that time does not exist on this day"
     } else if rule.offset(span.from_at) != rule.offset(span.to_at) {
@@ -53,7 +55,18 @@ pub(super) fn turn(rule: &Rule, span: Span) -> Turn {
     } else {
         ""
     };
-    let local = format!("{} to {}", side(span.from_at), side(span.to_at));
+    let (from, to) = (rule.local(span.from_at), rule.local(span.to_at));
+    let is_utc = [span.from_at, span.to_at].iter().all(|at| rule.offset(*at) == UTC);
+    let end = if from.date() == to.date() { "%H:%M" } else { "%a %Y-%m-%d %H:%M" };
+    let local = match is_utc {
+        true => String::new(),
+        false => format!(
+            "{} to {} by the clocks of {}",
+            from.strftime("%a %Y-%m-%d %H:%M"),
+            to.strftime(end),
+            rule.time_zone()
+        ),
+    };
     Turn { local, from: minute(span.from_at), to: minute(span.to_at), note }
 }
 
@@ -105,9 +118,9 @@ mod tests {
     fn a_night_with_a_change_of_clocks_is_seen() {
         let rule = of("2026-03-28T01:30", "daily", 60);
         let turns: Vec<Turn> = rule.next(1_774_656_000_000, 3).into_iter().map(|span| turn(&rule, span)).collect();
-        assert_eq!(turns[0].local, "Sat 2026-03-28 01:30 +01:00 to Sat 2026-03-28 02:30 +01:00");
+        assert_eq!(turns[0].local, "Sat 2026-03-28 01:30 to 02:30 by the clocks of Europe/Berlin");
         assert_eq!((turns[0].from.words.as_str(), turns[0].note), ("2026-03-28 00:30", ""));
-        assert_eq!(turns[1].local, "Sun 2026-03-29 01:30 +01:00 to Sun 2026-03-29 03:30 +02:00");
+        assert_eq!(turns[1].local, "Sun 2026-03-29 01:30 to 03:30 by the clocks of Europe/Berlin");
         assert_eq!(turns[1].note, "clocks change meanwhile");
         assert_eq!((turns[2].from.words.as_str(), turns[2].note), ("2026-03-29 23:30", ""));
     }

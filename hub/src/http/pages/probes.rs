@@ -1,21 +1,33 @@
 //! Regions and their workers: who reports, how well, and how another one joins. For operators only.
 
+use std::time::Duration;
+
 use askama::Template;
 
-use super::words::{Instant, instant, lasted};
+use super::words::{Instant, instant, lasted, seconds};
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::enrolment::{self, Revoked, saved_words};
 use crate::http::{App, Form, HttpError, Request, Response, login, route::Params};
 use crate::model::enrolment::{Access, Enrolled, KnownProbe, Place, bare_redis_url, known_probes};
-use crate::model::{FieldError, FieldErrors, NetworkState, Region, UtcMs, job};
+use crate::model::uptime::DAY_MS;
+use crate::model::{FieldError, FieldErrors, NetworkState, Region, RegionId, UtcMs, job};
+use crate::queue::Backlog;
 use crate::queue::acl::{AclError, Admin};
+
+/// Regions whose queues are looked at, and for how long.
+const REGIONS: usize = 100;
+const ASKED_FOR: Duration = Duration::from_secs(2);
+/// A check that has waited for longer waits for a worker that is busy or away.
+const BEHIND_MS: i64 = 5_000;
 
 /// What the page is told.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Everybody who was heard of or is enrolled.
     pub probes: Vec<KnownProbe>,
+    /// What waits in each region; of one that nobody knows of nothing.
+    pub backlogs: Vec<(RegionId, Backlog)>,
     /// There is a queue that workers elsewhere can use.
     pub is_distributed: bool,
     /// The hub may make users.
@@ -44,6 +56,7 @@ pub struct ProbesPage {
     frame: Frame,
     said: Option<String>,
     lines: Vec<Line>,
+    queues: Vec<QueueLine>,
     is_distributed: bool,
     can_enrol: bool,
     trouble: Option<String>,
@@ -61,13 +74,41 @@ struct Line {
     seen: Option<Instant>,
     ago: String,
     version: String,
-    concurrency: String,
+    busy: String,
+    per_minute: String,
     network: &'static str,
     is_cut_off: bool,
     excused: String,
     clock: String,
     access: &'static str,
     can_revoke: bool,
+}
+
+/// What waits in a region.
+#[derive(Debug)]
+struct QueueLine {
+    region: String,
+    waiting: u64,
+    oldest: String,
+    mark: &'static str,
+    letter: &'static str,
+    state: &'static str,
+}
+
+impl QueueLine {
+    fn new((region, backlog): &(RegionId, Backlog)) -> Self {
+        let (mark, letter, state) = match backlog.oldest_ms {
+            None => ("unknown", "n", "not known"),
+            Some(ms) if ms > BEHIND_MS => ("degraded", "g", "behind"),
+            Some(_) => ("up", "u", "keeps up"),
+        };
+        let oldest = match backlog.oldest_ms {
+            None => "–".to_owned(),
+            Some(ms) if ms < 60_000 => seconds(ms),
+            Some(ms) => lasted(ms),
+        };
+        Self { region: region.to_string(), waiting: backlog.waiting, oldest, mark, letter, state }
+    }
 }
 
 /// The settings of a new worker: shown once.
@@ -90,6 +131,7 @@ impl ProbesPage {
         Self {
             frame: Frame::wide("Probes", viewer).at("/probes"),
             said: None,
+            queues: found.backlogs.iter().map(QueueLine::new).collect(),
             lines: found.probes.iter().map(|probe| Line::new(probe, can_enrol, now)).collect(),
             is_distributed: found.is_distributed,
             can_enrol,
@@ -128,7 +170,14 @@ impl Line {
             seen: seen.map(|worker| instant(worker.seen_at)),
             ago: seen.map_or_else(dash, |worker| format!("{} ago", lasted(now - worker.seen_at))),
             version: seen.map_or_else(dash, |worker| worker.version.clone()),
-            concurrency: seen.map_or_else(dash, |worker| worker.concurrency.to_string()),
+            busy: seen.filter(|worker| worker.is_alive(now)).map_or_else(dash, |worker| {
+                // In the hub's own process those that wait for a thread are counted, too.
+                format!("{} of {}", worker.load.in_flight.min(worker.concurrency), worker.concurrency)
+            }),
+            per_minute: seen
+                .filter(|worker| worker.is_alive(now))
+                .and_then(|worker| worker.load.checks_per_minute)
+                .map_or_else(dash, |count| count.to_string()),
             network: seen.map_or("–", |worker| network_words(worker.network)),
             is_cut_off: seen
                 .is_some_and(|worker| matches!(worker.network, NetworkState::CutOff | NetworkState::NoNames)),
@@ -177,10 +226,35 @@ impl TicketPage {
     }
 }
 
+/// What waits in each region. Of one without a stream, and where the queue is away, nothing is known.
+fn backlogs(app: &App, regions: &[Region]) -> Vec<(RegionId, Backlog)> {
+    let Some(queue) = &app.queue else { return Vec::new() };
+    let now = clock::now();
+    let watched = regions.iter().filter(|region| !job::is_reserved(&region.region_id));
+    let there = watched.filter(|region| now.saturating_sub(region.seen_at(now)) < DAY_MS).take(REGIONS);
+    let ids: Vec<&RegionId> = there.map(|region| &region.region_id).collect();
+    app.wait(async {
+        let mut found = Vec::new();
+        // Of very many, or from a queue that is slow, what came in time.
+        let asked = tokio::time::timeout(ASKED_FOR, async {
+            for id in ids {
+                if let Ok(backlog) = queue.backlog(id).await {
+                    found.push((id.clone(), backlog));
+                }
+            }
+        });
+        if asked.await.is_err() {
+            tracing::debug!("The queue did not say in time what waits in it.");
+        }
+        found
+    })
+}
+
 fn find(app: &App) -> Result<Found, HttpError> {
     let regions: Vec<Region> = app.wait(app.store.regions()).map_err(login::store)?;
+    let backlogs = backlogs(app, &regions);
     let Some(redis) = &app.settings.redis else {
-        return Ok(Found { probes: known_probes(&regions, None), ..Found::default() });
+        return Ok(Found { probes: known_probes(&regions, None), backlogs, ..Found::default() });
     };
     let enrolled: Result<Option<Vec<Enrolled>>, AclError> = match &redis.admin_url {
         Some(admin) => {
@@ -197,6 +271,7 @@ fn find(app: &App) -> Result<Found, HttpError> {
     };
     Ok(Found {
         probes: known_probes(&regions, enrolled.as_deref()),
+        backlogs,
         is_distributed: true,
         can_enrol: redis.admin_url.is_some(),
         redis_url: redis.bare().map(|url| url.to_string()).unwrap_or_default(),

@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use super::status_posts::{PostLine, PublishPart};
+use super::status_posts::PostLine;
+use super::status_publish::PublishPart;
 use super::{Frame, Viewer, kept_in, page};
 use crate::clock;
 use crate::http::login::{self, Caller};
@@ -141,17 +142,10 @@ pub(in crate::http) fn found(app: &App, account: AccountId, params: &Params) -> 
 pub fn one(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let found = found(app, who.account.account_id, params)?;
-    view(app, &who, &found, 200, FieldErrors::default(), PublishPart::default())
+    view(app, &who, &found, 200, FieldErrors::default())
 }
 
-pub(super) fn view(
-    app: &App,
-    who: &Caller,
-    one: &StatusPage,
-    code: u16,
-    errors: FieldErrors,
-    publish: PublishPart,
-) -> Result<Response, HttpError> {
+fn view(app: &App, who: &Caller, one: &StatusPage, code: u16, errors: FieldErrors) -> Result<Response, HttpError> {
     let (account, id, plan) = (who.account.account_id, one.status_page_id, &one.plan);
     let (told, asked, waits, dead) = app.wait(app.store.subscriber_counts(account, id)).map_err(login::store)?;
     let since = clock::now() - DAYS * DAY_MS;
@@ -189,7 +183,7 @@ pub(super) fn view(
             logo: one.logo_tag.clone(),
             errors,
             mail,
-            publish: publish.on(app, who, one)?,
+            publish: PublishPart::default().on(app, account, one)?,
             posts: posts.iter().map(PostLine::new).collect(),
             frame,
         },
@@ -282,7 +276,7 @@ pub fn logo(app: &App, request: &Request, params: &Params) -> Result<Response, H
         true => None,
         false => match Logo::of(bytes) {
             Ok(logo) => Some(logo),
-            Err(error) => return view(app, &who, &found, 422, FieldErrors(vec![error]), PublishPart::default()),
+            Err(error) => return view(app, &who, &found, 422, FieldErrors(vec![error])),
         },
     };
     let tag = logo.as_ref().map(|logo| assets::tag(&logo.bytes)).unwrap_or_default();

@@ -1,32 +1,15 @@
-//! What is published on a status page, for those who publish: a form on its page, and a page for each.
+//! What was published on a status page, for those who publish: a page for each, with its updates.
 
 use askama::Template;
 
-use super::status_pages::{found, view};
 use super::words::{Instant, instant};
 use super::{Choice, Frame, Viewer, page};
 use crate::clock;
 use crate::http::login::{self, Caller};
 use crate::http::{App, HttpError, Request, Response, route::Params};
-use crate::model::status_page::{
-    Impact, MOST_UPDATES, Post, PostInput, StatusPage, StatusPageId, StatusPostId, UpdateInput, UpdateState,
-};
-use crate::model::{AccountId, FieldError, FieldErrors, IncidentFilter, IncidentId};
+use crate::model::status_page::{MOST_UPDATES, Post, StatusPageId, StatusPostId, UpdateInput, UpdateState, suggest};
+use crate::model::{AccountId, FieldError, FieldErrors, IncidentId};
 use crate::store::{PostSaved, PublishedOn};
-
-/// Incidents offered to be told of.
-const INCIDENTS: i64 = 20;
-
-/// The form that publishes something.
-#[derive(Debug, Default)]
-pub(super) struct PublishPart {
-    pub(super) typed: PostInput,
-    pub(super) errors: FieldErrors,
-    pub(super) components: Vec<Choice>,
-    pub(super) impacts: Vec<Choice>,
-    pub(super) states: Vec<Choice>,
-    pub(super) incidents: Vec<Choice>,
-}
 
 /// A line of what was published.
 #[derive(Debug)]
@@ -52,51 +35,13 @@ impl PostLine {
     }
 }
 
-fn states(chosen: &str) -> Vec<Choice> {
+pub(super) fn states(chosen: &str) -> Vec<Choice> {
     let choice = |state: &UpdateState| Choice {
         value: state.to_string(),
         words: state.words().to_owned(),
         chosen: state.as_str() == chosen,
     };
     UpdateState::ALL.iter().map(choice).collect()
-}
-
-impl PublishPart {
-    pub(super) fn is_incident(&self) -> bool {
-        self.typed.kind != "notice"
-    }
-
-    /// With what it may choose from.
-    pub(super) fn on(self, app: &App, who: &Caller, one: &StatusPage) -> Result<Self, HttpError> {
-        let filter = IncidentFilter { open_only: true, ..IncidentFilter::default() };
-        let incidents =
-            app.wait(app.store.incidents(who.account.account_id, filter, None, INCIDENTS)).map_err(login::store)?;
-        let incident = |line: crate::model::IncidentLine| {
-            let value = line.incident.incident_id.to_string();
-            let of = if line.first_url.is_empty() {
-                String::new()
-            } else {
-                format!("{}: ", super::words::name(&line.first_url))
-            };
-            Choice { words: format!("{of}{}", line.incident.cause), chosen: value == self.typed.incident_id, value }
-        };
-        let component = |(_, one): (&str, &crate::model::status_page::Component)| {
-            let value = one.website_id.to_string();
-            Choice { words: one.name.clone(), chosen: self.typed.components.contains(&value), value }
-        };
-        let impact = |impact: &Impact| Choice {
-            value: impact.to_string(),
-            words: impact.words().to_owned(),
-            chosen: impact.as_str() == self.typed.impact,
-        };
-        Ok(Self {
-            components: one.plan.components().map(component).collect(),
-            impacts: Impact::ALL.iter().map(impact).collect(),
-            states: states(&self.typed.update.state),
-            incidents: incidents.into_iter().map(incident).collect(),
-            ..self
-        })
-    }
 }
 
 /// The page of one.
@@ -150,44 +95,6 @@ pub(in crate::http) fn refused(saved: &PostSaved) -> Option<FieldError> {
     }
 }
 
-/// `POST /status-pages/:id/posts`.
-///
-/// # Errors
-/// Not yours.
-pub fn publish(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
-    let who = login::signed_in(app, request)?;
-    let one = found(app, who.account.account_id, params)?;
-    let form = request.form();
-    let typed = PostInput {
-        kind: form.get("kind").to_owned(),
-        title: form.get("title").to_owned(),
-        impact: form.get("impact").to_owned(),
-        components: form.all("components").into_iter().map(str::to_owned).collect(),
-        incident_id: form.get("incident_id").to_owned(),
-        update: UpdateInput { state: form.get("state").to_owned(), said: form.get("said").to_owned() },
-    };
-    let again = |typed, errors| {
-        view(app, &who, &one, 422, FieldErrors::default(), PublishPart { typed, errors, ..PublishPart::default() })
-    };
-    let draft = match typed.parse() {
-        Ok(draft) => draft,
-        Err(errors) => return again(typed, errors),
-    };
-    let (account, id) = (who.account.account_id, one.status_page_id);
-    let saved = app.wait(app.store.publish(account, id, &draft, clock::now())).map_err(login::store)?;
-    match saved {
-        PostSaved::Saved(post, _) => {
-            request.notes.about(id, &one.plan.name);
-            app.pages.changed(id);
-            Ok(Response::see_other(&format!("/status-posts/{post}")))
-        }
-        PostSaved::NotFound => Err(HttpError::NotFound),
-        other @ (PostSaved::NoComponent | PostSaved::NoIncident | PostSaved::TooMany) => {
-            again(typed, FieldErrors(refused(&other).into_iter().collect()))
-        }
-    }
-}
-
 fn post(app: &App, account: AccountId, params: &Params) -> Result<PublishedOn, HttpError> {
     let id = params.status_post_id()?;
     app.wait(app.store.post(account, id)).map_err(login::store)?.ok_or(HttpError::NotFound)
@@ -230,14 +137,33 @@ fn post_page(
     )
 }
 
-/// `GET /status-posts/:id`.
+/// `GET /status-posts/:id?state=`: with `resolved` its form is filled in with that, in words if the incident recovered.
 ///
 /// # Errors
 /// Not yours.
 pub fn show(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let on = post(app, who.account.account_id, params)?;
-    post_page(app, &who, on, 200, UpdateInput::default(), FieldErrors::default())
+    let typed = match request.query("state").and_then(|state| state.parse::<UpdateState>().ok()) {
+        Some(UpdateState::Resolved) => resolved(app, &who, &on.post)?,
+        Some(other) => UpdateInput { state: other.to_string(), said: String::new() },
+        None => UpdateInput::default(),
+    };
+    post_page(app, &who, on, 200, typed, FieldErrors::default())
+}
+
+/// What may be said of the end of what a post is about.
+fn resolved(app: &App, who: &Caller, post: &Post) -> Result<UpdateInput, HttpError> {
+    let plain = UpdateInput { state: UpdateState::Resolved.to_string(), said: String::new() };
+    let (account, store) = (who.account.account_id, &app.store);
+    let Some(id) = post.incident_id else { return Ok(plain) };
+    let line = app.wait(store.incident(account, id)).map_err(login::store)?;
+    let page = app.wait(store.status_page(account, post.status_page_id)).map_err(login::store)?;
+    let Some((line, page)) = line.zip(page) else { return Ok(plain) };
+    // What the post is about, by the names that the page has for it.
+    let on_page = page.plan.components().map(|(_, one)| one);
+    let about: Vec<_> = on_page.filter(|one| post.components.contains(&one.website_id)).collect();
+    Ok(suggest::resolved(&line.incident, &about))
 }
 
 /// `POST /status-posts/:id/updates`.

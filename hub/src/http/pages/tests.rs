@@ -239,6 +239,7 @@ fn all_pages() -> Vec<(String, String)> {
     add("dead-letters-confirm", ConfirmPage::new(operator(), true, &found.filter, 5, NOW).render());
     let found = super::probes::Found {
         probes: super::invented::probes(),
+        backlogs: vec![("EU-WEST".parse().unwrap(), crate::queue::Backlog { waiting: 7, oldest_ms: Some(90_000) })],
         is_distributed: true,
         can_enrol: true,
         redis_url: HOSTILE.to_owned(),

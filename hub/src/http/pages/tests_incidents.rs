@@ -16,7 +16,9 @@ use crate::model::{ChannelInput, ChannelKind, FieldError, FieldErrors, IncidentK
 fn found(line: &IncidentLine) -> incident::Found {
     let websites = websites(line);
     let events = events(&line.incident);
-    incident::Found { line: line.clone(), websites, events, alerts: alerts(), is_told: true, channels: channels() }
+    let (known, published) = (incident::Known::default(), incident::Published::default());
+    let (line, alerts, channels) = (line.clone(), alerts(), channels());
+    incident::Found { line, websites, events, alerts, is_told: true, channels, known, published }
 }
 
 fn hostile_input() -> ChannelInput {
@@ -69,6 +71,7 @@ fn all_pages() -> Vec<(String, String)> {
             channel: channel.clone(),
             second: Some(HOSTILE.to_owned()),
             alerts: alerts().into_iter().map(|alert| (alert.clone(), tries(&alert))).collect(),
+            about: alerts().iter().filter_map(|alert| Some((alert.incident_id?, HOSTILE.to_owned()))).collect(),
             is_further_back: true,
             has_more: true,
         };
@@ -216,6 +219,90 @@ fn a_page_of_open_incidents_further_back_shows_them() {
     let first = incidents::Found { open: open.clone(), incidents: lines(), ..Default::default() };
     let page = IncidentsPage::new("ann", &first, NOW).render().unwrap();
     assert_eq!(page.matches("<tr").count() - 1, lines().len(), "each once: {page}");
+}
+
+#[test]
+fn a_website_that_keeps_falling_over_takes_one_line_with_a_link_to_each() {
+    let over: Vec<IncidentLine> = lines().into_iter().filter(|line| line.incident.closed_at.is_some()).collect();
+    let again = |n: u128, minutes: i64| {
+        let mut line = over[0].clone();
+        line.incident.incident_id = crate::model::IncidentId(uuid::Uuid::from_u128(n));
+        line.incident.began_at = NOW - minutes * 60_000;
+        (line.incident.ended_at, line.incident.closed_at) = (Some(line.incident.began_at + 240_000), Some(NOW));
+        line
+    };
+    let page = |incidents: Vec<IncidentLine>| {
+        let found = incidents::Found { incidents, ..Default::default() };
+        IncidentsPage::new("ann", &found, NOW).render().unwrap()
+    };
+    let rows = |html: &str| html.matches("<tr").count() - 1;
+    let seven = page((1..=7).map(|n| again(n, 8 * i64::try_from(n).unwrap())).collect());
+    assert_eq!(rows(&seven), 1, "{seven}");
+    assert!(seven.contains("7 times in 52 min") && seven.contains("28 min<small>in all"), "{seven}");
+    for n in 1..=7 {
+        assert!(seven.contains(&format!("href=\"/incidents/{}\"", uuid::Uuid::from_u128(n))), "{n}: {seven}");
+    }
+    let other = lines().into_iter().find(|line| line.first_url.contains("blog")).unwrap();
+    let split = page(vec![again(1, 8), again(2, 16), other, again(3, 24), again(4, 32)]);
+    assert_eq!(rows(&split), 5, "two are no several, and others between them are not skipped: {split}");
+    let mut open = again(1, 8);
+    open.incident.closed_at = None;
+    assert_eq!(rows(&page(vec![open, again(2, 16), again(3, 24), again(4, 32)])), 2, "what goes on stands alone");
+}
+
+#[test]
+fn who_sees_what_is_a_matrix_with_those_that_fail_first() {
+    let line = &lines()[1];
+    let mut found = found(line);
+    found.events[0].evidence.reverse();
+    found.known.usual_us = [("USA".parse().unwrap(), 131_000)].into();
+    found.known.first = [("INDIA".parse().unwrap(), line.incident.began_at)].into();
+    let page = IncidentPage::new("ann", &found, NOW).unwrap().render().unwrap();
+    for part in [
+        "2 of 4 regions saw it fail in connect",
+        "1 region could not tell",
+        "1 region got an answer",
+        "failed here",
+        "usual 131 ms",
+        "Failed first, UTC",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
+    let row = |region: &str| place(&format!("<th scope=\"row\">{region}<small"));
+    assert!(row("EU-WEST") < row("INDIA") && row("INDIA") < row("JAPAN") && row("JAPAN") < row("USA"));
+}
+
+#[test]
+fn an_incident_leads_to_status_pages_and_asks_for_the_end_of_what_was_published() {
+    use crate::model::status_page::{StatusPageId, StatusPostId, UpdateState};
+    let ids = (StatusPageId(uuid::Uuid::from_u128(1)), StatusPageId(uuid::Uuid::from_u128(2)));
+    let post = crate::store::PostOfIncident {
+        post: StatusPostId(uuid::Uuid::from_u128(3)),
+        page: ids.0,
+        page_name: "Shop status".to_owned(),
+        title: HOSTILE.to_owned(),
+        state: Some(UpdateState::Investigating),
+        said_at: NOW,
+        ended_at: None,
+    };
+    let of = |line: &IncidentLine, may_write| {
+        let pages = vec![(ids.0, "Shop status".to_owned()), (ids.1, "For partners".to_owned())];
+        let published = incident::Published { posts: vec![post.clone()], pages, may_write };
+        IncidentPage::new("ann", &incident::Found { published, ..found(line) }, NOW).unwrap().render().unwrap()
+    };
+    let publish = |id: StatusPageId| format!("/status-pages/{id}/publish?incident=");
+    let lines = lines();
+    let open = of(&lines[1], true);
+    assert!(open.contains("What the public is told") && open.contains("Investigating"), "{open}");
+    assert!(open.contains(&publish(ids.1)) && !open.contains(&publish(ids.0)), "one goes on there: {open}");
+    assert!(open.contains("Add an update") && !open.contains("Say that it is resolved"), "{open}");
+    let over = lines.iter().find(|line| line.incident.closed_at.is_some()).unwrap();
+    let over = of(over, true);
+    assert!(over.contains("Say that it is resolved") && over.contains("?state=resolved#update"), "{over}");
+    let looks = of(&lines[1], false);
+    assert!(looks.contains("Investigating") && !looks.contains("Add an update"), "{looks}");
+    assert!(!looks.contains("/publish?"), "who may only look is not offered it: {looks}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The phases of the newest tick of each region, on one scale.
 
 use super::words::{self, Mark, took};
-use crate::model::{Evidence, Failure, Note, Outcome, Phases, RegionState, cause};
+use crate::model::{Evidence, Failure, Note, Outcome, Phases, RegionState, StoredTick, cause};
 
 /// One region's bar and figures.
 #[derive(Debug, Clone)]
@@ -41,6 +41,14 @@ pub(super) fn waterfall(region: &RegionState, notes: &[Note], scale_us: u32) -> 
 /// Of what a region had seen when something was decided.
 pub(super) fn of_evidence(seen: &Evidence, scale_us: u32) -> Waterfall {
     of(seen.region_id.as_str(), seen.outcome, seen.failure.as_ref(), &seen.phases, seen.total_us, scale_us)
+}
+
+/// Of a tick.
+pub(super) fn of_tick(stored: &StoredTick, scale_us: u32) -> Waterfall {
+    let tick = &stored.tick;
+    let region = stored.region_id.as_str();
+    let fall = of(region, tick.outcome, tick.failure.as_ref(), &tick.phases, tick.total_us, scale_us);
+    Waterfall { notes: tick.notes.iter().map(|note| words::note(*note)).collect(), ..fall }
 }
 
 /// Of phases alone, as long as their scale.

@@ -6,6 +6,7 @@ use super::certificate::CertificatePart;
 use super::chart::Charts;
 use super::figures::{Figures, longest, windows};
 use super::job::{self, JobPart};
+use super::looks_part::LooksPart;
 use super::strip::Strip;
 use super::waterfall::{Waterfall, scale_us, waterfall};
 pub use super::window::Window;
@@ -13,13 +14,14 @@ use super::words::{self, Instant, Mark, Own, instant, lasted, took};
 use super::{Frame, Viewer, etag, incidents, maintenance_words::minute, page, website_words as say};
 use crate::clock;
 use crate::http::login::{self, Caller};
+use crate::http::looks::{self, Looks};
 use crate::http::{App, HttpError, Request, Response, ping, route::Params};
 use crate::model::manifest::Managed;
 use crate::model::scope::Subject;
 use crate::model::verdict::without_codes;
 use crate::model::{
     self, BoardRow, Incident, IncidentLine, KeptPing, MutedBy, Note, Outcome, Phases, RegionState, Span, StoredTick,
-    Transition, Uptime, UtcMs, Website, WebsiteId, WebsiteKind, cause, uptime,
+    Transition, Uptime, UtcMs, Website, WebsiteId, WebsiteKind, cause, look, uptime,
 };
 use crate::store::{KnownJob, Latency, Series, StoryAsked, UptimeOver, WebsiteStory};
 
@@ -48,6 +50,8 @@ pub struct WebsitePage {
     etag: String,
     /// What of it renews itself is drawn over this window.
     window: Window,
+    /// And shows what came of a check that was asked for then.
+    asked_at: Option<UtcMs>,
     /// What came of the last button.
     said: Option<&'static str>,
     badges: Option<Badges>,
@@ -92,6 +96,7 @@ impl WebsitePage {
             etag: etag(&fragment),
             fragment,
             window: view.window,
+            asked_at: view.looks.as_ref().map(|looks| looks.asked_at),
             said: None,
             badges: None,
         })
@@ -129,6 +134,8 @@ pub struct WebsiteView {
     since: Option<Instant>,
     lasted: String,
     reason: String,
+    /// What comes of a check that was asked for.
+    looks: Option<LooksPart>,
     waterfalls: Vec<Waterfall>,
     scale: String,
     phase_names: Vec<(&'static str, Option<u32>)>,
@@ -212,6 +219,7 @@ impl WebsiteView {
             since: settled.then(|| instant(row.state.since_at)),
             lasted: lasted(now - row.state.since_at),
             reason: say::reason(row, mark),
+            looks: None,
             waterfalls: row.regions.iter().map(|r| waterfall(r, notes_of(r, ticks), scale)).collect(),
             scale: took(scale),
             phase_names: Phases::default().named().to_vec(),
@@ -243,6 +251,12 @@ impl WebsiteView {
         let facts = job::facts(row, known, now);
         let (waterfalls, unicode) = (Vec::new(), None);
         Self { reason, facts, waterfalls, unicode, job: Some(JobPart::new(url, pings)), ..self }
+    }
+
+    /// With what came of a check that was asked for.
+    #[must_use]
+    pub(in crate::http) fn with_looks(self, looks: Option<&Looks>, now: UtcMs) -> Self {
+        Self { looks: looks.map(|looks| LooksPart::new(looks, now)), ..self }
     }
 
     /// With the incident it fails in now, and all it is or was part of, newest first.
@@ -336,6 +350,7 @@ struct Loaded {
     parent: Option<Website>,
     muted: Option<MutedBy>,
     job: Option<(KnownJob, Vec<KeptPing>, String)>,
+    looks: Option<Looks>,
     now: UtcMs,
 }
 
@@ -346,7 +361,7 @@ impl Loaded {
         let view = WebsiteView::new(row, &self.ticks, changes, now);
         let share = app.scheduler.shares().of(&row.website.settings.url);
         let view = view.with_incidents(self.open.as_ref(), &self.incidents, now).with_share(share);
-        let view = view.below(self.parent.as_ref(), self.muted);
+        let view = view.below(self.parent.as_ref(), self.muted).with_looks(self.looks.as_ref(), now);
         let view = match &self.job {
             Some((known, pings, url)) => view.with_job(row, known, pings, url.clone(), now),
             None => view,
@@ -395,7 +410,12 @@ fn load(app: &App, request: &Request, params: &Params) -> Result<Loaded, HttpErr
         }
         None => None,
     };
-    Ok(Loaded { story, window, job, who, ticks, open, incidents, parent, muted, now })
+    let asked_at = request.query("asked").and_then(|at| at.parse().ok()).filter(|at| look::is_recent(*at, now));
+    let looks = match asked_at.filter(|_| row.website.kind == WebsiteKind::Http) {
+        Some(at) => Some(looks::find(app, &row.website, at, now)?),
+        None => None,
+    };
+    Ok(Loaded { story, window, job, looks, who, ticks, open, incidents, parent, muted, now })
 }
 
 /// `GET /websites/:id`.

@@ -1,32 +1,22 @@
 //! What can be done to a website from its page: each a form of its own, so that it works without script.
 
-use super::{Viewer, delete::DeletePage, page, words};
+use super::{Viewer, delete::DeletePage, page};
 use crate::clock;
-use crate::http::{App, HttpError, Request, Response, login, route::Params};
-use crate::model::WebsiteKind;
+use crate::http::{App, HttpError, Request, Response, login, looks, route::Params};
 
-/// `POST /websites/:id/check`: now, from all its regions.
+/// `POST /websites/:id/check`: now, from all its regions. What comes of it stands on its page.
 ///
 /// # Errors
 /// Not yours, asked for a moment ago, or its settings are not understood here.
 pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let id = params.website_id()?;
-    let found = app.wait(app.store.website(who.account.account_id, id)).map_err(login::store)?;
-    let website = found.ok_or(HttpError::NotFound)?;
-    if website.kind == WebsiteKind::Job {
-        return Err(HttpError::Conflict("A job reports itself; nobody can look at it.".to_owned()));
+    if looks::website(app, who.account.account_id, id)?.paused {
+        request.notes.nothing();
+        return Ok(Response::see_other(&format!("/websites/{id}")));
     }
-    if website.is_unreadable {
-        return Err(HttpError::Conflict(words::UNREADABLE.to_owned()));
-    }
-    if !website.paused {
-        app.scheduler.check_now(id, clock::now()).map_err(|left_ms| HttpError::TooMany {
-            retry_after_s: u32::try_from(left_ms.div_euclid(1_000) + 1).unwrap_or(10),
-        })?;
-        return Ok(Response::see_other(&format!("/websites/{id}?said=checking")));
-    }
-    Ok(Response::see_other(&format!("/websites/{id}")))
+    let asked_at = looks::ask(app, id)?;
+    Ok(Response::see_other(&format!("/websites/{id}?asked={asked_at}#asked")))
 }
 
 fn set_paused(app: &App, request: &Request, params: &Params, paused: bool) -> Result<Response, HttpError> {

@@ -34,7 +34,6 @@ pub(super) fn kind(kind: CheckKind) -> &'static str {
 /// What came of a button.
 pub(super) fn said(said: &str) -> Option<&'static str> {
     Some(match said {
-        "checking" => "A check from each region is on its way. Its result comes in here.",
         "paused" => "It is paused: nobody looks at it, and nobody is told.",
         "resumed" => "It is watched again.",
         _ => return None,

@@ -132,6 +132,14 @@ pub(in crate::http) fn lasted(ms: i64) -> String {
     }
 }
 
+/// A short wait: "0.4 s", "12 s".
+pub(super) fn seconds(ms: i64) -> String {
+    match ms.max(0) {
+        ms @ 0..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        ms => format!("{} s", ms / 1_000),
+    }
+}
+
 /// A measured duration: three digits or so.
 pub(in crate::http) fn took(us: u32) -> String {
     match us {
@@ -177,7 +185,7 @@ pub(super) fn own(delays: &Delays) -> Option<Own> {
 }
 
 /// Why a website is not checked whose settings nobody here understands.
-pub(super) const UNREADABLE: &str = "A newer version of BetterUptime wrote its settings, and this one does not understand \
+pub(in crate::http) const UNREADABLE: &str = "A newer version of BetterUptime wrote its settings, and this one does not understand \
     them. It is not checked until they are saved again.";
 
 /// "every 3 minutes".

@@ -7,6 +7,7 @@ mod input;
 mod logo;
 mod post;
 mod state;
+pub mod suggest;
 
 pub use colour::{Accent, Shade};
 pub use day::{DAYS, Day, day_windows};

@@ -110,6 +110,7 @@ fn a_region_that_is_gone_for_long_takes_nothing_from_what_the_others_may_ask() {
         clock_offset_ms: 0,
         network: crate::model::NetworkState::Works,
         excused: 0,
+        load: crate::model::region::Load::default(),
     };
     let seen = |at: [UtcMs; 2]| {
         [("A", at[0]), ("B", at[1])].map(|(name, at)| Region {

@@ -8,6 +8,7 @@ use crate::model::{
     AccountId, Incident, IncidentCursor, IncidentEvent, IncidentFilter, IncidentId, IncidentLine, IncidentWebsite,
     WebsiteId,
 };
+use crate::store::ids::Ids;
 use crate::store::{Store, StoreError, read, write};
 
 /// Websites of an incident that a message names.
@@ -90,6 +91,31 @@ impl Store {
         let row: Option<LineRow> = write!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
             .bind(account.0).bind(id.0).fetch_optional(pool).await?);
         Ok(row.map(IncidentLine::from))
+    }
+
+    /// Some of the account's incidents, in no order; at most 1,000.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn incidents_named(
+        &self,
+        account: AccountId,
+        mut ids: Vec<IncidentId>,
+    ) -> Result<Vec<IncidentLine>, StoreError> {
+        ids.sort_unstable();
+        ids.dedup();
+        ids.truncate(1_000);
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let select = format!(
+            "select {INCIDENT}, {LINE} from incident i where i.account_id = $1 and i.incident_id {}",
+            self.one_of(2)
+        );
+        let ids = Ids(ids.into_iter().map(|id| id.0).collect());
+        let rows: Vec<LineRow> = read!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(account.0).bind(ids.clone()).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(IncidentLine::from).collect())
     }
 
     /// Websites of one of the account's incidents: those that fail still first, then by when they failed; at most 1,000.

@@ -3,6 +3,7 @@
 mod mails;
 mod posts;
 mod public;
+mod published;
 mod rows;
 mod subscribers;
 
@@ -13,6 +14,7 @@ use uuid::Uuid;
 pub use self::mails::{ClaimedMail, MailTried};
 pub use self::posts::{PostSaved, PublishedOn};
 pub use self::public::{PageName, PublicComponent, PublicPage};
+pub use self::published::PostOfIncident;
 use self::rows::{ComponentRow, PageRow, STATUS_PAGE};
 pub use self::subscribers::{Asked as AskedSubscription, Subscription};
 use super::{Store, StoreError, read, write};

@@ -6,6 +6,7 @@ use super::Fixture;
 
 on_both! {
     heartbeats_make_regions
+    a_worker_says_how_much_it_does
     t203_a_sign_of_life_from_the_future_gives_way_to_one_of_now
     t188_since_when_a_worker_is_blind_in_which_way_is_kept
 }
@@ -40,6 +41,29 @@ async fn heartbeats_make_regions(f: Fixture) {
     assert_eq!((regions.len(), seen), (1, vec![("pi-0", 1_000, 0), ("pi-1", 2_000, 250)]));
     let told: Vec<_> = regions[0].workers.iter().map(|w| (w.network, w.excused)).collect();
     assert_eq!(told, [(NetworkState::CutOff, 3), (NetworkState::CutOff, i64::MAX as u64)]);
+}
+
+async fn a_worker_says_how_much_it_does(f: Fixture) {
+    let (region, worker): (RegionId, WorkerId) =
+        ("INDIA".parse().expect("a region"), "pi-1".parse().expect("a worker"));
+    let (f, region, worker) = (&f, &region, &worker);
+    let beat = async |after_s: i64, checks: u64| {
+        let beat = Heartbeat { in_flight: 7, checks, ..Heartbeat::default() };
+        let at = f.now + after_s * 1_000;
+        f.store.record_heartbeats(&[(region.clone(), worker.clone(), beat, at)], at).await.expect("a heartbeat");
+        let load = f.store.regions().await.expect("regions")[0].workers[0].load;
+        assert_eq!(load.in_flight, 7);
+        load.checks_per_minute
+    };
+    assert_eq!(beat(0, 1_000).await, None, "heard of once");
+    assert_eq!(beat(30, 1_100).await, None, "for less than a minute");
+    assert_eq!(beat(60, 1_240).await, Some(240));
+    assert_eq!(beat(90, 9_000).await, Some(240), "until the next minute is over");
+    assert_eq!(beat(120, 1_360).await, Some(120));
+    assert_eq!(beat(180, 5).await, None, "it began anew");
+    assert_eq!(beat(250, 75).await, Some(60));
+    assert_eq!(beat(900, 80).await, None, "nobody knows what it did meanwhile");
+    assert_eq!(beat(960, u64::MAX).await.map(|count| count > 0), Some(true), "whatever it says of itself");
 }
 
 async fn t203_a_sign_of_life_from_the_future_gives_way_to_one_of_now(f: Fixture) {
