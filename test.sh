@@ -5,7 +5,7 @@
 #   ./test.sh            everything
 #   ./test.sh <filter>   only the tests whose name contains <filter>
 #
-# What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, iproute2, nftables, python3-aiosmtpd (a
+# What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, fonts-dejavu-core, iproute2, nftables, python3-aiosmtpd (a
 # mail server), prometheus, prometheus-alertmanager, nginx-light, curl, jq, openssl, systemd (for systemd-analyze), python3-yaml,
 # python3-venv and npm (apt-get, with sudo unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and
 # openapi-spec-validator from PyPI and axe-core from the npm registry. The services of prometheus, its alertmanager and nginx are
@@ -27,6 +27,7 @@ missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing+=(fonts-dejavu-core)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)
 command -v npm >/dev/null || missing+=(npm)

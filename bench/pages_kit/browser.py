@@ -27,13 +27,15 @@ ARGUMENTS = [
     "--remote-debugging-port=0",
 ]
 
+FONTS = "/usr/share/fonts/truetype/dejavu"
+
 
 class Browser:
     """Starts one, and ends it with `close`."""
 
     def __init__(self):
         self.profile = tempfile.mkdtemp(prefix="pages-")
-        environment = dict(os.environ, HOME=self.profile, TZ="UTC", LANG="C.UTF-8")
+        environment = dict(os.environ, HOME=self.profile, TZ="UTC", LANG="C.UTF-8", FONTCONFIG_FILE=self._fonts())
         command = [shutil.which("chromium") or "chromium", *ARGUMENTS, f"--user-data-dir={self.profile}", "about:blank"]
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
@@ -46,6 +48,17 @@ class Browser:
         self.events = []
         for domain in ("Page", "Network", "Runtime"):
             self.call(f"{domain}.enable")
+
+    def _fonts(self):
+        """The same letters on every machine, whatever else is installed: those that Debian's fontconfig brings."""
+        if not os.path.exists(f"{FONTS}/DejaVuSans.ttf"):
+            raise RuntimeError(f"{FONTS} is not there; install it (Debian: fonts-dejavu-core)")
+        file = os.path.join(self.profile, "fonts.conf")
+        mono = "<alias binding=\"same\"><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>"
+        rest = "<match target=\"pattern\"><edit name=\"family\" mode=\"append_last\"><string>DejaVu Sans</string></edit></match>"
+        with open(file, "w", encoding="ascii") as out:
+            out.write(f"<fontconfig><dir>{FONTS}</dir><cachedir>{self.profile}/fonts</cachedir>{mono}{rest}</fontconfig>")
+        return file
 
     def _page(self):
         file, until = os.path.join(self.profile, "DevToolsActivePort"), time.monotonic() + 60
@@ -74,6 +87,9 @@ class Browser:
             self.process.kill()
             self.process.wait(10)
         shutil.rmtree(self.profile, ignore_errors=True)
+
+    def name(self):
+        return self.call("Browser.getVersion")["product"]
 
     def call(self, method, **parameters):
         self.number += 1
@@ -149,9 +165,11 @@ class Browser:
     def slow(self, rate):
         self.call("Emulation.setCPUThrottlingRate", rate=rate)
 
-    def picture(self, file, most_high=8000):
+    def png(self, most_high):
+        """A picture of the whole page, in base 64."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], most_high), "scale": 1}
-        taken = self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
-        with open(file, "wb") as out:
-            out.write(base64.b64decode(taken["data"]))
+        return self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)["data"]
+
+    def picture(self, file, most_high=8000):
+        file.write_bytes(base64.b64decode(self.png(most_high)))

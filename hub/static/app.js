@@ -7,16 +7,58 @@
   const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   const said = document.getElementById("said");
 
-  // What an instant is here and how long ago: pages say UTC.
+  // Pages say UTC. Here an instant is said by the viewer's clocks, in the same form, and in UTC when it is pointed at.
+  const place = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const naming = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+  const zoneAt = (at) => naming.formatToParts(at).find((part) => part.type === "timeZoneName").value;
+  const digits = (at) => at.toISOString().slice(0, 19).replace("T", " ");
+  const byClocksHere = (at) => digits(new Date(at.getTime() - at.getTimezoneOffset() * 60 * SECOND));
+  const FORMS = [[0, 19], [0, 16]];
+  const sayZone = (node, zone) => {
+    if (!node) return;
+    if (node.nodeType === Node.TEXT_NODE && /^\s*UTC\b/.test(node.data)) node.data = node.data.replace("UTC", zone);
+    else if (node.nodeType === Node.ELEMENT_NODE && node.textContent.trim() === "UTC") node.textContent = node.textContent.replace("UTC", zone);
+  };
+  const sayHere = (time, at) => {
+    const zone = zoneAt(at);
+    const text = time.firstChild;
+    const said = text && text.nodeType === Node.TEXT_NODE && /^(.*?)( UTC)?$/.exec(text.data);
+    // What is said in words, such as how long ago it was, stays.
+    const form = said && FORMS.find(([from, to]) => digits(at).slice(from, to) === said[1]);
+    if (zone === "UTC" || !form) return;
+    text.data = byClocksHere(at).slice(...form) + (said[2] ? " " + zone : "");
+    time.dataset.zone = zone;
+    sayZone(time.nextSibling, zone);
+  };
+
+  // A column says once by which clocks its times are.
+  const sayColumns = (within) => {
+    for (const head of within.querySelectorAll("thead th")) {
+      if (!head.textContent.endsWith(", UTC")) continue;
+      const cells = [...head.closest("table").querySelectorAll("tbody tr")].map((row) => row.cells[head.cellIndex]).filter(Boolean);
+      const zones = new Set(cells.flatMap((cell) => [...cell.querySelectorAll("time[data-zone]")].map((time) => time.dataset.zone)));
+      if (!zones.size) continue;
+      const zone = zones.size === 1 ? [...zones][0] : "local";
+      head.textContent = head.textContent.replace(/UTC$/, zone);
+      for (const cell of cells) if (cell.dataset.l) cell.dataset.l = cell.dataset.l.replace(/, UTC$/, ", " + zone);
+    }
+  };
+
   const tellTimes = (within) => {
     for (const time of within.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
       if (isNaN(at)) continue;
       const seconds = (at - Date.now()) / SECOND;
       const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) || ["second", 1];
-      time.title = at.toLocaleString() + " here, " + ago.format(Math.round(seconds / length), unit);
+      if (!time.title) sayHere(time, at);
+      time.title = digits(at) + " UTC, " + ago.format(Math.round(seconds / length), unit);
     }
+    sayColumns(within);
   };
+  const zone = document.getElementById("zone");
+  if (zone && zoneAt(new Date()) !== "UTC") {
+    zone.textContent = "Times are in " + place.replaceAll("_", " ") + ", or in UTC where it says so. Point at one to see it in UTC.";
+  }
 
   // One box for all that is told of bars.
   const tip = document.createElement("div");
@@ -40,7 +82,8 @@
         return { text, mark: () => bar.classList.add("at") };
       });
     }
-    const heads = [...figure.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
+    const [first, ...heads] = [...figure.querySelectorAll("thead th")].map((cell) => cell.textContent);
+    const zoneOf = first && first.endsWith(", UTC") ? " UTC" : "";
     const rows = figure.querySelectorAll("tbody tr");
     const box = svg.viewBox.baseVal;
     const width = Number(svg.dataset.steps);
@@ -52,7 +95,7 @@
         for (const name in place) cursor.setAttribute(name, place[name]);
         svg.append(cursor);
       };
-      return { text: cells.length ? cells[0] + "\n" + heads.map((head, i) => head + " " + cells[i + 1]).join(", ") : "", mark };
+      return { text: cells.length ? cells[0] + zoneOf + "\n" + heads.map((head, i) => head + " " + cells[i + 1]).join(", ") : "", mark };
     });
   };
 
@@ -174,7 +217,8 @@
     }
     if (key) {
       const again = live.querySelector(key);
-      if (again) again.focus({ preventScroll: true });
+      // What had it is gone, such as a button that somebody else has pressed: then Tab goes on from the content's begin.
+      (again || document.getElementById("main")).focus({ preventScroll: true });
     }
     const after = headline();
     if (after !== before) {
