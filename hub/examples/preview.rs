@@ -149,11 +149,10 @@ fn main() -> anyhow::Result<()> {
     write("dead-letters-replay", ConfirmPage::new(operator(), false, &all, 1_000, invented::NOW).render()?)?;
     let found = |is_distributed, can_enrol| probes::Found {
         probes: invented::probes(),
-        backlogs: vec![
-            ("EU-WEST".parse().expect("a slug"), Backlog { waiting: 12, oldest_ms: Some(400) }),
-            ("INDIA".parse().expect("a slug"), Backlog { waiting: 3_120, oldest_ms: Some(95_000) }),
-            ("USA".parse().expect("a slug"), Backlog { waiting: 0, oldest_ms: None }),
-        ],
+        backlogs: [("EU-WEST", 12, Some(400)), ("INDIA", 3_120, Some(95_000)), ("USA", 0, None)]
+            .into_iter()
+            .filter_map(|(region, waiting, oldest_ms)| Some((region.parse().ok()?, Backlog { waiting, oldest_ms })))
+            .collect(),
         is_distributed,
         can_enrol,
         redis_url: "rediss://redis.example.com:6380".to_owned(),
