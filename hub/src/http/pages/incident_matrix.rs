@@ -165,6 +165,7 @@ fn sums(sorted: &[&Evidence]) -> Vec<(Mark, String)> {
                     phases.sort_unstable();
                     phases.dedup();
                     let place = match phases.as_slice() {
+                        ["answer"] => " in the answer".to_owned(),
                         [one] => format!(" in {one}"),
                         _ => String::new(),
                     };
