@@ -57,7 +57,7 @@ def websites(one, target):
     one.send(fields={"url": target.url, "tags": "eu", "accept": "200-299", "interval_s": "60"}, sees=".verdict")
     one.reload_until(".verdict.up")
     page = one.path
-    one.send("form[action$='/check']", sees=".toast")
+    one.send("form[action$='/check']", sees="#asked")
     one.send("form[action$='/pause']", sees="#resume")
     one.send("form[action$='/resume']", sees="#check")
     one.follow(".actions a[href$='/edit']")

@@ -8,6 +8,8 @@ use crate::model::{AccountId, RegionId, StoredTick, UtcMs, Website, WebsiteId, W
 
 /// Ticks since then that are looked through.
 const TICKS: i64 = 1_000;
+/// A slot may be so far ahead of this hub's clock: another's is not the same to the second.
+const AHEAD_MS: i64 = 60_000;
 /// Regions that are told of.
 const REGIONS: usize = 100;
 
@@ -72,7 +74,8 @@ pub(super) fn ask(app: &App, id: WebsiteId) -> Result<UtcMs, HttpError> {
 /// The database is away.
 pub(super) fn find(app: &App, website: &Website, asked_at: UtcMs, now: UtcMs) -> Result<Looks, HttpError> {
     let store = &app.store;
-    let slots = asked_at..=UtcMs::MAX;
+    // Not to the end of time: of days to come there may be many, and nothing is in them.
+    let slots = asked_at..=now.saturating_add(AHEAD_MS);
     let ticks = store.ticks_in_order(website.account_id, website.website_id, &slots, None, TICKS);
     let mut ticks = answers(app.wait(ticks).map_err(login::store)?);
     let known = app.wait(store.regions()).map_err(login::store)?;

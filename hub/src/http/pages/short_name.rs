@@ -19,8 +19,9 @@ impl fmt::Display for ShortName {
                 '/' => at + 1,
                 _ => continue,
             };
-            // Not between "//", and not before the first letter.
-            if end > start && self.0[end..].starts_with(|next: char| next != '/') {
+            // Within a word alone: not between "//", not at the end of a sentence, and not before the first letter.
+            let goes_on = self.0[at + 1..].starts_with(char::is_alphanumeric);
+            if end > start && goes_on {
                 write!(f, "{}<wbr>", piece(&self.0[start..end]))?;
                 start = end;
             }
@@ -47,13 +48,13 @@ mod tests {
         assert_eq!(shown("shop.example/a/b"), "shop<wbr>.example/<wbr>a/<wbr>b");
         assert_eq!(shown("http://wiki.example"), "http://<wbr>wiki<wbr>.example");
         assert_eq!(shown("localhost"), "localhost");
-        assert_eq!(shown("Nightly backup"), "Nightly backup");
+        assert_eq!(shown("shop: is it there? #2."), "shop: is it there? #2.");
         assert_eq!(shown(""), "");
     }
 
     #[test]
     fn t152_what_a_name_holds_is_text() {
-        assert_eq!(shown("<b>.\"&"), "&#60;b&#62;<wbr>.&#34;<wbr>&#38;");
+        assert_eq!(shown("<b>.x\"&y"), "&#60;b&#62;<wbr>.x&#34;<wbr>&#38;y");
         assert_eq!(shown("/é.ü"), "/<wbr>é<wbr>.ü");
     }
 }

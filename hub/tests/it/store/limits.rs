@@ -14,7 +14,8 @@ async fn statements_locks_and_transactions_have_an_end_on_postgres() {
          create view region as select current_setting('statement_timeout') || '-' || current_setting('lock_timeout') || '-' || \
          current_setting('idle_in_transaction_session_timeout') || '-' || current_setting('jit') as region_id, 0::bigint as created_at; \
          create view worker as select region_id, 'w' as worker_id, 0::bigint as seen_at, '' as version, 1::bigint as concurrency, \
-         0::bigint as checks, 0::bigint as clock_offset_ms, 'works' as network, 0::bigint as excused from region",
+         0::bigint as checks, 0::bigint as clock_offset_ms, 'works' as network, 0::bigint as excused, 0::bigint as in_flight, \
+         0::bigint as counted_at, 0::bigint as counted_checks, 0::bigint as before_at, 0::bigint as before_checks from region",
     )
     .await;
     let regions = f.store.regions().await.expect("regions");
