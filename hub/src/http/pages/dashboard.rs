@@ -11,7 +11,8 @@ use crate::clock;
 use crate::config::SignUps;
 use crate::http::login::{self, Caller};
 use crate::http::{App, HttpError, Request, Response, assets, route::Params};
-use crate::model::{AccountId, BoardPart, BoardRow, Role};
+use crate::model::scope::Subject;
+use crate::model::{AccountId, BoardPart, BoardRow};
 use crate::store::wall;
 
 /// Websites on one page of the list: of more, an answer would be larger than one may be (2 MiB), and no pleasure.
@@ -171,7 +172,7 @@ pub fn fragment(app: &App, request: &Request, _: &Params) -> Result<Response, Ht
     let part = read(app, who.account.account_id, &asked)?;
     let open = app.wait(app.store.count_open_incidents(who.account.account_id)).map_err(login::store)?;
     let is_told = app.wait(app.store.has_channel_on(who.account.account_id)).map_err(login::store)?;
-    let may_add = who.role >= Role::Editor;
+    let may_add = who.may_write(Subject::Websites);
     let board = Board::of(&part, &asked).with_open(open).told(is_told).may_add(may_add);
     super::written_fragment(board.shown(asked.mode).map_err(anyhow::Error::from)?)
 }
