@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(in crate::http) struct Places {
     /// By network: one customer of IPv6 has more addresses than anybody counts.
     clients: Mutex<HashMap<IpAddr, usize>>,
     idle: Mutex<Idle>,
+    /// Nobody gets a place any more; who has one keeps it until he is answered.
+    ends: AtomicBool,
     counts: Arc<Counts>,
 }
 
@@ -103,6 +106,7 @@ impl Places {
             proxies,
             clients: Mutex::default(),
             idle: Mutex::default(),
+            ends: AtomicBool::new(false),
             counts,
         })
     }
@@ -121,10 +125,14 @@ impl Places {
         Some(Counted { places: self.clone(), client })
     }
 
-    /// A place for it; when there is none, that of who has asked for nothing for longest. `None`: all are busy.
+    /// A place for it; when there is none, that of who has asked for nothing for longest. `None`: all are busy, or the hub
+    /// ends.
     pub(super) async fn admit(self: &Arc<Self>, counted: Counted) -> Option<Arc<Place>> {
         let permit = match self.connections.clone().try_acquire_owned() {
             Ok(permit) => Some(permit),
+            // One who was accepted in the last moment: `left` holds what is free, and whoever still sends his request in
+            // must not give his place up for that.
+            Err(_) if self.ends.load(Ordering::SeqCst) => return None,
             Err(_) => self.take_over().await,
         };
         let Some(permit) = permit else {
@@ -156,8 +164,9 @@ impl Places {
         tokio::time::timeout(NEWCOMER_WAITS, self.connections.clone().acquire_owned()).await.ok()?.ok()
     }
 
-    /// Waits until nobody has a place any more.
+    /// Gives no places any more, and waits until nobody has one.
     pub(super) async fn left(&self) {
+        self.ends.store(true, Ordering::SeqCst);
         let all = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
         let _ = self.connections.acquire_many(all(self.limits.connections)).await;
         let _ = self.listeners.acquire_many(all(self.limits.listeners)).await;
@@ -299,5 +308,24 @@ mod tests {
         drop(held);
         assert!(places.idle.lock().unwrap().by_turn.is_empty());
         tokio::time::timeout(Duration::from_secs(5), places.left()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn at_the_end_nobody_gives_his_place_up_for_a_newcomer() {
+        let places = Places::new(Vec::new(), Arc::default());
+        let local = IpAddr::from([127, 0, 0, 1]);
+        let sends = places.admit(places.count(local).unwrap()).await.unwrap();
+        let accepted = places.count(local).unwrap();
+        let left = tokio::spawn({
+            let places = places.clone();
+            async move { places.left().await }
+        });
+        while places.connections.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(places.admit(accepted).await.is_none());
+        assert!(tokio::time::timeout(Duration::ZERO, sends.is_needed()).await.is_err(), "he was sent away");
+        drop(sends);
+        tokio::time::timeout(Duration::from_secs(5), left).await.unwrap().unwrap();
     }
 }
