@@ -1,6 +1,7 @@
 //! What is said of a certificate near its end: how long it has, not for how long it has been so.
 
-use super::{AboutIncident, Tone, over, subject, words};
+use super::told::{over, subject};
+use super::{AboutIncident, Tone, words};
 use crate::model::{AlertEvent, Evidence, SeenCertificate, UtcMs};
 
 const DAY_MS: i64 = 86_400_000;
