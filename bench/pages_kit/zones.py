@@ -8,7 +8,8 @@ import zoneinfo
 # One that is half an hour off, and one whose clocks are changed within the demo's ninety days.
 ZONES = ("Asia/Kolkata", "America/New_York")
 TIME = re.compile(r'<time[^>]* datetime="([^"]+)"[^>]*>([^<]*)</time>(?=(.{0,60}))', re.S)
-TIMES = """[...document.querySelectorAll('time[datetime]')].map(t => [t.dateTime, t.textContent, t.title,
+# It is pointed at, which is when its title is made.
+TIMES = """[...document.querySelectorAll('time[datetime]')].map(t => [t.dispatchEvent(new PointerEvent('pointerover', {bubbles: true})) && t.dateTime, t.textContent, t.title,
   t.nextSibling ? t.nextSibling.textContent.slice(0, 40) : ''])"""
 HEADS = """[...document.querySelectorAll('thead th')].filter(h => /, UTC$/.test(h.textContent)
   && [...h.closest('table').querySelectorAll('tbody tr')].some(r => r.cells[h.cellIndex] && r.cells[h.cellIndex].querySelector('time[data-zone]')))

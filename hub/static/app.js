@@ -4,13 +4,21 @@
 (() => {
   const SECOND = 1000;
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
-  const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   const said = document.getElementById("said");
 
   // Pages say UTC. Here an instant is said by the viewer's clocks, in the same form, and in UTC when it is pointed at.
+  // All this is before the first paint, so that nothing jumps: what is only needed when somebody points at it is made then.
   const place = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const naming = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
-  const zoneAt = (at) => naming.formatToParts(at).find((part) => part.type === "timeZoneName").value;
+  const zones = new Map(place === "UTC" ? [[0, "UTC"]] : []); // by their distance from UTC, which is another in summer
+  let naming = null;
+  const zoneAt = (at) => {
+    const distance = at.getTimezoneOffset();
+    if (!zones.has(distance)) {
+      naming = naming || new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+      zones.set(distance, naming.formatToParts(at).find((part) => part.type === "timeZoneName").value);
+    }
+    return zones.get(distance);
+  };
   const digits = (at) => at.toISOString().slice(0, 19).replace("T", " ");
   const byClocksHere = (at) => digits(new Date(at.getTime() - at.getTimezoneOffset() * 60 * SECOND));
   const FORMS = [[0, 19], [0, 16]];
@@ -21,11 +29,12 @@
   };
   const sayHere = (time, at) => {
     const zone = zoneAt(at);
+    if (zone === "UTC" || time.dataset.zone) return;
     const text = time.firstChild;
     const said = text && text.nodeType === Node.TEXT_NODE && /^(.*?)( UTC)?$/.exec(text.data);
     // What is said in words, such as how long ago it was, stays.
     const form = said && FORMS.find(([from, to]) => digits(at).slice(from, to) === said[1]);
-    if (zone === "UTC" || !form) return;
+    if (!form) return;
     text.data = byClocksHere(at).slice(...form) + (said[2] ? " " + zone : "");
     time.dataset.zone = zone;
     sayZone(time.nextSibling, zone);
@@ -44,17 +53,23 @@
     }
   };
 
-  const tellTimes = (within) => {
+  const sayTimes = (within) => {
     for (const time of within.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
-      if (isNaN(at)) continue;
-      const seconds = (at - Date.now()) / SECOND;
-      const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) || ["second", 1];
-      if (!time.title) sayHere(time, at);
-      time.title = digits(at) + " UTC, " + ago.format(Math.round(seconds / length), unit);
+      if (!isNaN(at)) sayHere(time, at);
     }
     sayColumns(within);
   };
+  let ago = null;
+  document.addEventListener("pointerover", (event) => {
+    const time = event.target.closest("time[datetime]");
+    const at = time && new Date(time.dateTime);
+    if (!at || isNaN(at)) return;
+    const seconds = (at - Date.now()) / SECOND;
+    const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) || ["second", 1];
+    ago = ago || new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+    time.title = digits(at) + " UTC, " + ago.format(Math.round(seconds / length), unit);
+  });
   const zone = document.getElementById("zone");
   if (zone && zoneAt(new Date()) !== "UTC") {
     zone.textContent = "Times are in " + place.replaceAll("_", " ") + ", or in UTC where it says so. Point at one to see it in UTC.";
@@ -100,18 +115,19 @@
   };
 
   const stepThrough = (svg) => {
-    const steps = stepsOf(svg);
+    let known = null;
+    const steps = () => (known = known || stepsOf(svg));
     let at = -1;
     const tell = (n, aloud) => {
       hide();
       at = n;
-      const step = steps[n];
+      const step = steps()[n];
       if (!step || !step.text) return;
       step.mark();
       tip.textContent = step.text;
       tip.hidden = false;
       const place = svg.getBoundingClientRect();
-      const middle = place.left + ((n + 0.5) / steps.length) * place.width;
+      const middle = place.left + ((n + 0.5) / steps().length) * place.width;
       const left = Math.min(Math.max(middle - tip.offsetWidth / 2, 4), document.documentElement.clientWidth - tip.offsetWidth - 4);
       tip.style.left = left + scrollX + "px";
       tip.style.top = place.top + scrollY - tip.offsetHeight - 6 + "px";
@@ -119,7 +135,7 @@
     };
     const under = (event) => {
       const place = svg.getBoundingClientRect();
-      return Math.min(Math.max(Math.floor(((event.clientX - place.left) / place.width) * steps.length), 0), steps.length - 1);
+      return Math.min(Math.max(Math.floor(((event.clientX - place.left) / place.width) * steps().length), 0), steps().length - 1);
     };
     svg.setAttribute("tabindex", "0");
     svg.addEventListener("pointermove", (event) => tell(under(event)));
@@ -127,7 +143,7 @@
     svg.addEventListener("pointerleave", hide);
     svg.addEventListener("blur", hide);
     svg.addEventListener("keydown", (event) => {
-      const last = steps.length - 1;
+      const last = steps().length - 1;
       const to = { ArrowLeft: at < 0 ? last : at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
       if (event.key === "Escape") hide();
       if (to === undefined) return;
@@ -137,11 +153,10 @@
   };
 
   const dress = (within) => {
-    tellTimes(within);
+    sayTimes(within);
     for (const svg of within.querySelectorAll("svg[data-steps]")) stepThrough(svg);
   };
   dress(document);
-  setInterval(() => tellTimes(document), 30 * SECOND);
 
   // What was just done is said once, not again after a reload.
   const here = new URL(location.href);

@@ -62,10 +62,20 @@ pub(super) fn website(app: &App, account: AccountId, id: WebsiteId) -> Result<We
 /// It was asked for a moment ago.
 pub(super) fn ask(app: &App, id: WebsiteId) -> Result<UtcMs, HttpError> {
     let now = clock::now();
-    app.scheduler.check_now(id, now).map_err(|left_ms| HttpError::TooMany {
-        retry_after_s: u32::try_from(left_ms.div_euclid(1_000) + 1).unwrap_or(10),
+    app.scheduler.check_now(id, now).map_err(|before| HttpError::TooMany {
+        retry_after_s: u32::try_from(before.left_ms.div_euclid(1_000) + 1).unwrap_or(10),
     })?;
     Ok(now)
+}
+
+/// The same for a person, to whom a look that was asked for a moment ago is shown as well: when that was, and whether it is
+/// a new one.
+pub(super) fn ask_or_join(app: &App, id: WebsiteId) -> (UtcMs, bool) {
+    let now = clock::now();
+    match app.scheduler.check_now(id, now) {
+        Ok(()) => (now, true),
+        Err(before) => (before.asked_at, false),
+    }
 }
 
 /// What has come of it by `now`.

@@ -61,6 +61,15 @@ const COMMANDS_WAITING: usize = 10_000;
 /// Between two checks of one website that people asked for: a target is not to be flooded by a button (DESIGN 6.5).
 const ASKED_EVERY_MS: i64 = 10_000;
 
+/// A check that somebody asked for a moment ago: what comes of it is the answer to who asks now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskedBefore {
+    /// When that was.
+    pub asked_at: UtcMs,
+    /// Milliseconds until it may be asked for again.
+    pub left_ms: i64,
+}
+
 impl Scheduler {
     /// A handle and the end the scheduler reads.
     #[must_use]
@@ -82,14 +91,14 @@ impl Scheduler {
     /// A person asks for a check now, from all regions of the website.
     ///
     /// # Errors
-    /// Somebody asked a moment ago: milliseconds until it may be asked for again.
-    pub fn check_now(&self, website_id: WebsiteId, now: UtcMs) -> Result<(), i64> {
+    /// Somebody asked a moment ago.
+    pub fn check_now(&self, website_id: WebsiteId, now: UtcMs) -> Result<(), AskedBefore> {
         {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             // Only the last moments are kept, which bounds it.
             asked.retain(|_, at| (0..ASKED_EVERY_MS).contains(&(now - *at)));
             if let Some(at) = asked.get(&website_id) {
-                return Err(at + ASKED_EVERY_MS - now);
+                return Err(AskedBefore { asked_at: *at, left_ms: at + ASKED_EVERY_MS - now });
             }
             asked.insert(website_id, now);
         }
@@ -151,7 +160,7 @@ mod tests {
         let (scheduler, mut inbox) = Scheduler::channel();
         let (a, b) = (WebsiteId(uuid::Uuid::from_u128(1)), WebsiteId(uuid::Uuid::from_u128(2)));
         assert_eq!(scheduler.check_now(a, 1_000), Ok(()));
-        assert_eq!(scheduler.check_now(a, 4_000), Err(7_000));
+        assert_eq!(scheduler.check_now(a, 4_000), Err(AskedBefore { asked_at: 1_000, left_ms: 7_000 }));
         assert_eq!(scheduler.check_now(b, 4_000), Ok(()));
         assert_eq!(scheduler.check_now(a, 11_000), Ok(()));
         assert_eq!(scheduler.check_now(a, 500), Ok(()), "a clock that was set back locks nobody out");

@@ -17,7 +17,7 @@ pub mod plan;
 mod publish;
 mod silent;
 
-pub use handle::{Command, Inbox, Scheduler};
+pub use handle::{AskedBefore, Command, Inbox, Scheduler};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;

@@ -45,6 +45,18 @@ pub fn form(base: &str, path: &str, token: &str, body: &str) -> u16 {
 
 /// The same, with the page that answers.
 pub fn form_page(base: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    let mut answer = form_answer(base, path, token, body);
+    (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+}
+
+/// The same, with where it leads.
+pub fn form_leads(base: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    let answer = form_answer(base, path, token, body);
+    let location = answer.headers().get("location").and_then(|to| to.to_str().ok());
+    (answer.status().as_u16(), location.unwrap_or_default().to_owned())
+}
+
+fn form_answer(base: &str, path: &str, token: &str, body: &str) -> ureq::http::Response<ureq::Body> {
     let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false).proxy(None).build();
     let agent: ureq::Agent = config.into();
     let answer = agent
@@ -53,8 +65,7 @@ pub fn form_page(base: &str, path: &str, token: &str, body: &str) -> (u16, Strin
         .header("origin", base)
         .header("content-type", "application/x-www-form-urlencoded")
         .send(body);
-    let mut answer = answer.unwrap_or_else(|e| panic!("POST {path}: {e}"));
-    (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+    answer.unwrap_or_else(|e| panic!("POST {path}: {e}"))
 }
 
 /// A page as a browser gets it: status and text.

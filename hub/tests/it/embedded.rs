@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::client::{call, form, page, token};
+use crate::client::{call, form, form_leads, page, token};
 use crate::process::{Hub, Target};
 use crate::services::wait_until;
 
@@ -62,9 +62,13 @@ fn adding_editing_pausing_and_deleting_act_at_once() {
     assert_eq!(form(&base, &format!("{website}/check"), &ann, ""), 303);
     assert_eq!(form(&base, &format!("{website}/resume"), &ann, ""), 303);
     wait_until("a look after the resume", Duration::from_secs(4), || target.hits() > paused_at);
-    assert_eq!(form(&base, &format!("{website}/check"), &ann, ""), 303);
+    let asked = form_leads(&base, &format!("{website}/check"), &ann, "");
+    assert!(asked.0 == 303 && asked.1.contains("?asked="), "{asked:?}");
     wait_until("the look that was asked for", Duration::from_secs(4), || target.hits() >= paused_at + 2);
-    assert_eq!(form(&base, &format!("{website}/check"), &ann, ""), 429, "a button is no way to flood a target");
+    let again = form_leads(&base, &format!("{website}/check"), &ann, "");
+    assert_eq!(again, asked, "who presses again is shown the look that he asked for");
+    let (status, answer) = call("POST", &hub.url(&format!("/api/v1{website}/check")), Some(&ann), None);
+    assert_eq!(status, 429, "a button is no way to flood a target, and joining is not asking: {answer}");
     assert_eq!(target.hits_of("/first"), before, "the old address is not looked at again");
 
     assert_eq!(form(&base, &format!("{website}/delete"), &ann, ""), 303);

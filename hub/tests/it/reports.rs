@@ -165,7 +165,7 @@ fn agree(environment: &[(&str, &str)], url: Option<&str>) {
             "97.872 %",
             "30 min",
             "21 s",
-            "16 min over 13 min (217.392 % used)",
+            "16 min over 13 min (218 % used)",
             "burn rate 2.174",
             "INDIA",
             "USA",

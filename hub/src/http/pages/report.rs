@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::report_form::{Asking, Sending};
 use super::reports::{notes, report_of, sending, tags_of};
+use super::short_name::ShortName;
 use super::{Frame, Viewer, page};
 use crate::clock;
 use crate::http::api::reports::{as_csv, website};
@@ -19,7 +20,7 @@ use crate::model::{Channel, FieldErrors, UtcMs, WebsiteId, WebsiteKind};
 pub struct ReportPage {
     frame: Frame,
     website_id: WebsiteId,
-    name: String,
+    name: ShortName,
     window: String,
     asking: Asking,
     shown: Option<Shown>,
@@ -51,7 +52,7 @@ impl ReportPage {
             frame: Frame::wide(format!("Report: {name}, {window}"), viewer).at("/reports"),
             shown: report.and_then(|report| Shown::new(report, &asking)),
             website_id,
-            name,
+            name: ShortName(name),
             window,
             asking,
             sending,

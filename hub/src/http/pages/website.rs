@@ -7,6 +7,7 @@ use super::chart::Charts;
 use super::figures::{Figures, longest, windows};
 use super::job::{self, JobPart};
 use super::looks_part::LooksPart;
+use super::short_name::ShortName;
 use super::strip::Strip;
 use super::waterfall::{Waterfall, scale_us, waterfall};
 pub use super::window::Window;
@@ -126,7 +127,7 @@ impl WebsitePage {
 #[template(path = "website_fragment.html", whitespace = "minimize")]
 pub struct WebsiteView {
     website_id: WebsiteId,
-    name: String,
+    name: ShortName,
     url: String,
     unicode: Option<String>,
     paused: bool,
@@ -211,7 +212,7 @@ impl WebsiteView {
         let scale = scale_us(row.regions.iter().map(|region| &region.phases));
         Self {
             website_id: row.website.website_id,
-            name: words::name(&row.website.settings.url),
+            name: ShortName(words::name(&row.website.settings.url)),
             url: row.website.settings.url.clone(),
             unicode: model::unicode_host(&row.website.settings.url),
             paused: row.website.paused,

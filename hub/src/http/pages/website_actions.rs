@@ -7,7 +7,7 @@ use crate::http::{App, HttpError, Request, Response, login, looks, route::Params
 /// `POST /websites/:id/check`: now, from all its regions. What comes of it stands on its page.
 ///
 /// # Errors
-/// Not yours, asked for a moment ago, or its settings are not understood here.
+/// Not yours, or its settings are not understood here.
 pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Response, HttpError> {
     let who = login::signed_in(app, request)?;
     let id = params.website_id()?;
@@ -15,7 +15,10 @@ pub fn check_now(app: &App, request: &Request, params: &Params) -> Result<Respon
         request.notes.nothing();
         return Ok(Response::see_other(&format!("/websites/{id}")));
     }
-    let asked_at = looks::ask(app, id)?;
+    let (asked_at, is_new) = looks::ask_or_join(app, id);
+    if !is_new {
+        request.notes.nothing();
+    }
     Ok(Response::see_other(&format!("/websites/{id}?asked={asked_at}#asked")))
 }
 

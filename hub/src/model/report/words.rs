@@ -88,11 +88,16 @@ pub fn took(us: u32) -> String {
 
 fn budget(budget: &Budget) -> String {
     let (allowed, left) = (lasting(budget.allowed_ms), budget.left_ms());
-    let used = budget.used_share().map(|share| format!(" ({} % used)", decimal(share))).unwrap_or_default();
+    let used = budget.used_share().map(|share| format!(" ({} used)", percent(share))).unwrap_or_default();
     if left < 0 {
         return format!("{} over {allowed}{used}", lasting(-left));
     }
     format!("{} of {allowed} left{used}", lasting(left))
+}
+
+/// To be read, not to be reckoned with: whole per cents, rounded up as the share is; a part of one is "1 %".
+fn percent(thousandths: i64) -> String {
+    format!("{} %", thousandths.div_euclid(1_000) + i64::from(thousandths.rem_euclid(1_000) > 0))
 }
 
 /// "All websites", "Websites tagged shop"; of one website nothing, for it has a name.
