@@ -130,6 +130,10 @@ def measure(started, arguments):
         print(f"{row['page']:<28}{row['p50_ms']:>9}{row['p99_ms']:>9}{row['sent_bytes']:>10,}{row['read_bytes']:>11,}")
     over = [row["page"] for row in rows if row["path"].split("?")[0] in ("/", "/api/v1/websites") and (row["p99_ms"] > GOAL_MS or row["sent_bytes"] > GOAL_BYTES)]
     print(f"Above {GOAL_MS} ms or {GOAL_BYTES:,} bytes: {', '.join(over) or 'none'} (goal for dashboard and list).")
+    if arguments.hold:
+        started.say(f"http://{live.LOOPBACK}:{port}, user check, password correct horse battery; {database}; cookie betteruptime_session={hub.token}")
+        while time.monotonic() < started.ends:
+            time.sleep(1)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
@@ -139,6 +143,7 @@ def main():
     parser.add_argument("--websites", type=int, default=1_000)
     parser.add_argument("--loads", type=int, default=300)
     parser.add_argument("--json", type=Path, help="a file for the table, for programs")
+    parser.add_argument("--hold", action="store_true", help="leave all of it running for a quarter of an hour, to be looked at")
     arguments = parser.parse_args()
     live.main(lambda started: measure(started, arguments), 900)
 

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::{
-    AccountId, Blame, ChannelId, Class, Failure, MailSecurity, MutedBy, Outcome, Phase, Phases, SecretText, WebsiteId,
+    AccountId, Blame, ChannelId, Class, ClosedAs, Failure, MailSecurity, MutedBy, Outcome, Phase, Phases, SecretText,
+    WebsiteId,
 };
 
 const MINUTE: i64 = 60_000;
