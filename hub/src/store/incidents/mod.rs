@@ -19,4 +19,4 @@ pub use operator::OperatorReviewed;
 pub use read::IncidentStory;
 pub use review::Reviewed;
 pub(super) use review::free_accounts;
-pub(super) use rows::{read_rows, write_rows};
+pub(super) use rows::write_rows;

@@ -7,20 +7,20 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::Known;
-use super::verdicts::{Changes, changes};
+use super::verdicts::changes;
 use crate::model::maintenance::united;
 use crate::model::report::{Measured, Outage};
 use crate::model::roll_up::Progress;
 use crate::model::uptime::{self, DAY_MS};
 use crate::model::{AccountId, IncidentId, Span, Uptime, UtcMs, WebsiteId};
-use crate::store::incidents::read_rows;
+use crate::store::ids::Ids;
 use crate::store::ingest::Transaction;
+use crate::store::jobs::on;
 use crate::store::roll_up::latencies_of;
 use crate::store::uptime::Announced;
 use crate::store::{Store, StoreError};
 
-/// Outages that are read of one window: of all websites on Postgres, of each on SQLite. A website of which not all are has no
-/// figures rather than some that are too good.
+/// Outages that are read of one window. A website of which not all are has no figures rather than some that are too good.
 const MOST_OUTAGES: i64 = 20_000;
 /// Spans of verdicts that are read one by one: usually the two ends of a window and the day that is not counted yet. Of
 /// more, all between them is read.
@@ -109,11 +109,14 @@ impl Measuring<'_> {
     ) -> Result<BTreeMap<WebsiteId, Option<Uptime>>, StoreError> {
         // A clock that was ahead has counted days before they were over.
         let counted_until = self.progress.map_or(0, |progress| progress.days.at);
-        let select = "select website_id, day_at, up_ms, degraded_ms, down_ms, unknown_ms, maintenance_ms from uptime_day \
-            where day_at >= $3 and day_at < $4 and website_id in (select w.website_id from website w where w.account_id = $2) \
-            and website_id";
+        let select = format!(
+            "select website_id, day_at, up_ms, degraded_ms, down_ms, unknown_ms, maintenance_ms from uptime_day \
+             where day_at >= $3 and day_at < $4 and {}",
+            self.store.theirs("website_id")
+        );
         let (from, to) = (window.from_at.saturating_sub(DAY_MS), window.to_at.min(counted_until));
-        let rows = read_rows!(tx, DayRow, self.ids, select, "", self.account.0, from, to);
+        let rows: Vec<DayRow> = on!(tx, connection => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(Ids(self.ids.to_vec())).bind(self.account.0).bind(from).bind(to).fetch_all(connection).await?);
         let mut days: BTreeMap<WebsiteId, BTreeMap<UtcMs, Uptime>> = BTreeMap::new();
         for row in rows {
             let uptime = Uptime {
@@ -139,7 +142,7 @@ impl Measuring<'_> {
             spans = vec![Span { from_at: first.from_at, to_at: last.to_at }];
         }
         for span in spans {
-            let read: Changes = changes(tx, self.account, self.ids, span).await?;
+            let read = changes(self.store, tx, self.account, self.ids, span).await?;
             for (one, rest) in rests.iter().filter(|(_, rest)| span.from_at <= rest.from_at && rest.to_at <= span.to_at)
             {
                 let id = one.subject.website_id;
@@ -160,26 +163,21 @@ impl Measuring<'_> {
 
     async fn outages(&self, tx: &mut Transaction, window: Span) -> Result<Outages, StoreError> {
         // That it is down was decided by the first change to down since the first failing tick.
-        let select = "select p.website_id, p.incident_id, p.began_at, p.ended_at, (select t.decided_at from transition t \
-            where t.website_id = p.website_id and t.decided_at >= p.began_at and t.to_verdict = 'down' \
-            order by t.website_id, t.decided_at, t.number limit 1) as decided_at from incident_website p \
-            join incident i using (incident_id) where i.account_id = $2 and i.kind = 'outage' and p.began_at < $4 \
-            and (p.ended_at is null or p.ended_at > $3) and p.website_id";
-        let (account, from, to) = (self.account.0, window.from_at, window.to_at);
-        let rows = read_rows!(
-            tx,
-            OutageRow,
-            self.ids,
-            select,
-            "order by p.website_id, p.began_at, p.incident_id limit $5",
-            account,
-            from,
-            to,
-            MOST_OUTAGES
+        let select = format!(
+            "select p.website_id, p.incident_id, p.began_at, p.ended_at, (select t.decided_at from transition t \
+             where t.website_id = p.website_id and t.decided_at >= p.began_at and t.to_verdict = 'down' \
+             order by t.website_id, t.decided_at, t.number limit 1) as decided_at from incident_website p \
+             join incident i using (incident_id) where i.account_id = $2 and i.kind = 'outage' and p.began_at < $4 \
+             and (p.ended_at is null or p.ended_at > $3) and p.website_id {} \
+             order by p.website_id, p.began_at, p.incident_id limit $5",
+            self.store.one_of(1)
         );
+        let rows: Vec<OutageRow> = on!(tx, connection => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+            .bind(Ids(self.ids.to_vec())).bind(self.account.0).bind(window.from_at).bind(window.to_at).bind(MOST_OUTAGES)
+            .fetch_all(connection).await?);
         let most = usize::try_from(MOST_OUTAGES).unwrap_or(usize::MAX);
         let Outages { mut by_website, mut cut } = Outages::default();
-        if let (Transaction::Postgres(_), true, Some(last)) = (&*tx, rows.len() >= most, rows.last()) {
+        if let (true, Some(last)) = (rows.len() >= most, rows.last()) {
             // In order of their ids: nothing was read of those after the last.
             cut.extend(self.ids.iter().copied().filter(|id| *id >= last.website_id).map(WebsiteId));
         }
@@ -190,9 +188,6 @@ impl Measuring<'_> {
                 decided_at: row.decided_at,
                 ended_at: row.ended_at,
             });
-        }
-        if let Transaction::Sqlite(_) = &*tx {
-            cut.extend(by_website.iter().filter(|(_, outages)| outages.len() >= most).map(|(id, _)| *id));
         }
         Ok(Outages { by_website, cut })
     }

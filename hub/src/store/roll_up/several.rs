@@ -9,8 +9,9 @@ use super::rows::{ROLL_UP, RollUpRow, understood};
 use crate::model::report::Latency;
 use crate::model::roll_up::Progress;
 use crate::model::{AccountId, Span, WebsiteId};
-use crate::store::incidents::read_rows;
+use crate::store::ids::Ids;
 use crate::store::ingest::Transaction;
+use crate::store::jobs::on;
 use crate::store::{Store, StoreError};
 
 /// Days (or hours) of websites whose rows are in memory at once: a row a region, a kilobyte or two each with its histogram.
@@ -30,15 +31,17 @@ pub(in crate::store) async fn latencies_of(
     let mut all: BTreeMap<WebsiteId, Latency> = BTreeMap::new();
     for (grain, from, to) in parts(span).into_iter().filter(|(_, from, to)| from < to) {
         let select = format!(
-            "select {ROLL_UP} from roll_up where grain = $3 and starts_at >= $4 and starts_at < $5 and website_id in \
-             (select w.website_id from website w where w.account_id = $2) and website_id"
+            "select {ROLL_UP} from roll_up where grain = $3 and starts_at >= $4 and starts_at < $5 and {}",
+            store.theirs("website_id")
         );
         let rows_each = to.saturating_sub(from) / grain.ms() + 1;
         let at_once = usize::try_from(DAYS_AT_ONCE / rows_each).unwrap_or(1).max(1);
         for some in ids.chunks(at_once) {
-            let rows = store
+            let rows: Vec<RollUpRow> = store
                 .answered(async {
-                    Ok(read_rows!(&mut *tx, RollUpRow, some, &select, "", account.0, grain.as_str(), from, to))
+                    Ok(on!(&mut *tx, connection => sqlx::query_as(sqlx::AssertSqlSafe(select.as_str()))
+                        .bind(Ids(some.to_vec())).bind(account.0).bind(grain.as_str()).bind(from).bind(to)
+                        .fetch_all(connection).await?))
                 })
                 .await?;
             for ((id, _, region), roll_up) in understood(rows) {

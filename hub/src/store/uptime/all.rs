@@ -7,9 +7,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::announced::Announced;
+use super::changes::{ChangeRow, Changes};
 use super::{Store, StoreError, read};
 use crate::model::uptime::{self, Outline, outline};
-use crate::model::{AccountId, Outcome, Span, Transition, Uptime, UtcMs, WebsiteId};
+use crate::model::{AccountId, Span, Uptime, UtcMs, WebsiteId};
 use crate::store::Watched;
 
 /// Changes of verdict that are read at once; of websites of which not all are, there are no figures.
@@ -24,30 +25,6 @@ struct SumRow {
     down_ms: i64,
     unknown_ms: i64,
     maintenance_ms: i64,
-}
-
-#[derive(FromRow)]
-struct ChangeRow {
-    website_id: Uuid,
-    at: i64,
-    decided_at: i64,
-    from_verdict: String,
-    to_verdict: String,
-}
-
-/// Changes of verdict by website, in order; complete for websites before `until`, where there is such a limit.
-struct Changes {
-    by_website: HashMap<WebsiteId, Vec<Transition>>,
-    until: Option<WebsiteId>,
-}
-
-impl Changes {
-    fn of(&self, id: WebsiteId) -> Option<&[Transition]> {
-        if self.until.is_some_and(|until| id.0 >= until.0) {
-            return None;
-        }
-        Some(self.by_website.get(&id).map_or(&[], Vec::as_slice))
-    }
 }
 
 /// What is read for one window.
@@ -107,7 +84,7 @@ impl Store {
                 sums: if whole.days.is_empty() { HashMap::new() } else { self.sums(most, whole.days).await? },
                 before: match whole.before {
                     Some(before) => self.decided_about(most, before).await?,
-                    None => Changes { by_website: HashMap::new(), until: None },
+                    None => Changes::default(),
                 },
             });
         }
@@ -146,7 +123,7 @@ impl Store {
              where website_id in (select website_id from website order by website_id limit $1) and decided_at >= $2 \
              order by website_id, decided_at, number limit $3")
             .bind(most).bind(since).bind(CHANGES).fetch_all(pool).await?);
-        Ok(changes(rows))
+        Ok(Changes::of_rows(rows, CHANGES))
     }
 
     /// All that was decided since the begin of a span, up to the first that holds from its end on or later.
@@ -160,27 +137,8 @@ impl Store {
              and n.decided_at >= $3 and n.at >= $3 order by n.website_id, n.decided_at, n.number limit 1), $4) \
              order by t.website_id, t.decided_at, t.number limit $5")
             .bind(most).bind(span.from_at).bind(span.to_at).bind(i64::MAX).bind(CHANGES).fetch_all(pool).await?);
-        Ok(changes(rows))
+        Ok(Changes::of_rows(rows, CHANGES))
     }
-}
-
-fn changes(rows: Vec<ChangeRow>) -> Changes {
-    let is_cut = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= CHANGES;
-    let until = rows.last().map(|row| WebsiteId(row.website_id)).filter(|_| is_cut);
-    let word = |word: &str| word.parse().unwrap_or(Outcome::Unknown);
-    let mut by_website: HashMap<WebsiteId, Vec<Transition>> = HashMap::new();
-    for row in rows {
-        let website_id = WebsiteId(row.website_id);
-        by_website.entry(website_id).or_default().push(Transition {
-            website_id,
-            at: row.at,
-            decided_at: row.decided_at,
-            from: word(&row.from_verdict),
-            to: word(&row.to_verdict),
-            reason: String::new(),
-        });
-    }
-    Changes { by_website, until }
 }
 
 /// How one website spent one window.

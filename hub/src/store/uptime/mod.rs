@@ -3,6 +3,7 @@
 
 mod all;
 mod announced;
+pub(super) mod changes;
 mod days;
 mod windows;
 
