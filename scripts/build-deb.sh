@@ -42,6 +42,8 @@ for unit in "systemd/$name.service" "systemd/$name@.service"; do
   [ ! -f "$unit" ] || sed 's|/usr/local/bin/|/usr/bin/|' "$unit" >"$root/usr/lib/systemd/system/${unit##*/}"
 done
 install -m 0644 "systemd/$kind.env" "$doc/examples/"
+install -m 0644 .env.example "$doc/examples/all-settings.env"
+for text in docs/OPERATIONS.md CHANGELOG.md; do gzip -9nc "$text" >"$doc/${text##*/}.gz"; done
 [ "$kind" = probe ] || install -m 0755 scripts/make-secrets.sh "$doc/examples/"
 cat >"$doc/copyright" <<COPYRIGHT
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -56,7 +58,7 @@ COPYRIGHT
 gzip -9n >"$doc/changelog.gz" <<CHANGES
 $name ($version) stable; urgency=medium
 
-  * CHANGELOG.md of the source says what has changed.
+  * CHANGELOG.md.gz, beside this file, says what has changed.
 
  -- BetterUptime <packages@betteruptime.invalid>  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 CHANGES

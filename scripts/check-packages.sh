@@ -94,8 +94,8 @@ ok() { echo "  ok  $*"; }
 until_ok() { local what=$1 n; shift; for n in $(seq 100); do "$@" >/dev/null 2>&1 && return 0; sleep 0.2; done; fail "$what"; }
 state() { systemctl is-active "$1" || true; }
 
-# systemd has said that it is there; what is left of an earlier check goes.
-until_ok "systemd to be there" systemctl list-units
+# Before that /tmp is emptied, too. What is left of an earlier check goes.
+until_ok "the system to be there" systemctl is-active basic.target
 dpkg --purge betteruptime-hub betteruptime-probe >/dev/null 2>&1 || true
 rm -rf /var/lib/private/betteruptime* /var/lib/betteruptime* /etc/betteruptime
 
@@ -211,14 +211,14 @@ rm -rf /var/lib/private/betteruptime
 grep -q redis.example.com /etc/hosts || echo "127.0.0.1 redis.example.com status.example.com $(uname -n)" >>/etc/hosts
 mkdir -p /root/steps
 cd /root/steps
-rm -f -- *
+rm -rf -- *
 cp /packages/hub.deb betteruptime-hub_0.1.0_amd64.deb
 cp /packages/probe.deb betteruptime-probe_0.1.0_amd64.deb
 redis-cli -p 6379 shutdown nosave
 # As after a first installation of theirs.
 systemctl start postgresql redis-server
 until_ok "Postgres to be there" sudo -u postgres psql -c 'select 1'
-sudo -u postgres psql -q -c 'drop database if exists betteruptime' -c 'drop role if exists betteruptime' -c 'drop role if exists betteruptime_web' 2>/dev/null
+sudo -u postgres psql -q -c 'drop database if exists betteruptime' -c 'drop database if exists betteruptime_restored' -c 'drop role if exists betteruptime' -c 'drop role if exists betteruptime_web' 2>/dev/null
 count=0
 for step in /packages/steps/*; do
   # What people copy from machine to machine.

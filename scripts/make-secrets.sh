@@ -7,7 +7,8 @@
 #
 #   scripts/make-secrets.sh --renew-certificate [directory] [name ...]
 #
-# Without Compose: POSTGRES_AT=localhost REDIS_AT=redis.example.com:6380 before it says where the two are.
+# Without Compose: POSTGRES_AT=localhost REDIS_AT=redis.example.com:6380 before it says where the two are; what only containers of
+# Compose need is left out then.
 #
 # Files in the directory can be read by all, since containers read them as users of their own; nobody gets into the directory.
 # ca.key is no container's: whoever renews the certificate needs it.
@@ -17,6 +18,9 @@ umask 022
 renew=
 if [ "${1:-}" = --renew-certificate ]; then renew=1; shift; fi
 case "${1:-}" in -*) echo "$0: \"$1\" is no option; see the first lines of this file" >&2; exit 2 ;; esac
+# Compose has a probe and a Grafana of its own.
+compose=1
+[ -z "${REDIS_AT:-}" ] || compose=
 redis_at=${REDIS_AT:-redis:6380} postgres_at=${POSTGRES_AT:-postgres}
 directory=${1:-secrets}
 [ $# -eq 0 ] || shift
@@ -44,7 +48,8 @@ certificate() {
 if [ -n "$renew" ]; then
   [ -f "$directory/ca.key" ] || { echo "$0: $directory has no ca.key; without it only new secrets help" >&2; exit 1; }
   certificate "$@"
-  echo "Made: $directory/redis.pem and redis.key. Restart Redis: docker compose restart redis"
+  echo "Made: $directory/redis.pem and redis.key. With Compose: docker compose restart redis"
+  echo "Without: install these two, and no other file, where Redis has them, and restart it."
   exit 0
 fi
 
@@ -58,11 +63,11 @@ postgres=$(random) hub=$(random) probe=$(random) admin=$(random)
 put postgres-password "$postgres"
 put database-url "postgres://betteruptime:$postgres@$postgres_at/betteruptime"
 put redis-hub-url "rediss://bu-hub:$hub@$redis_at"
-put redis-probe-url "rediss://bu-probe-LOCAL-compose:$probe@$redis_at"
+[ -z "$compose" ] || put redis-probe-url "rediss://bu-probe-LOCAL-compose:$probe@$redis_at"
 put redis-admin-url "rediss://bu-admin:$admin@$redis_at"
 put jwt-secret-key "$(openssl rand -base64 48 | tr -d '\n')"
 put metrics-token "$(random)"
-put grafana-password "$(random)"
+[ -z "$compose" ] || put grafana-password "$(random)"
 
 # As in docs/OPERATIONS.md. The default user is off, and has the commands that Redis reads back from its log in its name; the hub reaches its own keys, a probe those of its region and worker,
 # the administrator only makes users, and who asks whether Redis is there can do nothing else.
@@ -73,6 +78,8 @@ user bu-probe-LOCAL-compose on #$(sha256 "$probe") resetkeys resetchannels -@all
 user bu-admin on #$(sha256 "$admin") resetkeys resetchannels -@all +ping +hello +client|setname +client|kill +acl
 user bu-health on nopass resetkeys resetchannels -@all +ping
 ACL
+
+[ -n "$compose" ] || sed -i '/^user bu-probe-LOCAL-compose /d' "$directory/users.acl"
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$directory/ca.key" -out "$directory/redis-ca.pem" \
   -days 7300 -subj "/CN=BetterUptime Redis" -addext 'basicConstraints=critical,CA:true,pathlen:0' -addext keyUsage=critical,keyCertSign 2>/dev/null
