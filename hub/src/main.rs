@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             for error in &errors.0 {
                 eprintln!("  {error}");
             }
-            eprintln!("\n.env.example lists every setting.");
+            eprintln!("\n{}.", hub::config::ALL_SETTINGS);
             return ExitCode::from(2);
         }
     };

@@ -325,7 +325,9 @@ async fn greet(config: &Config, store: &Store, address: SocketAddr) {
     };
     println!("\n  BetterUptime {} is running at {url}\n  {next}\n", env!("CARGO_PKG_VERSION"));
     if config.is_embedded() {
-        println!("  Data: {}   Stop: Ctrl-C\n", config.state_directory.display());
+        // systemd(1) sets it for what it starts, where Ctrl-C stops nothing.
+        let stop = if std::env::var_os("INVOCATION_ID").is_none() { "   Stop: Ctrl-C" } else { "" };
+        println!("  Data: {}{stop}\n", config.state_directory.display());
     }
 }
 

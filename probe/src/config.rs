@@ -12,6 +12,10 @@ use crate::canary::Canaries;
 use crate::engine::{AddressPolicy, Cidr, read_roots};
 use crate::wire::{RegionId, WorkerId};
 
+/// Where all settings are listed, for who has the source and for who has the package.
+pub const ALL_SETTINGS: &str = "All settings are listed in .env.example, which packages have as \
+    /usr/share/doc/betteruptime-probe/examples/all-settings.env";
+
 /// Checks run at once where nothing else is said.
 pub const DEFAULT_CONCURRENCY: u16 = 50;
 /// Of the spool, where nothing else is said: some 120,000 ticks.

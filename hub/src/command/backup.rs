@@ -22,8 +22,8 @@ const DATABASE: &str = "betteruptime.sqlite";
 pub async fn back_up(config: &Config, directory: &Path) -> anyhow::Result<()> {
     if config.database_url.is_some() {
         bail!(
-            "this hub's data is in Postgres, which has the better tool: pg_dump --format=custom --file=betteruptime.dump \
-             \"$DATABASE_URL\" (docs/OPERATIONS.md says how to go back to that)"
+            "this hub's data is in Postgres, which has the better tool: pg_dump (docs/OPERATIONS.md has the commands, also those to \
+             go back)"
         );
     }
     let shown = directory.display();
@@ -87,7 +87,8 @@ fn report(directory: &Path, counts: &[TableCount], bytes: u64, has_key_elsewhere
     writeln!(
         out,
         "It holds secrets (of channels, and whose sessions are valid): keep it as safe as the hub.\nTo go back to it: stop \
-         the hub, put it in the place of STATE_DIRECTORY, start the hub."
+         the hub, put it in the place of STATE_DIRECTORY (of the service of the package that is /var/lib/private/betteruptime), start \
+         the hub."
     )?;
     Ok(())
 }

@@ -89,19 +89,32 @@ pub async fn enrol(
         );
     }
     if !is_shown {
-        eprintln!("{}", next_steps(&file));
+        let authority = config.ca_file.as_deref().map(Path::new).filter(|_| bare.scheme() == "rediss");
+        eprintln!("{}", next_steps(&file, authority));
     }
     Ok(())
 }
 
-fn next_steps(file: &Path) -> String {
+/// With the authority that signed Redis' certificate, where it is one of theirs.
+fn next_steps(file: &Path, authority: Option<&Path>) -> String {
     let shown = file.display();
     let name = file.file_name().map_or_else(|| shown.to_string(), |name| name.to_string_lossy().into_owned());
+    let (bring, take) = match authority {
+        None => (String::new(), String::new()),
+        Some(authority) => (
+            format!(" {}", authority.display()),
+            format!(
+                "  sudo install -D -m 644 {} /etc/betteruptime/ca.pem\n  echo CA_FILE=/etc/betteruptime/ca.pem | sudo tee -a \
+                 /etc/betteruptime/probe.env\n",
+                authority.file_name().unwrap_or_default().to_string_lossy()
+            ),
+        ),
+    };
     format!(
-        "Its settings are in {shown}, with its password; nobody else can read it.\n\nNext:\n  scp {shown} THE-MACHINE:\n  \
-         ssh THE-MACHINE\n  sudo install -D -m 600 {name} /etc/betteruptime/probe.env && rm {name}\n  \
-         sudo systemctl enable --now betteruptime-probe\n  sudo betteruptime-probe doctor --config \
-         /etc/betteruptime/probe.env\nThen remove {shown} here."
+        "Its settings are in {shown}, with its password; nobody else can read it.\n\nNext (sudo scp, if it is root's):\n  scp \
+         {shown}{bring} THE-MACHINE:\n  ssh THE-MACHINE\n  sudo install -D -m 600 {name} /etc/betteruptime/probe.env && rm \
+         {name}\n{take}  sudo betteruptime-probe doctor --config /etc/betteruptime/probe.env\n  sudo systemctl enable --now \
+         betteruptime-probe\nThen remove {shown} here."
     )
 }
 

@@ -23,6 +23,10 @@ use read::Reader;
 
 pub use sources::{Sources, is_own_secret};
 
+/// Where all settings are listed, for who has the source and for who has the package.
+pub const ALL_SETTINGS: &str = "All settings are listed in .env.example, which packages have as \
+    /usr/share/doc/betteruptime-hub/examples/all-settings.env";
+
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignUps {

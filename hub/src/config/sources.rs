@@ -126,7 +126,7 @@ fn read_file(path: &str) -> Result<HashMap<String, String>, FieldErrors> {
             || PROBES.contains(&name)
             || SECRETS.iter().any(|s| name.strip_suffix("_FILE").unwrap_or(name) == *s);
         if !known {
-            let remedy = format!("Line {} of {path} is not a setting; .env.example lists them.", number + 1);
+            let remedy = format!("Line {} of {path} is not a setting. {}.", number + 1, super::ALL_SETTINGS);
             errors.push(FieldError::new("CONFIG_FILE", name, remedy));
             continue;
         }

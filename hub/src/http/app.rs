@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -34,6 +35,8 @@ use crate::schedule::Scheduler;
 use crate::secret::SigningKeys;
 use crate::store::Store;
 
+/// Between two words on forms that were refused.
+const REFUSED_TOLD_EVERY_MS: i64 = 10_000;
 /// Requests handled at once (P8).
 const WORKERS: usize = 16;
 
@@ -94,6 +97,8 @@ pub struct App {
     pub queue: Option<Queue>,
     /// Settings.
     pub settings: HttpSettings,
+    /// When it was last told that a form was refused.
+    refused_told_at: AtomicI64,
     runtime: Handle,
 }
 
@@ -124,6 +129,7 @@ impl App {
             capacity: CapacityCache::default(),
             queue: None,
             settings,
+            refused_told_at: AtomicI64::new(0),
             runtime: Handle::current(),
         })
     }
@@ -355,15 +361,35 @@ fn guard(app: &App, request: &Request, route: &route::Route) -> Result<(), HttpE
         (None, None) => false,
     };
     if !is_ours {
+        tell_refused(app, origin, host);
         return Err(HttpError::Forbidden("This request did not come from our own page."));
     }
     // A proxy may say another Host than people do; nobody else has our public origin.
     if !is_public && !is_known_host(host, &app.settings) {
+        tell_refused(app, origin, host);
         return Err(HttpError::Forbidden(
             "The hub does not know itself by this name. Set PUBLIC_URL to the address people use.",
         ));
     }
     Ok(())
+}
+
+/// Says in the log, once in ten seconds, what was refused: behind a proxy it is usually PUBLIC_URL that is wrong, and whoever
+/// sees the page cannot know.
+fn tell_refused(app: &App, origin: Option<&str>, host: &str) {
+    let (now, told_at) = (clock::now(), app.refused_told_at.load(Ordering::Relaxed));
+    let is_told = (0..REFUSED_TOLD_EVERY_MS).contains(&(now - told_at));
+    if is_told || app.refused_told_at.compare_exchange(told_at, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        return;
+    }
+    // From outside: short, and escaped by its form.
+    let short = |text: &str| text.chars().take(100).collect::<String>();
+    tracing::warn!(
+        origin = ?origin.map(short),
+        host = ?short(host),
+        public_url = app.settings.public_url.as_deref().unwrap_or("not set"),
+        "A form was refused that does not seem to be of our own page. If people use that address, set PUBLIC_URL to it."
+    );
 }
 
 /// Whether the name in `Host` is one of ours. A page elsewhere may give its own name our address (DNS rebinding), and

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::ALL_SETTINGS;
+
 /// The probe's own settings, as `.env.example` lists them.
 const PROBES: [&str; 11] = [
     "REDIS_URL",
@@ -91,7 +93,7 @@ fn parse(path: &str, text: &str, problems: &mut Vec<String>) -> HashMap<String, 
         let name = name.trim();
         if !PROBES.contains(&name) && !HUBS.contains(&name) {
             let name: String = name.chars().take(80).flat_map(char::escape_default).collect();
-            problems.push(format!("line {number} of {path}: \"{name}\" is not a setting; .env.example lists them"));
+            problems.push(format!("line {number} of {path}: \"{name}\" is not a setting. {ALL_SETTINGS}"));
             continue;
         }
         let value = value.trim();

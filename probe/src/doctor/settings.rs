@@ -1,13 +1,13 @@
 //! The settings themselves.
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{ALL_SETTINGS, Config};
 
 const AREA: &str = "settings";
 
 /// Something is wrong with them. The line names the variable, what was found and what would work.
 pub(super) fn problem(line: &str) -> Finding {
-    Finding::fail(AREA, line, "set it in the environment or in the file of --config; see .env.example")
+    Finding::fail(AREA, line, format!("set it in the environment or in the file of --config. {ALL_SETTINGS}"))
 }
 
 /// They can be used.

@@ -46,7 +46,7 @@ pub async fn examine(config: &Config, json: bool) -> bool {
 
 /// The same where the settings cannot be read: nothing else can be looked at.
 pub fn unreadable(errors: &FieldErrors, json: bool) {
-    let remedy = ".env.example lists every setting";
+    let remedy = crate::config::ALL_SETTINGS;
     let found: Vec<Finding> =
         errors.0.iter().map(|error| Finding::fail("settings", sentence(&error.to_string()), remedy)).collect();
     tell(&found, json);
