@@ -222,3 +222,27 @@ fn as_json(probe: &KnownProbe, now: i64) -> serde_json::Value {
         "access": probe.access.map(Access::words),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_take_an_authority_of_ones_own_along() {
+        let file = Path::new("betteruptime-probe-EU-a.env");
+        let plain = next_steps(file, None);
+        assert!(
+            plain.contains("scp betteruptime-probe-EU-a.env THE-MACHINE:") && !plain.contains("CA_FILE"),
+            "{plain}"
+        );
+        let with = next_steps(file, Some(Path::new("/etc/betteruptime/redis-ca.pem")));
+        for part in [
+            "scp betteruptime-probe-EU-a.env /etc/betteruptime/redis-ca.pem THE-MACHINE:",
+            "install -D -m 644 redis-ca.pem /etc/betteruptime/ca.pem",
+            "CA_FILE=/etc/betteruptime/ca.pem | sudo tee -a /etc/betteruptime/probe.env",
+        ] {
+            assert!(with.contains(part), "{part} in {with}");
+        }
+        assert!(with.find("doctor") < with.find("systemctl enable"), "tried before it is started: {with}");
+    }
+}

@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::process::Hub;
+use crate::services::wait_until;
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
@@ -172,6 +173,11 @@ fn a_foreign_name_for_our_address_is_not_ours() {
     };
     let refused = sign_up("evil.example:3001");
     assert!(status(&refused) == 403 && refused.contains("PUBLIC_URL"), "{refused}");
+    wait_until("the log to say so", Duration::from_secs(10), || {
+        let log = hub.process.log();
+        let told = log.lines().filter(|line| line.contains("A form was refused") && line.contains("evil.example:3001"));
+        told.count() == 1
+    });
     // As a script sends it: such a page is of our origin to the browser, and any header is its own choice.
     let account = "{\"username\": \"mallory\", \"password\": \"correct horse\"}";
     for proof in ["", "token: x\r\n", "Authorization: Bearer x\r\n"] {
@@ -185,6 +191,7 @@ fn a_foreign_name_for_our_address_is_not_ours() {
         assert!(status(&refused) == 403 && refused.contains("PUBLIC_URL"), "{proof}: {refused}");
     }
     assert_eq!(status(&sign_up("localhost:3001")), 303);
+    assert!(hub.process.log().matches("A form was refused").count() < 4, "who asks on and on does not fill the log");
 }
 
 /// Header and body as bytes of a GET of `path`.
