@@ -7,7 +7,7 @@
 #
 # What it installs when missing: Debian's postgresql, redis-server, chromium, chromium-driver, fonts-dejavu-core, iproute2, nftables, python3-aiosmtpd (a
 # mail server), prometheus, prometheus-alertmanager, nginx-light, curl, jq, openssl, systemd (for systemd-analyze), python3-yaml,
-# python3-venv and npm (apt-get, with sudo unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and
+# python3-venv, tcpdump, zsh, fish and npm (apt-get, with sudo unless root), the crates cargo-nextest and cargo-deny, and below target/ schemathesis and
 # openapi-spec-validator from PyPI and axe-core from the npm registry. The services of prometheus, its alertmanager and nginx are
 # masked first: they would listen to everybody.
 #
@@ -32,6 +32,9 @@ command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v curl >/dev/null || missing+=(curl)
 command -v npm >/dev/null || missing+=(npm)
 command -v jq >/dev/null || missing+=(jq)
+PATH="$PATH:/usr/sbin" command -v tcpdump >/dev/null || missing+=(tcpdump)
+command -v zsh >/dev/null || missing+=(zsh)
+command -v fish >/dev/null || missing+=(fish)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
 /usr/bin/python3 -c "import yaml" 2>/dev/null || python3 -c "import yaml" 2>/dev/null || missing+=(python3-yaml)
@@ -124,6 +127,8 @@ cargo build --workspace --bins --locked --quiet
 # Units, alert rules, boards and Compose, each beside hub and probe as they were just built.
 if [ $# -eq 0 ]; then
   for what in units metrics compose; do say "$what"; "scripts/check-$what.sh"; done
+  if [ "$(id -u)" = 0 ]; then say "clear"; scripts/check-clear.sh; else say "clear: NOT RUN, only root can capture"; fi
+  say "completions"; scripts/completions.py --check
 fi
 say "tests"
 user_namespace=(); [ "$(id -u)" = 0 ] || user_namespace=(--map-root-user)

@@ -62,6 +62,9 @@ $name ($version) stable; urgency=medium
 
  -- BetterUptime <packages@betteruptime.invalid>  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 CHANGES
+install -D -m 0644 "ops/completions/bash/$name" "$root/usr/share/bash-completion/completions/$name"
+install -D -m 0644 "ops/completions/zsh/_$name" "$root/usr/share/zsh/vendor-completions/_$name"
+install -D -m 0644 "ops/completions/fish/$name.fish" "$root/usr/share/fish/vendor_completions.d/$name.fish"
 gzip -9nc "docs/man/$name.1" >"$root/usr/share/man/man1/$name.1.gz"
 # A static program is what is wanted here.
 if [ -z "$depends" ]; then

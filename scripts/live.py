@@ -127,8 +127,9 @@ class Live:
             raise Failed(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def postgres(self, user="test", password=None, database="betteruptime", port=None):
-        """An address of an empty database of a server of its own; root has it run as postgres."""
+    def postgres(self, user="test", password=None, database="betteruptime", port=None, certificate=None):
+        """An address of an empty database of a server of its own; root has it run as postgres. With a certificate and its key
+        it takes nobody without TLS."""
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
         if not programs:
             raise Failed("initdb is not here; it comes with Debian's postgresql")
@@ -143,7 +144,17 @@ class Live:
             shutil.chown(secret, "postgres")
         self.run(programs[-1], "-D", data, "-U", user, f"--auth={'scram-sha-256' if password else 'trust'}", f"--pwfile={secret}",
                  "--encoding=UTF8", "--no-sync", user=as_user, cwd="/")
-        self.start("postgres", [programs[-1].parent / "postgres", "-D", data, "-p", port, "-k", "", "-c", f"listen_addresses={LOOPBACK}", "-c", "fsync=off"], user=as_user)
+        with_tls = []
+        if certificate:
+            for source, name in zip(certificate, ("server.pem", "server.key")):
+                shutil.copy(source, data / name)
+                (data / name).chmod(0o600)
+                if as_user is not None:
+                    shutil.chown(data / name, "postgres")
+            with_tls = ["-c", "ssl=on", "-c", "ssl_cert_file=server.pem", "-c", "ssl_key_file=server.key"]
+            (data / "pg_hba.conf").write_text(f"hostssl all all {LOOPBACK}/32 scram-sha-256\n")
+        self.start("postgres", [programs[-1].parent / "postgres", "-D", data, "-p", port, "-k", "", "-c", f"listen_addresses={LOOPBACK}", "-c", "fsync=off", *with_tls],
+                   user=as_user)
         self.wait("Postgres to listen", self.listens(port))
         sign_in = f"{user}:{password}" if password else user
         admin = f"postgres://{sign_in}@{LOOPBACK}:{port}/postgres"
@@ -178,7 +189,10 @@ class Live:
 
             def log_message(self, *_):
                 pass
-        server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Answers)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):
+                pass  # Whoever does not trust it says so by going away.
+        server = Server((LOOPBACK, 0), Answers)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)

@@ -4,7 +4,7 @@
 #   scripts/release.sh DIRECTORY BINARY ...
 #
 # Of each program an archive betteruptime-<program>-<version>-<target>.tar.gz (one folder of that name: program, unit, settings to
-# begin with, manual page, licence, changelog) and a Debian package where there is one of its kind; for each archive what it is made
+# begin with, manual page, completions, licence, changelog) and a Debian package where there is one of its kind; for each archive what it is made
 # of (CycloneDX), and SHA256SUMS of all. The same commit and the same programs give the same bytes; time is that of the commit.
 #
 #   cargo build --release --locked -p hub && scripts/build-probes.sh
@@ -48,6 +48,7 @@ for binary in "$@"; do
   install -m 0755 "$binary" "$at/$name"
   install -m 0644 systemd/"$name"*.service "systemd/$kind.env" "docs/man/$name.1" LICENSE CHANGELOG.md .env.example "$at/"
   mv "$at/.env.example" "$at/all-settings.env"
+  for one in "bash/$name" "zsh/_$name" "fish/$name.fish"; do install -D -m 0644 "ops/completions/$one" "$at/completions/$one"; done
   [ "$kind" = probe ] || install -m 0755 scripts/make-secrets.sh "$at/"
   scripts/sbom.py "$kind" "$target" >"$out/$folder.cdx.json"
   tar --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --format=ustar -cf - "$folder" | gzip -9n >"$out/$folder.tar.gz"
