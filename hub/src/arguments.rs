@@ -41,9 +41,13 @@ pub(crate) enum Command {
     Serve,
     /// Bring the database to this version's schema.
     Migrate {
-        /// Only say what would be done.
+        /// Change nothing, and say what would be done: which migrations, which tables they lock and for how long, how much room
+        /// they take. Ends with 1 when it would fail.
         #[arg(long)]
         dry_run: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Accounts.
     #[command(subcommand)]

@@ -45,7 +45,12 @@ fn main() -> ExitCode {
     };
     let result = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => runtime.block_on(hub::run::run(config)),
-        Command::Migrate { dry_run } => runtime.block_on(command::migrate(&config, dry_run)),
+        Command::Migrate { dry_run: false, json } => runtime.block_on(command::migrate::migrate(&config, json)),
+        Command::Migrate { dry_run: true, json } => match runtime.block_on(command::migrate::foretell(&config, json)) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::User(UserCommand::Create { username }) => runtime.block_on(command::create_user(&config, &username)),
         Command::User(UserCommand::ResetPassword { username }) => {
             runtime.block_on(command::reset_password(&config, &username))

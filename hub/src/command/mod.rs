@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod history;
 pub mod key;
 pub mod manifest;
+pub mod migrate;
 pub mod probe;
 pub mod replay;
 
@@ -24,22 +25,6 @@ use crate::model::MadeBy;
 use crate::model::audit::Deed;
 use crate::run;
 use crate::store::{Conflict, Store, StoreError};
-
-/// Brings the schema up to date, or says what that would do.
-///
-/// # Errors
-/// The database cannot be reached, or a migration fails (it is rolled back).
-pub async fn migrate(config: &Config, dry_run: bool) -> anyhow::Result<()> {
-    let store = run::open_store(config).await?;
-    let names = store.migrate(dry_run).await.context("the schema could not be brought up to date")?;
-    match (names.is_empty(), dry_run) {
-        (true, _) => println!("The schema is up to date."),
-        (false, true) => println!("Would apply: {}", names.join(", ")),
-        (false, false) => println!("Applied: {}", names.join(", ")),
-    }
-    store.close().await;
-    Ok(())
-}
 
 /// Makes an account, whatever `SIGNUPS` says: who can run this owns the installation.
 ///

@@ -67,6 +67,7 @@ pub mod status_page;
 mod tags;
 mod team;
 pub mod totp;
+pub mod upgrade;
 pub mod uptime;
 pub mod url;
 pub mod verdict;

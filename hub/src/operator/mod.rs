@@ -22,6 +22,13 @@ use crate::queue::Queue;
 use crate::store::{OperatorReviewed, Store, StoreError};
 use crate::vital::{Part, Vitals};
 
+/// Bytes that this user may still write where this directory is, or is to be; `None`: the system does not say.
+#[must_use]
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let there = directory.ancestors().find(|path| path.exists()).unwrap_or_else(|| Path::new("."));
+    space::of(there).and_then(|(free, _)| u64::try_from(free).ok())
+}
+
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(10);
 /// A clock that is other than expected by so much has jumped: less than any silence that is told.

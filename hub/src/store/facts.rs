@@ -5,9 +5,10 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection as _, FromRow, PgConnection};
 
-use super::open::newest_schema;
+use super::migrate::newest_schema;
 use super::{Pool, Store, StoreError, asked, read};
 use crate::clock;
+use crate::model::upgrade::Misfit;
 use crate::model::{ChannelSettings, UtcMs};
 
 /// Channels that are looked at.
@@ -22,6 +23,8 @@ pub struct DatabaseFacts {
     pub schema: Option<i64>,
     /// The newest that this version of the hub brings.
     pub newest_schema: i64,
+    /// Why this version of the hub cannot use it; `None`: it can, or could when it is up to date.
+    pub misfit: Option<Misfit>,
     /// How Postgres is set.
     pub postgres: Option<PostgresFacts>,
 }
@@ -94,11 +97,10 @@ impl Store {
     /// # Errors
     /// It is away.
     pub async fn facts(&self) -> Result<DatabaseFacts, StoreError> {
-        let (version, has_schema, postgres): (String, bool, Option<PostgresFacts>) = match &self.pool {
+        let (version, postgres): (String, Option<PostgresFacts>) = match &self.pool {
             Pool::Postgres(pools) => asked!(self, pools, pool => (
                 sqlx::query_scalar("select 'Postgres ' || split_part(current_setting('server_version'), ' ', 1)")
                     .fetch_one(pool).await?,
-                sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(pool).await?,
                 Some(sqlx::query_as(
                     "select current_setting('server_version_num')::int as version_number, current_setting('fsync')::bool as fsync, \
                      current_setting('full_page_writes')::bool as full_page_writes, \
@@ -106,21 +108,19 @@ impl Store {
                      current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
                      as connections, pg_is_in_recovery() as is_in_recovery").fetch_one(pool).await?),
             )),
-            Pool::Sqlite { read, .. } => (
-                sqlx::query_scalar("select 'SQLite ' || sqlite_version()").fetch_one(read).await?,
-                sqlx::query_scalar("select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')")
-                    .fetch_one(read)
-                    .await?,
-                None,
-            ),
+            Pool::Sqlite { read, .. } => {
+                (sqlx::query_scalar("select 'SQLite ' || sqlite_version()").fetch_one(read).await?, None)
+            }
         };
-        let schema = if has_schema {
-            read!(self, pool => sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
-                .fetch_one(pool).await?)
-        } else {
-            None
-        };
-        Ok(DatabaseFacts { version, schema, newest_schema: newest_schema(self.is_sqlite()), postgres })
+        let seen = self.seen().await?;
+        let newest_schema = newest_schema(self.is_sqlite());
+        Ok(DatabaseFacts {
+            version,
+            schema: seen.newest(),
+            newest_schema,
+            misfit: seen.misfit(self.is_sqlite()),
+            postgres,
+        })
     }
 
     /// The clocks. `None`: there is one.

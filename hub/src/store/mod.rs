@@ -31,6 +31,7 @@ mod lines;
 mod live;
 mod maintenance;
 mod managed;
+mod migrate;
 mod mutes;
 mod open;
 mod operator;
@@ -48,6 +49,7 @@ mod story;
 mod teams;
 mod ticks;
 mod ties;
+mod upgrade;
 mod uptime;
 pub mod wall;
 mod websites;
@@ -84,6 +86,7 @@ pub use status_pages::{
 pub use story::{StoryAsked, WebsiteStory};
 pub use teams::{Accepted, AccountEnded, Joined, MemberChanged};
 pub use ties::TiesSaved;
+pub use upgrade::Upgrade;
 pub use uptime::{SELECT_UPTIME_DAYS, UptimeOver};
 pub use websites::Edited;
 
@@ -91,6 +94,7 @@ use sqlx::SqlitePool;
 
 use crate::metrics::Counts;
 use crate::model::shares::Shares;
+use crate::model::upgrade::Misfit;
 
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -150,6 +154,9 @@ pub enum StoreError {
     /// Migrations.
     #[error("migration failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database is not for this version of the hub.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// A migration never had its table to itself.
     #[error(
         "migration failed: in {tries} tries a table was always in use; end long transactions (a backup, an open psql), \
@@ -259,6 +266,20 @@ impl StoreError {
         }
     }
 
+    /// Whether something that this version asks for is not in the schema: a table, a column.
+    pub(crate) fn is_lacking_schema(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => match error.code().as_deref() {
+                // undefined_table, undefined_column
+                Some("42P01" | "42703") => true,
+                // SQLITE_ERROR: of all kinds, told apart by their words alone.
+                Some("1") => ["no such table", "no such column"].iter().any(|words| error.message().starts_with(words)),
+                Some(_) | None => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether there is no room for what was to be stored.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -284,6 +305,7 @@ impl StoreError {
             Self::InUse { .. }
             | Self::File { .. }
             | Self::Migrate(_)
+            | Self::Misfit(_)
             | Self::MigrationLocked { .. }
             | Self::Held(_)
             | Self::Silent => false,

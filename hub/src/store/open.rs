@@ -1,4 +1,4 @@
-//! Opening, migrating, closing.
+//! Opening and closing.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,26 +7,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::pools::Pools;
 use super::{Pool, Store, StoreError};
 use crate::clock;
-
-static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
-static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
-
-/// Tries of a migration whose table others use, a second apart.
-const MIGRATION_TRIES: u32 = 30;
-
-/// The newest migration of this version.
-pub(super) fn newest_schema(is_sqlite: bool) -> i64 {
-    let migrator = if is_sqlite { &SQLITE } else { &POSTGRES };
-    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
-}
 
 impl Store {
     /// Opens `betteruptime.sqlite` in `directory`, which exists, for this process alone (D19).
@@ -103,40 +90,6 @@ impl Store {
         Ok(Self::new(Pool::Postgres(pools)))
     }
 
-    /// Brings the schema up to date; two hubs that start together take turns. Returns what was, or would be, applied.
-    /// A hub that runs meanwhile keeps running: no table is locked for longer than 2 s at a time to wait for a long
-    /// reader, such as a backup.
-    ///
-    /// # Errors
-    /// A migration failed, or never had its table to itself; it is rolled back.
-    pub async fn migrate(&self, dry_run: bool) -> Result<Vec<String>, StoreError> {
-        let migrator = match &self.pool {
-            Pool::Postgres(_) => &POSTGRES,
-            Pool::Sqlite { .. } => &SQLITE,
-        };
-        let applied: Vec<i64> = super::write!(self, pool => {
-            let mut connection = pool.acquire().await?;
-            connection.ensure_migrations_table(&migrator.table_name).await?;
-            let applied = connection.list_applied_migrations(&migrator.table_name).await?;
-            applied.into_iter().map(|m| m.version).collect()
-        });
-        let waiting = migrator.iter().filter(|m| !applied.contains(&m.version));
-        let names = waiting.map(|m| format!("{:04} {}", m.version, m.description)).collect();
-        if !dry_run {
-            match &self.pool {
-                Pool::Postgres(pools) => {
-                    let mut connection = pools.get().acquire().await?;
-                    connection.close_on_drop(); // its session settings are not for others
-                    migrate_beside_others(migrator, &mut connection).await?;
-                    super::wall::build(&mut connection).await;
-                }
-                Pool::Sqlite { write, .. } => migrator.run(write).await?,
-            }
-            self.ensure_partitions(clock::now()).await?;
-        }
-        Ok(names)
-    }
-
     /// Whether the database answers.
     ///
     /// # Errors
@@ -156,29 +109,4 @@ impl Store {
             }
         }
     }
-}
-
-/// Everybody queues behind a migration that waits for its table, so it gives way after 2 s and tries again. Its turn among
-/// hubs is waited for as long as it takes: it is a lock that nobody else asks for.
-async fn migrate_beside_others(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut *connection).await?;
-    connection.lock().await?; // again inside of `run`, which does not wait then
-    sqlx::raw_sql("set lock_timeout = '2s'").execute(&mut *connection).await?;
-    for n in 1..=MIGRATION_TRIES {
-        match migrator.run(&mut *connection).await {
-            Ok(()) => return Ok(()),
-            Err(error) if !is_lock_refused(&error) => return Err(error.into()),
-            Err(error) => {
-                tracing::warn!(%error, "Try {n} of {MIGRATION_TRIES}: a migration needs a table that others use.");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-    Err(StoreError::MigrationLocked { tries: MIGRATION_TRIES })
-}
-
-fn is_lock_refused(error: &MigrateError) -> bool {
-    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else { return false };
-    // lock_not_available, and deadlock_detected for whoever meets a reader of several tables.
-    cause.as_database_error().and_then(|e| e.code()).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }

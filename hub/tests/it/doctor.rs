@@ -183,6 +183,26 @@ fn distributed_and_well_but_for_what_tests_leave_out() {
     assert!(worse.found("redis").contains("allkeys-lru"), "{}", worse.text);
 }
 
+/// The first start of a hub takes a while, and somebody looks meanwhile.
+#[test]
+fn a_schema_that_is_being_made_is_told_in_words() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let database_url = runtime.block_on(database());
+    let environment = [("DATABASE_URL", &*database_url), ("JWT_SECRET_KEY", KEY)];
+    for version in [1, 12, 16] {
+        runtime.block_on(async {
+            let pool = sqlx::PgPool::connect(&database_url).await.unwrap();
+            crate::upgrades::migrations("postgres").await.run_to(version, &pool).await.unwrap();
+        });
+        let told = Told::of(directory.path(), &environment);
+        assert_eq!(told.failed(), ["postgres"], "{}", told.text);
+        assert_eq!((told.states("schema"), told.states("capacity")), (vec!["warn"], vec!["warn"]), "{}", told.text);
+        assert!(told.text.contains("try again when the hub has started"), "{}", told.text);
+        assert!(!told.text.contains("does not exist") && !told.text.contains("relation"), "{}", told.text);
+    }
+}
+
 #[test]
 fn services_that_are_away_and_settings_that_cannot_be_read() {
     let directory = tempfile::tempdir().unwrap();

@@ -56,3 +56,4 @@ mod status;
 mod store;
 mod teams;
 mod tenants;
+mod upgrades;

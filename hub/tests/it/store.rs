@@ -151,6 +151,7 @@ pub mod sealed;
 mod sealed_steps;
 mod silence;
 mod teams;
+mod upgrades;
 mod uptime;
 mod verdicts;
 mod wall;

@@ -2,7 +2,7 @@
 
 use probe::doctor::Finding;
 
-use super::with;
+use super::{Schema, with};
 use crate::clock;
 use crate::config::Config;
 use crate::model::UtcMs;
@@ -16,15 +16,15 @@ pub(super) const SILENT_MS: i64 = 60_000;
 const NOTED_DAYS: u32 = 60;
 const WRONG_DAYS: u32 = 7;
 
-pub(super) async fn examine(config: &Config, store: &Store, found: &mut Vec<Finding>) {
+pub(super) async fn examine(config: &Config, store: &Store, schema: Schema, found: &mut Vec<Finding>) {
     let (now, retention, directory) = (clock::now(), config.retention, config.state_directory.clone());
     let [a, b, c, d, e] = [(); 5].map(|()| store.clone());
-    found.push(with("hubs", async move { a.hubs().await }, |all| hubs(&all, now)).await);
-    found.push(with("channels", async move { b.channel_facts().await }, channels).await);
+    found.push(with("hubs", schema, async move { a.hubs().await }, |all| hubs(&all, now)).await);
+    found.push(with("channels", schema, async move { b.channel_facts().await }, channels).await);
     let read = async move { Capacity::read(&c, retention, &directory, now).await };
-    found.push(with("capacity", read, |found| capacity(&found)).await);
-    found.push(with("history", async move { d.count_damaged_blocks().await }, history).await);
-    found.push(with("letters", async move { e.letter_count().await }, |all| letters(&all)).await);
+    found.push(with("capacity", schema, read, |found| capacity(&found)).await);
+    found.push(with("history", schema, async move { d.count_damaged_blocks().await }, history).await);
+    found.push(with("letters", schema, async move { e.letter_count().await }, |all| letters(&all)).await);
 }
 
 fn hubs(all: &[HubReport], now: UtcMs) -> Finding {

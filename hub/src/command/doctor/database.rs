@@ -3,7 +3,7 @@
 use probe::doctor::Finding;
 
 use super::content::SILENT_MS;
-use super::{look, with};
+use super::{Blind, Schema, look, with};
 use crate::clock;
 use crate::config::Config;
 use crate::model::operator::HubReport;
@@ -41,13 +41,13 @@ pub(super) async fn open(config: &Config, found: &mut Vec<Finding>) -> Option<St
             "there is no betteruptime.sqlite (yet)",
             "the hub makes it when it starts. If it has run before, STATE_DIRECTORY names another place here",
         )),
-        Err(why) if config.database_url.is_some() => found.push(Finding::fail(
+        Err(Blind { why, .. }) if config.database_url.is_some() => found.push(Finding::fail(
             area,
             why,
             "DATABASE_URL: is Postgres running, is its name right, may this user connect from here? psql \"$DATABASE_URL\" \
              asks the same",
         )),
-        Err(why) => found.push(Finding::fail(
+        Err(Blind { why, .. }) => found.push(Finding::fail(
             area,
             why,
             "betteruptime.sqlite cannot be read by this user, or is damaged: go back to a backup (docs/OPERATIONS.md)",
@@ -56,29 +56,33 @@ pub(super) async fn open(config: &Config, found: &mut Vec<Finding>) -> Option<St
     None
 }
 
-/// Whether it has a schema: without one there is nothing in it.
-pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) -> bool {
+/// How much of a schema it has: without one there is nothing in it.
+pub(super) async fn examine(store: &Store, found: &mut Vec<Finding>) -> Schema {
     let asked = store.clone();
-    let has_schema = match look(async move { asked.facts().await }).await {
+    let schema = match look(async move { asked.facts().await }).await {
         Ok(facts) => {
             found.push(version(&facts));
-            found.push(schema(&facts));
+            found.push(version_of_schema(&facts));
             if let Some(postgres) = &facts.postgres {
                 found.push(settings(postgres, hubs(store, &facts).await));
             }
-            facts.schema.is_some()
+            match facts.schema {
+                None => Schema::Absent,
+                Some(schema) if schema < facts.newest_schema => Schema::Behind,
+                Some(_) => Schema::Whole,
+            }
         }
-        Err(why) => {
+        Err(Blind { why, .. }) => {
             let remedy = "the database answers, and does not say what it is: its log may tell more";
             found.push(Finding::fail("database", why, remedy));
-            false
+            Schema::Absent
         }
     };
     if !store.is_sqlite() {
         let asked = store.clone();
-        found.push(with("clock", async move { asked.clock_facts().await }, clock).await);
+        found.push(with("clock", schema, async move { asked.clock_facts().await }, clock).await);
     }
-    has_schema
+    schema
 }
 
 /// How many hubs run, one at least. Those that ended without a word are listed for a day, and need no connections.
@@ -99,18 +103,21 @@ fn version(facts: &DatabaseFacts) -> Finding {
     Finding::ok("database", format!("{} answers", facts.version))
 }
 
-fn schema(facts: &DatabaseFacts) -> Finding {
+fn version_of_schema(facts: &DatabaseFacts) -> Finding {
     let (area, newest) = ("schema", facts.newest_schema);
+    if let Some(misfit) = &facts.misfit {
+        return Finding::fail(area, misfit.to_string(), "docs/OPERATIONS.md: updates, and going back");
+    }
     match facts.schema {
         None => Finding::warn(
             area,
-            "there is no schema (yet)",
-            "the hub makes it when it starts, or: betteruptime-hub migrate",
+            "there is no schema yet, or it is being made",
+            "the hub makes it when it starts: try again when it has. Or: betteruptime-hub migrate",
         ),
         Some(schema) if schema < newest => Finding::warn(
             area,
             format!("version {schema}; this hub's is {newest}"),
-            "the hub brings it up to date when it starts, or: betteruptime-hub migrate",
+            "the hub brings it up to date when it starts: try again when it has. Or: betteruptime-hub migrate",
         ),
         Some(schema) if schema > newest => Finding::warn(
             area,
@@ -167,6 +174,7 @@ fn clock(facts: Option<ClockFacts>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::upgrade::Misfit;
     use probe::doctor::State;
 
     const GOOD: PostgresFacts = PostgresFacts {
@@ -179,7 +187,13 @@ mod tests {
     };
 
     fn facts(schema: Option<i64>, postgres: PostgresFacts) -> DatabaseFacts {
-        DatabaseFacts { version: "Postgres 15.18".to_owned(), schema, newest_schema: 16, postgres: Some(postgres) }
+        DatabaseFacts {
+            version: "Postgres 15.18".to_owned(),
+            schema,
+            newest_schema: 16,
+            misfit: None,
+            postgres: Some(postgres),
+        }
     }
 
     #[test]
@@ -206,8 +220,15 @@ mod tests {
         for (found, level) in
             [(None, State::Warn), (Some(15), State::Warn), (Some(16), State::Ok), (Some(17), State::Warn)]
         {
-            assert_eq!(schema(&facts(found, GOOD)).state, level, "{found:?}");
+            assert_eq!(version_of_schema(&facts(found, GOOD)).state, level, "{found:?}");
         }
+    }
+
+    #[test]
+    fn t291_a_schema_that_is_not_for_this_hub_is_wrong() {
+        let misfit = Misfit::TooNew { found: 18, oldest: 18, newest: 16 };
+        let finding = version_of_schema(&DatabaseFacts { misfit: Some(misfit), ..facts(Some(18), GOOD) });
+        assert!(finding.state == State::Fail && finding.found.contains("migration 18"), "{finding:?}");
     }
 
     #[test]

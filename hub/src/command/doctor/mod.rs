@@ -28,13 +28,14 @@ pub async fn examine(config: &Config, json: bool) -> bool {
     let mut found = vec![here::settings(config), here::state(config), here::key(config), here::address(config)];
     let store = database::open(config, &mut found).await;
     // Before a hub has run on it, a database has no tables to look at, and that is nothing wrong.
-    let has_schema = match &store {
+    let schema = match &store {
         Some(store) => database::examine(store, &mut found).await,
-        None => false,
+        None => Schema::Absent,
     };
     found.extend(queue::examine(config).await);
-    if let Some(store) = store.filter(|_| has_schema) {
-        content::examine(config, &store, &mut found).await;
+    match (store, schema) {
+        (Some(store), Schema::Behind | Schema::Whole) => content::examine(config, &store, schema, &mut found).await,
+        (Some(_), Schema::Absent) | (None, _) => {}
     }
     let secrets = secrets(config);
     for finding in &mut found {
@@ -61,28 +62,54 @@ fn tell(found: &[Finding], json: bool) {
     }
 }
 
+/// How much of a schema there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Schema {
+    /// None.
+    Absent,
+    /// Not all that this version asks for: it is being made, or is an older one.
+    Behind,
+    /// All of it.
+    Whole,
+}
+
+/// Why a look at the database brought nothing.
+#[derive(Debug)]
+struct Blind {
+    why: String,
+    /// It was asked for a table or a column that is not there.
+    lacks_schema: bool,
+}
+
 /// What a look at the database brings, or why there was none. It is never cut off half-way (D18): what takes too long is left
 /// to itself.
 async fn look<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, String> {
+) -> Result<T, Blind> {
+    let blind = |why: String| Blind { why, lacks_schema: false };
     match tokio::time::timeout(WITHIN, tokio::spawn(work)).await {
         Ok(Ok(Ok(found))) => Ok(found),
-        Ok(Ok(Err(error))) => Err(error.to_string()),
-        Ok(Err(_)) => Err("the look at it failed".to_owned()),
-        Err(_) => Err(format!("no answer within {} s", WITHIN.as_secs())),
+        Ok(Ok(Err(error))) => Err(Blind { lacks_schema: error.is_lacking_schema(), ..blind(error.to_string()) }),
+        Ok(Err(_)) => Err(blind("the look at it failed".to_owned())),
+        Err(_) => Err(blind(format!("no answer within {} s", WITHIN.as_secs()))),
     }
 }
 
 /// One look, told by `judge`.
 async fn with<T: Send + 'static>(
     area: &'static str,
+    schema: Schema,
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     judge: impl FnOnce(T) -> Finding,
 ) -> Finding {
     match look(work).await {
         Ok(found) => judge(found),
-        Err(why) => Finding::fail(area, why, "see what is said of the database and its schema"),
+        Err(Blind { lacks_schema: true, .. }) if schema == Schema::Behind => Finding::warn(
+            area,
+            "cannot be looked at: the schema is not all there yet. A hub is making it, or the database is of an older one",
+            "try again when the hub has started",
+        ),
+        Err(Blind { why, .. }) => Finding::fail(area, why, "see what is said of the database and its schema"),
     }
 }
 
