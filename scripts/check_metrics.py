@@ -5,6 +5,7 @@ threshold, has to return series; every name in them has to be one that the hub t
 """
 import json
 import re
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -160,7 +161,7 @@ def start_hub(live):
     authority, certificate, key = live.authority()
     database = live.postgres()
     live.say("Postgres is there")
-    redis_port, port, metrics_port = free_port(), free_port(), free_port()
+    redis_port, port, metrics_port, probe_port = free_port(), free_port(), free_port(), free_port()
     live.start("redis", [tool("redis-server", "redis-server"), "--port", redis_port, "--bind", LOOPBACK, "--save", "", "--appendonly", "no",
                          "--maxmemory-policy", "noeviction", "--dir", live.directory])
     live.wait("Redis to listen", live.listens(redis_port))
@@ -172,24 +173,32 @@ def start_hub(live):
     })
     live.start("probe", [binary("betteruptime-probe"), "run"], {
         "REDIS_URL": redis, "CONSUMER_GROUP_REGION_ID": "INDIA", "WORKER_ID": "pi-1", "CANARIES": "off", "CA_FILE": str(authority),
-        "ALLOW_PRIVATE": "127.0.0.0/8",
+        "ALLOW_PRIVATE": "127.0.0.0/8", "METRICS_LISTEN": f"{LOOPBACK}:{probe_port}",
     })
     hub = Hub(port, authority)
     live.wait("the hub to be ready", hub.is_ready, 40)
     hub.make_owner()
     secure = live.website((certificate, key))
-    hub.watch(f"https://localhost:{secure}/")
-    hub.watch(f"http://{LOOPBACK}:{live.website()}/broken")
+    websites = [f"https://localhost:{secure}/", f"http://{LOOPBACK}:{live.website()}/broken"]
+    for website in websites:
+        hub.watch(website)
     live.say("hub and probe are there, and watch")
-    return hub, metrics_port
+    return hub, metrics_port, probe_port, websites
 
 
-def start_prometheus(live, metrics_port):
+def start_prometheus(live, metrics_port, probe_port, websites):
     port, where = free_port(), live.directory
     (where / "prometheus.yml").write_text(
         "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
         f"rule_files: [{json.dumps(str(RULES))}]\n"
-        f"scrape_configs:\n- {{job_name: betteruptime, static_configs: [{{targets: ['{LOOPBACK}:{metrics_port}']}}]}}\n")
+        f"scrape_configs:\n- {{job_name: betteruptime, static_configs: [{{targets: ['{LOOPBACK}:{metrics_port}']}}]}}\n"
+        f"- {{job_name: betteruptime-probe, static_configs: [{{targets: ['{LOOPBACK}:{probe_port}']}}]}}\n"
+        # As a job for the blackbox exporter is written, but for the address.
+        "- job_name: blackbox\n  metrics_path: /probe\n  params: {module: [http_2xx]}\n"
+        f"  static_configs: [{{targets: {json.dumps(websites)}}}]\n"
+        "  relabel_configs:\n  - {source_labels: [__address__], target_label: __param_target}\n"
+        "  - {source_labels: [__param_target], target_label: instance}\n"
+        f"  - {{target_label: __address__, replacement: '{LOOPBACK}:{probe_port}'}}\n")
     live.start("prometheus", [tool("prometheus", "prometheus"), f"--config.file={where}/prometheus.yml", f"--storage.tsdb.path={where}/series",
                               f"--web.listen-address={LOOPBACK}:{port}", "--log.level=warn"])
     prometheus = Prometheus(port)
@@ -210,10 +219,31 @@ def told(metrics_port):
     return found | {name for name in LATER if f'"{name}"' in families}
 
 
+def check_probe(live, prometheus, probe_port, websites):
+    """The probe's own page, and jobs that were made for the blackbox exporter."""
+    promtool, open_ = tool("promtool", "prometheus"), urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+    for path in ("/metrics", "/probe?" + urllib.parse.urlencode({"target": websites[0]})):
+        with open_(f"http://{LOOPBACK}:{probe_port}{path}", timeout=15) as answer:
+            text = answer.read()
+        judged = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
+        # It is of another opinion on names that are the blackbox exporter's.
+        if judged.returncode == 1 or b"error while" in judged.stderr:
+            raise Failed(f"{path} of the probe: {judged.stderr.decode()}")
+    for expression in (
+        'betteruptime_probe_checks_total{job="betteruptime-probe"} > 0',
+        f'probe_success{{job="blackbox", instance="{websites[0]}"}} == 1',
+        f'probe_success{{job="blackbox", instance="{websites[1]}"}} == 0',
+        f'probe_ssl_earliest_cert_expiry{{job="blackbox", instance="{websites[0]}"}} - time() > 0',
+        'probe_http_duration_seconds{job="blackbox", phase="processing"} > 0',
+    ):
+        live.wait(expression, lambda: prometheus.ask(expression), 30)
+    live.say("the probe is scraped, and so is what a job for the blackbox exporter asks it for")
+
+
 def check(live):
     queries = [query for path in sorted(BOARDS.glob("*.json")) for query in queries_of(path)]
-    hub, metrics_port = start_hub(live)
-    prometheus = start_prometheus(live, metrics_port)
+    hub, metrics_port, probe_port, websites = start_hub(live)
+    prometheus = start_prometheus(live, metrics_port, probe_port, websites)
     rules = live.wait("the rules to be read", lambda: rules_of(prometheus))
     check_rules(rules)
     queries += [(f"alert {rule['name']}", without_threshold(rule["query"])) for rule in rules]
@@ -250,6 +280,7 @@ def check(live):
     later = [where for where, expression in queries if names(expression) & LATER]
     live.say(f"{len(queries) - len(later)} queries have series; {len(later)} were understood, and cannot have any yet: {', '.join(later)}")
 
+    check_probe(live, prometheus, probe_port, websites)
     fired = {alert["labels"]["alertname"] for alert in prometheus.get("/api/v1/alerts")["alerts"] if alert["state"] == "firing"}
     # It breaks what it should (the website that is broken may be down by now), and nothing else.
     if fired - {"BetterUptimeWebsiteDown"}:

@@ -3,6 +3,7 @@
 mod file;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use log::LevelFilter;
@@ -63,6 +64,8 @@ pub struct Config {
     pub spool_directory: Option<PathBuf>,
     /// `SPOOL_MIB`: what they may take there, 2 to 4,096 MiB (default 64).
     pub spool_mib: u16,
+    /// `METRICS_LISTEN`: where this machine's Prometheus finds `/metrics` and `/probe`; an address of loopback. Absent: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// `RUST_LOG`: what is logged (default info).
     pub log: LevelFilter,
 }
@@ -176,6 +179,16 @@ impl Config {
                 DEFAULT_SPOOL_MIB
             }
         };
+        let metrics_listen = match get("METRICS_LISTEN").map(|text| (text.parse::<SocketAddr>(), text)) {
+            None => None,
+            Some((Ok(address), _)) => Some(address),
+            Some((Err(_), text)) => {
+                let text: String = text.chars().take(80).flat_map(char::escape_default).collect();
+                problems
+                    .push(format!("METRICS_LISTEN is \"{text}\"; give an address and a port, such as 127.0.0.1:9465"));
+                None
+            }
+        };
         let log = match get("RUST_LOG").map(|text| (text.parse::<LevelFilter>(), text)) {
             None => LevelFilter::Info,
             Some((Ok(level), _)) => level,
@@ -197,6 +210,7 @@ impl Config {
                 extra_roots,
                 spool_directory: get("SPOOL_DIRECTORY").map(PathBuf::from),
                 spool_mib,
+                metrics_listen,
                 log,
             }),
             _ => Err(problems),
@@ -223,6 +237,7 @@ impl Config {
             ("CA_FILE", self.ca_file.clone().unwrap_or_default()),
             ("SPOOL_DIRECTORY", self.spool_directory.as_deref().map(|d| d.display().to_string()).unwrap_or_default()),
             ("SPOOL_MIB", self.spool_mib.to_string()),
+            ("METRICS_LISTEN", self.metrics_listen.map_or_else(|| "(off)".to_owned(), |address| address.to_string())),
             ("RUST_LOG", self.log.as_str().to_ascii_lowercase()),
         ];
         values.iter().map(|(name, value)| format!("{name:<26}{value}").trim_end().to_owned() + "\n").collect()

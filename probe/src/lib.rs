@@ -21,6 +21,7 @@ mod entry;
 pub mod fail_point;
 mod keep;
 pub mod logger;
+mod metrics;
 pub mod notify;
 pub mod pool;
 mod quota;

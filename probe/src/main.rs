@@ -23,6 +23,7 @@ Settings (environment, or NAME=value lines of FILE):
   CA_FILE                   certificate authorities to trust besides Mozilla's (PEM)
   SPOOL_DIRECTORY           where results wait that cannot be sent and do not fit in memory (default: memory only)
   SPOOL_MIB                 what they may take there (default 64)
+  METRICS_LISTEN            where this machine's Prometheus finds /metrics and /probe, e.g. 127.0.0.1:9465 (default: nowhere)
   RUST_LOG                  off, error, warn, info (default), debug or trace
 
 doctor tries everything a probe needs, changes nothing, and says what to do. Redis' ACL LOG shows what its user was

@@ -1,4 +1,4 @@
-//! Everything a worker starts and stops: a reader, the pool, a reporter.
+//! Everything a worker starts and stops: a reader, the pool, a reporter; a listener for metrics where one is asked for.
 
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
@@ -8,6 +8,7 @@ use crate::canary::Keeper;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, EngineConfig, EngineError, OwnEndpoints};
+use crate::metrics::{self, Metrics};
 use crate::notify::Notifier;
 use crate::pool::Pool;
 use crate::shared::Shared;
@@ -60,7 +61,8 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     let canaries = Arc::new(Keeper::new(config.canaries.clone(), engine.clone()));
     let shared = Arc::new(Shared::new(config, clock, own, canaries.clone()).map_err(|_| RunError::Url)?);
     shared.stop.listen()?;
-    let pool = Arc::new(Pool::start(Arc::new(engine), canaries, config.concurrency));
+    let engine = Arc::new(engine);
+    let pool = Arc::new(Pool::start(engine.clone(), canaries, config.concurrency));
     // The sender that stays here keeps the channel open until the reporter has ended.
     let (finished, results) = mpsc::sync_channel(usize::from(config.concurrency) * 2);
     log::info!(
@@ -77,6 +79,9 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         let (shared, pool, finished) = (shared.clone(), pool.clone(), finished.clone());
         Builder::new().name("consume".into()).spawn(move || consume::run(&shared, &pool, &finished))?
     };
+    if let Some(listen) = config.metrics_listen {
+        metrics::start(listen, Metrics { shared: shared.clone(), engine });
+    }
     let notifier = Notifier::from_environment();
     notifier.ready(&format!("Worker {} of region {}.", config.worker, config.region));
     let mut alive_at = Instant::now();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::ALL_SETTINGS;
 
 /// The probe's own settings, as `.env.example` lists them.
-const PROBES: [&str; 11] = [
+const PROBES: [&str; 12] = [
     "REDIS_URL",
     "REDIS_URL_FILE",
     "CONSUMER_GROUP_REGION_ID",
@@ -16,11 +16,12 @@ const PROBES: [&str; 11] = [
     "CA_FILE",
     "SPOOL_DIRECTORY",
     "SPOOL_MIB",
+    "METRICS_LISTEN",
     "RUST_LOG",
 ];
 
 /// The hub's: one file may serve both programs.
-const HUBS: [&str; 28] = [
+const HUBS: [&str; 27] = [
     "LISTEN",
     "PORT",
     "PUBLIC_URL",
@@ -44,7 +45,6 @@ const HUBS: [&str; 28] = [
     "TRUSTED_PROXIES",
     "DEAD_MAN_URL",
     "DEAD_MAN_URL_FILE",
-    "METRICS_LISTEN",
     "METRICS_TOKEN",
     "METRICS_TOKEN_FILE",
     "DESIGN_PAGE",

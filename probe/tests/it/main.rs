@@ -15,6 +15,7 @@ mod end;
 mod fuzz;
 mod gateway;
 mod head;
+mod metrics;
 mod policy;
 mod put_away;
 mod redirect;
