@@ -95,3 +95,53 @@ fn dollars(text: &str) -> Option<&str> {
     let mark = format!("${name}$");
     Some(after.split_once(mark.as_str()).map_or("", |(_, after)| after))
 }
+
+/// Goes through the pieces of a statement.
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a [Piece],
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn word(&mut self) -> Option<&'a str> {
+        match self.rest.split_first() {
+            Some((Piece::Word(word), rest)) => {
+                self.rest = rest;
+                Some(word)
+            }
+            Some((Piece::Number(_) | Piece::Value | Piece::Sign(_), _)) | None => None,
+        }
+    }
+
+    pub(super) fn sees(&self, word: &str) -> bool {
+        self.rest.first().is_some_and(|piece| piece.is(word))
+    }
+
+    pub(super) fn eat(&mut self, word: &str) -> bool {
+        let sees = self.sees(word);
+        if sees {
+            self.rest = self.rest.get(1..).unwrap_or_default();
+        }
+        sees
+    }
+
+    pub(super) fn eat_all(&mut self, words: &[&str]) {
+        while words.iter().any(|word| self.eat(word)) {}
+    }
+
+    /// A name, the schema before it left out.
+    pub(super) fn name(&mut self) -> Option<String> {
+        let mut name = self.word()?;
+        while let Some((Piece::Sign('.'), rest)) = self.rest.split_first() {
+            self.rest = rest;
+            name = self.word()?;
+        }
+        Some(name.to_owned())
+    }
+
+    /// Goes on behind the next of these words.
+    pub(super) fn seek(&mut self, word: &str) -> bool {
+        let at = self.rest.iter().position(|piece| piece.is(word));
+        self.rest = at.and_then(|at| self.rest.get(at + 1..)).unwrap_or_default();
+        at.is_some()
+    }
+}

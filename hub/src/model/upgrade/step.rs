@@ -2,7 +2,8 @@
 //! <https://www.postgresql.org/docs/current/explicit-locking.html>, <https://www.postgresql.org/docs/current/sql-altertable.html>,
 //! <https://www.sqlite.org/lang_altertable.html>.
 
-use super::sql::{Piece, statements};
+use super::alter::alter;
+use super::sql::{Piece, Reader, statements};
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,62 +92,12 @@ fn step(statement: &[Piece], dialect: Dialect) -> Step {
     step.unwrap_or_else(|| Step { is_unknown: true, ..Step::default() })
 }
 
-/// Goes through the pieces of a statement.
-struct Reader<'a> {
-    rest: &'a [Piece],
-}
-
-impl<'a> Reader<'a> {
-    fn word(&mut self) -> Option<&'a str> {
-        match self.rest.split_first() {
-            Some((Piece::Word(word), rest)) => {
-                self.rest = rest;
-                Some(word)
-            }
-            Some((Piece::Number(_) | Piece::Value | Piece::Sign(_), _)) | None => None,
-        }
-    }
-
-    fn sees(&self, word: &str) -> bool {
-        self.rest.first().is_some_and(|piece| piece.is(word))
-    }
-
-    fn eat(&mut self, word: &str) -> bool {
-        let sees = self.sees(word);
-        if sees {
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
-        sees
-    }
-
-    fn eat_all(&mut self, words: &[&str]) {
-        while words.iter().any(|word| self.eat(word)) {}
-    }
-
-    /// A name, the schema before it left out.
-    fn name(&mut self) -> Option<String> {
-        let mut name = self.word()?;
-        while let Some((Piece::Sign('.'), rest)) = self.rest.split_first() {
-            self.rest = rest;
-            name = self.word()?;
-        }
-        Some(name.to_owned())
-    }
-
-    /// Goes on behind the next of these words.
-    fn seek(&mut self, word: &str) -> bool {
-        let at = self.rest.iter().position(|piece| piece.is(word));
-        self.rest = at.and_then(|at| self.rest.get(at + 1..)).unwrap_or_default();
-        at.is_some()
-    }
-}
-
 fn touch(table: String, lock: Lock, work: Work) -> Step {
     Step { touches: vec![Touch { table, lock, work }], ..Step::default() }
 }
 
 /// Tables that these pieces refer to.
-fn referred(pieces: &[Piece]) -> impl Iterator<Item = Touch> {
+pub(super) fn referred(pieces: &[Piece]) -> impl Iterator<Item = Touch> {
     let mut reader = Reader { rest: pieces };
     std::iter::from_fn(move || if reader.seek("references") { reader.name() } else { None }).map(|table| Touch {
         table,
@@ -240,139 +191,4 @@ fn written(reader: &mut Reader<'_>) -> Option<Step> {
         Piece::Word(_) | Piece::Value | Piece::Sign(_) => None,
     });
     Some(Step { raises_floor: number, ..touch(table, Lock::Rows, Work::Moment) })
-}
-
-fn alter(reader: &mut Reader<'_>, dialect: Dialect) -> Option<Step> {
-    match reader.word()? {
-        "table" => {}
-        "view" | "function" | "sequence" | "policy" => return Some(Step::default()),
-        _ => return None,
-    }
-    reader.eat_all(&["if", "exists", "only"]);
-    let table = reader.name()?;
-    let mut step = Step::default();
-    for action in actions(reader.rest) {
-        let (lock, work, contracts) = act(action, dialect)?;
-        step.touches.push(Touch { table: table.clone(), lock, work });
-        step.touches.extend(referred(action).filter(|touch| touch.table != table));
-        step.contracts |= contracts;
-    }
-    Some(step)
-}
-
-/// What is between commas, but for those within brackets.
-fn actions(pieces: &[Piece]) -> Vec<&[Piece]> {
-    let mut depth = 0_i32;
-    pieces
-        .split(|piece| {
-            match piece {
-                Piece::Sign('(') => depth += 1,
-                Piece::Sign(')') => depth -= 1,
-                Piece::Sign(_) | Piece::Word(_) | Piece::Number(_) | Piece::Value => {}
-            }
-            depth == 0 && *piece == Piece::Sign(',')
-        })
-        .collect()
-}
-
-/// One action of `alter table`: who waits, for what, and whether it takes something away.
-fn act(action: &[Piece], dialect: Dialect) -> Option<(Lock, Work, bool)> {
-    let mut reader = Reader { rest: action };
-    let has = |word: &str| action.iter().any(|piece| piece.is(word));
-    let everything = |work, contracts| Some((Lock::Everything, work, contracts));
-    match reader.word()? {
-        "add" => match reader.rest.first()? {
-            first if ["constraint", "check", "foreign", "unique", "primary", "exclude"].iter().any(|w| first.is(w)) => {
-                let is_later = has("valid") && has("not");
-                let work = if is_later || has("using") {
-                    Work::Moment
-                } else if has("check") || has("foreign") {
-                    Work::Reads
-                } else {
-                    Work::Index
-                };
-                let lock = if has("foreign") { Lock::ShareRow } else { Lock::Everything };
-                Some((lock, work, true))
-            }
-            _ => {
-                reader.eat("column");
-                reader.eat_all(&["if", "not", "exists"]);
-                reader.name()?;
-                let (work, contracts) = added(reader.rest);
-                everything(work, contracts)
-            }
-        },
-        "alter" => {
-            reader.eat("column");
-            reader.name()?;
-            match (reader.word()?, reader.word()?) {
-                ("set", "not") => everything(Work::Reads, true),
-                ("set", "default" | "storage" | "statistics") | ("drop", "default" | "not") => {
-                    everything(Work::Moment, false)
-                }
-                ("type", _) | ("set", "data") => everything(Work::Rewrites, true),
-                _ => None,
-            }
-        }
-        "drop" => match dialect {
-            Dialect::Postgres => everything(Work::Moment, true),
-            Dialect::Sqlite => everything(Work::Rewrites, true),
-        },
-        "rename" => everything(Work::Moment, true),
-        "enable" | "disable" => everything(Work::Moment, false),
-        "validate" => Some((Lock::Schema, Work::Reads, false)),
-        "set" | "reset" if reader.rest.first() == Some(&Piece::Sign('(')) => Some((Lock::Schema, Work::Moment, false)),
-        _ => None,
-    }
-}
-
-/// A column that is new, behind its name.
-fn added(column: &[Piece]) -> (Work, bool) {
-    let top = outside_brackets(column);
-    let has = |word: &str| top.iter().any(|piece| piece.is(word));
-    let default = top.iter().position(|piece| piece.is("default"));
-    // Hubs of the version before give it no value.
-    let contracts = has("not") && default.is_none() && !has("generated");
-    let is_stored = has("generated") && !has("virtual");
-    let work = if is_stored || (default.is_some() && !is_constant(column)) {
-        Work::Rewrites
-    } else if has("unique") || has("primary") {
-        Work::Index
-    } else if has("check") {
-        Work::Reads
-    } else {
-        Work::Moment
-    };
-    (work, contracts)
-}
-
-fn outside_brackets(pieces: &[Piece]) -> Vec<&Piece> {
-    let mut depth = 0_i32;
-    let mut outside = Vec::new();
-    for piece in pieces {
-        match piece {
-            Piece::Sign('(') => depth += 1,
-            Piece::Sign(')') => depth -= 1,
-            Piece::Sign(_) | Piece::Word(_) | Piece::Number(_) | Piece::Value if depth == 0 => outside.push(piece),
-            Piece::Sign(_) | Piece::Word(_) | Piece::Number(_) | Piece::Value => {}
-        }
-    }
-    outside
-}
-
-/// Whether a default is one value for all rows: a literal, or the time of the statement. Of other expressions Postgres asks
-/// whether what they call is volatile, which their text does not say.
-fn is_constant(column: &[Piece]) -> bool {
-    let mut reader = Reader { rest: column };
-    reader.seek("default");
-    if let Some(Piece::Sign('-' | '+')) = reader.rest.first() {
-        reader.rest = reader.rest.get(1..).unwrap_or_default();
-    }
-    match reader.rest {
-        [Piece::Value | Piece::Number(_), ..] => true,
-        [Piece::Word(word), ..] => {
-            matches!(&**word, "true" | "false" | "null" | "now" | "current_timestamp" | "current_date")
-        }
-        [Piece::Sign(_), ..] | [] => false,
-    }
 }
