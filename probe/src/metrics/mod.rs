@@ -16,8 +16,10 @@ use self::http::{Answer, Request};
 use crate::engine::Engine;
 use crate::shared::Shared;
 
-/// Connections at once; more are told to come again. A scrape takes one, for as long as a check takes.
+/// Connections at once that are answered: a scrape takes one, for as long as a check takes.
 const CONNECTIONS: usize = 8;
+/// As many more are told to come again; what is beyond is closed.
+const REFUSED: usize = 8;
 /// A check with its TLS and buffers, as in the pool.
 const STACK_BYTES: usize = 256 * 1024;
 /// After a connection could not be accepted, for lack of descriptors.
@@ -59,31 +61,40 @@ fn accept(listener: &TcpListener, metrics: &Arc<Metrics>) {
             std::thread::sleep(PAUSE);
             continue;
         };
-        let place = Place::take(&open);
+        let Some(place) = Place::take(&open) else { continue };
         let metrics = metrics.clone();
-        let serve = move || match place {
-            Some(_place) => serve(&stream, |request| metrics.answer(request)),
-            None => serve(&stream, |_| Answer::text(503, "Too many connections; try again.\n")),
+        let serve = move || {
+            serve(&stream, |request| {
+                if place.is_answered {
+                    metrics.answer(request)
+                } else {
+                    Answer::text(503, "Too many connections; try again.\n")
+                }
+            });
         };
         // Where no thread can be had it is closed.
         let _ = Builder::new().name("scrape".into()).stack_size(STACK_BYTES).spawn(serve);
     }
 }
 
-/// One of the connections that are answered; given back when dropped.
-struct Place(Arc<AtomicUsize>);
+/// One of the connections; given back when dropped.
+struct Place {
+    open: Arc<AtomicUsize>,
+    /// The others are only told that there are too many.
+    is_answered: bool,
+}
 
 impl Place {
     fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
         let was = open.fetch_add(1, Ordering::Relaxed);
-        let place = Self(open.clone());
-        (was < CONNECTIONS).then_some(place)
+        let place = Self { open: open.clone(), is_answered: was < CONNECTIONS };
+        (was < CONNECTIONS + REFUSED).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -115,10 +126,11 @@ mod tests {
     #[test]
     fn so_many_have_a_place() {
         let open = Arc::new(AtomicUsize::new(0));
-        let mut held: Vec<Place> = (0..CONNECTIONS).filter_map(|_| Place::take(&open)).collect();
-        assert!(held.len() == CONNECTIONS && Place::take(&open).is_none());
-        held.pop();
-        assert!(Place::take(&open).is_some());
+        let mut held: Vec<Place> = (0..2 * (CONNECTIONS + REFUSED)).filter_map(|_| Place::take(&open)).collect();
+        let answered = held.iter().filter(|place| place.is_answered).count();
+        assert_eq!((held.len(), answered), (CONNECTIONS + REFUSED, CONNECTIONS));
+        held.truncate(CONNECTIONS - 1);
+        assert!(Place::take(&open).is_some_and(|place| place.is_answered));
         drop(held);
         assert_eq!(open.load(Ordering::Relaxed), 0);
     }
