@@ -64,6 +64,8 @@ fn accept(listener: &TcpListener, metrics: &Arc<Metrics>) {
         let Some(place) = Place::take(&open) else { continue };
         let metrics = metrics.clone();
         let serve = move || {
+            // All of it: a closure that only reads a field takes that alone along, and the place would be given back here.
+            let place = place;
             serve(&stream, |request| {
                 if place.is_answered {
                     metrics.answer(request)

@@ -139,7 +139,8 @@ fn t122_browsers_floods_and_slow_ones_get_little() {
         })
         .collect();
     wait_for("all of them to be asked for", Duration::from_secs(8), || (slow.connections() == 8).then_some(()));
-    assert!(got(port, "/metrics").starts_with("HTTP/1.1 503"));
+    let refused = got(port, "/metrics");
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused:?}");
     let mut answer = String::new();
     held[0].set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     held[0].read_to_string(&mut answer).unwrap();
