@@ -2,6 +2,7 @@
 
 mod file;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -66,6 +67,8 @@ pub struct Config {
     pub spool_mib: u16,
     /// `METRICS_LISTEN`: where this machine's Prometheus finds `/metrics` and `/probe`; an address of loopback. Absent: nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// It is set, but among settings of a hub, whose it is then.
+    pub metrics_left_to_hub: bool,
     /// `RUST_LOG`: what is logged (default info).
     pub log: LevelFilter,
 }
@@ -77,11 +80,17 @@ impl Config {
     /// As [`Config::from`], and what is wrong with the file.
     pub fn load(path: Option<&str>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
-        let environment = file::environment(&mut problems);
-        let lines = path.map(|path| file::read(path, &mut problems)).unwrap_or_default();
+        let mut environment = file::environment(&mut problems);
+        let mut lines = path.map(|path| file::read(path, &mut problems)).unwrap_or_default();
+        let names: HashSet<String> = lines.keys().cloned().collect();
+        let of_lines = file::leave_to_hub(&mut lines, |name| names.contains(name));
+        let of_environment = file::leave_to_hub(&mut environment, |name| std::env::var_os(name).is_some());
         let config = Self::from(|name| environment.get(name).or_else(|| lines.get(name)).cloned());
         match config {
-            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(config) if problems.is_empty() => {
+                let is_left = (of_lines || of_environment) && config.metrics_listen.is_none();
+                Ok(Self { metrics_left_to_hub: is_left, ..config })
+            }
             Ok(_) => Err(problems),
             Err(others) => Err(problems.into_iter().chain(others).collect()),
         }
@@ -211,6 +220,7 @@ impl Config {
                 spool_directory: get("SPOOL_DIRECTORY").map(PathBuf::from),
                 spool_mib,
                 metrics_listen,
+                metrics_left_to_hub: false,
                 log,
             }),
             _ => Err(problems),

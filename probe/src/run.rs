@@ -79,6 +79,11 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         let (shared, pool, finished) = (shared.clone(), pool.clone(), finished.clone());
         Builder::new().name("consume".into()).spawn(move || consume::run(&shared, &pool, &finished))?
     };
+    if config.metrics_left_to_hub {
+        log::info!(
+            "METRICS_LISTEN stands among settings of a hub and is left to it; give the probe a file of its own."
+        );
+    }
     if let Some(listen) = config.metrics_listen {
         metrics::start(listen, Metrics { shared: shared.clone(), engine });
     }

@@ -268,15 +268,13 @@ impl StoreError {
 
     /// Whether something that this version asks for is not in the schema: a table, a column.
     pub(crate) fn is_lacking_schema(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => match error.code().as_deref() {
-                // undefined_table, undefined_column
-                Some("42P01" | "42703") => true,
-                // SQLITE_ERROR: of all kinds, told apart by their words alone.
-                Some("1") => ["no such table", "no such column"].iter().any(|words| error.message().starts_with(words)),
-                Some(_) | None => false,
-            },
-            _ => false,
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        match error.code().as_deref() {
+            // undefined_table, undefined_column
+            Some("42P01" | "42703") => true,
+            // SQLITE_ERROR: of all kinds, told apart by their words alone.
+            Some("1") => ["no such table", "no such column"].iter().any(|words| error.message().starts_with(words)),
+            Some(_) | None => false,
         }
     }
 

@@ -6,12 +6,10 @@ mod picture;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use uuid::Uuid;
-
 pub use picture::waterfall;
 
 use crate::engine::{AddressPolicy, Engine, EngineConfig, read_roots};
-use crate::wire::{Check, CheckKind, Outcome, WebsiteId};
+use crate::wire::{Check, Outcome};
 
 /// Checks a website once and prints what came of it, for people or as the tick's JSON; `parser` stands after the word
 /// `check`. Private and loopback addresses are allowed: the operator sits at this machine. 0: up or degraded, 1:
@@ -31,15 +29,7 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
     let policy = if order.public_only { AddressPolicy::public_only() } else { AddressPolicy::owner() };
     let engine = Engine::new(EngineConfig { policy, extra_roots, ..EngineConfig::default() });
     let engine = engine.map_err(|e| e.to_string())?;
-    let tick = engine.run(&Check {
-        website_id: WebsiteId(Uuid::nil()),
-        slot_at: 0,
-        attempt: 0,
-        kind: CheckKind::Manual,
-        deadline_at: i64::MAX,
-        published_at: 0,
-        target: order.target,
-    });
+    let tick = engine.run(&Check::by_hand(order.target));
     if order.json {
         let text = serde_json::to_string_pretty(&tick).map_err(|e| e.to_string())?;
         println!("{text}");

@@ -51,6 +51,17 @@ const HUBS: [&str; 27] = [
     "CONFIG_FILE",
 ];
 
+/// Both programs have it. Where a hub's settings stand beside it, it is the hub's: a probe that took its port would keep the hub from
+/// starting.
+const OF_BOTH: &str = "METRICS_LISTEN";
+
+/// Leaves to the hub what is the hub's, where `is_set` tells of a name whether it is set at this place; whether there was any.
+pub(super) fn leave_to_hub(values: &mut HashMap<String, String>, is_set: impl Fn(&str) -> bool) -> bool {
+    // Platforms set PORT for whatever they run.
+    let is_hubs = HUBS.iter().any(|name| *name != "PORT" && is_set(name));
+    is_hubs && values.remove(OF_BOTH).is_some()
+}
+
 /// The environment's values of the probe's settings. What is not UTF-8 is a problem, told without the value.
 pub(super) fn environment(problems: &mut Vec<String>) -> HashMap<String, String> {
     let mut values = HashMap::new();
@@ -129,5 +140,18 @@ mod tests {
         let mut problems = Vec::new();
         parse(".env.example", &settings.join("\n"), &mut problems);
         assert!(!settings.is_empty() && problems.is_empty(), "{problems:?}");
+    }
+
+    #[test]
+    fn a_listener_among_a_hubs_settings_is_the_hubs() {
+        let left = |text: &str| {
+            let mut values = parse("x.env", text, &mut Vec::new());
+            let names: Vec<String> = values.keys().cloned().collect();
+            let is_left = leave_to_hub(&mut values, |name| names.iter().any(|known| known == name));
+            (is_left, values.contains_key(OF_BOTH))
+        };
+        assert_eq!(left("METRICS_LISTEN=127.0.0.1:9465\nWORKER_ID=a\nPORT=1\n"), (false, true));
+        assert_eq!(left("METRICS_LISTEN=127.0.0.1:9465\nSIGNUPS=first\n"), (true, false));
+        assert_eq!(left("SIGNUPS=first\n"), (false, false));
     }
 }

@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::Url;
-use uuid::Uuid;
 
 use super::http::{Answer, Request};
 use super::page::{Kind, Page};
 use crate::engine::Engine;
-use crate::wire::{Check, CheckKind, Outcome, Target, Tick, WebsiteId};
+use crate::wire::{Check, Outcome, Target, Tick};
 
 /// The only one: a GET that is to be answered with 200 to 299, redirects followed.
 const MODULE: &str = "http_2xx";
@@ -24,20 +23,8 @@ const LONGEST_URL: usize = 2_048;
 /// Runs it, on this thread.
 pub(super) fn answer(engine: &Engine, request: &Request) -> Answer {
     match target(request) {
-        Ok(target) => Answer::metrics(text(&engine.run(&check(target)))),
+        Ok(target) => Answer::metrics(text(&engine.run(&Check::by_hand(target)))),
         Err(remedy) => Answer::text(400, remedy + "\n"),
-    }
-}
-
-fn check(target: Target) -> Check {
-    Check {
-        website_id: WebsiteId(Uuid::nil()),
-        slot_at: 0,
-        attempt: 0,
-        kind: CheckKind::Manual,
-        deadline_at: i64::MAX,
-        published_at: 0,
-        target,
     }
 }
 

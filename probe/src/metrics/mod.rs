@@ -32,8 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) engine: Arc<Engine>,
 }
 
-/// Listens, on a thread that ends with the process. The worker goes on without it where that cannot be had: `METRICS_LISTEN` may
-/// stand in a file that the hub shares, whose listener this then is.
+/// Listens, on a thread that ends with the process. The worker goes on without it where that cannot be had: checks matter more.
 pub(crate) fn start(listen: SocketAddr, metrics: Metrics) {
     if !listen.ip().is_loopback() {
         log::warn!(

@@ -27,6 +27,20 @@ pub struct Check {
 }
 
 impl Check {
+    /// One that a person or a scraper of this machine asks for: of no website, in no queue, never too old.
+    #[must_use]
+    pub fn by_hand(target: Target) -> Self {
+        Self {
+            website_id: WebsiteId(uuid::Uuid::nil()),
+            slot_at: 0,
+            attempt: 0,
+            kind: CheckKind::Manual,
+            deadline_at: UtcMs::MAX,
+            published_at: 0,
+            target,
+        }
+    }
+
     /// How long it may wait in queues before it is run; zero for an order whose deadline lies before its publication.
     #[must_use]
     pub fn may_wait(&self) -> Duration {

@@ -162,6 +162,15 @@ fn it_listens_on_loopback_alone_and_goes_on_where_it_cannot_listen() {
         wait_for("its tick", Duration::from_secs(15), || (redis.slots().len() > ticks).then_some(()));
         assert!(worker.log().contains(said) && worker.stop().success(), "{listen}: {}", worker.log());
     }
+    // What stands among a hub's settings is the hub's, whose port a probe that starts first would take.
+    let free = format!("127.0.0.1:{}", port::free());
+    let ticks = redis.slots().len();
+    let of_hub = [("METRICS_LISTEN", free.as_str()), ("DATABASE_URL", "postgres://nowhere")];
+    let mut worker = Worker::start_with(redis.port, "1", &of_hub);
+    redis.publish("*", &check(i64::try_from(ticks).unwrap() + 1, &website.url("/")));
+    wait_for("its tick", Duration::from_secs(15), || (redis.slots().len() > ticks).then_some(()));
+    assert!(worker.log().contains("left to it") && TcpStream::connect(&free).is_err(), "{}", worker.log());
+    assert!(worker.stop().success());
     let probe = Command::new(env!("CARGO_BIN_EXE_betteruptime-probe"))
         .env_clear()
         .envs([("REDIS_URL", "redis://127.0.0.1:1"), ("CONSUMER_GROUP_REGION_ID", "eu"), ("WORKER_ID", "w")])
