@@ -95,7 +95,8 @@ struct Line {
     mark: Mark,
     why: String,
     maintenance: Option<Instant>,
-    answer: String,
+    /// How long the newest answer took; a failure and a job have none.
+    answer: Option<String>,
     /// When a job last reported.
     pinged: Option<Instant>,
     spark: Option<Spark>,
@@ -272,7 +273,7 @@ impl Line {
                 Mark::Up | Mark::Paused => String::new(),
             },
             maintenance: row.maintenance_until.map(minute),
-            answer: if is_job { "–".to_owned() } else { answer(&row.regions) },
+            answer: if is_job { None } else { answer(&row.regions) },
             pinged: row.pinged_at.map(minute),
             spark: spark(&row.regions),
             uptime: share(&row.uptime_24h),
@@ -293,8 +294,8 @@ impl Dot {
 }
 
 /// The newest answer's duration; a failure has none.
-fn answer(regions: &[RegionState]) -> String {
+fn answer(regions: &[RegionState]) -> Option<String> {
     let newest = regions.iter().max_by_key(|r| (r.slot_at, r.attempt));
     let answered = newest.filter(|r| matches!(r.outcome, Outcome::Up | Outcome::Degraded));
-    answered.map_or_else(|| "–".to_owned(), |r| took(r.total_us))
+    answered.map(|r| took(r.total_us))
 }

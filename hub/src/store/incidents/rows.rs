@@ -58,4 +58,5 @@ macro_rules! read_rows {
     }};
 }
 
-pub(in crate::store) use {read_rows, write_rows};
+pub(super) use read_rows;
+pub(in crate::store) use write_rows;
